@@ -1,0 +1,179 @@
+package bytecode
+
+import (
+	"fmt"
+	"sort"
+
+	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/runtime"
+	"github.com/billnet/billnet/runtime/kernels"
+)
+
+// Generate writes a module at the packed level down as an image. certificate is
+// stored as it is. The same module gives the same image.
+func Generate(m *ir.Module, certificate []byte) (*runtime.Image, Plan, error) {
+	if m.Level != ir.Packed {
+		return nil, Plan{}, fmt.Errorf("module %q is at the %s level, code generation needs the packed one", m.Name, m.Level)
+	}
+	g := &gen{
+		img:    &runtime.Image{Name: m.Name, Labels: m.Labels, Certificate: certificate},
+		buf:    map[*ir.Value]int{},
+		consts: map[*ir.Tensor]int{},
+	}
+	keys := make([]string, 0, len(m.Meta))
+	for k := range m.Meta {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	for _, k := range keys {
+		g.img.Meta = append(g.img.Meta, [2]string{k, m.Meta[k]})
+	}
+	f := m.Main()
+	g.uses = f.Uses()
+	for _, p := range f.Params {
+		port, err := g.port(p)
+		if err != nil {
+			return nil, Plan{}, fmt.Errorf("input %q: %w", p.Name, err)
+		}
+		g.img.Inputs = append(g.img.Inputs, port)
+	}
+	for _, n := range f.Nodes {
+		if err := g.node(n); err != nil {
+			return nil, Plan{}, fmt.Errorf("%s (%s): %w", n.Loc, n.Op.Name, err)
+		}
+	}
+	for _, r := range f.Results {
+		if c := ir.ConstOf(r.Value); c != nil || g.isInput(r.Value) || g.isOutput(r.Value) {
+			// The result is a constant, an input or another result: it gets a copy.
+			v := &ir.Value{Type: r.Value.Type}
+			if err := g.emit("cast", "output", []int{g.operand(r.Value)}, []*ir.Value{v}, nil, nil, nil); err != nil {
+				return nil, Plan{}, fmt.Errorf("output %q: %w", r.Name, err)
+			}
+			r.Value = v
+		}
+		port, err := g.port(r)
+		if err != nil {
+			return nil, Plan{}, fmt.Errorf("output %q: %w", r.Name, err)
+		}
+		g.img.Outputs = append(g.img.Outputs, port)
+	}
+	if g.err != nil {
+		return nil, Plan{}, g.err
+	}
+	plan, err := place(g.img, g.group)
+	return g.img, plan, err
+}
+
+// gen is the state of one generation.
+type gen struct {
+	img    *runtime.Image
+	buf    map[*ir.Value]int
+	group  []int // for every buffer, the one whose memory it shares
+	consts map[*ir.Tensor]int
+	uses   map[*ir.Value][]*ir.Node
+	err    error
+}
+
+func (g *gen) isInput(v *ir.Value) bool {
+	for _, p := range g.img.Inputs {
+		if id, ok := g.buf[v]; ok && id == p.Buffer {
+			return true
+		}
+	}
+	return false
+}
+
+func (g *gen) isOutput(v *ir.Value) bool {
+	for _, p := range g.img.Outputs {
+		if id, ok := g.buf[v]; ok && id == p.Buffer {
+			return true
+		}
+	}
+	return false
+}
+
+func (g *gen) port(p ir.Port) (runtime.Port, error) {
+	e, err := elem(p.Value.Type.DType)
+	if err != nil {
+		return runtime.Port{}, err
+	}
+	if p.Value.Type.Layout.Planes {
+		return runtime.Port{}, fmt.Errorf("BUG: %s has a layout of planes", p.Value.Type)
+	}
+	return runtime.Port{Name: p.Name, Elem: e, Shape: p.Value.Type.Shape, Buffer: g.buffer(p.Value)}, nil
+}
+
+func elem(d ir.DType) (runtime.Elem, error) {
+	e, ok := runtime.ParseElem(d.String())
+	if !ok {
+		return 0, fmt.Errorf("bytecode has no element type %s", d)
+	}
+	return e, nil
+}
+
+// buffer returns the buffer of a value, made at its first mention.
+func (g *gen) buffer(v *ir.Value) int {
+	if id, ok := g.buf[v]; ok {
+		return id
+	}
+	e, err := elem(v.Type.DType)
+	if err != nil && g.err == nil {
+		g.err = err
+	}
+	b := runtime.Buffer{Elem: e, Shape: v.Type.Shape}
+	if l := v.Type.Layout; l.Planes {
+		s := v.Type.Shape
+		b.Planes = true
+		b.Geom = kernels.Geom{C: s[1], T: s[2], H: s[3], W: s[4], HT: l.HT, HH: l.HH, HW: l.HW, PT: l.PT, PH: l.PH, PW: l.PW}
+	}
+	id := len(g.img.Buffers)
+	g.img.Buffers = append(g.img.Buffers, b)
+	g.group = append(g.group, id)
+	g.buf[v] = id
+	return id
+}
+
+// constant returns the id of a constant, stored once.
+func (g *gen) constant(t *ir.Tensor) int {
+	if id, ok := g.consts[t]; ok {
+		return id
+	}
+	e, err := elem(t.Type.DType)
+	if err != nil && g.err == nil {
+		g.err = err
+	}
+	id := len(g.img.Consts)
+	g.img.Consts = append(g.img.Consts, runtime.Const{Elem: e, Shape: t.Type.Shape, Data: t.Data()})
+	g.consts[t] = id
+	return id
+}
+
+// operand returns what Instr.In says for a value: a buffer, a constant, or -1.
+func (g *gen) operand(v *ir.Value) int {
+	if v == nil {
+		return -1
+	}
+	if t := ir.ConstOf(v); t != nil {
+		return runtime.ConstOperand(g.constant(t))
+	}
+	return g.buffer(v)
+}
+
+// emit appends an instruction. Results that nothing reads are left out, but for
+// the first.
+func (g *gen) emit(op, name string, in []int, out []*ir.Value, consts []int, ints []int64, floats []float64) error {
+	code, ok := runtime.LookupOpcode(op)
+	if !ok {
+		return fmt.Errorf("bytecode has no instruction %s", op)
+	}
+	i := runtime.Instr{Op: code, In: in, Const: consts, Ints: ints, Floats: floats, Name: name}
+	for k, v := range out {
+		if k > 0 && len(g.uses[v]) == 0 {
+			i.Out = append(i.Out, -1)
+			continue
+		}
+		i.Out = append(i.Out, g.buffer(v))
+	}
+	g.img.Code = append(g.img.Code, i)
+	return g.err
+}

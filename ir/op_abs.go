@@ -1,0 +1,22 @@
+package ir
+
+import "math"
+
+var _ = register(&Op{
+	Name:     "abs",
+	Doc:      "y = |x|. The smallest integer stays itself.",
+	Onnx:     "Abs",
+	Levels:   Source | Logic | Packed,
+	Operands: []Param{{Name: "x"}},
+	Results:  []Param{{Name: "y"}},
+
+	Infer: unaryInfer(isNumber, Invalid),
+	Eval: unaryEval(
+		func(x float32) float32 { return float32(math.Abs(float64(x))) },
+		math.Abs,
+		func(x int64) int64 { return max(x, -x) }),
+	Example: `
+  %1 = const [-128, 3] : i8[2]
+  %2 = abs %1 : i8[2]
+  return %2 "y"`,
+})

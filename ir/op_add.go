@@ -1,0 +1,20 @@
+package ir
+
+var _ = register(&Op{
+	Name:     "add",
+	Doc:      "y = a + b, with broadcasting. Integers wrap.",
+	Onnx:     "Add",
+	Levels:   Source | Logic | Packed,
+	Operands: []Param{{Name: "a"}, {Name: "b"}},
+	Results:  []Param{{Name: "y"}},
+	Infer:    binaryInfer(isNumber, Invalid),
+	Eval: binaryEval(
+		func(a, b float32) float32 { return a + b },
+		func(a, b float64) float64 { return a + b },
+		func(a, b int64) int64 { return a + b }),
+	Example: `
+  %1 = const [1, 2, 3] : f32[3]
+  %2 = const [10, 20] : f32[2,1]
+  %3 = add %1, %2 : f32[2,3]
+  return %3 "y"`,
+})

@@ -1,0 +1,17 @@
+package ir
+
+var _ = register(&Op{
+	Name:     "and",
+	Doc:      "y = a and b of booleans, with broadcasting.",
+	Onnx:     "And",
+	Levels:   Source | Logic | Packed,
+	Operands: []Param{{Name: "a"}, {Name: "b"}},
+	Results:  []Param{{Name: "y"}},
+	Infer:    binaryInfer(isBool, Invalid),
+	Eval:     binaryEval(nil, nil, func(a, b int64) int64 { return a & b }),
+	Example: `
+  %1 = const [0, 1] : bool[2]
+  %2 = const [0, 1] : bool[2,1]
+  %3 = and %1, %2 : bool[2,2]
+  return %3 "y"`,
+})

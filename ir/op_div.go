@@ -1,0 +1,33 @@
+package ir
+
+import "fmt"
+
+var _ = register(&Op{
+	Name:     "div",
+	Doc:      "y = a / b, with broadcasting. Integers truncate toward zero; an integer divided by zero is an error.",
+	Onnx:     "Div",
+	Levels:   Source | Logic | Packed,
+	Operands: []Param{{Name: "a"}, {Name: "b"}},
+	Results:  []Param{{Name: "y"}},
+	Infer:    binaryInfer(isNumber, Invalid),
+	Eval: func(n *Node, in []*Tensor) ([]*Tensor, error) {
+		if n.Results[0].Type.Elems() > 0 {
+			for i, v := range in[1].I {
+				if v == 0 {
+					return nil, fmt.Errorf("element %d of b is 0: an integer division by zero", i)
+				}
+			}
+		}
+		return divEval(n, in)
+	},
+	Example: `
+  %1 = const [7, -7] : i32[2]
+  %2 = const [2] : i32[]
+  %3 = div %1, %2 : i32[2]
+  return %3 "y"`,
+})
+
+var divEval = binaryEval(
+	func(a, b float32) float32 { return a / b },
+	func(a, b float64) float64 { return a / b },
+	func(a, b int64) int64 { return a / b })

@@ -1,0 +1,69 @@
+package ir
+
+import "fmt"
+
+var _ = register(&Op{
+	Name:     "gather",
+	Doc:      "Takes slices of x along an axis: y[..., i, ...] = x[..., indices[i], ...]; the axis is replaced by the axes of indices. Negative indices count from the back.",
+	Onnx:     "Gather",
+	Levels:   Source | Logic | Packed,
+	Operands: []Param{{Name: "x"}, {Name: "indices", Doc: "integers in [-d, d-1] for an axis of size d"}},
+	Results:  []Param{{Name: "y"}},
+	Attrs:    []Attr{{Name: "axis", Kind: KInt, Default: 0, Doc: "the axis of x that is indexed"}},
+	Infer: func(n *Node) ([]Type, error) {
+		x, idx := n.In(0), n.In(1)
+		if !idx.DType.IsInt() {
+			return nil, fmt.Errorf("indices are %s, expected integers", idx)
+		}
+		a, err := axisAttr(n, x.Rank())
+		if err != nil {
+			return nil, err
+		}
+		shape := append([]int{}, x.Shape[:a]...)
+		shape = append(shape, idx.Shape...)
+		shape = append(shape, x.Shape[a+1:]...)
+		return []Type{T(x.DType, shape...)}, nil
+	},
+	Eval: func(n *Node, in []*Tensor) ([]*Tensor, error) {
+		x, idx, out := in[0], in[1], NewTensor(n.Results[0].Type)
+		if out.Len() == 0 {
+			return []*Tensor{out}, nil
+		}
+		a, err := axisAttr(n, x.Type.Rank())
+		if err != nil {
+			return nil, err
+		}
+		outer, inner := outerInner(x.Type.Shape, a)
+		d := x.Type.Shape[a]
+		at := 0
+		for o := range outer {
+			for i := range idx.Len() {
+				k, err := index(idx, i, d)
+				if err != nil {
+					return nil, err
+				}
+				copyElems(out, at, x, (o*d+k)*inner, inner)
+				at += inner
+			}
+		}
+		return []*Tensor{out}, nil
+	},
+	Example: `
+  %1 = const [1, 2, 3, 4] : f32[2,2]
+  %2 = const [-1] : i64[]
+  %3 = gather %1, %2 {axis=1} : f32[2]
+  return %3 "y"`,
+})
+
+// index returns element i of a tensor of indices into an axis of size d, with
+// negative ones counted from the back.
+func index(t *Tensor, i, d int) (int, error) {
+	k := int(t.I[i])
+	if k < -d || k >= d {
+		return 0, fmt.Errorf("indices element %d is %d, expected -%d to %d", i, k, d, d-1)
+	}
+	if k < 0 {
+		k += d
+	}
+	return k, nil
+}

@@ -1,0 +1,42 @@
+package ir
+
+import "fmt"
+
+var _ = register(&Op{
+	Name:     "min_pool",
+	Doc:      "Smallest element under a window; padding is ignored. On bits it is AND.",
+	Levels:   Logic | Packed,
+	Operands: []Param{{Name: "x", Doc: "integer or logic [N,C,spatial...]"}},
+	Results:  []Param{{Name: "y"}},
+	Attrs:    poolAttrs,
+	Infer: func(n *Node) ([]Type, error) {
+		if n.In(0).DType.IsFloat() {
+			return nil, fmt.Errorf("x is %s, expected an integer or logic type", n.In(0))
+		}
+		return poolInfer(n)
+	},
+	Eval: func(n *Node, in []*Tensor) ([]*Tensor, error) {
+		w, err := poolWindow(n)
+		if err != nil {
+			return nil, err
+		}
+		out := NewTensor(n.Results[0].Type)
+		_, hi := out.Type.DType.Range()
+		inSize, outSize := Type{Shape: w.in}.Elems(), Type{Shape: w.out}.Elems()
+		offsets := w.offsets()
+		for i := range out.I {
+			v := hi
+			for _, off := range offsets[i%outSize] {
+				if off >= 0 {
+					v = min(v, in[0].I[i/outSize*inSize+off])
+				}
+			}
+			out.I[i] = v
+		}
+		return []*Tensor{out}, nil
+	},
+	Example: `
+  %1 = const [1, 1, 0, 1] : bit[1,1,4]
+  %2 = min_pool %1 {kernel=[2], stride=[2]} : bit[1,1,2]
+  return %2 "y"`,
+})

@@ -1,0 +1,19 @@
+package ir
+
+var _ = register(&Op{
+	Name:     "neg",
+	Doc:      "y = -x. The smallest integer stays itself.",
+	Onnx:     "Neg",
+	Levels:   Source | Logic | Packed,
+	Operands: []Param{{Name: "x"}},
+	Results:  []Param{{Name: "y"}},
+	Infer:    unaryInfer(isSigned, Invalid),
+	Eval: unaryEval(
+		func(x float32) float32 { return -x },
+		func(x float64) float64 { return -x },
+		func(x int64) int64 { return -x }),
+	Example: `
+  %1 = const [1, -128] : i8[2]
+  %2 = neg %1 : i8[2]
+  return %2 "y"`,
+})

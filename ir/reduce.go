@@ -1,0 +1,36 @@
+package ir
+
+// reduceFold folds f over the node's axes into a tensor of its first result's
+// type that starts as first, in row-major order of x.
+func reduceFold(n *Node, x *Tensor, first func(out *Tensor, i int), f32 func(a, b float32) float32, f64 func(a, b float64) float64, i64 func(a, b int64) int64) ([]*Tensor, error) {
+	out := NewTensor(n.Results[0].Type)
+	for i := range out.Len() {
+		first(out, i)
+	}
+	err := reduceWalk(n, x, func(i, into int) {
+		switch {
+		case out.F != nil:
+			out.F[into] = f32(out.F[into], x.F[i])
+		case out.D != nil:
+			out.D[into] = f64(out.D[into], x.D[i])
+		default:
+			out.I[into] = i64(out.I[into], x.I[i])
+		}
+	})
+	roundAll(out)
+	return []*Tensor{out}, err
+}
+
+// setAll returns a function that sets an element to v, a float, or to the
+// integer i64.
+func setAll(v float64, i64 int64) func(out *Tensor, i int) {
+	return func(out *Tensor, i int) {
+		if out.I != nil {
+			out.I[i] = i64
+		} else {
+			out.SetFloat(i, v)
+		}
+	}
+}
+
+func isOrdered(d DType) bool { return isNumber(d) || d == Bool }

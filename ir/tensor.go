@@ -1,0 +1,463 @@
+package ir
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+)
+
+// Tensor is a value of the interpreter and the payload of a constant, always
+// dense and row-major. The element type decides which slice holds it: F for
+// f32, f16 and bf16 (rounded to the type), D for f64, I for every integer,
+// bool and logic type (the number itself: an sbit is -1 or +1).
+type Tensor struct {
+	Type Type
+	F    []float32
+	D    []float64
+	I    []int64
+}
+
+// NewTensor returns a tensor of zeros (of -1 for sbit, whose clear bit is -1).
+func NewTensor(t Type) *Tensor {
+	x := &Tensor{Type: Type{DType: t.DType, Shape: t.Shape}}
+	n := t.Elems()
+	switch {
+	case t.DType == F64:
+		x.D = make([]float64, n)
+	case t.DType.IsFloat():
+		x.F = make([]float32, n)
+	default:
+		x.I = make([]int64, n)
+		if t.DType == SBit {
+			for i := range x.I {
+				x.I[i] = -1
+			}
+		}
+	}
+	return x
+}
+
+// FloatTensor returns an f32 tensor over data.
+func FloatTensor(data []float32, shape ...int) *Tensor {
+	return &Tensor{Type: T(F32, shape...), F: data}
+}
+
+// IntTensor returns a tensor of an integer, bool or logic type over data.
+func IntTensor(d DType, data []int64, shape ...int) *Tensor {
+	return &Tensor{Type: T(d, shape...), I: data}
+}
+
+// Scalar returns a tensor without axes that holds v converted to d.
+func Scalar(d DType, v float64) *Tensor {
+	t := NewTensor(T(d))
+	t.SetFloat(0, v)
+	return t
+}
+
+// Len returns the number of elements.
+func (t *Tensor) Len() int { return len(t.F) + len(t.D) + len(t.I) }
+
+// Float returns element i as a float64.
+func (t *Tensor) Float(i int) float64 {
+	switch {
+	case t.F != nil:
+		return float64(t.F[i])
+	case t.D != nil:
+		return t.D[i]
+	}
+	return float64(t.I[i])
+}
+
+// SetFloat stores v at i, rounded to the element type: integers truncate
+// toward zero and saturate at the type's range, NaN becomes 0.
+func (t *Tensor) SetFloat(i int, v float64) {
+	switch d := t.Type.DType; {
+	case d == F64:
+		t.D[i] = v
+	case d.IsFloat():
+		t.F[i] = RoundFloat(d, float32(v))
+	case d == Bool:
+		t.I[i] = 0
+		if v != 0 {
+			t.I[i] = 1
+		}
+	default:
+		t.I[i] = SaturateInt(d, v)
+	}
+}
+
+// SaturateInt converts v to integer type d: toward zero, saturating, NaN to 0.
+func SaturateInt(d DType, v float64) int64 {
+	lo, hi := d.Range()
+	switch {
+	case v != v:
+		return 0
+	case v <= float64(lo):
+		return lo
+	case v >= float64(hi):
+		return hi
+	}
+	return int64(v)
+}
+
+// WrapInt reduces v to integer type d modulo 2^bits, as hardware does.
+func WrapInt(d DType, v int64) int64 {
+	switch d {
+	case U8:
+		return int64(uint8(v))
+	case I8:
+		return int64(int8(v))
+	case U16:
+		return int64(uint16(v))
+	case I16:
+		return int64(int16(v))
+	case U32:
+		return int64(uint32(v))
+	case I32:
+		return int64(int32(v))
+	}
+	return v
+}
+
+// RoundFloat rounds v to f16 or bf16 (nearest, ties to even); f32 is unchanged.
+func RoundFloat(d DType, v float32) float32 {
+	switch d {
+	case F16:
+		return F16ToFloat(FloatToF16(v))
+	case BF16:
+		return BF16ToFloat(FloatToBF16(v))
+	}
+	return v
+}
+
+// FloatToF16 rounds to IEEE half precision, nearest, ties to even.
+func FloatToF16(v float32) uint16 {
+	b := math.Float32bits(v)
+	sign := uint16(b >> 16 & 0x8000)
+	exp, man := int(b>>23&0xff), b&0x7fffff
+	if exp == 0xff {
+		if man != 0 {
+			return sign | 0x7e00
+		}
+		return sign | 0x7c00
+	}
+	e := exp - 127 + 15
+	if e >= 31 {
+		return sign | 0x7c00
+	}
+	shift := uint(13)
+	if e <= 0 {
+		if e < -10 {
+			return sign
+		}
+		man |= 0x800000
+		shift = uint(14 - e)
+		e = 0
+	}
+	q := man >> shift
+	rem, half := man&(1<<shift-1), uint32(1)<<(shift-1)
+	if rem > half || rem == half && q&1 == 1 {
+		q++ // a carry out of the mantissa rightly raises the exponent
+	}
+	return sign | uint16(uint32(e)<<10+q)
+}
+
+// F16ToFloat widens an IEEE half.
+func F16ToFloat(h uint16) float32 {
+	sign := uint32(h&0x8000) << 16
+	exp, man := uint32(h>>10&0x1f), uint32(h&0x3ff)
+	switch {
+	case exp == 31:
+		return math.Float32frombits(sign | 0x7f800000 | man<<13)
+	case exp == 0:
+		v := float32(man) / (1 << 24)
+		if sign != 0 {
+			v = -v
+		}
+		return v
+	}
+	return math.Float32frombits(sign | (exp+112)<<23 | man<<13)
+}
+
+// FloatToBF16 rounds to bfloat16, nearest, ties to even.
+func FloatToBF16(v float32) uint16 {
+	b := math.Float32bits(v)
+	if v != v {
+		return uint16(b>>16) | 0x40
+	}
+	return uint16((b + 0x7fff + b>>16&1) >> 16)
+}
+
+// BF16ToFloat widens a bfloat16.
+func BF16ToFloat(h uint16) float32 { return math.Float32frombits(uint32(h) << 16) }
+
+// Reshape returns a tensor of another shape over the same elements.
+func (t *Tensor) Reshape(shape ...int) *Tensor {
+	u := *t
+	u.Type = T(t.Type.DType, shape...)
+	return &u
+}
+
+// Convert returns t as element type d: the numbers stay, rounded as SetFloat
+// does; integers wrap when they are narrowed.
+func (t *Tensor) Convert(d DType) *Tensor {
+	if t.Type.DType == d {
+		return t
+	}
+	u := NewTensor(t.Type.With(d))
+	for i := range t.Len() {
+		switch {
+		case t.I != nil && u.I != nil && d == Bool:
+			u.I[i] = 0
+			if t.I[i] != 0 {
+				u.I[i] = 1
+			}
+		case t.I != nil && u.I != nil:
+			u.I[i] = WrapInt(d, t.I[i])
+		default:
+			u.SetFloat(i, t.Float(i))
+		}
+	}
+	return u
+}
+
+// Splat reports whether all elements are the same number, and which. An empty
+// tensor is no splat.
+func (t *Tensor) Splat() (float64, bool) {
+	if t.Len() == 0 {
+		return 0, false
+	}
+	v := t.Float(0)
+	for i := range t.Len() {
+		if w := t.Float(i); w != v || math.Signbit(w) != math.Signbit(v) {
+			return 0, false
+		}
+	}
+	return v, true
+}
+
+// Equal reports whether two tensors have the same type and the same elements,
+// NaN equal to NaN and -0 different from 0.
+func (t *Tensor) Equal(u *Tensor) bool {
+	_, same := t.FirstDiff(u)
+	return same
+}
+
+// FirstDiff returns the index of the first element that differs bit by bit,
+// or -1 with false when the types differ already.
+func (t *Tensor) FirstDiff(u *Tensor) (int, bool) {
+	if t.Type.DType != u.Type.DType || !SameShape(t.Type.Shape, u.Type.Shape) {
+		return -1, false
+	}
+	for i := range t.I {
+		if t.I[i] != u.I[i] {
+			return i, false
+		}
+	}
+	for i := range t.F {
+		if a, b := t.F[i], u.F[i]; math.Float32bits(a) != math.Float32bits(b) && !(a != a && b != b) {
+			return i, false
+		}
+	}
+	for i := range t.D {
+		if a, b := t.D[i], u.D[i]; math.Float64bits(a) != math.Float64bits(b) && !(a != a && b != b) {
+			return i, false
+		}
+	}
+	return 0, true
+}
+
+// Data returns the elements as little-endian bytes: bits eight a byte (least
+// significant first, a set bit for 1 or +1), a tern as its sign plane followed
+// by its nonzero plane, everything else in its own width.
+func (t *Tensor) Data() []byte {
+	n := t.Len()
+	switch d := t.Type.DType; d {
+	case Bit, SBit:
+		out := make([]byte, (n+7)/8)
+		for i, v := range t.I {
+			if v > 0 {
+				out[i/8] |= 1 << (i % 8)
+			}
+		}
+		return out
+	case Tern:
+		half := (n + 7) / 8
+		out := make([]byte, 2*half)
+		for i, v := range t.I {
+			if v > 0 {
+				out[i/8] |= 1 << (i % 8)
+			}
+			if v != 0 {
+				out[half+i/8] |= 1 << (i % 8)
+			}
+		}
+		return out
+	default:
+		size := d.Bits() / 8
+		out := make([]byte, 0, n*size)
+		for i := range n {
+			out = appendElem(out, t, i, size)
+		}
+		return out
+	}
+}
+
+func appendElem(out []byte, t *Tensor, i, size int) []byte {
+	var u uint64
+	switch d := t.Type.DType; {
+	case d == F32:
+		u = uint64(math.Float32bits(t.F[i]))
+	case d == F16:
+		u = uint64(FloatToF16(t.F[i]))
+	case d == BF16:
+		u = uint64(FloatToBF16(t.F[i]))
+	case d == F64:
+		u = math.Float64bits(t.D[i])
+	default:
+		u = uint64(t.I[i])
+	}
+	for range size {
+		out = append(out, byte(u))
+		u >>= 8
+	}
+	return out
+}
+
+// DataBytes returns the length of Data for a type.
+func DataBytes(t Type) int {
+	if t.DType == Tern {
+		return 2 * ((t.Elems() + 7) / 8)
+	}
+	return t.Bytes()
+}
+
+// TensorFromData is the inverse of Data. The length must be DataBytes(t).
+func TensorFromData(t Type, b []byte) (*Tensor, error) {
+	if err := CheckShape(t.Shape); err != nil {
+		return nil, err
+	}
+	if want := DataBytes(t); len(b) != want {
+		return nil, fmt.Errorf("%s needs %d bytes of data, found %d", t, want, len(b))
+	}
+	x := NewTensor(t)
+	n := x.Len()
+	switch d := t.DType; d {
+	case Bit:
+		for i := range n {
+			x.I[i] = int64(b[i/8] >> (i % 8) & 1)
+		}
+	case SBit:
+		for i := range n {
+			x.I[i] = int64(b[i/8]>>(i%8)&1)*2 - 1
+		}
+	case Tern:
+		half := len(b) / 2
+		for i := range n {
+			if b[half+i/8]>>(i%8)&1 == 1 {
+				x.I[i] = int64(b[i/8]>>(i%8)&1)*2 - 1
+			}
+		}
+	case F32:
+		for i := range n {
+			x.F[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+		}
+	case F64:
+		for i := range n {
+			x.D[i] = math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:]))
+		}
+	case F16:
+		for i := range n {
+			x.F[i] = F16ToFloat(binary.LittleEndian.Uint16(b[2*i:]))
+		}
+	case BF16:
+		for i := range n {
+			x.F[i] = BF16ToFloat(binary.LittleEndian.Uint16(b[2*i:]))
+		}
+	case Bool, U8:
+		for i := range n {
+			x.I[i] = int64(b[i])
+			if d == Bool && b[i] > 1 {
+				return nil, fmt.Errorf("bool element %d is %d, expected 0 or 1", i, b[i])
+			}
+		}
+	case I8:
+		for i := range n {
+			x.I[i] = int64(int8(b[i]))
+		}
+	case U16:
+		for i := range n {
+			x.I[i] = int64(binary.LittleEndian.Uint16(b[2*i:]))
+		}
+	case I16:
+		for i := range n {
+			x.I[i] = int64(int16(binary.LittleEndian.Uint16(b[2*i:])))
+		}
+	case U32:
+		for i := range n {
+			x.I[i] = int64(binary.LittleEndian.Uint32(b[4*i:]))
+		}
+	case I32:
+		for i := range n {
+			x.I[i] = int64(int32(binary.LittleEndian.Uint32(b[4*i:])))
+		}
+	case U64, I64:
+		for i := range n {
+			x.I[i] = int64(binary.LittleEndian.Uint64(b[8*i:]))
+		}
+	default:
+		return nil, fmt.Errorf("no tensor has element type %s", t.DType)
+	}
+	return x, nil
+}
+
+// strides returns the row-major strides of a shape.
+func strides(shape []int) []int {
+	s := make([]int, len(shape))
+	n := 1
+	for i := len(shape) - 1; i >= 0; i-- {
+		s[i] = n
+		n *= shape[i]
+	}
+	return s
+}
+
+// broadcastStrides returns, for every axis of out, the stride of a tensor of
+// the given shape in it: 0 along axes that stretch.
+func broadcastStrides(shape, out []int) []int {
+	own := strides(shape)
+	s := make([]int, len(out))
+	for i := range shape {
+		if shape[i] != 1 {
+			s[len(out)-len(shape)+i] = own[i]
+		}
+	}
+	return s
+}
+
+// walk calls f for every index of shape in row-major order with the running
+// number and the offset under each of the stride lists.
+func walk(shape []int, f func(i int, off []int), strideLists ...[]int) {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	idx := make([]int, len(shape))
+	off := make([]int, len(strideLists))
+	for i := range n {
+		f(i, off)
+		for a := len(shape) - 1; a >= 0; a-- {
+			idx[a]++
+			for k, s := range strideLists {
+				off[k] += s[a]
+			}
+			if idx[a] < shape[a] {
+				break
+			}
+			for k, s := range strideLists {
+				off[k] -= s[a] * shape[a]
+			}
+			idx[a] = 0
+		}
+	}
+}

@@ -1,0 +1,118 @@
+package ir
+
+import "fmt"
+
+// window is the geometry of a convolution or pooling over spatial axes.
+type window struct {
+	in, out                  []int // sizes of the spatial axes
+	kernel, stride, dil, pad []int // pad: before
+}
+
+// newWindow reads the attributes stride, pad (all before, then all after) and
+// dilation of a node whose kernel and input sizes are given. With ceil the
+// output size rounds up, but a window never starts in the padding after.
+func newWindow(n *Node, in, kernel []int, ceil bool) (*window, error) {
+	k := len(in)
+	w := &window{in: in, kernel: kernel, stride: n.Ints("stride"), dil: n.Ints("dilation"), pad: n.Ints("pad")}
+	def := func(v []int, want, fill int, name string) ([]int, error) {
+		if len(v) == 0 {
+			v = make([]int, want)
+			for i := range v {
+				v[i] = fill
+			}
+		}
+		if len(v) != want {
+			return nil, fmt.Errorf("%s has %d entries, expected %d for %d spatial axes", name, len(v), want, k)
+		}
+		return v, nil
+	}
+	var err error
+	if len(kernel) != k {
+		return nil, fmt.Errorf("the kernel has %d axes, the input has %d spatial axes", len(kernel), k)
+	}
+	if w.stride, err = def(w.stride, k, 1, "stride"); err != nil {
+		return nil, err
+	}
+	if w.dil, err = def(w.dil, k, 1, "dilation"); err != nil {
+		return nil, err
+	}
+	if w.pad, err = def(w.pad, 2*k, 0, "pad"); err != nil {
+		return nil, err
+	}
+	w.out = make([]int, k)
+	for i := range k {
+		if kernel[i] < 1 || w.stride[i] < 1 || w.dil[i] < 1 || w.pad[i] < 0 || w.pad[k+i] < 0 {
+			return nil, fmt.Errorf("axis %d: kernel %d, stride %d, dilation %d, pad %d and %d: sizes must be positive", i, kernel[i], w.stride[i], w.dil[i], w.pad[i], w.pad[k+i])
+		}
+		if kernel[i] >= MaxElems || w.dil[i] >= MaxElems || w.pad[i] >= MaxElems || w.pad[k+i] >= MaxElems {
+			return nil, fmt.Errorf("axis %d: kernel, dilation and pad must be below 2^31", i)
+		}
+		span := in[i] + w.pad[i] + w.pad[k+i] - w.dil[i]*(kernel[i]-1) - 1
+		if span < 0 {
+			return nil, fmt.Errorf("axis %d: the window covers %d, the padded input has only %d", i, w.dil[i]*(kernel[i]-1)+1, in[i]+w.pad[i]+w.pad[k+i])
+		}
+		w.out[i] = span/w.stride[i] + 1
+		if ceil && span%w.stride[i] != 0 && w.out[i]*w.stride[i] < in[i]+w.pad[i] {
+			w.out[i]++
+		}
+	}
+	w.pad = w.pad[:k]
+	return w, nil
+}
+
+// taps calls f for every tap of the window at output position pos: k is the
+// tap's row-major index in the kernel and off the input's row-major offset, or
+// -1 where the tap falls into the padding.
+func (w *window) taps(pos []int, f func(k, off int)) {
+	idx := make([]int, len(w.kernel))
+	total := 1
+	for _, k := range w.kernel {
+		total *= k
+	}
+	for k := range total {
+		off := 0
+		for i, j := range idx {
+			p := pos[i]*w.stride[i] + j*w.dil[i] - w.pad[i]
+			if p < 0 || p >= w.in[i] {
+				off = -1
+				break
+			}
+			off = off*w.in[i] + p
+		}
+		f(k, off)
+		for i := len(idx) - 1; i >= 0; i-- {
+			if idx[i]++; idx[i] < w.kernel[i] {
+				break
+			}
+			idx[i] = 0
+		}
+	}
+}
+
+// offsets returns, for every output position, the input offset of every tap
+// (-1 in the padding), tap-major within a position.
+func (w *window) offsets() [][]int {
+	n := Type{Shape: w.out}.Elems()
+	taps := Type{Shape: w.kernel}.Elems()
+	flat := make([]int, n*taps)
+	all := make([][]int, n)
+	pos := make([]int, len(w.out))
+	for i := range n {
+		row := flat[i*taps : (i+1)*taps]
+		w.taps(pos, func(k, off int) { row[k] = off })
+		all[i] = row
+		for a := len(pos) - 1; a >= 0; a-- {
+			if pos[a]++; pos[a] < w.out[a] {
+				break
+			}
+			pos[a] = 0
+		}
+	}
+	return all
+}
+
+var windowAttrs = []Attr{
+	{Name: "stride", Kind: KInts, Default: []int{}, Doc: "step of the window along every spatial axis; empty: 1"},
+	{Name: "pad", Kind: KInts, Default: []int{}, Doc: "padding before every spatial axis, then after every one; empty: 0"},
+	{Name: "dilation", Kind: KInts, Default: []int{}, Doc: "distance of the taps along every spatial axis; empty: 1"},
+}

@@ -1,0 +1,75 @@
+package passes
+
+import (
+	"fmt"
+
+	"github.com/billnet/billnet/ir"
+)
+
+// maxFolded bounds the size of a folded constant: an expanded splat is worth
+// less than the node that makes it.
+const maxFolded = 1 << 26
+
+var _ = register(&Pass{
+	Name:  "fold-constants",
+	Doc:   "Evaluates every node whose operands are constants, and drops identities.",
+	Class: Exact,
+	Run: eachFunc(func(c *Context, f *ir.Func) error {
+		return rewrite(f, foldNode, dropIdentity)
+	}),
+})
+
+func foldNode(rw *rewriter, n *ir.Node) []*ir.Value {
+	if n.Op.Name == "const" || len(n.Args) == 0 {
+		return nil
+	}
+	in := make([]*ir.Tensor, len(n.Args))
+	for i, a := range n.Args {
+		if a == nil {
+			continue
+		}
+		if in[i] = ir.ConstOf(a); in[i] == nil {
+			return nil
+		}
+	}
+	for _, r := range n.Results {
+		if r.Type.Elems() > maxFolded {
+			return nil
+		}
+	}
+	out, err := ir.EvalNode(n, in)
+	if err != nil {
+		rw.Err = fmt.Errorf("folding a constant: %w", err)
+		return nil
+	}
+	vals := make([]*ir.Value, len(out))
+	for i, t := range out {
+		vals[i] = rw.Const(t)
+	}
+	return vals
+}
+
+func dropIdentity(rw *rewriter, n *ir.Node) []*ir.Value {
+	same := func() bool {
+		x, y := n.Args[0].Type, n.Results[0].Type
+		return x.DType == y.DType && ir.SameShape(x.Shape, y.Shape)
+	}
+	switch n.Op.Name {
+	case "identity":
+		return n.Args[:1]
+	case "cast", "reshape", "squeeze", "unsqueeze", "expand":
+		if same() {
+			return n.Args[:1]
+		}
+	case "transpose":
+		for i, p := range n.Ints("perm") {
+			if p != i {
+				return nil
+			}
+		}
+		if len(n.Ints("perm")) > 0 {
+			return n.Args[:1]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,483 @@
+package passes
+
+import (
+	"fmt"
+	"math"
+	"math/big"
+
+	"github.com/billnet/billnet/ir"
+)
+
+var _ = register(&Pass{
+	Name: "fuse-bn-threshold",
+	Doc: "A step behind any chain of per-channel float operations (batch norm, bias, scale, TGAP's mean and threshold) over an integer becomes one integer comparison a channel. " +
+		"The threshold is found by searching the accumulator with the chain's own float32 expression, evaluated by the interpreter; up to 2^16 values are enumerated, wider ranges are " +
+		"proved by monotony and the values at T-1 and T. Behind an affine the search is over the real numbers: class ideal.",
+	Class: Ideal,
+	After: []string{"integers"},
+	Run: eachFunc(func(c *Context, f *ir.Func) error {
+		r := newRanger()
+		err := rewrite(f, func(rw *rewriter, n *ir.Node) []*ir.Value {
+			ch := findChain(n)
+			if ch == nil {
+				return nil
+			}
+			cert, err := ch.search(r.of(ch.z))
+			if err != nil {
+				rw.Err = err
+				return nil
+			}
+			if cert == nil {
+				return nil
+			}
+			c.Certs = append(c.Certs, *cert)
+			t, flip := cert.constants()
+			return []*ir.Value{rw.Op("threshold", map[string]any{"signed": n.Bool("signed"), "axis": ch.axis}, ch.z, rw.Const(t), rw.Const(flip))}
+		})
+		if err != nil {
+			return err
+		}
+		return rewrite(f, liftPool, stepOfBit)
+	}),
+})
+
+// chain is a step over per-channel float operations over an integer.
+type chain struct {
+	z     *ir.Value
+	base  *ir.Node   // to_float or affine
+	ops   []*ir.Node // from the base outward
+	which []int      // the operand of every op that carries the chain
+	step  *ir.Node
+	axis  int // of the channels in z
+	c     int // number of channels
+}
+
+// findChain follows a step's operand back to an integer.
+func findChain(n *ir.Node) *chain {
+	if n.Op.Name != "step" || n.In(0).DType != ir.F32 {
+		return nil
+	}
+	ch := &chain{step: n, axis: 1}
+	v := n.Args[0]
+	if v.Type.Rank() < 2 {
+		return nil
+	}
+	ch.c = v.Type.Shape[1]
+	for {
+		d := ir.Def(v)
+		if d == nil || !ir.SameShape(d.Result().Type.Shape, n.In(0).Shape) {
+			return nil
+		}
+		which := -1
+		switch d.Op.Name {
+		case "to_float", "affine":
+			if d.Op.Name == "affine" {
+				if d.In(1).Elems() > 1 || d.In(3).Elems() > 1 {
+					if a, _ := ir.Axis(d.Int("axis"), d.In(0).Rank()); a != 1 {
+						return nil
+					}
+				}
+			}
+			ch.z, ch.base = d.Args[0], d
+			return ch
+		case "batch_norm":
+			which = 0
+			for i := 1; i < 5; i++ {
+				if p := ir.ConstOf(d.Args[i]); p == nil || !finite32(p) {
+					return nil
+				}
+			}
+			for _, x := range ir.ConstOf(d.Args[4]).F {
+				if x+float32(d.Float("epsilon")) <= 0 { // an infinite slope, or none
+					return nil
+				}
+			}
+		case "neg":
+			which = 0
+		case "add", "sub", "mul", "div":
+			for i := range 2 {
+				if p := ir.ConstOf(d.Args[1-i]); p != nil && finite32(p) && perChannel(p.Type.Shape, v.Type.Shape) && !(d.Op.Name == "div" && (i == 1 || hasZero(p))) {
+					which = i
+					break
+				}
+			}
+			if which < 0 {
+				return nil
+			}
+		default:
+			return nil
+		}
+		ch.ops = append([]*ir.Node{d}, ch.ops...)
+		ch.which = append([]int{which}, ch.which...)
+		v = d.Args[which]
+	}
+}
+
+func hasZero(t *ir.Tensor) bool {
+	for _, x := range t.F {
+		if x == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// perChannel reports whether a constant of one shape, stretched to a tensor of
+// another, differs along axis 1 only.
+func perChannel(p, shape []int) bool {
+	off := len(shape) - len(p)
+	if off < 0 {
+		return false
+	}
+	for i, d := range p {
+		if d != 1 && i+off != 1 {
+			return false
+		}
+	}
+	return true
+}
+
+// maxEnumerated is the widest accumulator whose every value is evaluated.
+const maxEnumerated = 1 << 16
+
+// search finds every channel's threshold. It returns nil when the chain is no
+// monotone function that a threshold could stand for (a NaN appears).
+func (ch *chain) search(s span) (*Certificate, error) {
+	cert := &Certificate{Layer: ch.step.Loc.Name, Channels: make([]ChannelProof, ch.c)}
+	for i := range cert.Channels {
+		p := &cert.Channels[i]
+		p.Lo, p.Hi = s.at(i)
+		if p.Lo < math.MinInt32 || p.Hi > math.MaxInt32-1 {
+			return nil, fmt.Errorf("the accumulator spans %d..%d: more than 32 bits", p.Lo, p.Hi)
+		}
+	}
+	if ch.base.Is("affine") {
+		cert.Class = Ideal
+		return cert, ch.searchReal(cert)
+	}
+	return ch.searchFloat(cert)
+}
+
+// constants returns the operands t and flip of the threshold.
+func (c *Certificate) constants() (t, flip *ir.Tensor) {
+	n := len(c.Channels)
+	t, flip = ir.NewTensor(ir.T(ir.I32, n)), ir.NewTensor(ir.T(ir.Bit, n))
+	for i, p := range c.Channels {
+		t.I[i] = p.T
+		if p.Flip {
+			flip.I[i] = 1
+		}
+	}
+	return t, flip
+}
+
+// probe evaluates the chain with the interpreter on rows of accumulator
+// values, z[row][channel], and returns the bits in the same order.
+func (ch *chain) probe(z []int64) ([]int64, error) {
+	rows := len(z) / ch.c
+	shape := make([]int, ch.step.In(0).Rank())
+	for i := range shape {
+		shape[i] = 1
+	}
+	shape[0], shape[1] = rows, ch.c
+	x := ir.IntTensor(ir.I32, z, shape...).Convert(ir.F32)
+	eval := func(op *ir.Node, which int) error {
+		in := make([]*ir.Tensor, len(op.Args))
+		args := make([]*ir.Value, len(op.Args))
+		for i, a := range op.Args {
+			if in[i] = ir.ConstOf(a); i == which {
+				in[i] = x
+			}
+			args[i] = &ir.Value{Type: in[i].Type}
+		}
+		n, err := ir.NewNode(op.Op.Name, args, op.Attrs, op.Loc)
+		if err != nil {
+			return err
+		}
+		out, err := ir.EvalNode(n, in)
+		if err != nil {
+			return err
+		}
+		x = out[0]
+		return nil
+	}
+	for i, op := range ch.ops {
+		if err := eval(op, ch.which[i]); err != nil {
+			return nil, err
+		}
+	}
+	if err := eval(ch.step, 0); err != nil {
+		return nil, err
+	}
+	bits := make([]int64, len(x.I))
+	for i, v := range x.I {
+		if v > 0 {
+			bits[i] = 1
+		}
+	}
+	return bits, nil
+}
+
+// searchFloat searches with the source's float32 expression. Each operation of
+// the chain is monotone (rounding is, and so are adding, scaling and dividing
+// by a constant), hence so is the bit, and a binary search finds the step.
+func (ch *chain) searchFloat(cert *Certificate) (*Certificate, error) {
+	row := func(f func(p *ChannelProof) int64) ([]int64, error) {
+		z := make([]int64, ch.c)
+		for i := range z {
+			z[i] = f(&cert.Channels[i])
+		}
+		return ch.probe(z)
+	}
+	first, err := row(func(p *ChannelProof) int64 { return p.Lo })
+	if err != nil {
+		return nil, err
+	}
+	last, err := row(func(p *ChannelProof) int64 { return p.Hi })
+	if err != nil {
+		return nil, err
+	}
+	lo, hi := make([]int64, ch.c), make([]int64, ch.c) // the bit is first's at lo, and changes at or before hi
+	for i, p := range cert.Channels {
+		lo[i], hi[i] = p.Lo, p.Hi
+	}
+	for {
+		z, open := make([]int64, ch.c), false
+		for i := range z {
+			z[i] = lo[i] + (hi[i]-lo[i])/2
+			open = open || first[i] != last[i] && hi[i]-lo[i] > 1
+		}
+		if !open {
+			break
+		}
+		bits, err := ch.probe(z)
+		if err != nil {
+			return nil, err
+		}
+		for i := range z {
+			if bits[i] == first[i] {
+				lo[i] = z[i]
+			} else {
+				hi[i] = z[i]
+			}
+		}
+	}
+	for i := range cert.Channels {
+		cert.Channels[i].set(first[i], last[i], hi[i])
+	}
+	return cert, ch.enumerate(cert)
+}
+
+// set records where the bit, first at Lo and last at Hi, changes.
+func (p *ChannelProof) set(first, last, t int64) {
+	if first == last {
+		p.T, p.Flip = p.Lo, first == 0 // z >= Lo always holds
+		return
+	}
+	p.T, p.Flip = t, first == 1
+}
+
+// bit is what the threshold says for z.
+func (p *ChannelProof) bit(z int64) int64 {
+	if (z >= p.T) != p.Flip {
+		return 1
+	}
+	return 0
+}
+
+// enumerate compares the thresholds with the expression: at every value of
+// channels up to maxEnumerated wide, at the ends and around T for the rest.
+func (ch *chain) enumerate(cert *Certificate) error {
+	width := int64(2)
+	for i := range cert.Channels {
+		p := &cert.Channels[i]
+		p.Enumerated = p.Hi-p.Lo < maxEnumerated
+		if p.Enumerated {
+			width = max(width, p.Hi-p.Lo+1)
+		}
+	}
+	block := max(1, 1<<18/int64(ch.c))
+	for start := int64(0); start < width; start += block {
+		rows := min(block, width-start)
+		z := make([]int64, rows*int64(ch.c))
+		for i := range z {
+			p := &cert.Channels[i%ch.c]
+			k := start + int64(i/ch.c)
+			if p.Enumerated {
+				z[i] = min(p.Lo+k, p.Hi)
+			} else {
+				z[i] = min(max(p.T-1+k&1, p.Lo), p.Hi)
+			}
+		}
+		bits, err := ch.probe(z)
+		if err != nil {
+			return err
+		}
+		for i, b := range bits {
+			if p := &cert.Channels[i%ch.c]; p.bit(z[i]) != b {
+				return fmt.Errorf("BUG: channel %d: the threshold z >= %d (flip %v) disagrees with the source's expression at z = %d", i%ch.c, p.T, p.Flip, z[i])
+			}
+		}
+	}
+	return nil
+}
+
+// realPrec is the precision of the search over the real numbers, in bits. A
+// value smaller than 2^-realTie relative to its terms is a tie: only a square
+// root or a quotient can be inexact at all, and not by that little.
+const (
+	realPrec = 512
+	realTie  = 400
+)
+
+// searchReal solves A*z + B > 0 over the real numbers.
+func (ch *chain) searchReal(cert *Certificate) error {
+	for i := range cert.Channels {
+		a, b := ch.coefficients(i)
+		p := &cert.Channels[i]
+		bit := func(z int64) int64 {
+			az := real(0).Mul(a, real(float64(z)))
+			v := real(0).Add(az, b)
+			scale := max(az.MantExp(nil), b.MantExp(nil))
+			x := float64(v.Sign())
+			if v.Sign() != 0 && v.MantExp(nil) < scale-realTie {
+				x = 0
+			}
+			if ir.StepScalar(ch.step, x) {
+				return 1
+			}
+			return 0
+		}
+		first, last := bit(p.Lo), bit(p.Hi)
+		lo, hi := p.Lo, p.Hi
+		for first != last && hi-lo > 1 {
+			if mid := lo + (hi-lo)/2; bit(mid) == first {
+				lo = mid
+			} else {
+				hi = mid
+			}
+		}
+		p.set(first, last, hi)
+		p.Margin, p.Bound = math.Inf(1), 0
+		if a.Sign() != 0 {
+			tie, _ := real(0).Quo(real(0).Neg(b), a).Float64()
+			p.Margin = tieDistance(tie, p.Lo, p.Hi)
+			p.Bound = ch.roundingBound(p, tie)
+		}
+	}
+	return nil
+}
+
+func real(x float64) *big.Float { return new(big.Float).SetPrec(realPrec).SetFloat64(x) }
+
+// tieDistance is the distance from the tie point to the nearest integer of the
+// range.
+func tieDistance(tie float64, lo, hi int64) float64 {
+	near := math.Min(math.Max(math.Round(tie), float64(lo)), float64(hi))
+	return math.Abs(tie - near)
+}
+
+// coefficients returns A and B of the chain's real value A*z + B in channel i.
+func (ch *chain) coefficients(i int) (a, b *big.Float) {
+	at := func(v *ir.Value) *big.Float {
+		t := ir.ConstOf(v)
+		return real(t.Float(min(i, t.Len()-1)))
+	}
+	a = real(0).Quo(at(ch.base.Args[1]), at(ch.base.Args[2]))
+	b = at(ch.base.Args[3])
+	for k, op := range ch.ops {
+		switch which := ch.which[k]; op.Op.Name {
+		case "batch_norm":
+			s := real(0).Add(at(op.Args[4]), real(op.Float("epsilon")))
+			s = real(0).Quo(at(op.Args[1]), s.Sqrt(s))
+			a = real(0).Mul(a, s)
+			b = real(0).Add(real(0).Mul(real(0).Sub(b, at(op.Args[3])), s), at(op.Args[2]))
+		case "neg":
+			a, b = real(0).Neg(a), real(0).Neg(b)
+		case "add":
+			b = real(0).Add(b, at(op.Args[1-which]))
+		case "sub":
+			if b = real(0).Sub(b, at(op.Args[1-which])); which == 1 {
+				a, b = real(0).Neg(a), real(0).Neg(b)
+			}
+		case "mul":
+			a, b = real(0).Mul(a, at(op.Args[1-which])), real(0).Mul(b, at(op.Args[1-which]))
+		case "div":
+			a, b = real(0).Quo(a, at(op.Args[1])), real(0).Quo(b, at(op.Args[1]))
+		}
+	}
+	return a, b
+}
+
+// roundingBound bounds, in units of z, the error of a float32 evaluation of the
+// chain in any order of the sum: with u = 2^-24, a sum of k rounded terms of
+// magnitude at most m in all is off by (k+1)*u*m, and every further operation
+// adds u relative to the tie point's magnitude.
+func (ch *chain) roundingBound(p *ChannelProof, tie float64) float64 {
+	const u = 1.0 / (1 << 24)
+	terms := 1.0
+	if d := ir.Def(ch.z); d.Is("bconv") || d.Is("iconv") || d.Is("ilinear") {
+		terms = float64(d.In(1).Elems() / d.In(1).Shape[0])
+	}
+	m := math.Max(math.Abs(float64(p.Lo)), math.Abs(float64(p.Hi)))
+	return (terms+1)*u*m + float64(len(ch.ops)+2)*u*math.Abs(tie)*2
+}
+
+// liftPool: a threshold behind a max pool is the pool of thresholds, since
+// max(z) >= t says that some z >= t; the flip stays behind the pool (for a
+// falling comparison the two together are the AND of the bits).
+func liftPool(rw *rewriter, n *ir.Node) []*ir.Value {
+	if n.Op.Name != "threshold" {
+		return nil
+	}
+	pool := ir.Def(n.Args[0])
+	if !pool.Is("max_pool") || !rw.once(n.Args[0]) || n.Int("axis") != 1 || pool.In(0).DType.IsLogic() {
+		return nil
+	}
+	flip := ir.ConstOf(n.Args[2])
+	none := rw.Const(ir.NewTensor(flip.Type))
+	bits := rw.Op("max_pool", pool.Attrs, rw.Op("threshold", map[string]any{"signed": n.Bool("signed")}, pool.Args[0], n.Args[1], none))
+	if s, ok := flip.Splat(); ok && s == 0 {
+		return []*ir.Value{bits}
+	}
+	shape := make([]int, n.In(0).Rank())
+	for i := range shape {
+		shape[i] = 1
+	}
+	shape[1] = flip.Len()
+	mask := flip.Reshape(shape...)
+	if n.Bool("signed") {
+		m := ir.NewTensor(mask.Type.With(ir.SBit))
+		for i, v := range mask.I {
+			m.I[i] = 2*v - 1
+		}
+		mask = m
+	}
+	return []*ir.Value{rw.Op("bit_xor", nil, bits, rw.Const(mask))}
+}
+
+// stepOfBit: a step of a bit that is already there changes nothing but the
+// encoding; of sbits, the sign of the number.
+func stepOfBit(rw *rewriter, n *ir.Node) []*ir.Value {
+	if n.Op.Name != "threshold" || !n.In(0).DType.IsBit() {
+		return nil
+	}
+	t, flip := ir.ConstOf(n.Args[1]), ir.ConstOf(n.Args[2])
+	ts, ok1 := t.Splat()
+	fs, ok2 := flip.Splat()
+	if !ok1 || !ok2 {
+		return nil
+	}
+	lo, hi := n.In(0).DType.Range()
+	if ts <= float64(lo) || ts > float64(hi) { // constant
+		return nil
+	}
+	v := n.Args[0]
+	if fs == 1 {
+		v = rw.Op("bit_not", nil, v)
+	}
+	if v.Type.DType != n.Result().Type.DType {
+		v = rw.Op("recode", nil, v)
+	}
+	return []*ir.Value{v}
+}

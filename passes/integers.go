@@ -1,0 +1,251 @@
+package passes
+
+import (
+	"math"
+
+	"github.com/billnet/billnet/ir"
+)
+
+var _ = register(&Pass{
+	Name: "integers",
+	Doc: "Moves to_float from the inputs toward the outputs: a float operation whose operands are integers in disguise becomes an integer operation followed by to_float. " +
+		"Convolutions and linear layers with binary weights become bconv, iconv and ilinear, max pooling of bits becomes pooling of bits, means become counts. " +
+		"Scaled weights and scaled inputs (video divided by 255, a norm folded into the weights) leave an affine: class ideal.",
+	Class: Ideal,
+	After: []string{"binary-activations", "roll-lstm"},
+	Run: eachFunc(func(c *Context, f *ir.Func) error {
+		r := newRanger()
+		return rewrite(f, foldNode, dropIdentity, sinkLayout, sinkConcat, sinkPool, sinkMean, sinkGate, gateToMux,
+			func(rw *rewriter, n *ir.Node) []*ir.Value { return binaryConv(rw, r, n) },
+			func(rw *rewriter, n *ir.Node) []*ir.Value { return binaryLinear(rw, r, n) })
+	}),
+})
+
+// scaled is a float value seen as z*num/den of an integer value.
+type scaled struct {
+	z        *ir.Value
+	num, den float64
+	exact    bool // the value is z itself
+}
+
+// asScaled sees v as a scaled integer, or returns nil.
+func asScaled(v *ir.Value) *scaled {
+	d := ir.Def(v)
+	switch {
+	case d.Is("to_float"):
+		return &scaled{d.Args[0], 1, 1, true}
+	case d.Is("div"):
+		if in := unwrap(d.Args[0], "to_float"); in != nil {
+			if s, ok := splat(d.Args[1]); ok && s != 0 && isScalarLike(d.In(1)) {
+				return &scaled{in, 1, s, false}
+			}
+		}
+	case d.Is("mul"):
+		for i := range 2 {
+			if in := unwrap(d.Args[i], "to_float"); in != nil {
+				if s, ok := splat(d.Args[1-i]); ok && s-s == 0 && isScalarLike(d.In(1-i)) {
+					return &scaled{in, s, 1, false}
+				}
+			}
+		}
+	case d.Is("affine"):
+		num, ok1 := splat(d.Args[1])
+		den, ok2 := splat(d.Args[2])
+		bias, ok3 := splat(d.Args[3])
+		if ok1 && ok2 && ok3 && bias == 0 {
+			return &scaled{d.Args[0], num, den, false}
+		}
+	}
+	return nil
+}
+
+func isScalarLike(t ir.Type) bool { return t.Elems() == 1 }
+
+// exactFloat bounds the integers that f32 holds exactly.
+const exactFloat = 1 << 24
+
+// emit returns the float value of integer z times weight scales and the
+// input's scale plus a bias: to_float where that is exact, else an affine.
+func emit(rw *rewriter, r *ranger, z *ir.Value, in *scaled, w *binaryWeights, bias *ir.Tensor, axis int) *ir.Value {
+	lo, hi := r.of(z).all()
+	exact := in.exact && w.unit() && lo > -exactFloat && hi < exactFloat
+	if exact {
+		y := rw.Op("to_float", nil, z)
+		if bias != nil {
+			shape := make([]int, z.Type.Rank())
+			for i := range shape {
+				shape[i] = 1
+			}
+			shape[axis] = bias.Len()
+			y = rw.Op("add", nil, y, rw.Const(bias.Reshape(shape...)))
+		}
+		return y
+	}
+	num := make([]float64, len(w.Scale))
+	for i, s := range w.Scale {
+		num[i] = s * in.num // both are float32 numbers: the product is exact in f64
+	}
+	if w.unit() {
+		num = []float64{in.num}
+	}
+	b := []float64{0}
+	if bias != nil {
+		b = make([]float64, bias.Len())
+		for i := range b {
+			b[i] = bias.Float(i)
+		}
+	}
+	vec := func(d []float64) *ir.Value {
+		return rw.Const(&ir.Tensor{Type: ir.T(ir.F64, len(d)), D: d})
+	}
+	return rw.Op("affine", map[string]any{"axis": axis}, z, vec(num), vec([]float64{in.den}), vec(b))
+}
+
+func finite32(t *ir.Tensor) bool {
+	for _, x := range t.F {
+		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// binaryConv: a float conv of integers with binary weights is an integer conv.
+func binaryConv(rw *rewriter, r *ranger, n *ir.Node) []*ir.Value {
+	if n.Op.Name != "conv" {
+		return nil
+	}
+	in := asScaled(n.Args[0])
+	w := recoverBinary(ir.ConstOf(n.Args[1]))
+	if in == nil || w == nil {
+		return nil
+	}
+	var bias *ir.Tensor
+	if n.Arg(2) != nil {
+		if bias = ir.ConstOf(n.Args[2]); bias == nil || !finite32(bias) {
+			return nil
+		}
+	}
+	op := "iconv"
+	if in.z.Type.DType.IsBit() {
+		op = "bconv"
+	}
+	attrs := map[string]any{"groups": n.Int("groups")}
+	for _, a := range []string{"stride", "pad", "dilation"} {
+		attrs[a] = n.Ints(a)
+	}
+	z := rw.Op(op, attrs, in.z, rw.Const(w.Bits))
+	return []*ir.Value{emit(rw, r, z, in, w, bias, 1)}
+}
+
+// binaryLinear: a float matmul or gemm of integers with binary weights is an
+// integer linear layer.
+func binaryLinear(rw *rewriter, r *ranger, n *ir.Node) []*ir.Value {
+	var wt, bias *ir.Tensor
+	switch n.Op.Name {
+	case "matmul":
+		wt = ir.ConstOf(n.Args[1])
+		if wt == nil || wt.Type.Rank() != 2 || wt.Type.DType != ir.F32 {
+			return nil
+		}
+		wt = transpose2D(wt)
+	case "gemm":
+		wt = ir.ConstOf(n.Args[1])
+		if wt == nil || wt.Type.DType != ir.F32 || n.Float("alpha") != 1 || n.Bool("trans_a") {
+			return nil
+		}
+		if !n.Bool("trans_b") {
+			wt = transpose2D(wt)
+		}
+		if n.Arg(2) != nil {
+			bias = ir.ConstOf(n.Args[2])
+			if bias == nil || n.Float("beta") != 1 || bias.Type.Rank() != 1 || bias.Len() != wt.Type.Shape[0] || !finite32(bias) {
+				return nil
+			}
+		}
+	default:
+		return nil
+	}
+	in := asScaled(n.Args[0])
+	w := recoverBinary(wt)
+	if in == nil || w == nil || in.z.Type.Rank() == 0 {
+		return nil
+	}
+	z := rw.Op("ilinear", nil, in.z, rw.Const(w.Bits))
+	return []*ir.Value{emit(rw, r, z, in, w, bias, z.Type.Rank()-1)}
+}
+
+// sinkLayout: an operation that only moves elements commutes with to_float.
+func sinkLayout(rw *rewriter, n *ir.Node) []*ir.Value {
+	switch n.Op.Name {
+	case "transpose", "reshape", "squeeze", "unsqueeze", "gather", "slice", "expand", "identity", "split", "tile":
+	default:
+		return nil
+	}
+	z := unwrap(n.Args[0], "to_float")
+	if z == nil {
+		return nil
+	}
+	args := append([]*ir.Value{z}, n.Args[1:]...)
+	m := rw.Node(n.Op.Name, n.Attrs, args...)
+	if m == nil {
+		return nil
+	}
+	out := make([]*ir.Value, len(m.Results))
+	for i, v := range m.Results {
+		out[i] = rw.Op("to_float", nil, v)
+	}
+	return out
+}
+
+// sinkConcat: a concatenation of integers of one type commutes with to_float.
+func sinkConcat(rw *rewriter, n *ir.Node) []*ir.Value {
+	if n.Op.Name != "concat" {
+		return nil
+	}
+	args := make([]*ir.Value, len(n.Args))
+	for i, a := range n.Args {
+		args[i] = unwrap(a, "to_float")
+		if args[i] == nil || args[i].Type.DType != args[0].Type.DType {
+			return nil
+		}
+	}
+	return []*ir.Value{rw.Op("to_float", nil, rw.Op("concat", n.Attrs, args...))}
+}
+
+// sinkPool: the largest of integers is the same number before and after
+// to_float. A window that lies wholly in the padding would give -inf in floats,
+// so such pools stay.
+func sinkPool(rw *rewriter, n *ir.Node) []*ir.Value {
+	if n.Op.Name != "max_pool" || len(n.Results) != 1 {
+		return nil
+	}
+	z := unwrap(n.Args[0], "to_float")
+	if z == nil {
+		return nil
+	}
+	for i, p := range n.Ints("pad") {
+		if k := n.Ints("kernel"); p >= k[i%len(k)] {
+			return nil
+		}
+	}
+	return []*ir.Value{rw.Op("to_float", nil, rw.Op("max_pool", n.Attrs, z))}
+}
+
+// sinkMean: the mean of integers is their count over their number; the sum is
+// exact, and the division rounds as the mean's does.
+func sinkMean(rw *rewriter, n *ir.Node) []*ir.Value {
+	if n.Op.Name != "reduce_mean" || n.In(0).DType != ir.F32 {
+		return nil
+	}
+	z := unwrap(n.Args[0], "to_float")
+	if z == nil || !z.Type.DType.IsLogic() || n.In(0).Elems() >= exactFloat {
+		return nil
+	}
+	num := n.In(0).Elems() / max(n.Result().Type.Elems(), 1)
+	if num == 0 {
+		return nil
+	}
+	count := rw.Op("count", n.Attrs, z)
+	return []*ir.Value{rw.Op("div", nil, rw.Op("to_float", nil, count), rw.Const(ir.Scalar(ir.F32, float64(num))))}
+}

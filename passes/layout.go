@@ -1,0 +1,188 @@
+package passes
+
+import (
+	"slices"
+
+	"github.com/billnet/billnet/ir"
+)
+
+var _ = register(&Pass{
+	Name: "layout",
+	Doc: "Chooses where every activation lies. Bit and integer maps [1,C,T,H,W] become planes with one common halo, as wide as the widest convolution needs, so that equal sizes have equal pitch; " +
+		"what a strided convolution reads is split into phases; everything else is dense. From here on the module is at the packed level.",
+	Class: Exact,
+	After: []string{"narrow-integers"},
+	Run: func(c *Context, m *ir.Module) error {
+		m.Level = ir.Packed
+		for _, f := range m.Funcs {
+			if err := layoutFunc(f); err != nil {
+				return err
+			}
+		}
+		return nil
+	},
+})
+
+// onPlanes reports whether a node has a kernel on planes, and which operands
+// are planes there.
+func onPlanes(n *ir.Node) (planes []bool, ok bool) {
+	planes = make([]bool, len(n.Args))
+	switch n.Op.Name {
+	case "bconv", "iconv":
+		x, w := n.In(0), n.In(1)
+		ok = isMap(x) && n.Args[1].Def.Is("const") && (w.DType == ir.SBit || w.DType == ir.Tern)
+		ok = ok && (x.DType.IsBit() || n.Is("iconv") && planeInt(x.DType))
+		planes[0] = true
+	case "max_pool", "min_pool":
+		ok = isMap(n.In(0)) && n.In(0).DType.IsBit() && len(n.Ints("dilation")) == 0 && len(n.Results) == 1
+		planes[0] = true
+	case "bit_and", "bit_or", "bit_xor", "bit_not", "mux", "mux_or":
+		ok = isMap(n.Result().Type)
+		for i := range n.Args {
+			planes[i] = ir.SameShape(n.In(i).Shape, n.Result().Type.Shape)
+			ok = ok && (planes[i] || isChannelVector(n.In(i), n.Result().Type) && mayBeVector(n, i))
+		}
+	case "count":
+		axes := n.Ints("axes")
+		ok = isMap(n.In(0)) && n.In(0).DType.IsBit() && (slices.Equal(axes, []int{2, 3, 4}) || slices.Equal(axes, []int{3, 4}))
+		planes[0] = true
+	case "threshold":
+		ok = isMap(n.In(0)) && planeInt(n.In(0).DType) && n.Int("axis") == 1
+		planes[0] = true
+	}
+	return planes, ok
+}
+
+// isMap reports whether a type is an activation of one clip: [1,C,T,H,W].
+func isMap(t ir.Type) bool { return t.Rank() == 5 && t.Shape[0] == 1 && t.Elems() > 0 }
+
+func planeInt(d ir.DType) bool { return d == ir.U8 || d == ir.I8 || d == ir.I16 || d == ir.I32 }
+
+// isChannelVector reports whether t is [1,C,1,1,1] beside a map of C channels.
+func isChannelVector(t, m ir.Type) bool {
+	return ir.SameShape(t.Shape, []int{1, m.Shape[1], 1, 1, 1})
+}
+
+// mayBeVector: the second operand of a gate and the select of a multiplexer may
+// be one bit a channel.
+func mayBeVector(n *ir.Node, i int) bool {
+	if n.Is("mux") || n.Is("mux_or") {
+		return i == 0
+	}
+	return i == 1 && !n.Is("bit_not")
+}
+
+// resultOnPlanes reports whether the result of a node on planes is planes too.
+func resultOnPlanes(n *ir.Node) bool { return !n.Is("count") }
+
+func layoutFunc(f *ir.Func) error {
+	halo := commonHalo(f)
+	out := &ir.Func{}
+	b := &ir.Builder{F: out}
+	converted := map[*ir.Value]map[ir.Layout]*ir.Value{}
+	// as returns v in a layout, converted once for all its readers.
+	as := func(v *ir.Value, l ir.Layout) *ir.Value {
+		if v.Type.Layout == l {
+			return v
+		}
+		if w := converted[v][l]; w != nil {
+			return w
+		}
+		w := b.Op("relayout", nil, v)
+		w.Type.Layout = l
+		if converted[v] == nil {
+			converted[v] = map[ir.Layout]*ir.Value{}
+		}
+		converted[v][l] = w
+		return w
+	}
+	for _, n := range f.Nodes {
+		b.Loc = n.Loc
+		swapVector(n)
+		planes, ok := onPlanes(n)
+		for i, a := range n.Args {
+			if a == nil {
+				continue
+			}
+			l := ir.Layout{}
+			if ok && planes[i] {
+				l = halo
+				if n.Is("bconv") || n.Is("iconv") {
+					l.PT, l.PH, l.PW = strideOf(n)
+				}
+			}
+			n.Args[i] = as(a, l)
+		}
+		if ok && resultOnPlanes(n) {
+			n.Result().Type.Layout = halo
+		}
+		out.Nodes = append(out.Nodes, n)
+	}
+	for i, r := range f.Results {
+		f.Results[i].Value = as(r.Value, ir.Layout{})
+	}
+	f.Nodes = out.Nodes
+	return b.Err
+}
+
+// swapVector puts the channel vector of a commutative gate second.
+func swapVector(n *ir.Node) {
+	switch n.Op.Name {
+	case "bit_and", "bit_or", "bit_xor":
+		if !ir.SameShape(n.In(0).Shape, n.Result().Type.Shape) {
+			n.Args[0], n.Args[1] = n.Args[1], n.Args[0]
+		}
+	}
+}
+
+func strideOf(n *ir.Node) (t, h, w int) {
+	if s := n.Ints("stride"); len(s) == 3 {
+		return s[0], s[1], s[2]
+	}
+	return 1, 1, 1
+}
+
+// commonHalo returns the layout of maps: the halo that every convolution's taps
+// need at most, in phases where it is strided.
+func commonHalo(f *ir.Func) ir.Layout {
+	l := ir.Layout{Planes: true, PT: 1, PH: 1, PW: 1}
+	for _, n := range f.Nodes {
+		if !n.Is("bconv") && !n.Is("iconv") {
+			continue
+		}
+		if _, ok := onPlanes(n); !ok {
+			continue
+		}
+		need := [3]int{}
+		st, sh, sw := strideOf(n)
+		for a, s := range []int{st, sh, sw} {
+			need[a] = haloOf(n.In(0).Shape[2+a], n.Result().Type.Shape[2+a], n.In(1).Shape[2+a], s, attrAt(n, "dilation", a, 1), attrAt(n, "pad", a, 0))
+		}
+		l.HT, l.HH, l.HW = max(l.HT, need[0]), max(l.HH, need[1]), max(l.HW, need[2])
+	}
+	return l
+}
+
+func attrAt(n *ir.Node, name string, i, def int) int {
+	if v := n.Ints(name); i < len(v) {
+		return v[i]
+	}
+	return def
+}
+
+// haloOf returns how far the taps of one axis read beyond the stored positions
+// of a phase: tap k reads position stride*o + k*dil - pad, which is element
+// o + q of phase r, k*dil - pad = stride*q + r.
+func haloOf(in, out, kernel, stride, dil, pad int) int {
+	stored := (in + stride - 1) / stride
+	halo := 0
+	for k := range kernel {
+		d := k*dil - pad
+		q := d / stride
+		if d%stride != 0 && d < 0 {
+			q--
+		}
+		halo = max(halo, -q, out-1+q-(stored-1))
+	}
+	return halo
+}

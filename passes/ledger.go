@@ -1,0 +1,201 @@
+package passes
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/billnet/billnet/ir"
+)
+
+// Entry is one row of the ledger: what a layer became, and why.
+type Entry struct {
+	Layer   string  `json:"layer"`
+	Op      string  `json:"op"`
+	Kind    string  `json:"kind"` // bit, integer or float
+	Shape   string  `json:"shape"`
+	MACs    int     `json:"macs"`
+	Bytes   int     `json:"weight_bytes"`
+	Class   string  `json:"class"`            // exact or ideal
+	Margin  float64 `json:"margin,omitempty"` // ideal: smallest distance to a tie, in units of the accumulator
+	AtRisk  int     `json:"at_risk,omitempty"`
+	Why     string  `json:"why"`
+	Outputs bool    `json:"output,omitempty"` // the node gives a result of the model
+}
+
+// Ledger is the account of a compiled module.
+type Ledger struct {
+	Entries    []Entry `json:"layers"`
+	BitMACs    int     `json:"bit_macs"`
+	IntMACs    int     `json:"integer_macs"`
+	FloatMACs  int     `json:"float_macs"`
+	BitBytes   int     `json:"bit_weight_bytes"`
+	IntBytes   int     `json:"integer_weight_bytes"`
+	FloatBytes int     `json:"float_weight_bytes"`
+}
+
+// NewLedger accounts for every node of a module's entry that computes (layout
+// operations and constants are left out).
+func NewLedger(m *ir.Module, certs []Certificate) *Ledger {
+	byLayer := map[string]*Certificate{}
+	for i := range certs {
+		byLayer[certs[i].Layer] = &certs[i]
+	}
+	l := &Ledger{}
+	for _, n := range m.Main().Nodes {
+		if movesOnly(n) {
+			continue
+		}
+		e := Entry{Layer: n.Loc.Name, Op: n.Op.Name, Shape: n.Result().Type.With(n.Result().Type.DType).String(), Class: "exact", Bytes: weightBytes(n)}
+		if n.Op.Work != nil {
+			e.MACs = n.Op.Work(n)
+		}
+		e.Kind, e.Why = kindOf(n)
+		if n.Is("affine") {
+			e.Class = "ideal"
+		}
+		if c := certOf(byLayer, n); c != nil && c.Class == Ideal {
+			e.Class, e.Margin, e.AtRisk = "ideal", c.MinMargin(), c.AtRisk()
+			e.Why += fmt.Sprintf("; solved over the reals, %d of %d channels lie closer to a tie than float32 rounding", e.AtRisk, len(c.Channels))
+		}
+		l.add(e)
+	}
+	return l
+}
+
+// certOf finds the certificate of a node with thresholds: certificates are
+// filed under the activation's layer, which the node's result carries.
+func certOf(byLayer map[string]*Certificate, n *ir.Node) *Certificate {
+	if n.Is("threshold") || n.Is("blstm") || (n.Is("bconv") || n.Is("iconv")) && n.Arg(2) != nil {
+		return byLayer[n.Loc.Name]
+	}
+	return nil
+}
+
+func (l *Ledger) add(e Entry) {
+	l.Entries = append(l.Entries, e)
+	switch e.Kind {
+	case "bit":
+		l.BitMACs += e.MACs
+		l.BitBytes += e.Bytes
+	case "integer":
+		l.IntMACs += e.MACs
+		l.IntBytes += e.Bytes
+	default:
+		l.FloatMACs += e.MACs
+		l.FloatBytes += e.Bytes
+	}
+}
+
+// movesOnly reports whether a node only moves or holds elements.
+func movesOnly(n *ir.Node) bool {
+	switch n.Op.Name {
+	case "const", "relayout", "transpose", "reshape", "squeeze", "unsqueeze", "gather", "slice", "split", "concat", "identity", "expand", "recode", "to_float", "flatten", "tile":
+		return true
+	}
+	return false
+}
+
+// kindOf says what a node computes with, and why.
+func kindOf(n *ir.Node) (kind, why string) {
+	for _, r := range n.Results {
+		if r.Type.DType.IsFloat() {
+			return "float", floatReason(n)
+		}
+	}
+	switch n.Op.Name {
+	case "bconv":
+		if n.Arg(2) != nil {
+			return "bit", "bits in, binary weights, thresholds as integer comparisons"
+		}
+		return "bit", "bits in, binary weights, integers out for the linear block"
+	case "iconv":
+		why = "integers in, additions and subtractions only"
+		if n.In(0).DType == ir.U8 {
+			why = "u8 video in, additions and subtractions only, scale folded into the thresholds"
+		}
+		return "integer", why
+	case "blstm":
+		return "bit", "binary gates as integer comparisons, integer cell"
+	case "ilinear":
+		if n.In(0).DType.IsLogic() {
+			return "bit", "bits in, binary weights"
+		}
+		return "integer", "integers in"
+	case "count":
+		return "bit", "population count"
+	case "threshold":
+		return "integer", "batch norm and activation as an integer comparison"
+	}
+	for _, r := range n.Results {
+		if !r.Type.DType.IsLogic() {
+			return "integer", "integer operation"
+		}
+	}
+	return "bit", "logic on bits"
+}
+
+// floatReason says why a node stays float.
+func floatReason(n *ir.Node) string {
+	switch n.Op.Name {
+	case "gemm", "matmul", "conv":
+		if w := ir.ConstOf(n.Arg(1)); w != nil && recoverBinary(w) == nil {
+			return "its weights are no binary weights"
+		}
+		return "its input is float"
+	case "lstm", "gru":
+		return "a float recurrent layer of the source"
+	case "affine":
+		return "an integer scaled back to the source's float"
+	}
+	return "float in the source, and nothing makes it binary"
+}
+
+// weightBytes counts the constant operands as the artifact stores them.
+func weightBytes(n *ir.Node) int {
+	total := 0
+	for _, a := range n.Args {
+		if c := ir.ConstOf(a); c != nil {
+			total += ir.DataBytes(c.Type)
+		}
+	}
+	return total
+}
+
+// Print writes the ledger as a table.
+func (l *Ledger) Print(w io.Writer) {
+	rows := [][]string{{"layer", "op", "kind", "result", "MMAC", "bytes", "class", "why"}}
+	for _, e := range l.Entries {
+		class := e.Class
+		if e.Class == "ideal" && e.Margin > 0 {
+			class = fmt.Sprintf("ideal (margin %.3g)", e.Margin)
+		}
+		rows = append(rows, []string{e.Layer, e.Op, e.Kind, e.Shape, mega(e.MACs), fmt.Sprint(e.Bytes), class, e.Why})
+	}
+	printTable(w, rows)
+	fmt.Fprintf(w, "operations: %s MMAC on bits, %s on integers, %s in float\n", mega(l.BitMACs), mega(l.IntMACs), mega(l.FloatMACs))
+	fmt.Fprintf(w, "weights:    %d bytes of bit layers, %d of integer layers, %d of float layers\n", l.BitBytes, l.IntBytes, l.FloatBytes)
+}
+
+func mega(n int) string { return fmt.Sprintf("%.2f", float64(n)/1e6) }
+
+// printTable writes rows with columns as wide as their widest cell.
+func printTable(w io.Writer, rows [][]string) {
+	width := make([]int, len(rows[0]))
+	for _, r := range rows {
+		for i, c := range r {
+			width[i] = max(width[i], len(c))
+		}
+	}
+	for _, r := range rows {
+		var b strings.Builder
+		for i, c := range r {
+			if i == len(r)-1 {
+				b.WriteString(c)
+				break
+			}
+			fmt.Fprintf(&b, "%-*s  ", width[i], c)
+		}
+		fmt.Fprintln(w, strings.TrimRight(b.String(), " "))
+	}
+}

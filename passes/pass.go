@@ -1,0 +1,69 @@
+package passes
+
+import (
+	"fmt"
+	"sort"
+
+	"github.com/billnet/billnet/ir"
+)
+
+// Class says what a pass may do to the outputs.
+type Class uint8
+
+// The classes of passes.
+const (
+	Exact Class = iota // no output bit changes
+	Ideal              // the result over the reals where the source's float sum has no defined order
+	Lossy              // outputs may change
+)
+
+func (c Class) String() string { return [...]string{"exact", "ideal", "lossy"}[c] }
+
+// Pass is one transformation of a module.
+type Pass struct {
+	Name  string
+	Doc   string
+	Class Class
+	After []string // passes that must have run before it when they are in the pipeline at all
+	Run   func(c *Context, m *ir.Module) error
+}
+
+// Context is what passes share in one compilation.
+type Context struct {
+	Options Options
+	Notes   []string      // for the user: what was inferred or assumed
+	Certs   []Certificate // one for every thresholded layer
+}
+
+// Note records a sentence for the user.
+func (c *Context) Note(format string, args ...any) {
+	c.Notes = append(c.Notes, fmt.Sprintf(format, args...))
+}
+
+// Options are the compiler's settings that passes read.
+type Options struct {
+	U8Inputs []string // inputs that hold the integers 0..255
+}
+
+var registry = map[string]*Pass{}
+
+func register(p *Pass) *Pass {
+	if registry[p.Name] != nil {
+		panic("passes: " + p.Name + " is registered twice")
+	}
+	registry[p.Name] = p
+	return p
+}
+
+// Lookup returns the pass with the given name, or nil.
+func Lookup(name string) *Pass { return registry[name] }
+
+// All returns every pass sorted by name.
+func All() []*Pass {
+	var all []*Pass
+	for _, p := range registry {
+		all = append(all, p)
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].Name < all[j].Name })
+	return all
+}

@@ -1,0 +1,24 @@
+package passes
+
+// Pipeline is the ordered list of passes of an exact compilation, from what
+// ONNX says to kernels and layouts. The reason for each place stands beside it.
+var Pipeline = []string{
+	"fold-constants",     // first: binary weights arrive as Where(w >= 0, 1, -1), shapes as Gather(Shape(x))
+	"u8-input",           // before the activations: it looks for a division of an input by a literal 255
+	"merge-equal",        // one value for equal constants, so that recognising patterns can compare values
+	"binary-activations", // comparisons become steps, the one form that every later pass knows
+	"merge-equal",        // the steps of one comparison written twice
+	"roll-lstm",          // before integers: it matches the source's own float cell
+	"integers",           // to_float moves from the inputs to the outputs
+	"lower-lstm",         // once its input is bits
+	"integers",           // on through what follows the recurrent layer
+	"merge-equal",        // equal integer operations made for several readers
+	"fuse-bn-threshold",  // after integers: a step over float operations over an integer
+	"lower-lstm",         // when its input became bits only now
+	"integers",           // and on from there: pooling, counts and gates of the new bits
+	"fuse-bn-threshold",  // steps whose operand became an integer only now
+	"merge-equal",        //
+	"fuse-threshold",     // once every threshold is there, into the convolution before it
+	"narrow-integers",    // after fusing: only maps that reach memory have a width
+	"layout",             // last: it fixes where everything lies
+}

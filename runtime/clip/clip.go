@@ -1,0 +1,235 @@
+// Package clip turns video files into the input tensors of a model.
+//
+// There are three steps, and each can be used alone:
+//
+//	decode   OpenVideo     file -> RGB frames, one by one, at the file's own size
+//	fit      Fit           choose T frames, resize them to HxW
+//	convert  Spec.Tensor   lay the bytes out as the model wants, normalise if asked
+//
+// Open does all three and returns tensors. A NumPy file (.npy) already holds tensors: it is never resampled, its shape
+// has to match.
+//
+// Built in are .npy, animated GIF, a folder of PNG or JPEG frames, a single PNG or JPEG, YUV4MPEG2 (.y4m) and raw rgb24.
+// Everything else goes through the ffmpeg program when there is one.
+//
+// All arithmetic on pixels is in integers with one rounding, so a file gives the same bytes on every machine. Sizes
+// found in files are checked against Options.Limit and grow with the bytes really there, so a hostile file costs no
+// more memory than its own size or the limit allows, and ends in an error.
+//
+// The package imports the standard library only and has no initialisation, so its sources can be copied as they are
+// into a generated program.
+package clip
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Clip is decoded video: T frames of H rows of W pixels of C interleaved channels (3: R, G, B; 1: grey).
+type Clip struct {
+	T, H, W, C int
+	Pix        []uint8 // [T][H][W][C]
+	FPS        float64 // frames a second; 0 = unknown
+}
+
+// Frame returns frame t, [H][W][C], sharing memory with the clip.
+func (c *Clip) Frame(t int) []uint8 {
+	n := c.H * c.W * c.C
+	return c.Pix[t*n : (t+1)*n : (t+1)*n]
+}
+
+func (c *Clip) check() error {
+	if c.T < 1 || c.C < 1 {
+		return fmt.Errorf("a clip of %d frames and %d channels is empty", c.T, c.C)
+	}
+	if err := checkSides(c.W, c.H); err != nil {
+		return err
+	}
+	if n := product([]int{c.T, c.H, c.W, c.C}); len(c.Pix) != n {
+		return fmt.Errorf("a clip of %d frames %dx%d with %d channels takes %d bytes, but has %d", c.T, c.W, c.H, c.C, n, len(c.Pix))
+	}
+	return nil
+}
+
+// Spec says what the model's input is.
+type Spec struct {
+	// Channels (3 = RGB, 1 = grey), frames, height, width. T, H or W = 0: whatever the file has.
+	C, T, H, W int
+	// Order of the axes, outermost first: a permutation of the letters CTHW. "" = "CTHW".
+	Layout string
+	// Element type: "u8" or "f32". "" = "f32".
+	DType string
+	// With Mean or Std, an f32 input gets (x/255 - Mean[c]) / Std[c], in float32, instead of x in 0..255.
+	// One value for all channels or one for each; nil = 0 for Mean, 1 for Std.
+	Mean, Std []float32
+}
+
+// Check reports the first thing wrong with s.
+func (s Spec) Check() error {
+	if s.C < 1 || s.T < 0 || s.H < 0 || s.W < 0 || s.C > maxSide || s.T > 1<<24 {
+		return fmt.Errorf("clip spec: sizes C=%d T=%d H=%d W=%d: C must be positive, the others not negative", s.C, s.T, s.H, s.W)
+	}
+	if s.H > maxSide || s.W > maxSide {
+		return fmt.Errorf("clip spec: %dx%d: sides go up to %d", s.W, s.H, maxSide)
+	}
+	l := []byte(s.layout())
+	slices.Sort(l)
+	if string(l) != "CHTW" {
+		return fmt.Errorf("clip spec: layout %q is not a permutation of CTHW", s.Layout)
+	}
+	switch s.dtype() {
+	case "f32":
+	case "u8":
+		if s.normalised() {
+			return fmt.Errorf("clip spec: a u8 input takes no mean or std")
+		}
+	default:
+		return fmt.Errorf("clip spec: element type %q is neither u8 nor f32", s.DType)
+	}
+	for _, v := range []struct {
+		name string
+		v    []float32
+	}{{"mean", s.Mean}, {"std", s.Std}} {
+		if n := len(v.v); n != 0 && n != 1 && n != s.C {
+			return fmt.Errorf("clip spec: %d values of %s for %d channels: give 1 or %d", n, v.name, s.C, s.C)
+		}
+	}
+	for _, v := range s.Std {
+		if !(v > 0) {
+			return fmt.Errorf("clip spec: std %v is not positive", v)
+		}
+	}
+	return nil
+}
+
+func (s Spec) layout() string {
+	if s.Layout == "" {
+		return "CTHW"
+	}
+	return s.Layout
+}
+
+func (s Spec) dtype() string {
+	if s.DType == "" {
+		return "f32"
+	}
+	return s.DType
+}
+
+func (s Spec) normalised() bool { return len(s.Mean) > 0 || len(s.Std) > 0 }
+
+// Shape returns the four sizes in the order of the layout.
+func (s Spec) Shape() []int {
+	shape := make([]int, 0, 4)
+	for _, axis := range []byte(s.layout()) {
+		shape = append(shape, *s.axis(axis))
+	}
+	return shape
+}
+
+// axis points to the size along the axis of that letter.
+func (s *Spec) axis(letter byte) *int {
+	switch letter {
+	case 'C':
+		return &s.C
+	case 'T':
+		return &s.T
+	case 'H':
+		return &s.H
+	default:
+		return &s.W
+	}
+}
+
+// sized returns s with the sizes of a shape in its layout.
+func (s Spec) sized(shape []int) Spec {
+	l := s.layout()
+	for i, d := range shape {
+		*s.axis(l[i]) = d
+	}
+	return s
+}
+
+// Options say how to read and fit a file. The zero value is right for most files.
+type Options struct {
+	// How a frame of another size becomes the model's. "" = Stretch.
+	Mode Mode
+	// When positive, the file is raw rgb24 frames of this size, until its end.
+	RawW, RawH int
+	// Largest clip in bytes, 0 = DefaultLimit. It bounds the frames kept, and 8 bytes a pixel for the frame being decoded.
+	Limit int64
+	// What the path "-" reads. nil = os.Stdin.
+	Stdin io.Reader
+	// Program for formats that are not built in. "" = "ffmpeg", looked up on the PATH.
+	FFmpeg string
+}
+
+// DefaultLimit is the largest clip, in bytes, that is read unless Options.Limit says otherwise.
+const DefaultLimit = 256 << 20
+
+// maxSide bounds width and height, so that the sums of the resizer fit their integers.
+const maxSide = 1 << 16
+
+func (o Options) limit() int64 {
+	if o.Limit <= 0 {
+		return DefaultLimit
+	}
+	return min(o.Limit, math.MaxInt/4) // sizes stay within an int
+}
+
+// ParseSize reads "176x144" as width and height.
+func ParseSize(s string) (w, h int, err error) {
+	a, b, ok := strings.Cut(s, "x")
+	w, errW := strconv.Atoi(a)
+	h, errH := strconv.Atoi(b)
+	if !ok || errW != nil || errH != nil {
+		return 0, 0, fmt.Errorf("size %q is not of the form WIDTHxHEIGHT, as in 176x144", s)
+	}
+	return w, h, checkSides(w, h)
+}
+
+func checkSides(w, h int) error {
+	if w < 1 || h < 1 || w > maxSide || h > maxSide {
+		return fmt.Errorf("frame size %dx%d: sides must be 1 to %d", w, h, maxSide)
+	}
+	return nil
+}
+
+// checkFrame refuses a frame whose decoding would pass the limit. 8 bytes a pixel cover the decoders' own buffers.
+func checkFrame(w, h int, limit int64) error {
+	if err := checkSides(w, h); err != nil {
+		return err
+	}
+	if need := 8 * int64(w) * int64(h); need > limit {
+		return fmt.Errorf("a frame of %dx%d takes %d bytes to decode, more than the limit of %d", w, h, need, limit)
+	}
+	return nil
+}
+
+// readN reads exactly n bytes. The buffer grows with what arrives, so a false n costs no memory.
+func readN(r io.Reader, n int64) ([]byte, error) {
+	const chunk = 1 << 20
+	var b []byte
+	for int64(len(b)) < n {
+		k := int(min(n-int64(len(b)), max(chunk, int64(len(b)))))
+		b = slices.Grow(b, k)
+		m, err := io.ReadFull(r, b[len(b):len(b)+k])
+		b = b[:len(b)+m]
+		if err != nil {
+			return nil, fmt.Errorf("%d bytes expected, the file ends after %d: %w", n, len(b), noEOF(err))
+		}
+	}
+	return b, nil
+}
+
+// noEOF turns a clean end of file into an unexpected one, so that io.EOF keeps its one meaning: no more clips or frames.
+func noEOF(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}

@@ -1,0 +1,204 @@
+package runtime
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"math"
+)
+
+// The fixed parts of a file; see the package comment.
+const (
+	magic       = "\x93BILLB\r\n"
+	version     = 1
+	headerSize  = 32
+	entrySize   = 24
+	sumStart    = 16 // the checksum covers the file from here on
+	maxSections = 64
+	mayIgnore   = 1 << 31
+)
+
+// The sections of version 1, in file order.
+const (
+	secInterface   = 1
+	secBuffers     = 2
+	secCode        = 3
+	secConsts      = 4
+	secData        = 5
+	secCertificate = 6 | mayIgnore
+	secDebug       = 7 | mayIgnore
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Encode writes the image as a .billb file. The same image always gives the
+// same bytes. It checks the form of everything, but not what the instructions
+// mean: Load does.
+func (img *Image) Encode() ([]byte, error) {
+	if err := img.checkForm(); err != nil {
+		return nil, fmt.Errorf("billb: %s: %w", img.Name, err)
+	}
+	sections := []section{
+		{secInterface, img.encodeInterface()},
+		{secBuffers, img.encodeBuffers()},
+		{secCode, img.encodeCode()},
+		{secConsts, img.encodeConsts()},
+		{secData, img.encodeData()},
+	}
+	if len(img.Certificate) > 0 {
+		sections = append(sections, section{secCertificate, img.Certificate})
+	}
+	if names := img.encodeDebug(); names != nil {
+		sections = append(sections, section{secDebug, names})
+	}
+	out := make([]byte, headerSize+entrySize*len(sections))
+	for i, s := range sections {
+		if s.id == secData {
+			out = pad(out)
+		}
+		e := out[headerSize+entrySize*i:]
+		binary.LittleEndian.PutUint32(e, s.id)
+		binary.LittleEndian.PutUint64(e[8:], uint64(len(out)))
+		binary.LittleEndian.PutUint64(e[16:], uint64(len(s.data)))
+		out = append(out, s.data...)
+	}
+	copy(out, magic)
+	binary.LittleEndian.PutUint32(out[8:], version)
+	binary.LittleEndian.PutUint64(out[16:], uint64(len(out)))
+	binary.LittleEndian.PutUint32(out[24:], uint32(len(sections)))
+	seal(out)
+	return out, nil
+}
+
+// seal sets the checksum of a file.
+func seal(file []byte) {
+	binary.LittleEndian.PutUint32(file[12:], crc32.Checksum(file[sumStart:], castagnoli))
+}
+
+type section struct {
+	id   uint32
+	data []byte
+}
+
+// pad appends zeros up to the next multiple of 64 bytes.
+func pad(b []byte) []byte { return append(b, make([]byte, -len(b)&(align-1))...) }
+
+// writer appends the primitive values of the format.
+type writer []byte
+
+func (w *writer) uint(v int)      { *w = binary.AppendUvarint(*w, uint64(v)) }
+func (w *writer) int(v int64)     { *w = binary.AppendVarint(*w, v) }
+func (w *writer) byte(v byte)     { *w = append(*w, v) }
+func (w *writer) text(s string)   { w.uint(len(s)); *w = append(*w, s...) }
+func (w *writer) float(v float64) { *w = binary.LittleEndian.AppendUint64(*w, math.Float64bits(v)) }
+
+func (w *writer) uints(v []int, shift int) {
+	w.uint(len(v))
+	for _, x := range v {
+		w.uint(x + shift)
+	}
+}
+
+func (img *Image) encodeInterface() []byte {
+	var w writer
+	w.text(img.Name)
+	w.uint(len(img.Meta))
+	for _, kv := range img.Meta {
+		w.text(kv[0])
+		w.text(kv[1])
+	}
+	w.uint(len(img.Labels))
+	for _, s := range img.Labels {
+		w.text(s)
+	}
+	for _, ports := range [][]Port{img.Inputs, img.Outputs} {
+		w.uint(len(ports))
+		for _, p := range ports {
+			w.text(p.Name)
+			w.byte(byte(p.Elem))
+			w.uints(p.Shape, 0)
+			w.uint(p.Buffer)
+		}
+	}
+	return w
+}
+
+func (img *Image) encodeBuffers() []byte {
+	var w writer
+	w.uint(img.Arena / align)
+	w.uint(len(img.Buffers))
+	for _, b := range img.Buffers {
+		w.byte(byte(b.Elem))
+		w.uints(b.Shape, 0)
+		if b.Planes {
+			w.byte(1)
+			for _, v := range []int{b.Geom.HT, b.Geom.HH, b.Geom.HW, b.Geom.PT, b.Geom.PH, b.Geom.PW} {
+				w.uint(v)
+			}
+		} else {
+			w.byte(0)
+		}
+		w.uint(b.Offset / align)
+	}
+	return w
+}
+
+func (img *Image) encodeCode() []byte {
+	var w writer
+	w.uint(len(img.Code))
+	for i := range img.Code {
+		in := &img.Code[i]
+		w.uint(int(in.Op))
+		w.uint(len(in.In))
+		for _, b := range in.In {
+			w.int(int64(b))
+		}
+		w.uints(in.Out, 1)
+		w.uints(in.Const, 1)
+		w.uint(len(in.Ints))
+		for _, v := range in.Ints {
+			w.int(v)
+		}
+		w.uint(len(in.Floats))
+		for _, v := range in.Floats {
+			w.float(v)
+		}
+	}
+	return w
+}
+
+func (img *Image) encodeConsts() []byte {
+	var w writer
+	w.uint(len(img.Consts))
+	for _, c := range img.Consts {
+		w.byte(byte(c.Elem))
+		w.uints(c.Shape, 0)
+	}
+	return w
+}
+
+func (img *Image) encodeData() []byte {
+	var b []byte
+	for i, c := range img.Consts {
+		if i > 0 {
+			b = pad(b)
+		}
+		b = append(b, c.Data...)
+	}
+	return b
+}
+
+// encodeDebug is the instructions' names, nil when there are none.
+func (img *Image) encodeDebug() []byte {
+	var w writer
+	named := false
+	w.uint(len(img.Code))
+	for i := range img.Code {
+		w.text(img.Code[i].Name)
+		named = named || img.Code[i].Name != ""
+	}
+	if !named {
+		return nil
+	}
+	return w
+}

@@ -1,0 +1,54 @@
+package runtime
+
+import (
+	"encoding/binary"
+	"math"
+)
+
+var _ = register(&opcode{
+	code: OpAffine,
+	name: "affine",
+	doc: "y = z*num[c]/den[c] + bias[c] in float64, in this order, rounded once to y's type; c is the index on an axis. den and bias may be left out (1 and 0). " +
+		"Integers: axis.",
+	in: "z", out: "y", consts: "num den? bias?",
+	inPlace: true,
+	prepare: func(p *prep) step {
+		z, y := p.dense(p.in(0)), p.dense(p.out(0), F32, F64)
+		p.sameShape(z, y)
+		axis := p.axis(z, p.ints(1)[0])
+		c, inner := z.shape[axis], product(z.shape[axis+1:])
+		num, den, bias := p.f64s(0, c, 1), p.f64s(1, c, 1), p.f64s(2, c, 0)
+		return ranged(y.n, 4, func(m *memory, lo, hi int) {
+			var v [chunk]float64
+			for ; lo < hi; lo += chunk {
+				n := min(chunk, hi-lo)
+				loadFloats(v[:n], z, m, lo)
+				for i := range v[:n] {
+					k := (lo + i) / inner % c
+					v[i] = float64(float64(v[i]*num[k])/den[k]) + bias[k]
+				}
+				storeFloats(y, m, lo, v[:n])
+			}
+		})
+	},
+})
+
+// f64s is an F64 constant operand of n elements, one for all, or def for all.
+func (p *prep) f64s(i, n int, def float64) []float64 {
+	v := make([]float64, n)
+	c := p.konst(i, F64)
+	if c != nil && product(c.Shape) != 1 && product(c.Shape) != n {
+		p.fail("constant %s has shape %s, expected %d elements or 1", operandName(p.op.consts, i), shapeString(c.Shape), n)
+	}
+	for j := range v {
+		switch {
+		case c == nil:
+			v[j] = def
+		case len(c.Data) == 8:
+			v[j] = math.Float64frombits(binary.LittleEndian.Uint64(c.Data))
+		default:
+			v[j] = math.Float64frombits(binary.LittleEndian.Uint64(c.Data[8*j:]))
+		}
+	}
+	return v
+}

@@ -1,0 +1,81 @@
+package runtime
+
+import (
+	"slices"
+
+	"github.com/billnet/billnet/runtime/kernels"
+)
+
+var _ = register(&opcode{
+	code: OpBConv,
+	name: "bconv",
+	doc: "Binary convolution on bit planes: z[o,p] = sum over i in o's group and taps k of w[o,i,k]*x[i, p*stride + k*dil - pad], zero padding adds exactly 0. " +
+		"y is z as i8, i16 or i32 planes, or with t the bit (z >= t[o]) != flip[o]. Integers: stride t,h,w; pad before t,h,w; dilation t,h,w; groups.",
+	in: "x", out: "y", consts: "w t? flip?",
+	prepare: func(p *prep) step {
+		x, y := p.planes(p.in(0), Bit, SBit), p.planes(p.out(0))
+		c, w := p.convolution(x, y, p.ints(10))
+		th := p.thresholds(1, y.geom.C)
+		p.checkConvOut(y, th, I8, I16, I32)
+		e, _ := y.elem.plane()
+		pl, err := kernels.NewBitConv(p.set, x.geom, y.geom, c, x.elem == SBit, w, th, e)
+		p.check(err)
+		return planStep(pl, convWork(y, c, x), y, x)
+	},
+})
+
+// convolution reads a convolution's weights, constant 0, [O,C/groups,kt,kh,kw],
+// and its integers: stride, pad, dilation (t,h,w each) and groups.
+func (p *prep) convolution(x, y *operand, v []int) (kernels.Conv, kernels.Weights) {
+	k := p.konst(0, SBit, Tern)
+	c := kernels.Conv{OutC: y.geom.C, Groups: v[9], Stride: [3]int(v[0:3]), Pad: [3]int(v[3:6]), Dil: [3]int(v[6:9])}
+	if c.Groups < 1 || x.geom.C%c.Groups != 0 {
+		p.fail("%d groups do not divide %d channels", c.Groups, x.geom.C)
+	}
+	if len(k.Shape) != 5 || k.Shape[0] != y.geom.C || k.Shape[1] != x.geom.C/c.Groups {
+		p.fail("weights have shape %s, expected [%d,%d,kt,kh,kw]", shapeString(k.Shape), y.geom.C, x.geom.C/c.Groups)
+	}
+	c.Kernel = [3]int(k.Shape[2:])
+	return c, weights(k)
+}
+
+// weights is a constant as the kernels take it.
+func weights(k *Const) kernels.Weights {
+	if k.Elem == Tern {
+		half := len(k.Data) / 2
+		return kernels.Weights{Sign: k.Data[:half], Nonzero: k.Data[half:]}
+	}
+	return kernels.Weights{Sign: k.Data}
+}
+
+// thresholds reads the constants t, number i, and flip, which follows, of n
+// channels; nil when t is left out.
+func (p *prep) thresholds(i, n int) *kernels.Threshold {
+	t, flip := p.i32s(i, n), p.konstOf(i+1, n, Bit)
+	if t == nil {
+		if flip != nil {
+			p.fail("flip is given without t")
+		}
+		return nil
+	}
+	th := &kernels.Threshold{T: t}
+	if flip != nil {
+		th.Flip = flip.Data
+	}
+	return th
+}
+
+// checkConvOut requires bits with thresholds and one of the integers without.
+func (p *prep) checkConvOut(y *operand, th *kernels.Threshold, ints ...Elem) {
+	if th != nil && !y.elem.isBit() {
+		p.fail("%s, expected bit or sbit: thresholds are given", y)
+	}
+	if th == nil && !slices.Contains(ints, y.elem) {
+		p.fail("%s, expected %v: no thresholds are given", y, ints)
+	}
+}
+
+// convWork is the work of a convolution in operations on eight channels.
+func convWork(y *operand, c kernels.Conv, x *operand) int {
+	return mulSat(y.n, max(1, x.geom.C/c.Groups/8), c.Kernel[0], c.Kernel[1], c.Kernel[2])
+}

@@ -1,0 +1,77 @@
+package runtime
+
+import "github.com/billnet/billnet/runtime/kernels"
+
+var _ = register(&opcode{
+	code: OpRelayout,
+	name: "relayout",
+	doc:  "The same elements in another layout: dense to planes, planes to dense, or planes to planes with other halos or phases.",
+	in:   "x", out: "y",
+	prepare: func(p *prep) step {
+		x, y := p.in(0), p.out(0)
+		p.sameElem(x, y)
+		p.sameShape(x, y)
+		e, _ := y.elem.plane()
+		switch {
+		case x.planes && y.planes:
+			pl, err := kernels.NewRelayout(p.set, x.geom, y.geom, e)
+			p.check(err)
+			return planStep(pl, y.size, y, x)
+		case !x.planes && !y.planes:
+			p.fail("%s and %s are both dense, expected planes on one side", x, y)
+		case x.elem == U8 && y.planes:
+			pl, err := kernels.NewLoad(p.set, y.geom)
+			p.check(err)
+			return stageOf(y.size, func(m *memory, part, parts int) { pl.Run(0, part, parts, y.bytes(m), x.bytes(m)) })
+		case e == kernels.Bit && y.planes:
+			return packBits(p, y, x)
+		case e == kernels.Bit:
+			return unpackBits(p, y, x)
+		case y.planes:
+			pl, err := kernels.NewDense(y.geom, e)
+			p.check(err)
+			return stageOf(y.size, func(m *memory, part, parts int) { pl.Pack(part, parts, y.bytes(m), x.bytes(m)) })
+		}
+		pl, err := kernels.NewDense(x.geom, e)
+		p.check(err)
+		return stageOf(x.size, func(m *memory, part, parts int) { pl.Unpack(part, parts, y.bytes(m), x.bytes(m)) })
+	},
+})
+
+// packBits stores dense bits as planes. The kernels take any byte but 0 for a
+// set bit, so an sbit's -1 becomes 0 first.
+func packBits(p *prep, y, x *operand) step {
+	pl, err := kernels.NewPack(y.geom)
+	p.check(err)
+	if x.elem != SBit {
+		return stageOf(8*y.size, func(m *memory, part, parts int) { pl.Run(part, parts, y.bytes(m), x.bytes(m)) })
+	}
+	s := step{work: 8 * y.size, scratch: func(int) int { return x.n }}
+	s.stages = append(s.stages,
+		func(m *memory, part, parts int) {
+			lo, hi := share(x.n, part, parts)
+			src, dst := x.bytes(m)[lo:hi], m.scratch[lo:hi]
+			for i, v := range src {
+				dst[i] = byte(truth(int8(v) > 0))
+			}
+		},
+		func(m *memory, part, parts int) { pl.Run(part, parts, y.bytes(m), m.scratch[:x.n]) })
+	return s
+}
+
+// unpackBits stores planes as dense bits.
+func unpackBits(p *prep, y, x *operand) step {
+	pl, err := kernels.NewPack(x.geom)
+	p.check(err)
+	s := stageOf(8*x.size, func(m *memory, part, parts int) { pl.Unpack(part, parts, y.bytes(m), x.bytes(m)) })
+	if y.elem == SBit {
+		s.stages = append(s.stages, func(m *memory, part, parts int) {
+			lo, hi := share(y.n, part, parts)
+			dst := y.bytes(m)[lo:hi]
+			for i, v := range dst {
+				dst[i] = 2*v - 1
+			}
+		})
+	}
+	return s
+}

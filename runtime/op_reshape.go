@@ -1,0 +1,28 @@
+package runtime
+
+var _ = register(&opcode{
+	code: OpReshape,
+	name: "reshape",
+	doc:  "The elements of x under another shape. It costs nothing when y lies where x does.",
+	in:   "x", out: "y",
+	inPlace: true,
+	prepare: func(p *prep) step {
+		x, y := p.dense(p.in(0)), p.dense(p.out(0))
+		p.sameElem(x, y)
+		if x.n != y.n {
+			p.fail("%s and %s, expected as many elements", x, y)
+		}
+		return move(y, x)
+	},
+})
+
+// move is a step that copies x to y, or nothing when both are the same memory.
+func move(y, x *operand) step {
+	switch {
+	case x.fixed == nil && x.off == y.off:
+		return step{alias: true}
+	case y.size == 0:
+		return step{}
+	}
+	return ranged(y.size, 1, func(m *memory, lo, hi int) { copy(y.bytes(m)[lo:hi], x.bytes(m)[lo:hi]) })
+}

@@ -1,0 +1,397 @@
+package runtime
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+	"unsafe"
+
+	"github.com/billnet/billnet/runtime/kernels"
+)
+
+// step is a prepared instruction: what a session executes. It is read-only and
+// shared by all sessions of a program.
+type step struct {
+	// stages run one after the other. Each is called for part 0 ... parts-1,
+	// at the same time, and does its share; it allocates nothing.
+	stages []func(m *memory, part, parts int)
+
+	work    int                 // elementary operations, roughly: small steps run on one thread
+	scratch func(parts int) int // bytes of scratch memory, nil for none
+	alias   bool                // the output is its first input's memory, unchanged
+}
+
+// memory is what the executors of a session work in. Both slices begin at a
+// multiple of 64 bytes.
+type memory struct {
+	arena   []byte
+	scratch []byte
+	fault   fault
+}
+
+// operand is a buffer or a constant of a prepared instruction.
+type operand struct {
+	name   string
+	elem   Elem
+	shape  []int
+	n      int // elements
+	planes bool
+	geom   kernels.Geom
+	off    int // in the arena
+	size   int
+	fixed  []byte // a constant's elements as a dense buffer has them; nil: in the arena
+}
+
+// bytes is the operand's memory.
+func (o *operand) bytes(m *memory) []byte {
+	if o.fixed != nil {
+		return o.fixed
+	}
+	return m.arena[o.off : o.off+o.size : o.off+o.size]
+}
+
+// view is the elements of a dense operand.
+func view[T Number](o *operand, m *memory) []T { return as[T](o.bytes(m)) }
+
+func (o *operand) String() string {
+	return fmt.Sprintf("%s is %s", o.name, Buffer{Elem: o.elem, Shape: o.shape, Planes: o.planes, Geom: o.geom})
+}
+
+// rank is the number of axes.
+func (o *operand) rank() int { return len(o.shape) }
+
+// prep is the view of an instruction that an opcode's prepare gets.
+type prep struct {
+	img    *Image
+	instr  *Instr
+	op     *opcode
+	set    *kernels.Set
+	consts *constants
+}
+
+// prepError carries what fail says from a prepare function to its caller.
+type prepError struct{ error }
+
+// fail ends prepare with an error.
+func (p *prep) fail(format string, args ...any) { panic(prepError{fmt.Errorf(format, args...)}) }
+
+func (p *prep) check(err error) {
+	if err != nil {
+		panic(prepError{err})
+	}
+}
+
+// prepare checks an instruction and builds its executor.
+func (p *prep) prepare() (s step, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			e, ok := r.(prepError)
+			if !ok {
+				panic(r)
+			}
+			err = e.error
+		}
+	}()
+	present := func(list []int) []bool {
+		b := make([]bool, len(list))
+		for i, v := range list {
+			b[i] = v != -1
+		}
+		return b
+	}
+	p.check(checkArity("operand", p.op.in, present(p.instr.In)))
+	p.check(checkArity("output", p.op.out, present(p.instr.Out)))
+	p.check(checkArity("constant", p.op.consts, present(p.instr.Const)))
+	return p.op.prepare(p), nil
+}
+
+func operandName(names string, i int) string {
+	list := strings.Fields(names)
+	n := strings.TrimRight(list[min(i, len(list)-1)], "?.")
+	if i >= len(list) || strings.HasSuffix(list[i], "...") {
+		n = fmt.Sprintf("%s[%d]", n, i-len(list)+1)
+	}
+	return n
+}
+
+// in is input i, which must be there.
+func (p *prep) in(i int) *operand {
+	o := p.optIn(i)
+	if o == nil {
+		p.fail("operand %s is missing", operandName(p.op.in, i))
+	}
+	return o
+}
+
+// optIn is input i, nil when it is left out.
+func (p *prep) optIn(i int) *operand {
+	if i >= len(p.instr.In) || p.instr.In[i] == -1 {
+		return nil
+	}
+	name := operandName(p.op.in, i)
+	if id := p.instr.In[i]; id < 0 {
+		return p.consts.operand(-2-id, name)
+	}
+	return p.buffer(p.instr.In[i], name)
+}
+
+// ins is all inputs of a variadic operation.
+func (p *prep) ins() []*operand {
+	var list []*operand
+	for i := range p.instr.In {
+		list = append(list, p.in(i))
+	}
+	return list
+}
+
+// out is output i, which must be there.
+func (p *prep) out(i int) *operand {
+	o := p.optOut(i)
+	if o == nil {
+		p.fail("output %s is missing", operandName(p.op.out, i))
+	}
+	return o
+}
+
+// optOut is output i, nil when it is left out.
+func (p *prep) optOut(i int) *operand {
+	if i >= len(p.instr.Out) || p.instr.Out[i] == -1 {
+		return nil
+	}
+	return p.buffer(p.instr.Out[i], operandName(p.op.out, i))
+}
+
+func (p *prep) buffer(id int, name string) *operand {
+	b := p.img.Buffers[id]
+	size, err := b.Size()
+	p.check(err)
+	return &operand{name: name, elem: b.Elem, shape: b.Shape, n: product(b.Shape), planes: b.Planes, geom: b.Geom, off: b.Offset, size: size}
+}
+
+// dense requires dense operands of one of the element types; none means any.
+func (p *prep) dense(o *operand, allowed ...Elem) *operand {
+	if o.planes {
+		p.fail("%s, expected a dense buffer", o)
+	}
+	if len(allowed) > 0 && !slices.Contains(allowed, o.elem) {
+		p.fail("%s, expected %v", o, allowed)
+	}
+	return o
+}
+
+// planes requires planes of one of the element types.
+func (p *prep) planes(o *operand, allowed ...Elem) *operand {
+	if !o.planes {
+		p.fail("%s, expected planes", o)
+	}
+	if len(allowed) > 0 && !slices.Contains(allowed, o.elem) {
+		p.fail("%s, expected planes of %v", o, allowed)
+	}
+	return o
+}
+
+// sameShape requires two operands of one shape.
+func (p *prep) sameShape(a, b *operand) {
+	if !slices.Equal(a.shape, b.shape) {
+		p.fail("%s and %s, expected equal shapes", a, b)
+	}
+}
+
+// sameElem requires two operands of one element type.
+func (p *prep) sameElem(a, b *operand) {
+	if a.elem != b.elem {
+		p.fail("%s and %s, expected equal element types", a, b)
+	}
+}
+
+// shaped requires a shape.
+func (p *prep) shaped(o *operand, shape ...int) {
+	if !slices.Equal(o.shape, shape) {
+		p.fail("%s, expected shape %s", o, shapeString(shape))
+	}
+}
+
+// ints requires n integers and returns them; each must fit 31 bits and a sign.
+func (p *prep) ints(n int) []int {
+	if len(p.instr.Ints) != n {
+		p.fail("%d integers, expected %d", len(p.instr.Ints), n)
+	}
+	v := make([]int, n)
+	for i, x := range p.instr.Ints {
+		if x < -maxElems || x > maxElems {
+			p.fail("integer %d is %d: out of range", i, x)
+		}
+		v[i] = int(x)
+	}
+	return v
+}
+
+// floats requires n floats.
+func (p *prep) floats(n int) []float64 {
+	if len(p.instr.Floats) != n {
+		p.fail("%d floats, expected %d", len(p.instr.Floats), n)
+	}
+	return p.instr.Floats
+}
+
+// oneOf requires a number from a range.
+func (p *prep) between(name string, v, lo, hi int) int {
+	if v < lo || v > hi {
+		p.fail("%s is %d, expected %d to %d", name, v, lo, hi)
+	}
+	return v
+}
+
+// axis requires an axis of o.
+func (p *prep) axis(o *operand, a int) int {
+	if a < 0 || a >= o.rank() {
+		p.fail("axis %d, %s", a, o)
+	}
+	return a
+}
+
+// konst is constant operand i, nil when it is left out.
+func (p *prep) konst(i int, allowed ...Elem) *Const {
+	if i >= len(p.instr.Const) || p.instr.Const[i] == -1 {
+		return nil
+	}
+	c := &p.img.Consts[p.instr.Const[i]]
+	if !slices.Contains(allowed, c.Elem) {
+		p.fail("constant %s is %s%s, expected %v", operandName(p.op.consts, i), c.Elem, shapeString(c.Shape), allowed)
+	}
+	return c
+}
+
+// konstOf is constant operand i with n elements, or nil.
+func (p *prep) konstOf(i, n int, e Elem) *Const {
+	c := p.konst(i, e)
+	if c != nil && product(c.Shape) != n {
+		p.fail("constant %s has shape %s, expected %d elements", operandName(p.op.consts, i), shapeString(c.Shape), n)
+	}
+	return c
+}
+
+// i32s is the elements of an I32 constant operand of n elements, nil when left
+// out.
+func (p *prep) i32s(i, n int) []int32 {
+	c := p.konstOf(i, n, I32)
+	if c == nil {
+		return nil
+	}
+	v := make([]int32, n)
+	for j := range v {
+		v[j] = int32(binary.LittleEndian.Uint32(c.Data[4*j:]))
+	}
+	return v
+}
+
+// constants expands constants into the form of dense buffers, once each.
+type constants struct {
+	img   *Image
+	dense map[int][]byte
+}
+
+func (c *constants) operand(id int, name string) *operand {
+	k := c.img.Consts[id]
+	data, ok := c.dense[id]
+	if !ok {
+		data = k.dense()
+		c.dense[id] = data
+	}
+	return &operand{name: name, elem: k.Elem, shape: k.Shape, n: product(k.Shape), size: len(data), fixed: data}
+}
+
+// dense is the constant as a dense buffer holds it. Data itself serves when it
+// is aligned and the machine little endian.
+func (c *Const) dense() []byte {
+	n := product(c.Shape)
+	width := c.Elem.Width()
+	out := []byte{}
+	switch {
+	case c.Elem == Bit:
+		out = make([]byte, n)
+		for i := range out {
+			out[i] = c.Data[i/8] >> (i % 8) & 1
+		}
+	case c.Elem == SBit:
+		out = make([]byte, n)
+		for i := range out {
+			out[i] = c.Data[i/8]>>(i%8)&1*2 - 1
+		}
+	case c.Elem == Tern:
+		out = make([]byte, n)
+		half := len(c.Data) / 2
+		for i := range out {
+			if c.Data[half+i/8]>>(i%8)&1 == 1 {
+				out[i] = c.Data[i/8]>>(i%8)&1*2 - 1
+			}
+		}
+	case n == 0:
+	case littleEndian && uintptr(unsafe.Pointer(unsafe.SliceData(c.Data)))%uintptr(width) == 0:
+		return c.Data
+	default:
+		out = Bytes(make([]uint64, (len(c.Data)+7)/8))[:len(c.Data)]
+		copy(out, c.Data)
+		if !littleEndian {
+			for i := 0; i < len(out); i += width {
+				slices.Reverse(out[i : i+width])
+			}
+		}
+	}
+	return out
+}
+
+var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
+
+// stageOf is a step of one stage.
+func stageOf(work int, f func(m *memory, part, parts int)) step {
+	return step{stages: []func(*memory, int, int){f}, work: work}
+}
+
+// ranged is a step of n independent pieces of work that cost about cost
+// operations each; f does pieces lo to hi.
+func ranged(n, cost int, f func(m *memory, lo, hi int)) step {
+	return stageOf(mulSat(n, cost), func(m *memory, part, parts int) {
+		if lo, hi := share(n, part, parts); lo < hi {
+			f(m, lo, hi)
+		}
+	})
+}
+
+// share is the range of n pieces that belongs to a part.
+func share(n, part, parts int) (lo, hi int) {
+	return int(int64(n) * int64(part) / int64(parts)), int(int64(n) * int64(part+1) / int64(parts))
+}
+
+// mulSat multiplies and saturates.
+func mulSat(v ...int) int {
+	const most = 1<<31 - 1
+	n := 1
+	for _, x := range v {
+		if x > 0 && n > most/x {
+			n = most
+		} else {
+			n *= x
+		}
+	}
+	return n
+}
+
+// plan is what the kernels package plans.
+type plan interface {
+	Stages() int
+	Scratch(parts int) int
+	Run(stage, part, parts int, dst, src, scratch []byte)
+}
+
+// planStep is a step that runs a plan from x to y.
+func planStep(pl plan, work int, y, x *operand) step {
+	s := step{work: work, scratch: pl.Scratch}
+	for i := range pl.Stages() {
+		s.stages = append(s.stages, func(m *memory, part, parts int) {
+			pl.Run(i, part, parts, y.bytes(m), x.bytes(m), m.scratch)
+		})
+	}
+	return s
+}

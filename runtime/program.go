@@ -1,0 +1,215 @@
+package runtime
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/billnet/billnet/runtime/kernels"
+)
+
+// Program is a loaded, validated model. It is read-only and may be shared by
+// any number of sessions.
+type Program struct {
+	img  *Image
+	best kernels.ISA
+
+	mu    sync.Mutex
+	codes map[kernels.ISA][]step // prepared for a set of kernels
+}
+
+// Loader holds the limits of loading. The zero Loader is what Load uses.
+type Loader struct {
+	MaxFile  int    // bytes; 0: 1 GiB
+	MaxArena int    // bytes; 0: 1 GiB
+	ISA      string // the instruction set to prepare for first; "": the best of this machine
+}
+
+const defaultLimit = 1 << 30
+
+// Load reads and validates a .billb file.
+func Load(r io.Reader) (*Program, error) { return Loader{}.Load(r) }
+
+// LoadBytes validates a .billb file. The program keeps views of file, which
+// must not change afterwards.
+func LoadBytes(file []byte) (*Program, error) { return Loader{}.LoadBytes(file) }
+
+// Load reads and validates a .billb file.
+func (l Loader) Load(r io.Reader) (*Program, error) {
+	limit := int64(orDefault(l.MaxFile))
+	var buf bytes.Buffer
+	if _, err := io.CopyN(&buf, r, headerSize); err != nil && err != io.EOF {
+		return nil, fmt.Errorf("billb: %w", err)
+	}
+	if err := checkHeader(buf.Bytes()); err != nil {
+		return nil, fmt.Errorf("billb: %w", err)
+	}
+	if _, err := io.CopyN(&buf, r, limit+1-headerSize); err != nil && err != io.EOF {
+		return nil, fmt.Errorf("billb: %w", err)
+	}
+	return l.LoadBytes(buf.Bytes())
+}
+
+// LoadBytes validates a .billb file. The program keeps views of file, which
+// must not change afterwards.
+func (l Loader) LoadBytes(file []byte) (*Program, error) {
+	if limit := orDefault(l.MaxFile); len(file) > limit {
+		return nil, fmt.Errorf("billb: the file has more than %d bytes, the limit set for it", limit)
+	}
+	img, err := Decode(file)
+	if err != nil {
+		return nil, err
+	}
+	if limit := orDefault(l.MaxArena); img.Arena > limit {
+		return nil, fmt.Errorf("billb: %s: the arena has %d bytes, the limit set for it is %d", img.Name, img.Arena, limit)
+	}
+	p := &Program{img: img, codes: map[kernels.ISA][]step{}}
+	if p.best, err = parseISA(l.ISA); err != nil {
+		return nil, err
+	}
+	if _, err := p.prepared(p.best); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func orDefault(limit int) int {
+	if limit == 0 {
+		return defaultLimit
+	}
+	return limit
+}
+
+func parseISA(name string) (kernels.ISA, error) {
+	if name == "" {
+		return kernels.Best(), nil
+	}
+	isa, err := kernels.ParseISA(name)
+	if err != nil {
+		return 0, err
+	}
+	if !kernels.Available(isa) {
+		return 0, fmt.Errorf("instruction set %s is not available on this machine, the best is %s", name, kernels.Best())
+	}
+	return isa, nil
+}
+
+// prepared returns the steps for an instruction set, and validates the program
+// as it makes them.
+func (p *Program) prepared(isa kernels.ISA) ([]step, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if steps, ok := p.codes[isa]; ok {
+		return steps, nil
+	}
+	steps, err := p.img.prepare(kernels.Select(isa))
+	if err != nil {
+		return nil, fmt.Errorf("billb: %s: %w", p.img.Name, err)
+	}
+	p.codes[isa] = steps
+	return steps, nil
+}
+
+// prepare validates the instructions and builds their executors.
+func (img *Image) prepare(set *kernels.Set) ([]step, error) {
+	consts := &constants{img: img, dense: map[int][]byte{}}
+	l := &live{img: img}
+	if err := l.begin(); err != nil {
+		return nil, err
+	}
+	steps := make([]step, len(img.Code))
+	for i := range img.Code {
+		in := &img.Code[i]
+		p := &prep{img: img, instr: in, op: opcodes[in.Op], set: set, consts: consts}
+		s, err := p.prepare()
+		if err == nil {
+			err = l.step(in, &s)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", in.where(i), err)
+		}
+		steps[i] = s
+	}
+	return steps, l.end()
+}
+
+// Name is the model's name.
+func (p *Program) Name() string { return p.img.Name }
+
+// Meta is the model's metadata: keys and values.
+func (p *Program) Meta() [][2]string { return p.img.Meta }
+
+// Labels is the class names of the first output, nil when there are none.
+func (p *Program) Labels() []string { return p.img.Labels }
+
+// Inputs is the input ports in the order that Run takes them.
+func (p *Program) Inputs() []Port { return p.img.Inputs }
+
+// Outputs is the output ports in the order that Run gives them.
+func (p *Program) Outputs() []Port { return p.img.Outputs }
+
+// Certificate is what the compiler recorded about the model's exactness, nil
+// when there is none. The runtime does not look into it.
+func (p *Program) Certificate() []byte { return p.img.Certificate }
+
+// ArenaBytes is the memory of a session's activations, without scratch.
+func (p *Program) ArenaBytes() int { return p.img.Arena }
+
+// InstrInfo describes an instruction.
+type InstrInfo struct {
+	Name string // the layer it comes from, "" when the file does not say
+	Op   Opcode
+	Text string // operands with their types, for reading
+}
+
+// Instructions describes the program, instruction by instruction.
+func (p *Program) Instructions() []InstrInfo {
+	list := make([]InstrInfo, len(p.img.Code))
+	for i := range p.img.Code {
+		in := &p.img.Code[i]
+		list[i] = InstrInfo{Name: in.Name, Op: in.Op, Text: p.img.text(in)}
+	}
+	return list
+}
+
+// text prints an instruction: results, opcode, operands, numbers.
+func (img *Image) text(in *Instr) string {
+	var s []byte
+	operand := func(id int) {
+		switch {
+		case id == -1:
+			s = append(s, '_')
+		case id < 0:
+			c := img.Consts[-2-id]
+			s = fmt.Appendf(s, "#%d %s%s", -2-id, c.Elem, shapeString(c.Shape))
+		default:
+			s = fmt.Appendf(s, "@%d %s", id, img.Buffers[id])
+		}
+	}
+	list := func(ids []int, shift int) {
+		for i, id := range ids {
+			if i > 0 {
+				s = append(s, ", "...)
+			}
+			if shift != 0 && id != -1 {
+				id = shift - id
+			}
+			operand(id)
+		}
+	}
+	list(in.Out, 0)
+	s = fmt.Appendf(s, " = %s ", in.Op)
+	list(in.In, 0)
+	if len(in.Const) > 0 {
+		s = append(s, "; "...)
+		list(in.Const, -2)
+	}
+	if len(in.Ints) > 0 {
+		s = fmt.Appendf(s, " %v", in.Ints)
+	}
+	if len(in.Floats) > 0 {
+		s = fmt.Appendf(s, " %v", in.Floats)
+	}
+	return string(s)
+}

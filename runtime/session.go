@@ -1,0 +1,260 @@
+package runtime
+
+import (
+	"fmt"
+	goruntime "runtime"
+	"time"
+	"unsafe"
+)
+
+// Options are the choices of a session.
+type Options struct {
+	Threads int    // goroutines that share the work of one run; 0: 1
+	ISA     string // "generic", "avx2", "avx512"; "": what the program was loaded for
+	Profile bool   // measure every instruction
+}
+
+// Session runs a program. It owns the memory of one run at a time and is not
+// safe for concurrent use; sessions are independent of each other.
+type Session struct {
+	prog  *Program
+	steps []step
+	m     *memory
+	team  *team
+	times []time.Duration // of every instruction; nil without profiling
+	runs  int
+	ready []bool // inputs that were set since the last run
+	done  bool   // the outputs are those of a run
+}
+
+const (
+	maxThreads = 256
+	smallWork  = 1 << 14 // a step with less runs on one thread
+)
+
+// NewSession makes a session. Close it to end its goroutines at once; a session
+// that is garbage is closed too.
+func (p *Program) NewSession(opt Options) (*Session, error) { return p.newSession(opt, alignedBytes) }
+
+// alignedBytes allocates n bytes that begin at a multiple of 64.
+func alignedBytes(n int) []byte {
+	b := make([]byte, n+align)
+	skip := int(-uintptr(unsafe.Pointer(unsafe.SliceData(b))) % align)
+	return b[skip : skip+n : skip+n]
+}
+
+func (p *Program) newSession(opt Options, alloc func(n int) []byte) (*Session, error) {
+	threads := max(opt.Threads, 1)
+	if threads > maxThreads {
+		return nil, fmt.Errorf("%d threads, expected at most %d", threads, maxThreads)
+	}
+	isa := p.best
+	if opt.ISA != "" {
+		var err error
+		if isa, err = parseISA(opt.ISA); err != nil {
+			return nil, err
+		}
+	}
+	steps, err := p.prepared(isa)
+	if err != nil {
+		return nil, err
+	}
+	scratch := 0
+	for i := range steps {
+		if f := steps[i].scratch; f != nil {
+			scratch = max(scratch, f(1), f(threads))
+		}
+	}
+	if scratch > defaultLimit {
+		return nil, fmt.Errorf("%s: %d threads need %d bytes of scratch memory, more than %d", p.img.Name, threads, scratch, defaultLimit)
+	}
+	s := &Session{prog: p, steps: steps, ready: make([]bool, len(p.img.Inputs))}
+	s.m = &memory{arena: alloc(p.img.Arena), scratch: alloc(scratch)}
+	if opt.Profile {
+		s.times = make([]time.Duration, len(steps))
+	}
+	if threads > 1 {
+		s.team = newTeam(threads)
+		goruntime.AddCleanup(s, func(t *team) { t.close() }, s.team)
+	}
+	return s, nil
+}
+
+// Close ends the session's goroutines. The session can not be used any more.
+func (s *Session) Close() {
+	if s.team != nil {
+		s.team.close()
+	}
+	s.steps = nil
+}
+
+// Run sets all inputs, executes the program and copies the outputs out. Inputs
+// and outputs are in the order of the program's ports, as bytes of dense
+// elements in the machine's byte order: the natural width, one byte for bool,
+// bit (0, 1), sbit (-1, +1) and tern. outputs may be nil or hold nil entries
+// for what is not wanted; Output reads those. Run allocates nothing.
+func (s *Session) Run(inputs, outputs [][]byte) error {
+	if len(inputs) != len(s.prog.img.Inputs) {
+		return fmt.Errorf("%s takes %d inputs, got %d", s.prog.img.Name, len(s.prog.img.Inputs), len(inputs))
+	}
+	if outputs != nil && len(outputs) != len(s.prog.img.Outputs) {
+		return fmt.Errorf("%s has %d outputs, got room for %d", s.prog.img.Name, len(s.prog.img.Outputs), len(outputs))
+	}
+	for i, b := range inputs {
+		if err := s.set(i, b); err != nil {
+			return err
+		}
+	}
+	if err := s.Execute(); err != nil {
+		return err
+	}
+	for i, b := range outputs {
+		if b == nil {
+			continue
+		}
+		if err := s.get(i, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// port is the memory of a port.
+func (s *Session) port(p *Port) []byte {
+	b := &s.prog.img.Buffers[p.Buffer]
+	n := product(b.Shape) * b.Elem.Width()
+	return s.m.arena[b.Offset : b.Offset+n : b.Offset+n]
+}
+
+func (s *Session) set(i int, b []byte) error {
+	p := &s.prog.img.Inputs[i]
+	dst := s.port(p)
+	if len(b) != len(dst) {
+		return fmt.Errorf("input %q is %s%s: %d bytes, got %d", p.Name, p.Elem, shapeString(p.Shape), len(dst), len(b))
+	}
+	if at := invalidLogic(p.Elem, b); at >= 0 {
+		return fmt.Errorf("input %q: element %d is %d, not a %s", p.Name, at, int8(b[at]), p.Elem)
+	}
+	copy(dst, b)
+	s.ready[i], s.done = true, false
+	return nil
+}
+
+// invalidLogic is the index of the first byte that is not an element of a bool
+// or logic type, or -1.
+func invalidLogic(e Elem, b []byte) int {
+	if e != Bool && !e.isLogic() {
+		return -1
+	}
+	lo, hi := e.intRange()
+	for i, v := range b {
+		if x := int64(int8(v)); x < lo || x > hi || e == SBit && x == 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+func (s *Session) get(i int, dst []byte) error {
+	p := &s.prog.img.Outputs[i]
+	src := s.port(p)
+	if len(dst) != len(src) {
+		return fmt.Errorf("output %q is %s%s: %d bytes, got room for %d", p.Name, p.Elem, shapeString(p.Shape), len(src), len(dst))
+	}
+	if !s.done {
+		return fmt.Errorf("output %q: the session has not run since its inputs were set", p.Name)
+	}
+	copy(dst, src)
+	return nil
+}
+
+// Execute runs the program on the inputs that were set. All of them must be set
+// before every run, because their memory is used again.
+func (s *Session) Execute() error {
+	if s.steps == nil {
+		return fmt.Errorf("%s: the session is closed", s.prog.img.Name)
+	}
+	for i, ok := range s.ready {
+		if !ok {
+			return fmt.Errorf("input %q is not set; all inputs must be set before every run", s.prog.img.Inputs[i].Name)
+		}
+	}
+	clear(s.ready)
+	s.m.fault.err.Store(nil)
+	for i := range s.steps {
+		if s.times == nil {
+			s.step(&s.steps[i])
+		} else {
+			start := time.Now()
+			s.step(&s.steps[i])
+			s.times[i] += time.Since(start)
+		}
+		if err := s.m.fault.err.Load(); err != nil {
+			return fmt.Errorf("%s: %s: %w", s.prog.img.Name, s.prog.img.Code[i].where(i), *err)
+		}
+	}
+	s.runs++
+	s.done = true
+	goruntime.KeepAlive(s) // its team must not be closed while it runs
+	return nil
+}
+
+func (s *Session) step(st *step) {
+	for _, stage := range st.stages {
+		if s.team == nil || st.work < smallWork {
+			stage(s.m, 0, 1)
+		} else {
+			s.team.run(stage, s.m)
+		}
+	}
+}
+
+// SetInput sets the input called name; T must be the Go type of its elements
+// (uint8 for bool and bit, int8 for sbit and tern).
+func SetInput[T Number](s *Session, name string, values []T) error {
+	for i := range s.prog.img.Inputs {
+		if p := &s.prog.img.Inputs[i]; p.Name == name {
+			if !holds[T](p.Elem) {
+				return fmt.Errorf("input %q has elements %s, got %T", name, p.Elem, values)
+			}
+			return s.set(i, Bytes(values))
+		}
+	}
+	return fmt.Errorf("%s has no input %q", s.prog.img.Name, name)
+}
+
+// Output copies the output called name into values, which must have its length;
+// T must be the Go type of its elements.
+func Output[T Number](s *Session, name string, values []T) error {
+	for i := range s.prog.img.Outputs {
+		if p := &s.prog.img.Outputs[i]; p.Name == name {
+			if !holds[T](p.Elem) {
+				return fmt.Errorf("output %q has elements %s, got %T", name, p.Elem, values)
+			}
+			return s.get(i, Bytes(values))
+		}
+	}
+	return fmt.Errorf("%s has no output %q", s.prog.img.Name, name)
+}
+
+// InstrTime is the time that an instruction took.
+type InstrTime struct {
+	Name string
+	Op   Opcode
+	Time time.Duration // of all runs together
+	Runs int
+}
+
+// Profile gives the times of all instructions in order, nil when the session
+// does not measure.
+func (s *Session) Profile() []InstrTime {
+	if s.times == nil {
+		return nil
+	}
+	list := make([]InstrTime, len(s.times))
+	for i := range list {
+		in := &s.prog.img.Code[i]
+		list[i] = InstrTime{Name: in.Name, Op: in.Op, Time: s.times[i], Runs: s.runs}
+	}
+	return list
+}
