@@ -144,7 +144,7 @@ func TestOpsMutated(t *testing.T) {
 					return
 				}
 			}
-		if evaluated == 0 {
+			if evaluated == 0 {
 				t.Error("no variant evaluates")
 			}
 		})

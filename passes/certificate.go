@@ -1,12 +1,44 @@
 package passes
 
-import "math"
+import (
+	"math"
+
+	"github.com/billnet/billnet/ir"
+)
 
 // Certificate proves the thresholds of one layer.
 type Certificate struct {
 	Layer    string
 	Class    Class // Exact, or Ideal when the source's float sum has no defined order
 	Channels []ChannelProof
+
+	t *ir.Tensor // the thresholds' constant, by which a node finds its certificate
+}
+
+// certOf returns the certificate of a node with thresholds, or nil.
+func certOf(certs []Certificate, n *ir.Node) *Certificate {
+	for i := range certs {
+		for _, a := range n.Args {
+			if c := ir.ConstOf(a); c != nil && c == certs[i].t {
+				return &certs[i]
+			}
+		}
+	}
+	return nil
+}
+
+// attachCertificates keeps the certificates of the thresholds that a module
+// still has, in its order, each under the name of the layer that applies it.
+func attachCertificates(m *ir.Module, certs []Certificate) []Certificate {
+	var out []Certificate
+	for _, n := range m.Main().Nodes {
+		if c := certOf(certs, n); c != nil {
+			k := *c
+			k.Layer = n.Loc.Name
+			out = append(out, k)
+		}
+	}
+	return out
 }
 
 // ChannelProof is the proof of one channel's threshold: the accumulator z lies

@@ -30,8 +30,8 @@ var _ = register(&Pass{
 			if cert == nil {
 				return nil
 			}
-			c.Certs = append(c.Certs, *cert)
 			t, flip := cert.constants()
+			c.Certs = append(c.Certs, *cert)
 			return []*ir.Value{rw.Op("threshold", map[string]any{"signed": n.Bool("signed"), "axis": ch.axis}, ch.z, rw.Const(t), rw.Const(flip))}
 		})
 		if err != nil {
@@ -158,7 +158,7 @@ func (ch *chain) search(s span) (*Certificate, error) {
 	return ch.searchFloat(cert)
 }
 
-// constants returns the operands t and flip of the threshold.
+// constants returns the operands t and flip of the threshold, and remembers t.
 func (c *Certificate) constants() (t, flip *ir.Tensor) {
 	n := len(c.Channels)
 	t, flip = ir.NewTensor(ir.T(ir.I32, n)), ir.NewTensor(ir.T(ir.Bit, n))
@@ -168,6 +168,7 @@ func (c *Certificate) constants() (t, flip *ir.Tensor) {
 			flip.I[i] = 1
 		}
 	}
+	c.t = t
 	return t, flip
 }
 

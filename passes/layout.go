@@ -47,7 +47,7 @@ func onPlanes(n *ir.Node) (planes []bool, ok bool) {
 		ok = isMap(n.In(0)) && n.In(0).DType.IsBit() && (slices.Equal(axes, []int{2, 3, 4}) || slices.Equal(axes, []int{3, 4}))
 		planes[0] = true
 	case "threshold":
-		ok = isMap(n.In(0)) && planeInt(n.In(0).DType) && n.Int("axis") == 1
+		ok = isMap(n.In(0)) && planeInt(n.In(0).DType) && n.Int("axis") == 1 && n.In(0).Elems() > n.In(0).Shape[1]
 		planes[0] = true
 	}
 	return planes, ok

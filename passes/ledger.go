@@ -12,7 +12,7 @@ import (
 type Entry struct {
 	Layer   string  `json:"layer"`
 	Op      string  `json:"op"`
-	Kind    string  `json:"kind"` // bit, integer or float
+	Kind    string  `json:"kind"` // bit, integer, float, or convert (an integer handed to a float layer)
 	Shape   string  `json:"shape"`
 	MACs    int     `json:"macs"`
 	Bytes   int     `json:"weight_bytes"`
@@ -37,10 +37,6 @@ type Ledger struct {
 // NewLedger accounts for every node of a module's entry that computes (layout
 // operations and constants are left out).
 func NewLedger(m *ir.Module, certs []Certificate) *Ledger {
-	byLayer := map[string]*Certificate{}
-	for i := range certs {
-		byLayer[certs[i].Layer] = &certs[i]
-	}
 	l := &Ledger{}
 	for _, n := range m.Main().Nodes {
 		if movesOnly(n) {
@@ -51,25 +47,16 @@ func NewLedger(m *ir.Module, certs []Certificate) *Ledger {
 			e.MACs = n.Op.Work(n)
 		}
 		e.Kind, e.Why = kindOf(n)
-		if n.Is("affine") {
+		if n.Is("affine") && !(isSplat(n.Args[1], 1) && isSplat(n.Args[3], 0)) {
 			e.Class = "ideal"
 		}
-		if c := certOf(byLayer, n); c != nil && c.Class == Ideal {
+		if c := certOf(certs, n); c != nil && c.Class == Ideal {
 			e.Class, e.Margin, e.AtRisk = "ideal", c.MinMargin(), c.AtRisk()
 			e.Why += fmt.Sprintf("; solved over the reals, %d of %d channels lie closer to a tie than float32 rounding", e.AtRisk, len(c.Channels))
 		}
 		l.add(e)
 	}
 	return l
-}
-
-// certOf finds the certificate of a node with thresholds: certificates are
-// filed under the activation's layer, which the node's result carries.
-func certOf(byLayer map[string]*Certificate, n *ir.Node) *Certificate {
-	if n.Is("threshold") || n.Is("blstm") || (n.Is("bconv") || n.Is("iconv")) && n.Arg(2) != nil {
-		return byLayer[n.Loc.Name]
-	}
-	return nil
 }
 
 func (l *Ledger) add(e Entry) {
@@ -81,7 +68,7 @@ func (l *Ledger) add(e Entry) {
 	case "integer":
 		l.IntMACs += e.MACs
 		l.IntBytes += e.Bytes
-	default:
+	case "float":
 		l.FloatMACs += e.MACs
 		l.FloatBytes += e.Bytes
 	}
@@ -98,6 +85,9 @@ func movesOnly(n *ir.Node) bool {
 
 // kindOf says what a node computes with, and why.
 func kindOf(n *ir.Node) (kind, why string) {
+	if n.Is("affine") {
+		return "convert", "an integer scaled to the number that a float layer or output wants"
+	}
 	for _, r := range n.Results {
 		if r.Type.DType.IsFloat() {
 			return "float", floatReason(n)
@@ -145,8 +135,6 @@ func floatReason(n *ir.Node) string {
 		return "its input is float"
 	case "lstm", "gru":
 		return "a float recurrent layer of the source"
-	case "affine":
-		return "an integer scaled back to the source's float"
 	}
 	return "float in the source, and nothing makes it binary"
 }

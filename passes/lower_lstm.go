@@ -70,8 +70,8 @@ func lowerLSTM(rw *rewriter, c *Context, n *ir.Node) []*ir.Value {
 	for r := range rows {
 		cert.Channels = append(cert.Channels, proofs[n.Ints("strict")[r/hidden]][r])
 	}
-	c.Certs = append(c.Certs, *cert)
 	t, flip := cert.constants()
+	c.Certs = append(c.Certs, *cert)
 	cell := rw.Node("blstm", map[string]any{"sign0": n.Int("sign0")}, x, rw.Const(wi.Bits), rw.Const(wh.Bits), rw.Const(t), rw.Const(flip), rw.Const(h0), rw.Const(c0))
 	if cell == nil {
 		return nil

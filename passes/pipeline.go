@@ -17,7 +17,8 @@ var Pipeline = []string{
 	"lower-lstm",         // when its input became bits only now
 	"integers",           // and on from there: pooling, counts and gates of the new bits
 	"fuse-bn-threshold",  // steps whose operand became an integer only now
-	"merge-equal",        //
+	"scale-conversions",  // after the thresholds: they want the source's own division
+	"merge-equal",        // equal constants of the new thresholds
 	"fuse-threshold",     // once every threshold is there, into the convolution before it
 	"narrow-integers",    // after fusing: only maps that reach memory have a width
 	"layout",             // last: it fixes where everything lies

@@ -71,7 +71,7 @@ func Run(ctx context.Context, m *ir.Module, pipeline []string, o RunOptions) (*R
 			fmt.Fprintf(o.Print, "# after pass %d, %s\n%s\n", i+1, p.Name, text)
 		}
 	}
-	return &Result{Notes: c.Notes, Certs: c.Certs}, nil
+	return &Result{Notes: c.Notes, Certs: attachCertificates(m, c.Certs)}, nil
 }
 
 // runPass runs and verifies one pass; a panic in it becomes an error.

@@ -1,0 +1,35 @@
+// Package bill reads and writes the text form of the intermediate
+// representation, the language in which BILLNET models are shown, kept in
+// files, compared and written by hand.
+//
+// A text is a header and functions:
+//
+//	bill 1
+//	module "gate" level=source
+//	meta "producer" "by hand"
+//	labels "left", "right"
+//	data "gate.bill.data" size=4096 crc32c=1234567
+//
+//	func @main(%0 "x": f32[1,2]) {
+//	  %1 = const [0.5, -1] : f32[2]
+//	  %2 = add %0, %1 : f32[1,2] loc("bias")   // a comment
+//	  %3 = reduce_mean %2 {axes=[1]} : f32[1,1]
+//	  return %3 "y"
+//	}
+//
+// Every statement names its results, the operation, its operands (_ for an
+// optional one left out), attributes that differ from their defaults, the
+// results' types, and the node of the source model it stems from. Values are
+// defined once, above their first use; their names are digits or identifiers.
+// A constant is a list, one number for all elements (splat 0), or an offset
+// into the side file that holds large ones (@4096) in ir.Tensor.Data's layout.
+// White space and line ends only separate.
+//
+// ir.Print writes this form and Parse is its inverse: a module printed and
+// parsed is Equal to itself. Parse infers every type again and refuses a text
+// that says otherwise, so a text that parses is a module that verifies.
+//
+// Every error begins with file:line:col. Sizes are checked before memory is
+// taken: the text, its tokens, axes, the side file and the total number of
+// constant elements have the limits given by the Max constants.
+package bill

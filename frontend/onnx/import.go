@@ -1,0 +1,390 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/billnet/billnet/ir"
+)
+
+// newestOpset is the newest version of the default operator set whose changes
+// the import follows; a later one is read with a note.
+const newestOpset = 28
+
+// maxFile bounds the model file itself; protobuf ends at 2 GB.
+const maxFile = 1 << 31
+
+// Options bind what a model leaves open.
+type Options struct {
+	Dims   map[string]int        // sizes of open dimensions, by the model's name for them
+	Shapes map[string][]int      // whole shapes, by graph input
+	Consts map[string]*ir.Tensor // graph inputs that are constants in the result
+	Inputs map[string]string     // element types in which graph inputs arrive ("u8"), by graph input
+}
+
+// Report tells the user what the import decided on its own.
+type Report struct {
+	Notes []string // one sentence each
+}
+
+func (r *Report) notef(format string, args ...any) {
+	r.Notes = append(r.Notes, fmt.Sprintf(format, args...))
+}
+
+// ImportFile reads a model from a file, and its external data from files in
+// the same folder, into a module at the source level with one function, main.
+// Operators that have no counterpart are all collected in one
+// UnsupportedError. Every error names the file.
+func ImportFile(path string, opt Options) (*ir.Module, *Report, error) {
+	name := filepath.Base(path)
+	root, err := os.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		return nil, nil, err
+	}
+	defer root.Close()
+	info, err := root.Stat(name)
+	if err == nil && !info.Mode().IsRegular() {
+		return nil, nil, fmt.Errorf("%s: not a file", path)
+	}
+	if err == nil && info.Size() >= maxFile {
+		return nil, nil, fmt.Errorf("%s: %d bytes; an ONNX file ends at 2 GB, larger models keep their weights in a file beside it", path, info.Size())
+	}
+	// The model itself may be a link to anywhere: its reader chose it.
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	return importBytes(path, data, root.FS(), opt)
+}
+
+// ImportBytes is ImportFile for a model in memory, which must not refer to
+// other files. Messages call it name.
+func ImportBytes(name string, data []byte, opt Options) (*ir.Module, *Report, error) {
+	return importBytes(name, data, nil, opt)
+}
+
+func importBytes(name string, data []byte, dir fs.FS, opt Options) (*ir.Module, *Report, error) {
+	m, err := Decode(filepath.Base(name), data, dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	return Import(m, opt)
+}
+
+// Import maps a decoded model onto ir.
+func Import(m *Model, opt Options) (*ir.Module, *Report, error) {
+	imp := &importer{
+		model:  m,
+		opt:    opt,
+		fn:     &ir.Func{Name: "main"},
+		report: &Report{Notes: slices.Clone(m.Notes)},
+		values: make(map[string]*ir.Value),
+		inits:  make(map[string]*Tensor),
+		lost:   make(map[string]bool),
+		folded: make(map[*ir.Value]*ir.Tensor),
+		narrow: make(map[*ir.Value]DType),
+	}
+	module, err := imp.run()
+	if err != nil {
+		var unsupported *UnsupportedError
+		if errors.As(err, &unsupported) {
+			unsupported.Model = m.Name
+			return nil, nil, err
+		}
+		return nil, nil, fmt.Errorf("%s: %w", m.Name, err)
+	}
+	return module, imp.report, nil
+}
+
+// UnsupportedError lists everything in a model that the compiler has no
+// counterpart for.
+type UnsupportedError struct {
+	Model string
+	Items []Unsupported
+}
+
+// Unsupported is one node that cannot be imported.
+type Unsupported struct {
+	Node   string // name
+	Op     string // with its domain, if not the default one
+	Reason string // "" if the operator as such is unknown
+}
+
+// Error groups the nodes by operator and reason.
+func (e *UnsupportedError) Error() string {
+	const shown = 3 // nodes named for each operator
+	type group struct{ op, reason string }
+	var order []group
+	nodes := make(map[group][]string)
+	for _, it := range e.Items {
+		g := group{it.Op, it.Reason}
+		if nodes[g] == nil {
+			order = append(order, g)
+		}
+		nodes[g] = append(nodes[g], fmt.Sprintf("%q", it.Node))
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: not supported:", e.Model)
+	for _, g := range order {
+		fmt.Fprintf(&b, "\n  %s", g.op)
+		if g.reason != "" {
+			fmt.Fprintf(&b, ": %s", g.reason)
+		}
+		list := nodes[g]
+		more := ""
+		if len(list) > shown {
+			more = fmt.Sprintf(" and %d more", len(list)-shown)
+			list = list[:shown]
+		}
+		fmt.Fprintf(&b, " (node %s%s)", strings.Join(list, ", "), more)
+	}
+	return b.String()
+}
+
+// importer builds one function from one graph.
+type importer struct {
+	model       *Model
+	opt         Options
+	fn          *ir.Func
+	report      *Report
+	values      map[string]*ir.Value // by ONNX name
+	inits       map[string]*Tensor   // not yet used; each becomes a const at its first use
+	lost        map[string]bool      // outputs of nodes that could not be imported
+	unsupported []Unsupported
+	folded      map[*ir.Value]*ir.Tensor // values computed at import
+	narrow      map[*ir.Value]DType      // 4- and 2-bit integers, which ir holds in 8 bits
+}
+
+func (imp *importer) run() (*ir.Module, error) {
+	g := imp.model.Graph
+	for _, t := range g.Initializers {
+		imp.inits[t.Name] = t
+	}
+	if v := imp.model.Opsets[""]; v > newestOpset {
+		imp.report.notef("operator set %d is newer than %d, the newest known", v, newestOpset)
+	}
+	if err := imp.params(); err != nil {
+		return nil, err
+	}
+	if err := imp.nodes(g.Nodes); err != nil {
+		return nil, err
+	}
+	if err := imp.results(); err != nil {
+		return nil, err
+	}
+	if len(imp.unsupported) > 0 {
+		return nil, &UnsupportedError{Items: imp.unsupported}
+	}
+	imp.fn.RemoveDead()
+	imp.videoInputs()
+
+	module := &ir.Module{Name: strings.TrimSuffix(imp.model.Name, ".onnx"), Level: ir.Source, Meta: imp.meta(), Funcs: []*ir.Func{imp.fn}}
+	if err := ir.Verify(module); err != nil {
+		return nil, fmt.Errorf("BUG: import: %w", err)
+	}
+	return module, nil
+}
+
+// meta keeps what the model says about itself.
+func (imp *importer) meta() map[string]string {
+	var opsets []string
+	for _, domain := range sortedKeys(imp.model.Opsets) {
+		opsets = append(opsets, strings.TrimSpace(fmt.Sprintf("%s %d", domain, imp.model.Opsets[domain])))
+	}
+	meta := map[string]string{"opset": strings.Join(opsets, ", ")}
+	if imp.model.Producer != "" {
+		meta["producer"] = imp.model.Producer
+	}
+	for key, value := range imp.model.Metadata {
+		meta["onnx."+key] = value
+	}
+	return meta
+}
+
+// nodes imports nodes in order. Those without a counterpart, and what depends
+// on them, are passed over so that one run finds them all.
+func (imp *importer) nodes(nodes []*Node) error {
+	var first error
+	for _, n := range nodes {
+		h, ok := handlers[operator{n.Domain, n.Op}]
+		if !ok {
+			imp.unsupported = append(imp.unsupported, Unsupported{Node: n.Name, Op: n.qualifiedOp()})
+			imp.lose(n)
+			continue
+		}
+		if first != nil || slices.ContainsFunc(n.Inputs, func(name string) bool { return imp.lost[name] }) {
+			imp.lose(n)
+			continue
+		}
+		err := imp.node(n, h)
+		var u *unsupportedReason
+		switch {
+		case errors.As(err, &u):
+			imp.unsupported = append(imp.unsupported, Unsupported{n.Name, n.qualifiedOp(), u.reason})
+			imp.lose(n)
+		case err != nil:
+			first = n.errorf("%w", err)
+		}
+	}
+	if first != nil && len(imp.unsupported) > 0 {
+		return &UnsupportedError{Items: imp.unsupported}
+	}
+	return first
+}
+
+func (imp *importer) lose(n *Node) {
+	for _, out := range n.Outputs {
+		imp.lost[out] = out != ""
+	}
+}
+
+// node imports one node with its handler and gives its outputs their values.
+func (imp *importer) node(n *Node, h handler) (err error) {
+	if len(n.Inputs) < h.least || len(n.Inputs) > h.most {
+		return fmt.Errorf("%d inputs, expected %s", len(n.Inputs), h.arity())
+	}
+	c := &call{Node: n, imp: imp, used: make(map[string]bool)}
+	for _, name := range n.Inputs {
+		v, err := imp.value(name)
+		if err != nil {
+			return err
+		}
+		c.args = append(c.args, v)
+	}
+	for i := range h.least {
+		if c.args[i] == nil {
+			return fmt.Errorf("input %d is left out, expected %s", i, h.arity())
+		}
+	}
+	out, err := c.run(h.convert)
+	if err != nil {
+		return err
+	}
+	for _, name := range sortedKeys(n.Attrs) {
+		if !c.used[name] && !ignoredAttrs[name] {
+			imp.report.notef("%s: attribute %q is not one of the operator's and was ignored", n, name)
+		}
+	}
+	for i, name := range n.Outputs {
+		if name == "" {
+			continue
+		}
+		if i < len(out) && out[i] != nil {
+			imp.values[name] = out[i]
+		}
+	}
+	return nil
+}
+
+// value returns the value with an ONNX name, nil for the empty one.
+func (imp *importer) value(name string) (*ir.Value, error) {
+	if v := imp.values[name]; v != nil || name == "" {
+		return v, nil
+	}
+	t := imp.inits[name]
+	if t == nil {
+		for _, n := range imp.model.Graph.Nodes {
+			if i := slices.Index(n.Outputs, name); i >= 0 {
+				return nil, &unsupportedReason{fmt.Sprintf("it uses output %d of %s", i, n)}
+			}
+		}
+		return nil, fmt.Errorf("BUG: value %q is unknown", name)
+	}
+	v, err := imp.constant(t, name)
+	if err != nil {
+		return nil, err
+	}
+	imp.values[name] = v
+	return v, nil
+}
+
+// constant appends a constant under a location.
+func (imp *importer) constant(t *Tensor, loc string) (*ir.Value, error) {
+	c, err := t.convert()
+	if err != nil {
+		return nil, err
+	}
+	v := imp.append(ir.NewConst(c, ir.Loc{Name: loc}))
+	if t.DType.Bits() < 8 {
+		imp.narrow[v] = t.DType
+	}
+	return v, nil
+}
+
+// append adds a node to the function and returns its first result.
+func (imp *importer) append(n *ir.Node) *ir.Value {
+	imp.fn.Nodes = append(imp.fn.Nodes, n)
+	return n.Results[0]
+}
+
+// results makes the graph's outputs the function's.
+func (imp *importer) results() error {
+	seen := make(map[string]bool)
+	for i, out := range imp.model.Graph.Outputs {
+		if imp.lost[out.Name] {
+			continue
+		}
+		v, err := imp.value(out.Name)
+		if err != nil {
+			return fmt.Errorf("graph output %q: %w", out.Name, err)
+		}
+		name := out.Name
+		if seen[name] {
+			name = fmt.Sprintf("%s#%d", name, i)
+			imp.report.notef("graph output %q is there twice; the second is called %q", out.Name, name)
+		}
+		seen[name] = true
+		imp.fn.Results = append(imp.fn.Results, ir.Port{Name: name, Value: v})
+	}
+	return nil
+}
+
+// maxFold bounds the elements of a value that the import computes: shapes,
+// axes and the like are small.
+const maxFold = 1 << 20
+
+// fold computes a value that depends on constants only.
+func (imp *importer) fold(v *ir.Value) (*ir.Tensor, error) {
+	if t := imp.folded[v]; t != nil {
+		return t, nil
+	}
+	if v.Def == nil {
+		for _, p := range imp.fn.Params {
+			if p.Value == v {
+				return nil, fmt.Errorf("it depends on graph input %q; --const %s=... can fix it", p.Name, p.Name)
+			}
+		}
+		return nil, errors.New("it is not a constant")
+	}
+	if v.Def.Const != nil {
+		return v.Def.Const, nil
+	}
+	in := make([]*ir.Tensor, len(v.Def.Args))
+	for i, a := range v.Def.Args {
+		if a == nil {
+			continue
+		}
+		var err error
+		if in[i], err = imp.fold(a); err != nil {
+			return nil, err
+		}
+	}
+	for _, r := range v.Def.Results {
+		if r.Type.Elems() > maxFold {
+			return nil, fmt.Errorf("%s makes %s on the way to it, which is too large", v.Def.Loc, r.Type)
+		}
+	}
+	out, err := ir.EvalNode(v.Def, in)
+	if err != nil {
+		return nil, fmt.Errorf("%s (%s): %w", v.Def.Loc, v.Def.Op.Name, err)
+	}
+	for i, r := range v.Def.Results {
+		imp.folded[r] = out[i]
+	}
+	return imp.folded[v], nil
+}

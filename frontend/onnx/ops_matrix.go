@@ -1,0 +1,18 @@
+package onnx
+
+import "github.com/billnet/billnet/ir"
+
+var matrixOps = map[string]handler{
+	"Gemm":   {2, 3, gemm},
+	"MatMul": {2, 2, plain("matmul")},
+}
+
+func gemm(c *call) []*ir.Value {
+	c.has("broadcast") // up to version 6; c broadcasts in any case
+	return one(c.emit("gemm", attrs{
+		"alpha":   c.float("alpha", 1),
+		"beta":    c.float("beta", 1),
+		"trans_a": c.bool("transA", false),
+		"trans_b": c.bool("transB", false),
+	}, c.args...))
+}

@@ -1,0 +1,109 @@
+package onnx
+
+import "github.com/billnet/billnet/ir"
+
+var windowOps = map[string]handler{
+	"AveragePool":        {1, 1, averagePool},
+	"BatchNormalization": {5, 5, batchNorm},
+	"Conv":               {2, 3, conv},
+	"GlobalAveragePool":  {1, 1, plain("global_average_pool")},
+	"GlobalMaxPool":      {1, 1, plain("global_max_pool")},
+	"MaxPool":            {1, 1, maxPool},
+}
+
+// windowAttrs translates strides, dilations and padding of a window over the
+// spatial axes of x, auto_pad resolved.
+func (c *call) windowAttrs(x ir.Type, kernel []int) attrs {
+	stride, dilation, pads := c.ints("strides"), c.ints("dilations"), c.ints("pads")
+	mode := c.str("auto_pad", "NOTSET")
+	switch mode {
+	case "NOTSET", "":
+	case "VALID":
+		pads = nil
+	case "SAME_UPPER", "SAME_LOWER":
+		pads = c.samePads(x, kernel, stride, dilation, mode == "SAME_LOWER")
+	default:
+		c.failf("auto_pad is %q, expected NOTSET, VALID, SAME_UPPER or SAME_LOWER", mode)
+	}
+	return attrs{"stride": stride, "dilation": dilation, "pad": pads}
+}
+
+// samePads pads so that the output has ceil(input/stride) positions; an odd
+// one goes to the end, or with lower to the front.
+func (c *call) samePads(x ir.Type, kernel, stride, dilation []int, lower bool) []int {
+	k := len(kernel)
+	if x.Rank() != k+2 || stride != nil && len(stride) != k && len(stride) != 0 || len(dilation) != 0 && len(dilation) != k {
+		c.failf("kernel %v, strides %v, dilations %v do not fit %s", kernel, stride, dilation, x)
+	}
+	at := func(list []int, i int) int {
+		v := 1
+		if len(list) > 0 {
+			v = list[i]
+		}
+		if v < 1 || v >= ir.MaxElems {
+			c.failf("kernel %v, strides %v, dilations %v: sizes must be positive", kernel, stride, dilation)
+		}
+		return v
+	}
+	pads := make([]int, 2*k)
+	for i, size := range x.Shape[2:] {
+		s := at(stride, i)
+		out := (size + s - 1) / s
+		total := max(0, (out-1)*s+(at(kernel, i)-1)*at(dilation, i)+1-size)
+		small, large := total/2, total-total/2
+		if lower {
+			small, large = large, small
+		}
+		pads[i], pads[k+i] = small, large
+	}
+	return pads
+}
+
+// kernelOf returns the spatial part of a convolution's weights.
+func (c *call) kernelOf(w ir.Type) []int {
+	if w.Rank() < 3 {
+		c.failf("weights are %s, expected [out,in,kernel...]", w)
+	}
+	kernel := w.Shape[2:]
+	if given := c.ints("kernel_shape"); len(given) > 0 && !ir.SameShape(given, kernel) {
+		c.failf("kernel_shape is %v, but the weights are %s", given, w)
+	}
+	return kernel
+}
+
+func (c *call) convAttrs(x, w ir.Type) attrs {
+	a := c.windowAttrs(x, c.kernelOf(w))
+	a["groups"] = c.int("group", 1)
+	return a
+}
+
+func conv(c *call) []*ir.Value {
+	return one(c.emit("conv", c.convAttrs(c.typ(0), c.typ(1)), c.args...))
+}
+
+func (c *call) poolAttrs() attrs {
+	kernel := c.ints("kernel_shape")
+	a := c.windowAttrs(c.typ(0), kernel)
+	a["kernel"], a["ceil"] = kernel, c.bool("ceil_mode", false)
+	return a
+}
+
+func maxPool(c *call) []*ir.Value { return one(c.emit("max_pool", c.poolAttrs(), c.args[0])) }
+
+func averagePool(c *call) []*ir.Value {
+	a := c.poolAttrs()
+	a["count_include_pad"] = c.bool("count_include_pad", false)
+	return one(c.emit("average_pool", a, c.args[0]))
+}
+
+// batchNorm: training mode, which needs the statistics of the batch, is an
+// attribute from version 14 on and before that the presence of more outputs.
+func batchNorm(c *call) []*ir.Value {
+	if c.bool("training_mode", false) {
+		c.unsupportedf("in training mode; export the model in evaluation mode")
+	}
+	if !c.bool("spatial", true) {
+		c.unsupportedf("with spatial=0")
+	}
+	return one(c.emit("batch_norm", attrs{"epsilon": c.float("epsilon", 1e-5)}, c.args...))
+}
