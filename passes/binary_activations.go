@@ -7,7 +7,7 @@ var _ = register(&Pass{
 	Doc: "Recognises the ways in which exporters write a binary activation, a comparison with a constant followed by Cast, Where or Not, and makes each a step. " +
 		"From here on the module is at the logic level.",
 	Class: Exact,
-	After: []string{"fold-constants", "u8-input"},
+	After: []string{"fold-constants"},
 	Run: func(c *Context, m *ir.Module) error {
 		m.Level = ir.Logic
 		return eachFunc(func(c *Context, f *ir.Func) error {

@@ -1,6 +1,8 @@
 package passes
 
 import (
+	"encoding/binary"
+	"errors"
 	"math"
 
 	"github.com/billnet/billnet/ir"
@@ -77,4 +79,102 @@ func (c *Certificate) MinMargin() float64 {
 		m = min(m, p.Margin)
 	}
 	return m
+}
+
+// EncodeCertificates writes certificates as the bytes that an artifact stores:
+// numbers as varints, real numbers as 8 little-endian bytes.
+func EncodeCertificates(certs []Certificate) []byte {
+	out := binary.AppendUvarint(nil, uint64(len(certs)))
+	for _, c := range certs {
+		out = binary.AppendUvarint(out, uint64(len(c.Layer)))
+		out = append(out, c.Layer...)
+		out = append(out, byte(c.Class))
+		out = binary.AppendUvarint(out, uint64(len(c.Channels)))
+		for _, p := range c.Channels {
+			out = binary.AppendVarint(out, p.Lo)
+			out = binary.AppendVarint(out, p.Hi)
+			out = binary.AppendVarint(out, p.T)
+			var flags byte
+			if p.Flip {
+				flags |= 1
+			}
+			if p.Enumerated {
+				flags |= 2
+			}
+			out = append(out, flags)
+			if c.Class == Ideal {
+				out = binary.LittleEndian.AppendUint64(out, math.Float64bits(p.Margin))
+				out = binary.LittleEndian.AppendUint64(out, math.Float64bits(p.Bound))
+			}
+		}
+	}
+	return out
+}
+
+// DecodeCertificates is the inverse of EncodeCertificates.
+func DecodeCertificates(data []byte) ([]Certificate, error) {
+	d := certReader{data: data}
+	certs := make([]Certificate, d.count(3))
+	for i := range certs {
+		c := &certs[i]
+		c.Layer = string(d.take(d.count(1)))
+		c.Class = Class(d.byte())
+		c.Channels = make([]ChannelProof, d.count(4))
+		for j := range c.Channels {
+			p := &c.Channels[j]
+			p.Lo, p.Hi, p.T = d.varint(), d.varint(), d.varint()
+			flags := d.byte()
+			p.Flip, p.Enumerated = flags&1 != 0, flags&2 != 0
+			if c.Class == Ideal {
+				p.Margin, p.Bound = d.float(), d.float()
+			}
+		}
+	}
+	if d.bad || len(d.data) > 0 {
+		return nil, errors.New("the certificate is damaged")
+	}
+	return certs, nil
+}
+
+// certReader reads the certificate's bytes; after the first fault it gives zeros.
+type certReader struct {
+	data []byte
+	bad  bool
+}
+
+// count reads the length of a list whose elements take at least size bytes.
+func (d *certReader) count(size int) int {
+	n, k := binary.Uvarint(d.data)
+	if k <= 0 || n > uint64(len(d.data)/size) {
+		d.bad = true
+		return 0
+	}
+	d.data = d.data[k:]
+	return int(n)
+}
+
+func (d *certReader) take(n int) []byte {
+	if n > len(d.data) {
+		d.bad = true
+		return make([]byte, n)
+	}
+	b := d.data[:n]
+	d.data = d.data[n:]
+	return b
+}
+
+func (d *certReader) byte() byte { return d.take(1)[0] }
+
+func (d *certReader) varint() int64 {
+	v, k := binary.Varint(d.data)
+	if k <= 0 {
+		d.bad = true
+		return 0
+	}
+	d.data = d.data[k:]
+	return v
+}
+
+func (d *certReader) float() float64 {
+	return math.Float64frombits(binary.LittleEndian.Uint64(d.take(8)))
 }

@@ -34,7 +34,10 @@ func onPlanes(n *ir.Node) (planes []bool, ok bool) {
 		ok = ok && (x.DType.IsBit() || n.Is("iconv") && planeInt(x.DType))
 		planes[0] = true
 	case "max_pool", "min_pool":
-		ok = isMap(n.In(0)) && n.In(0).DType.IsBit() && len(n.Ints("dilation")) == 0 && len(n.Results) == 1
+		ok = isMap(n.In(0)) && n.In(0).DType.IsBit() && len(n.Results) == 1
+		planes[0] = true
+	case "recode":
+		ok = isMap(n.In(0)) && n.In(0).Elems() > n.In(0).Shape[1]
 		planes[0] = true
 	case "bit_and", "bit_or", "bit_xor", "bit_not", "mux", "mux_or":
 		ok = isMap(n.Result().Type)

@@ -30,19 +30,13 @@ type Pass struct {
 
 // Context is what passes share in one compilation.
 type Context struct {
-	Options Options
-	Notes   []string      // for the user: what was inferred or assumed
-	Certs   []Certificate // one for every thresholded layer
+	Notes []string      // for the user: what was inferred or assumed
+	Certs []Certificate // one for every thresholded layer
 }
 
 // Note records a sentence for the user.
 func (c *Context) Note(format string, args ...any) {
 	c.Notes = append(c.Notes, fmt.Sprintf(format, args...))
-}
-
-// Options are the compiler's settings that passes read.
-type Options struct {
-	U8Inputs []string // inputs that hold the integers 0..255
 }
 
 var registry = map[string]*Pass{}

@@ -4,7 +4,6 @@ package passes
 // ONNX says to kernels and layouts. The reason for each place stands beside it.
 var Pipeline = []string{
 	"fold-constants",     // first: binary weights arrive as Where(w >= 0, 1, -1), shapes as Gather(Shape(x))
-	"u8-input",           // before the activations: it looks for a division of an input by a literal 255
 	"merge-equal",        // one value for equal constants, so that recognising patterns can compare values
 	"binary-activations", // comparisons become steps, the one form that every later pass knows
 	"merge-equal",        // the steps of one comparison written twice

@@ -12,7 +12,6 @@ import (
 
 // RunOptions steer one run of a pipeline.
 type RunOptions struct {
-	Options
 	StopAfter  string                                         // stop after the last run of this pass
 	PrintAfter string                                         // print the module after this pass, or after "all"
 	Print      io.Writer                                      // where
@@ -50,7 +49,7 @@ func Run(ctx context.Context, m *ir.Module, pipeline []string, o RunOptions) (*R
 	if err := ir.Verify(m); err != nil {
 		return nil, err
 	}
-	c := &Context{Options: o.Options}
+	c := &Context{}
 	for i, p := range list[:stop+1] {
 		var before *ir.Module
 		if o.Check > 0 || o.Reproduce != nil {

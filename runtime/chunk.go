@@ -164,7 +164,6 @@ func truth(b bool) int8 {
 	return 0
 }
 
-
 // convertF16 and convertBF16 round a float32 to f16 and bf16 (nearest, ties to
 // even) and give it back as a float32.
 func roundF16(v float32) float32 {

@@ -32,6 +32,7 @@ var onPlanes = map[string]row{
 	"count":     {ints: countMode},
 	"threshold": {consts: []int{1, 2}, ints: ints("axis")},
 	"relayout":  {},
+	"recode":    {},
 }
 
 // dense are the operations on row-major tensors.
@@ -316,7 +317,8 @@ func convInts(n *ir.Node) []int64 {
 
 func poolInts(n *ir.Node) []int64 {
 	out := append(spread(n, "kernel", 3, 1), spread(n, "stride", 3, 1)...)
-	return append(out, spread(n, "pad", 3, 0)...)
+	out = append(out, spread(n, "pad", 3, 0)...)
+	return append(out, spread(n, "dilation", 3, 1)...)
 }
 
 func denseConvInts(n *ir.Node) []int64 {

@@ -85,6 +85,7 @@ func Import(m *Model, opt Options) (*ir.Module, *Report, error) {
 		report: &Report{Notes: slices.Clone(m.Notes)},
 		values: make(map[string]*ir.Value),
 		inits:  make(map[string]*Tensor),
+		needed: make(map[string]bool),
 		lost:   make(map[string]bool),
 		folded: make(map[*ir.Value]*ir.Tensor),
 		narrow: make(map[*ir.Value]DType),
@@ -154,16 +155,24 @@ type importer struct {
 	report      *Report
 	values      map[string]*ir.Value // by ONNX name
 	inits       map[string]*Tensor   // not yet used; each becomes a const at its first use
+	needed      map[string]bool      // names that a node or the graph's outputs use
 	lost        map[string]bool      // outputs of nodes that could not be imported
 	unsupported []Unsupported
 	folded      map[*ir.Value]*ir.Tensor // values computed at import
-	narrow      map[*ir.Value]DType      // 4- and 2-bit integers, which ir holds in 8 bits
+	foldedElems int
+	narrow      map[*ir.Value]DType // 4- and 2-bit integers, which ir holds in 8 bits
 }
 
 func (imp *importer) run() (*ir.Module, error) {
 	g := imp.model.Graph
 	for _, t := range g.Initializers {
 		imp.inits[t.Name] = t
+	}
+	for _, n := range g.Nodes {
+		n.uses(func(name string) error { imp.needed[name] = true; return nil })
+	}
+	for _, out := range g.Outputs {
+		imp.needed[out.Name] = true
 	}
 	if v := imp.model.Opsets[""]; v > newestOpset {
 		imp.report.notef("operator set %d is newer than %d, the newest known", v, newestOpset)
@@ -274,8 +283,10 @@ func (imp *importer) node(n *Node, h handler) (err error) {
 		if name == "" {
 			continue
 		}
-		if i < len(out) && out[i] != nil {
+		if i < len(out) {
 			imp.values[name] = out[i]
+		} else if imp.needed[name] {
+			return &unsupportedReason{fmt.Sprintf("output %d, %q, is used", i, name)}
 		}
 	}
 	return nil
@@ -288,11 +299,6 @@ func (imp *importer) value(name string) (*ir.Value, error) {
 	}
 	t := imp.inits[name]
 	if t == nil {
-		for _, n := range imp.model.Graph.Nodes {
-			if i := slices.Index(n.Outputs, name); i >= 0 {
-				return nil, &unsupportedReason{fmt.Sprintf("it uses output %d of %s", i, n)}
-			}
-		}
 		return nil, fmt.Errorf("BUG: value %q is unknown", name)
 	}
 	v, err := imp.constant(t, name)
@@ -344,9 +350,12 @@ func (imp *importer) results() error {
 	return nil
 }
 
-// maxFold bounds the elements of a value that the import computes: shapes,
-// axes and the like are small.
-const maxFold = 1 << 20
+// Shapes, axes and the like are small and cheaply computed. maxFold bounds the
+// elements of one value that the import computes, maxFolded those of all.
+const (
+	maxFold   = 1 << 20
+	maxFolded = 1 << 24
+)
 
 // fold computes a value that depends on constants only.
 func (imp *importer) fold(v *ir.Value) (*ir.Tensor, error) {
@@ -375,8 +384,9 @@ func (imp *importer) fold(v *ir.Value) (*ir.Tensor, error) {
 		}
 	}
 	for _, r := range v.Def.Results {
-		if r.Type.Elems() > maxFold {
-			return nil, fmt.Errorf("%s makes %s on the way to it, which is too large", v.Def.Loc, r.Type)
+		imp.foldedElems += r.Type.Elems()
+		if r.Type.Elems() > maxFold || imp.foldedElems > maxFolded || v.Def.Op.Work != nil {
+			return nil, fmt.Errorf("computing it takes too much: %s (%s) makes %s", v.Def.Loc, v.Def.Op.Name, r.Type)
 		}
 	}
 	out, err := ir.EvalNode(v.Def, in)

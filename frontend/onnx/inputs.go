@@ -25,6 +25,9 @@ func (imp *importer) params() error {
 			return fmt.Errorf("graph input %q (%s): %w", in.Name, in, err)
 		}
 		imp.values[in.Name] = v
+		if in.DType.Known() && in.DType.Bits() < 8 {
+			imp.narrow[v] = in.DType
+		}
 	}
 	return nil
 }

@@ -102,8 +102,10 @@ func variadic(op string) func(c *call) []*ir.Value {
 
 // dropout does nothing at inference; its mask is all ones.
 func dropout(c *call) []*ir.Value {
-	if c.in(2) != nil && c.constIn(2, "training mode").I[0] != 0 {
-		c.unsupportedf("in training mode; export the model in evaluation mode")
+	if c.in(2) != nil {
+		if off, ok := c.constIn(2, "training mode").Splat(); !ok || off != 0 {
+			c.unsupportedf("in training mode; export the model in evaluation mode")
+		}
 	}
 	out := one(c.args[0])
 	if len(c.Outputs) > 1 && c.Outputs[1] != "" {

@@ -1,6 +1,11 @@
 package onnx
 
-import "github.com/billnet/billnet/ir"
+import (
+	"slices"
+	"strings"
+
+	"github.com/billnet/billnet/ir"
+)
 
 var quantOps = map[string]handler{
 	"ConvInteger":      {2, 4, convInteger},
@@ -27,50 +32,104 @@ func (c *call) noBlocks() {
 }
 
 // quantizeLinear: the result has the zero point's type or, from version 21 on,
-// that of an attribute; otherwise it is uint8.
+// that of an attribute; otherwise it is uint8. Narrower integers are those of 8
+// bits, limited.
 func quantizeLinear(c *call) []*ir.Value {
 	c.noBlocks()
+	zero := c.in(2)
 	out := DType(c.int("output_dtype", 0))
-	if c.in(2) != nil {
-		if d := c.imp.narrow[c.args[2]]; d != Undefined {
-			out = d
-		}
-	} else if out == Undefined {
-		out = Uint8
+	if zero != nil {
+		out = c.imp.narrow[zero] // Undefined if ir has the type as it is
 	}
-	if out != Undefined && (irTypes[out] == ir.Invalid || out.Bits() < 8) {
+	if out != Undefined && irTypes[out] == ir.Invalid {
 		c.unsupportedf("to element type %s", out)
 	}
-	if p := c.int("precision", 0); p != 0 && p != int(Float32) {
-		c.unsupportedf("with precision %s", DType(p))
+	if p := DType(c.int("precision", 0)); p != Undefined && p != Float32 {
+		c.unsupportedf("with precision %s", p)
 	}
-	zero := c.in(2)
-	if zero == nil && out != Uint8 {
-		zero = c.scalar(irTypes[out], 0)
-		if n := c.typ(1).Elems(); c.typ(1).Rank() > 0 {
-			zero = c.emit("expand", attrs{"shape": []int{n}}, zero)
-		}
+	a := attrs{"axis": c.int("axis", 1)}
+	if zero == nil && out != Undefined {
+		a["to"] = irTypes[out].String()
 	}
-	return one(c.emit("quantize_linear", attrs{"axis": c.int("axis", 1)}, c.args[0], c.args[1], zero))
+	y := c.emit("quantize_linear", a, c.args[0], c.args[1], c.likeScale(zero))
+	if out == Undefined || out.Bits() >= 8 {
+		return one(y)
+	}
+	lo, hi := 0, 1<<out.Bits()-1
+	if out == Int4 || out == Int2 {
+		lo, hi = -1<<(out.Bits()-1), 1<<(out.Bits()-1)-1
+	}
+	y = c.emit("clip", nil, y, c.scalar(y.Type.DType, float64(lo)), c.scalar(y.Type.DType, float64(hi)))
+	c.imp.narrow[y] = out
+	return one(y)
 }
 
 func dequantizeLinear(c *call) []*ir.Value {
 	c.noBlocks()
-	c.has("output_dtype")
-	return one(c.emit("dequantize_linear", attrs{"axis": c.int("axis", 1)}, c.args...))
+	if out := DType(c.int("output_dtype", 0)); out != Undefined && irTypes[out] != c.typ(1).DType {
+		c.unsupportedf("to element type %s with a scale of %s", out, c.typ(1).DType)
+	}
+	return one(c.emit("dequantize_linear", attrs{"axis": c.int("axis", 1)}, c.args[0], c.args[1], c.likeScale(c.in(2))))
+}
+
+// likeScale gives a zero point of one element the shape of such a scale: some
+// models write one as a scalar and the other as a list.
+func (c *call) likeScale(zero *ir.Value) *ir.Value {
+	if zero == nil || zero.Type.Elems() != 1 || c.typ(1).Elems() != 1 {
+		return zero
+	}
+	return c.reshape(zero, c.typ(1).Shape)
 }
 
 // qonnxOps are the operators of QONNX, which Brevitas and FINN share.
 var qonnxOps = map[string]handler{
-	"BipolarQuant": {2, 2, plain("bipolar_quant")},
-	"Quant":        {4, 4, quant},
-	"IntQuant":     {4, 4, quant},
+	"BipolarQuant":  {2, 2, plain("bipolar_quant")},
+	"IntQuant":      {4, 4, quant},
+	"Quant":         {4, 4, quant},
+	"QuantLSTMCell": {48, 48, quantLSTMCell},
+	"Trunc":         {5, 6, trunc},
 }
 
 func quant(c *call) []*ir.Value {
 	return one(c.emit("quant", attrs{
 		"signed":   c.bool("signed", true),
 		"narrow":   c.bool("narrow", false),
-		"rounding": c.str("rounding_mode", "ROUND"),
+		"rounding": strings.ToUpper(c.str("rounding_mode", "ROUND")),
 	}, c.args...))
+}
+
+// trunc: the first version of the operator has no scale of its result.
+func trunc(c *call) []*ir.Value {
+	args := c.args
+	if len(args) == 5 {
+		args = slices.Insert(slices.Clone(args), 4, nil)
+	}
+	return one(c.emit("trunc_quant", attrs{
+		"signed":   c.bool("signed", true),
+		"narrow":   c.bool("narrow", false),
+		"rounding": strings.ToUpper(c.str("rounding_mode", "FLOOR")),
+	}, args...))
+}
+
+// quantLSTMCell is the layer that Brevitas exports, with eleven quantizers in
+// the order of their operands.
+func quantLSTMCell(c *call) []*ir.Value {
+	var signed, narrow []int
+	var rounding []string
+	for _, q := range []string{
+		"output", "cell_state", "input_acc", "forget_acc", "cell_acc", "output_acc",
+		"input_sigmoid", "forget_sigmoid", "cell_tanh", "output_sigmoid", "hidden_state_tanh",
+	} {
+		signed = append(signed, c.int(q+"_signed", 1))
+		narrow = append(narrow, c.int(q+"_narrow", c.int(q+"_narrow_range", 0)))
+		rounding = append(rounding, strings.ToUpper(c.str(q+"_rounding_mode", "ROUND")))
+	}
+	return c.node("quant_lstm_cell", attrs{
+		"signed":        signed,
+		"narrow":        narrow,
+		"rounding":      rounding,
+		"batch_first":   c.bool("batch_first", false),
+		"reverse_input": c.bool("reverse_input", false),
+		"cifg":          c.bool("cifg", false),
+	}, c.args...).Results
 }

@@ -5,6 +5,7 @@ import "github.com/billnet/billnet/ir"
 var recurrentOps = map[string]handler{
 	"GRU":  {3, 6, gru},
 	"LSTM": {3, 8, lstm},
+	"RNN":  {3, 6, rnn},
 }
 
 func (c *call) recurrentAttrs() attrs {
@@ -30,3 +31,5 @@ func gru(c *call) []*ir.Value {
 	a["linear_before_reset"] = c.bool("linear_before_reset", false)
 	return c.node("gru", a, c.args...).Results
 }
+
+func rnn(c *call) []*ir.Value { return c.node("rnn", c.recurrentAttrs(), c.args...).Results }

@@ -9,8 +9,9 @@ var reduceOps = map[string]handler{
 	"ReduceMin":       {1, 2, reduce("reduce_min")},
 	"ReduceProd":      {1, 2, reduce("reduce_prod")},
 	"ReduceSum":       {1, 2, reduce("reduce_sum")},
-	"ReduceL1":        {1, 2, composed(func(c *call, x *ir.Value) *ir.Value { return c.emit("abs", nil, x) })},
-	"ReduceSumSquare": {1, 2, composed(func(c *call, x *ir.Value) *ir.Value { return c.emit("mul", nil, x, x) })},
+	"ReduceL1":        {1, 2, reduceL1},
+	"ReduceL2":        {1, 2, reduceL2},
+	"ReduceSumSquare": {1, 2, reduceSumSquare},
 }
 
 // reduce: the axes are an attribute in early versions, an input in later ones.
@@ -27,9 +28,14 @@ func (c *call) reduce(op string, x *ir.Value) *ir.Value {
 	return c.emit(op, attrs{"axes": axes, "keepdims": keep}, x)
 }
 
-// composed maps a sum of something of the elements.
-func composed(f func(c *call, x *ir.Value) *ir.Value) func(c *call) []*ir.Value {
-	return func(c *call) []*ir.Value { return one(c.reduce("reduce_sum", f(c, c.args[0]))) }
+func reduceL1(c *call) []*ir.Value {
+	return one(c.reduce("reduce_sum", c.emit("abs", nil, c.args[0])))
+}
+
+func reduceL2(c *call) []*ir.Value { return one(c.emit("sqrt", nil, reduceSumSquare(c)[0])) }
+
+func reduceSumSquare(c *call) []*ir.Value {
+	return one(c.reduce("reduce_sum", c.emit("mul", nil, c.args[0], c.args[0])))
 }
 
 func argMax(c *call) []*ir.Value {

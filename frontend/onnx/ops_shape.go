@@ -86,8 +86,8 @@ func constantOfShape(c *call) []*ir.Value {
 // rangeOp computes start, start+delta, ... before limit.
 func rangeOp(c *call) []*ir.Value {
 	start, limit, delta := c.constIn(0, "start"), c.constIn(1, "limit"), c.constIn(2, "delta")
-	if start.Len() != 1 || limit.Len() != 1 || delta.Len() != 1 {
-		c.failf("start %s, limit %s and delta %s, expected scalars", start.Type, limit.Type, delta.Type)
+	if start.Len() != 1 || limit.Len() != 1 || delta.Len() != 1 || limit.Type.DType != start.Type.DType || delta.Type.DType != start.Type.DType {
+		c.failf("start %s, limit %s and delta %s, expected scalars of one type", start.Type, limit.Type, delta.Type)
 	}
 	count := math.Ceil((limit.Float(0) - start.Float(0)) / delta.Float(0))
 	if !(count <= maxFold) {
@@ -292,5 +292,5 @@ func transpose(c *call) []*ir.Value {
 }
 
 func depthToSpace(c *call) []*ir.Value {
-	return one(c.emit("depth_to_space", attrs{"block": c.int("blocksize", 0), "mode": c.str("mode", "DCR")}, c.args[0]))
+	return one(c.emit("depth_to_space", attrs{"blocksize": c.int("blocksize", 0), "mode": c.str("mode", "DCR")}, c.args[0]))
 }

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/billnet/billnet/codegen/bytecode"
+	"github.com/billnet/billnet/frontend/bill"
+	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/runtime"
+)
+
+type compileCmd struct {
+	Model string `arg:"" type:"existingfile" help:"Model to compile: .onnx or .bill."`
+	Out   string `short:"o" help:"Output file; by default the model's name with the new extension." placeholder:"FILE"`
+	Emit  string `enum:"bytecode,ir" default:"bytecode" help:"What to write: ${enum}."`
+	modelFlags
+
+	Passes       []string `help:"Run these passes instead of the default pipeline (see billc passes)." placeholder:"PASS,..."`
+	StopAfter    string   `help:"Stop after this pass; with --emit=ir." placeholder:"PASS"`
+	PrintIRAfter string   `name:"print-ir-after" help:"Print the IR after this pass, or after all." placeholder:"PASS|all"`
+	Verify       int      `help:"Evaluate the model before and after every pass on this many inputs." placeholder:"N"`
+	StrictBinary bool     `help:"Fail (exit code 4) when a layer other than the last is float."`
+	MaxFloat     int      `name:"max-float-bytes" default:"-1" help:"Fail (exit code 4) when float layers hold more weight bytes than this." placeholder:"N"`
+	Ledger       string   `enum:"table,json,none" default:"table" help:"How to print the ledger: ${enum}."`
+}
+
+func (c *compileCmd) Run(ctx context.Context, s *streams) error {
+	if c.StopAfter != "" && c.Emit != "ir" {
+		return withCode(exitUsage, "--stop-after leaves no packed module to generate from: add --emit=ir")
+	}
+	out, err := c.outPath()
+	if err != nil {
+		return err
+	}
+	m, notes, err := c.load(c.Model)
+	if err != nil {
+		return err
+	}
+	built, err := c.compile(ctx, s, m)
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.Model, err)
+	}
+	for _, n := range append(notes, built.notes...) {
+		fmt.Fprintf(s.err, "note: %s\n", n)
+	}
+	if err := c.printLedger(s, built); err != nil {
+		return err
+	}
+	if err := c.gates(built.ledger); err != nil {
+		return fmt.Errorf("%s: %w", c.Model, err)
+	}
+	if c.Emit == "ir" {
+		if err := bill.WriteFile(out, m); err != nil {
+			return err
+		}
+		fmt.Fprintf(s.err, "wrote %s (%s level)\n", out, m.Level)
+		return nil
+	}
+	data, plan, err := built.bytecode()
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.Model, err)
+	}
+	if err := writeFile(out, data); err != nil {
+		return err
+	}
+	info, err := os.Stat(c.Model)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.err, "wrote %s: %d bytes from %d (%.1f times smaller); arena %d bytes, lower bound %d\n",
+		out, len(data), info.Size(), float64(info.Size())/float64(len(data)), plan.Arena, plan.LowerBound)
+	return nil
+}
+
+// outPath returns where to write, and refuses to overwrite the model.
+func (c *compileCmd) outPath() (string, error) {
+	out := c.Out
+	ext := map[string]string{"bytecode": ".billb", "ir": ".bill"}[c.Emit]
+	if out == "" {
+		out = strings.TrimSuffix(c.Model, filepath.Ext(c.Model)) + ext
+	}
+	if a, err := os.Stat(out); err == nil {
+		if b, err := os.Stat(c.Model); err == nil && os.SameFile(a, b) {
+			return "", withCode(exitUsage, "the output %s is the model itself; name another with -o", out)
+		}
+	}
+	return out, nil
+}
+
+// compiled is a module that went through the pipeline.
+type compiled struct {
+	module *ir.Module
+	notes  []string
+	certs  []passes.Certificate
+	ledger *passes.Ledger
+}
+
+func (c *compileCmd) compile(ctx context.Context, s *streams, m *ir.Module) (*compiled, error) {
+	pipeline := passes.Pipeline
+	if len(c.Passes) > 0 {
+		pipeline = c.Passes
+	}
+	if m.Meta == nil {
+		m.Meta = map[string]string{}
+	}
+	m.Meta["compiler"] = version
+	if data, err := os.ReadFile(c.Model); err == nil {
+		sum := sha256.Sum256(data)
+		m.Meta["source"] = filepath.Base(c.Model)
+		m.Meta["source.sha256"] = hex.EncodeToString(sum[:])
+	}
+	return lower(ctx, m, pipeline, passes.RunOptions{
+		StopAfter:  c.StopAfter,
+		PrintAfter: c.PrintIRAfter,
+		Print:      s.out,
+		Check:      c.Verify,
+		Reproduce:  func(name string, before *ir.Module, rest []string) { c.reproduce(s, name, before, rest) },
+	})
+}
+
+// lower runs a pipeline and makes the ledger.
+func lower(ctx context.Context, m *ir.Module, pipeline []string, o passes.RunOptions) (*compiled, error) {
+	res, err := passes.Run(ctx, m, pipeline, o)
+	if err != nil {
+		return nil, err
+	}
+	return &compiled{m, res.Notes, res.Certs, passes.NewLedger(m, res.Certs)}, nil
+}
+
+// bytecode generates the artifact.
+func (b *compiled) bytecode() ([]byte, bytecode.Plan, error) {
+	img, plan, err := bytecode.Generate(b.module, passes.EncodeCertificates(b.certs))
+	if err != nil {
+		return nil, plan, err
+	}
+	data, err := img.Encode()
+	if err != nil {
+		return nil, plan, fmt.Errorf("BUG: %w", err)
+	}
+	if _, err := runtime.LoadBytes(data); err != nil {
+		return nil, plan, fmt.Errorf("BUG: the generated bytecode does not load: %w", err)
+	}
+	return data, plan, nil
+}
+
+// reproduce writes the module before a pass that failed, and says how to run
+// the rest of the pipeline on it.
+func (c *compileCmd) reproduce(s *streams, name string, before *ir.Module, rest []string) {
+	path := strings.TrimSuffix(c.Model, filepath.Ext(c.Model)) + "." + name + ".repro.bill"
+	if err := bill.WriteFile(path, before); err != nil {
+		fmt.Fprintf(s.err, "billc: no reproducer was written: %v\n", err)
+		return
+	}
+	fmt.Fprintf(s.err, "billc: pass %s failed; reproduce it with: billc compile %s --emit=ir -o out.bill --passes=%s\n", name, path, strings.Join(rest, ","))
+}
+
+func (c *compileCmd) printLedger(s *streams, b *compiled) error {
+	switch c.Ledger {
+	case "table":
+		b.ledger.Print(s.out)
+	case "json":
+		return printJSON(s, b.ledger)
+	}
+	return nil
+}
+
+func printJSON(s *streams, v any) error {
+	e := json.NewEncoder(s.out)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// gates applies --strict-binary and --max-float-bytes.
+func (c *compileCmd) gates(l *passes.Ledger) error {
+	if c.StrictBinary {
+		for i, e := range l.Entries {
+			if e.Kind == "float" && i != len(l.Entries)-1 {
+				return withCode(exitUnsupported, "layer %q (%s) is float: %s (--strict-binary)", e.Layer, e.Op, e.Why)
+			}
+		}
+	}
+	if c.MaxFloat >= 0 && l.FloatBytes > c.MaxFloat {
+		return withCode(exitUnsupported, "float layers hold %d weight bytes, at most %d are allowed (--max-float-bytes)", l.FloatBytes, c.MaxFloat)
+	}
+	return nil
+}

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/billnet/billnet/codegen/bytecode"
+	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/runtime"
+)
+
+type inspectCmd struct {
+	Model string `arg:"" type:"existingfile" help:"Model or artifact: .onnx, .bill or .billb."`
+	JSON  bool   `help:"Print JSON."`
+	Raw   bool   `help:"Show the model as it is, before any pass."`
+	modelFlags
+}
+
+// inspection is what inspect prints.
+type inspection struct {
+	File    string            `json:"file"`
+	Level   string            `json:"level"`
+	Meta    map[string]string `json:"meta,omitempty"`
+	Inputs  []portInfo        `json:"inputs"`
+	Outputs []portInfo        `json:"outputs"`
+	Labels  []string          `json:"labels,omitempty"`
+
+	Ledger *passes.Ledger `json:"ledger,omitempty"`
+
+	Instructions []instruction `json:"instructions,omitempty"`
+	FileBytes    int64         `json:"file_bytes"`
+	WeightBytes  int           `json:"weight_bytes"`
+	ArenaBytes   int           `json:"arena_bytes,omitempty"`
+	LowerBound   int           `json:"arena_lower_bound,omitempty"`
+	Certified    []certInfo    `json:"certificates,omitempty"`
+}
+
+type portInfo struct {
+	Name string `json:"name"`
+	Type string `json:"type"`
+}
+
+type instruction struct {
+	Name string `json:"layer"`
+	Op   string `json:"op"`
+}
+
+type certInfo struct {
+	Layer      string `json:"layer"`
+	Class      string `json:"class"`
+	Channels   int    `json:"channels"`
+	Enumerated int    `json:"enumerated"`
+	AtRisk     int    `json:"at_risk"`
+}
+
+func (c *inspectCmd) Run(ctx context.Context, s *streams) error {
+	info, err := os.Stat(c.Model)
+	if err != nil {
+		return err
+	}
+	var in *inspection
+	if filepath.Ext(c.Model) == ".billb" {
+		in, err = inspectBytecode(c.Model)
+	} else {
+		in, err = c.inspectModel(ctx, s)
+	}
+	if err != nil {
+		return err
+	}
+	in.File, in.FileBytes = c.Model, info.Size()
+	if c.JSON {
+		return printJSON(s, in)
+	}
+	in.print(s.out)
+	return nil
+}
+
+func (c *inspectCmd) inspectModel(ctx context.Context, s *streams) (*inspection, error) {
+	m, notes, err := c.load(c.Model)
+	if err != nil {
+		return nil, err
+	}
+	var pipeline []string
+	if !c.Raw && m.Level != ir.Packed {
+		pipeline = passes.Pipeline
+	}
+	b, err := lower(ctx, m, pipeline, passes.RunOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Model, err)
+	}
+	for _, n := range append(notes, b.notes...) {
+		fmt.Fprintf(s.err, "note: %s\n", n)
+	}
+	f := m.Main()
+	in := &inspection{Level: m.Level.String(), Meta: m.Meta, Labels: m.Labels, Ledger: b.ledger, Certified: certInfos(b.certs)}
+	in.WeightBytes = b.ledger.BitBytes + b.ledger.IntBytes + b.ledger.FloatBytes
+	for _, p := range f.Params {
+		in.Inputs = append(in.Inputs, portInfo{p.Name, p.Value.Type.String()})
+	}
+	for _, p := range f.Results {
+		in.Outputs = append(in.Outputs, portInfo{p.Name, p.Value.Type.String()})
+	}
+	if m.Level == ir.Packed {
+		_, plan, err := bytecode.Generate(m, nil)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", c.Model, err)
+		}
+		in.ArenaBytes, in.LowerBound = plan.Arena, plan.LowerBound
+	}
+	return in, nil
+}
+
+func certInfos(certs []passes.Certificate) []certInfo {
+	var out []certInfo
+	for i := range certs {
+		k := certInfo{Layer: certs[i].Layer, Class: certs[i].Class.String(), Channels: len(certs[i].Channels), AtRisk: certs[i].AtRisk()}
+		for _, p := range certs[i].Channels {
+			if p.Enumerated {
+				k.Enumerated++
+			}
+		}
+		out = append(out, k)
+	}
+	return out
+}
+
+func inspectBytecode(path string) (*inspection, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	img, err := runtime.Decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	p, err := runtime.LoadBytes(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	in := &inspection{Level: "bytecode", Meta: map[string]string{}, Labels: img.Labels, ArenaBytes: p.ArenaBytes()}
+	for _, kv := range img.Meta {
+		in.Meta[kv[0]] = kv[1]
+	}
+	for _, k := range img.Consts {
+		in.WeightBytes += len(k.Data)
+	}
+	for _, q := range img.Inputs {
+		in.Inputs = append(in.Inputs, portInfo{q.Name, q.Elem.String() + ir.ShapeString(q.Shape)})
+	}
+	for _, q := range img.Outputs {
+		in.Outputs = append(in.Outputs, portInfo{q.Name, q.Elem.String() + ir.ShapeString(q.Shape)})
+	}
+	names := map[runtime.Opcode]string{}
+	for _, o := range runtime.Opcodes() {
+		names[o.Code] = o.Name
+	}
+	for _, i := range img.Code {
+		in.Instructions = append(in.Instructions, instruction{i.Name, names[i.Op]})
+	}
+	if len(img.Certificate) > 0 {
+		certs, err := passes.DecodeCertificates(img.Certificate)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		in.Certified = certInfos(certs)
+	}
+	return in, nil
+}
+
+func (in *inspection) print(w io.Writer) {
+	fmt.Fprintf(w, "%s: %s, %d bytes\n", in.File, in.Level, in.FileBytes)
+	for _, p := range in.Inputs {
+		fmt.Fprintf(w, "input   %s: %s\n", p.Name, p.Type)
+	}
+	for _, p := range in.Outputs {
+		fmt.Fprintf(w, "output  %s: %s\n", p.Name, p.Type)
+	}
+	if in.Labels != nil {
+		fmt.Fprintf(w, "labels  %d: %v\n", len(in.Labels), in.Labels)
+	}
+	if in.Ledger != nil {
+		in.Ledger.Print(w)
+	}
+	for i, n := range in.Instructions {
+		fmt.Fprintf(w, "%4d  %-14s %s\n", i, n.Op, n.Name)
+	}
+	for _, k := range in.Certified {
+		fmt.Fprintf(w, "certificate  %-24s %s: %d channels, %d enumerated, %d at risk of the source's rounding\n", k.Layer, k.Class, k.Channels, k.Enumerated, k.AtRisk)
+	}
+	fmt.Fprintf(w, "weights %d bytes", in.WeightBytes)
+	if in.ArenaBytes > 0 {
+		fmt.Fprintf(w, ", arena %d bytes", in.ArenaBytes)
+	}
+	if in.LowerBound > 0 {
+		fmt.Fprintf(w, " (lower bound %d)", in.LowerBound)
+	}
+	fmt.Fprintln(w)
+}

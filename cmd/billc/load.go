@@ -1,0 +1,163 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/billnet/billnet/frontend/bill"
+	"github.com/billnet/billnet/frontend/onnx"
+	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/runtime/clip"
+)
+
+// modelFlags are the options of reading a model.
+type modelFlags struct {
+	Input  map[string]string `help:"Element type in which an input arrives: clip=u8 says that it holds 0..255." placeholder:"NAME=TYPE"`
+	Shape  map[string]string `help:"Shape of an input that leaves dimensions open." placeholder:"NAME=1x3x16x96x128"`
+	Dim    map[string]int    `help:"Size of a named open dimension." placeholder:"NAME=N"`
+	Const  map[string]string `help:"Bind an input to a constant from an .npy file at compile time." placeholder:"NAME=@FILE"`
+	Labels string            `help:"File with one class name a line." type:"existingfile" placeholder:"FILE"`
+}
+
+// load reads a model by its extension: .bill is text, anything else ONNX. The
+// notes say what the import decided on its own.
+func (f *modelFlags) load(path string) (m *ir.Module, notes []string, err error) {
+	if filepath.Ext(path) == ".bill" {
+		if len(f.Input)+len(f.Shape)+len(f.Dim)+len(f.Const) > 0 {
+			return nil, nil, withCode(exitUsage, "%s: --input, --shape, --dim and --const are for ONNX models; text says its types itself", path)
+		}
+		m, err = bill.ParseFile(path)
+	} else {
+		var opt onnx.Options
+		if opt, err = f.onnxOptions(); err != nil {
+			return nil, nil, err
+		}
+		var rep *onnx.Report
+		if m, rep, err = onnx.ImportFile(path, opt); err == nil {
+			notes = rep.Notes
+		}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return m, notes, f.setLabels(m)
+}
+
+func (f *modelFlags) onnxOptions() (onnx.Options, error) {
+	opt := onnx.Options{Dims: f.Dim, Inputs: f.Input, Shapes: map[string][]int{}, Consts: map[string]*ir.Tensor{}}
+	for name, s := range f.Shape {
+		for _, d := range strings.FieldsFunc(s, func(r rune) bool { return r == 'x' || r == ',' }) {
+			n, err := strconv.Atoi(d)
+			if err != nil || n < 0 {
+				return opt, withCode(exitUsage, "--shape %s=%s: expected sizes like 1x3x16x96x128", name, s)
+			}
+			opt.Shapes[name] = append(opt.Shapes[name], n)
+		}
+	}
+	for name, file := range f.Const {
+		t, err := readTensor(strings.TrimPrefix(file, "@"))
+		if err != nil {
+			return opt, fmt.Errorf("--const %s: %w", name, err)
+		}
+		opt.Consts[name] = t
+	}
+	return opt, nil
+}
+
+// readTensor reads an .npy file.
+func readTensor(path string) (*ir.Tensor, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	a, err := clip.ReadNPY(file, clip.DefaultLimit)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	d, ok := ir.ParseDType(a.DType)
+	if !ok {
+		return nil, fmt.Errorf("%s: element type %s is not supported", path, a.DType)
+	}
+	t, err := ir.TensorFromData(ir.T(d, a.Shape...), a.Data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return t, nil
+}
+
+// setLabels names the classes: from the file, or from the model's metadata
+// (labels, classes or names: JSON, lines or commas).
+func (f *modelFlags) setLabels(m *ir.Module) error {
+	if f.Labels != "" {
+		text, err := os.ReadFile(f.Labels)
+		if err != nil {
+			return err
+		}
+		m.Labels = lines(string(text))
+	} else if m.Labels == nil {
+		for _, key := range []string{"labels", "classes", "names", "class_names"} {
+			if v, ok := m.Meta[key]; ok {
+				m.Labels = parseLabels(v)
+				break
+			}
+		}
+	}
+	if m.Labels == nil {
+		return nil
+	}
+	out := m.Main().Results[0]
+	if n := out.Value.Type.Elems(); n != len(m.Labels) {
+		if f.Labels == "" { // metadata of another meaning
+			m.Labels = nil
+			return nil
+		}
+		return fmt.Errorf("%s: %d labels, the output %q has %d scores", f.Labels, len(m.Labels), out.Name, n)
+	}
+	return nil
+}
+
+func lines(s string) []string {
+	out := []string{}
+	for l := range strings.Lines(s) {
+		if l = strings.TrimSpace(l); l != "" {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+func parseLabels(s string) []string {
+	var list []string
+	if json.Unmarshal([]byte(s), &list) == nil {
+		return list
+	}
+	if strings.Contains(s, "\n") {
+		return lines(s)
+	}
+	return lines(strings.ReplaceAll(s, ",", "\n"))
+}
+
+// writeFile writes data to path atomically: a temporary file beside it, then a
+// rename, so that a failure leaves an existing file as it was.
+func writeFile(path string, data []byte) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".tmp*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	if _, err = tmp.Write(data); err == nil {
+		err = tmp.Chmod(0o644)
+	}
+	if e := tmp.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
+}

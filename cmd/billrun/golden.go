@@ -1,0 +1,358 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/billnet/billnet/runtime"
+	"github.com/billnet/billnet/runtime/clip"
+)
+
+// testCmd compares outputs with recorded ones.
+type testCmd struct {
+	Model     string  `arg:"" help:"The model, a .billb file."`
+	Golden    string  `required:"" placeholder:"DIR" help:"Folder of clips and their recorded outputs."`
+	Update    bool    `help:"Record the outputs of this model instead of comparing."`
+	Tolerance float64 `default:"1e-5" placeholder:"E" help:"Largest difference of floats (default 1e-5), relative for values above 1. Integers are compared exactly."`
+	inputFlags
+	clipFlags
+	engine
+}
+
+func (testCmd) Help() string {
+	return `The folder holds clips and, beside every clip X, its recorded outputs:
+
+  X.golden.json   all outputs for every clip in X, written by --update
+  X.golden.npy    the first output for the clips in X along its first axis, as another program gave it (PyTorch, say); never updated
+
+At least one of them must be there; both are compared when both are. Every other file or folder in the folder, hidden ones aside, is a clip: whatever "billrun MODEL CLIP" takes.
+The exit code is 3 when outputs differ, and the first difference is named. --update runs all clips first and writes nothing when one of them fails.
+
+Examples:
+
+  billrun test model.billb --golden testdata --update
+  billrun test model.billb --golden testdata
+  billrun test model.billb --golden testdata --tolerance 1e-3`
+}
+
+const (
+	goldenJSON = ".golden.json"
+	goldenNPY  = ".golden.npy"
+	goldenKind = "billrun golden 1"
+)
+
+// golden is the content of an X.golden.json file.
+type golden struct {
+	Format string       `json:"format"`
+	Model  string       `json:"model"` // that recorded it, for people
+	Clips  []goldenClip `json:"clips"`
+}
+
+type goldenClip struct {
+	Outputs []record `json:"outputs"`
+}
+
+func (c *testCmd) Run(e *env) error {
+	if !(c.Tolerance >= 0) || math.IsInf(c.Tolerance, 0) {
+		return usagef("--tolerance %v: expected 0 or more", c.Tolerance)
+	}
+	m, err := loadModel(c.Model)
+	if err != nil {
+		return err
+	}
+	clips, err := goldenClips(c.Golden)
+	if err != nil {
+		return err
+	}
+	in, err := bind(m, c.inputFlags, true, c.clipFlags, e.stdin)
+	if err != nil {
+		return err
+	}
+	s, err := c.session(m, false)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	var files []file
+	total := 0
+	for _, name := range clips {
+		path := filepath.Join(c.Golden, name)
+		got, err := goldenRun(e, m, s, in, path)
+		if err != nil {
+			return named(path, err)
+		}
+		total += len(got)
+		if c.Update {
+			text, err := encodeGolden(m.prog.Name(), got)
+			if err != nil {
+				return fmt.Errorf("%s: %w", path, err)
+			}
+			files = append(files, file{name + goldenJSON, text})
+		} else if err := c.compare(path, got); err != nil {
+			return err
+		}
+	}
+	if c.Update {
+		return updateGolden(e, c.Golden, files, total)
+	}
+	fmt.Fprintf(e.stdout, "ok: %d clips in %d files, %d outputs each\n", total, len(clips), len(m.prog.Outputs()))
+	return nil
+}
+
+// goldenClips lists the clips of a folder. A recording without its clip is an
+// error: its comparison would be left out silently.
+func goldenClips(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var clips, recorded []string
+	for _, entry := range entries {
+		name := entry.Name()
+		if strings.HasPrefix(name, ".") {
+			continue
+		}
+		base, ok := strings.CutSuffix(name, goldenJSON)
+		if !ok {
+			base, ok = strings.CutSuffix(name, goldenNPY)
+		}
+		if ok {
+			recorded = append(recorded, base)
+		} else {
+			clips = append(clips, name)
+		}
+	}
+	for _, base := range recorded {
+		if !slices.Contains(clips, base) {
+			return nil, fmt.Errorf("%s holds recorded outputs of %s, but not the clip: put it back or remove them", dir, base)
+		}
+	}
+	if len(clips) == 0 {
+		return nil, fmt.Errorf("%s holds no clips", dir)
+	}
+	return clips, nil
+}
+
+// goldenRun gives the outputs of every clip of a file.
+func goldenRun(e *env, m *model, s *runtime.Session, in *inputs, path string) ([][]values, error) {
+	var list [][]values
+	err := in.each(e, path, func(_ int, data [][]byte, _ string) error {
+		raw, outs := m.outputs()
+		list = append(list, outs)
+		return s.Run(data, raw)
+	})
+	return list, err
+}
+
+// encodeGolden writes a recording: one output a line.
+func encodeGolden(model string, clips [][]values) (string, error) {
+	var b bytes.Buffer
+	name, err := json.Marshal(model)
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprintf(&b, "{\n\"format\": %q,\n\"model\": %s,\n\"clips\": [", goldenKind, name)
+	for i, outs := range clips {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString("\n{\"outputs\": [")
+		for j, v := range outs {
+			if j > 0 {
+				b.WriteByte(',')
+			}
+			line, err := json.Marshal(v.record())
+			if err != nil {
+				return "", err
+			}
+			b.WriteString("\n")
+			b.Write(line)
+		}
+		b.WriteString("\n]}")
+	}
+	b.WriteString("\n]\n}\n")
+	return b.String(), nil
+}
+
+// updateGolden writes the recordings that changed.
+func updateGolden(e *env, dir string, files []file, clips int) error {
+	if err := e.ctx.Err(); err != nil {
+		return err
+	}
+	files = slices.DeleteFunc(files, func(f file) bool {
+		old, err := os.ReadFile(filepath.Join(dir, f.name))
+		return err == nil && string(old) == f.data
+	})
+	paths, err := writeFiles(dir, files)
+	if err != nil {
+		return err
+	}
+	for _, p := range paths {
+		fmt.Fprintf(e.stdout, "wrote %s\n", plain(p))
+	}
+	fmt.Fprintf(e.stdout, "%d clips, %d files written\n", clips, len(files))
+	return nil
+}
+
+// compare compares the outputs for the clips of a file with what is recorded.
+func (c *testCmd) compare(path string, got [][]values) error {
+	found := false
+	if text, err := os.ReadFile(path + goldenJSON); err == nil {
+		found = true
+		if err := c.compareJSON(path, text, got); err != nil {
+			return err
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if _, err := os.Stat(path + goldenNPY); err == nil {
+		found = true
+		if err := c.compareNPY(path, got); err != nil {
+			return err
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if !found {
+		return fmt.Errorf("%s has no recorded outputs: --update records them as %s", path, filepath.Base(path)+goldenJSON)
+	}
+	return nil
+}
+
+func differf(format string, args ...any) error {
+	return &fail{exitDiffer, fmt.Sprintf(format, args...)}
+}
+
+func (c *testCmd) compareJSON(path string, text []byte, got [][]values) error {
+	var want golden
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&want); err != nil {
+		return fmt.Errorf("%s: %w", path+goldenJSON, err)
+	}
+	if want.Format != goldenKind {
+		return fmt.Errorf("%s: format %q, expected %q", path+goldenJSON, want.Format, goldenKind)
+	}
+	if len(want.Clips) != len(got) {
+		return differf("%s: %d clips are recorded, the file has %d", path, len(want.Clips), len(got))
+	}
+	for i, outs := range got {
+		if len(want.Clips[i].Outputs) != len(outs) {
+			return differf("%s: clip %d: %d outputs are recorded, the model has %d", path, i, len(want.Clips[i].Outputs), len(outs))
+		}
+		for j, v := range outs {
+			w := want.Clips[i].Outputs[j]
+			if w.Name != v.name || w.Elem != v.elem.String() || !slices.Equal(w.Shape, v.shape) {
+				return differf("%s: clip %d: output %d: want %q %s%s, got %q %s%s", path, i, j, w.Name, w.Elem, shapeText(w.Shape), v.name, v.elem, shapeText(v.shape))
+			}
+			elems, err := numbers(w.Values)
+			if err != nil {
+				return fmt.Errorf("%s: clip %d: output %q: %w", path+goldenJSON, i, w.Name, err)
+			}
+			if len(elems) != v.len() {
+				return fmt.Errorf("%s: clip %d: output %q: %d values for shape %s", path+goldenJSON, i, w.Name, len(elems), shapeText(w.Shape))
+			}
+			for k, text := range elems {
+				same, err := c.same(text, v, k)
+				if err != nil {
+					return fmt.Errorf("%s: clip %d: output %q: element %s: %w", path+goldenJSON, i, w.Name, v.at(k), err)
+				}
+				if !same {
+					return c.differs(path, i, v, k, text)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// numbers splits a JSON array of numbers, and strings that stand for numbers.
+func numbers(text json.RawMessage) ([]string, error) {
+	var list []json.RawMessage
+	if err := json.Unmarshal(text, &list); err != nil {
+		return nil, err
+	}
+	out := make([]string, len(list))
+	for i, raw := range list {
+		out[i] = string(raw)
+		if raw[0] == '"' {
+			if err := json.Unmarshal(raw, &out[i]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
+}
+
+// same compares element i with a recorded one.
+func (c *testCmd) same(want string, v values, i int) (bool, error) {
+	if !v.isFloat() {
+		return want == v.text(i), nil
+	}
+	w, err := strconv.ParseFloat(want, 8*v.elem.Width())
+	if err != nil {
+		return false, fmt.Errorf("%.40q is not a number", want)
+	}
+	return near(w, v.float(i), c.Tolerance), nil
+}
+
+// near reports whether got is want within a tolerance, absolute up to 1 and
+// relative above. NaN is equal to NaN, and an infinity to itself.
+func near(want, got, tolerance float64) bool {
+	if want == got || math.IsNaN(want) && math.IsNaN(got) {
+		return true
+	}
+	// False when one of them is not finite.
+	return !math.IsInf(want, 0) && math.Abs(want-got) <= tolerance*max(1, math.Abs(want))
+}
+
+func (c *testCmd) differs(path string, index int, v values, i int, want string) error {
+	rule := "compared exactly"
+	if v.isFloat() {
+		rule = fmt.Sprintf("tolerance %g", c.Tolerance)
+	}
+	return differf("%s: clip %d: output %q: element %s: want %s, got %s (%s)", path, index, v.name, v.at(i), want, v.text(i), rule)
+}
+
+// compareNPY compares the first output with an array in which the clips of the
+// file follow each other.
+func (c *testCmd) compareNPY(path string, got [][]values) error {
+	f, err := os.Open(path + goldenNPY)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	a, err := clip.ReadNPY(f, maxTensor)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path+goldenNPY, err)
+	}
+	if len(got[0]) == 0 {
+		return differf("%s: an output is recorded, the model has none", path)
+	}
+	first := got[0][0]
+	if a.DType != npyType(first.elem) {
+		return differf("%s: output %q is %s, %s holds %s", path, first.name, first.elem, path+goldenNPY, a.DType)
+	}
+	if size(a.Shape) != len(got)*first.len() {
+		return differf("%s: %d clips with output %q %s%s, %s has shape %s", path, len(got), first.name, first.elem, shapeText(first.shape), path+goldenNPY, shapeText(a.Shape))
+	}
+	for i, outs := range got {
+		v := outs[0]
+		w := values{v.name, v.elem, v.shape, a.Data[i*len(v.raw) : (i+1)*len(v.raw)]}
+		for k := range v.len() {
+			if same, _ := c.same(w.text(k), v, k); !same {
+				return c.differs(path, i, v, k, w.text(k))
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,220 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/billnet/billnet/runtime"
+	"github.com/billnet/billnet/runtime/clip"
+)
+
+// inputFlags give tensors to named inputs.
+type inputFlags struct {
+	Input []string `sep:"none" placeholder:"NAME=@FILE" help:"Tensor of a named input, an .npy file that is taken as it is; may be repeated."`
+}
+
+// clipFlags say how a clip becomes a model's input.
+type clipFlags struct {
+	Fit    string    `default:"stretch" enum:"stretch,crop,letterbox" help:"How frames of another shape become the model's: stretch (default), crop or letterbox."`
+	Size   string    `placeholder:"WxH" help:"The clips are raw rgb24 frames of this size; for standard input, given as -."`
+	Mean   []float32 `placeholder:"M,..." help:"For f32 models: the input is (x/255 - mean)/std instead of 0..255; one value or one a channel."`
+	Std    []float32 `placeholder:"S,..." help:"See --mean."`
+	Layout string    `placeholder:"AXES" help:"Order of the clip input's axes after the batch, as in CTHW; else the model's metadata or its shape says."`
+}
+
+// inputs is a model with its inputs bound: all but at most one are fixed
+// tensors, and that one, the open input, is filled from clips.
+type inputs struct {
+	m    *model
+	data [][]byte // by port; nil for the open input
+	open int      // its port, -1 for none
+
+	pictures bool // the open input is a clip and not just a tensor
+	spec     clip.Spec
+	opt      clip.Options
+}
+
+// bind fixes the tensors that --input gives. With clips, one input must be left
+// for them; without, none.
+func bind(m *model, flags inputFlags, clips bool, c clipFlags, stdin io.Reader) (*inputs, error) {
+	ports := m.prog.Inputs()
+	in := &inputs{m: m, data: make([][]byte, len(ports)), open: -1}
+	for _, arg := range flags.Input {
+		name, path, ok := strings.Cut(arg, "=@")
+		if !ok || path == "" {
+			return nil, usagef("--input %q: expected NAME=@FILE.npy", arg)
+		}
+		i := slices.IndexFunc(ports, func(p runtime.Port) bool { return p.Name == name })
+		if i < 0 {
+			return nil, usagef("--input %q: %s has no input of this name, it has %s", arg, m.path, portList(ports))
+		}
+		if in.data[i] != nil {
+			return nil, usagef("--input %q: the input is given twice", arg)
+		}
+		tensors, err := readTensor(path, ports[i])
+		if err != nil {
+			return nil, err
+		}
+		if len(tensors) != 1 {
+			return nil, fmt.Errorf("%s holds a batch of %d, input %s takes 1", path, len(tensors), portText(ports[i]))
+		}
+		// Empty, but given.
+		in.data[i] = append([]byte{}, tensors[0]...)
+	}
+	var left []runtime.Port
+	for i, p := range ports {
+		if in.data[i] == nil {
+			left, in.open = append(left, p), i
+		}
+	}
+	switch {
+	case !clips && len(left) > 0 && len(flags.Input) == 0:
+		return nil, usagef("nothing to run on: give clips, or --input for every one of %s", portList(ports))
+	case !clips && len(left) > 0:
+		return nil, usagef("no tensor for %s: give one by --input NAME=@FILE.npy", portList(left))
+	case !clips:
+		return in, nil
+	case len(left) == 0:
+		return nil, usagef("clips are given, but --input gives all inputs of %s", m.path)
+	case len(left) > 1:
+		return nil, usagef("clips fill one input, but %s has %s: give the others by --input NAME=@FILE.npy", m.path, portList(left))
+	}
+	return in, in.clips(ports[in.open], c, stdin)
+}
+
+// portList names ports in a message.
+func portList(ports []runtime.Port) string {
+	list := make([]string, len(ports))
+	for i, p := range ports {
+		list[i] = portText(p)
+	}
+	if len(list) == 0 {
+		return "no inputs"
+	}
+	return strings.Join(list, ", ")
+}
+
+// clips prepares for the clips of an open input.
+func (in *inputs) clips(p runtime.Port, c clipFlags, stdin io.Reader) error {
+	in.opt = clip.Options{Mode: clip.Mode(c.Fit), Stdin: stdin}
+	if c.Size != "" {
+		var err error
+		if in.opt.RawW, in.opt.RawH, err = clip.ParseSize(c.Size); err != nil {
+			return usagef("--size: %v", err)
+		}
+	}
+	layout := strings.ToUpper(c.Layout)
+	if layout == "" {
+		layout = metaLayout(in.m.prog.Meta())
+	}
+	var err error
+	if in.spec, in.pictures, err = clipSpec(p, layout); err != nil {
+		return usagef("%v", err)
+	}
+	if !in.pictures {
+		if len(c.Mean)+len(c.Std) > 0 || c.Size != "" || c.Layout != "" {
+			return usagef("input %s is no clip: --mean, --std, --size and --layout do not apply", portText(p))
+		}
+		return nil
+	}
+	in.spec.Mean, in.spec.Std = c.Mean, c.Std
+	if err := in.spec.Check(); err != nil {
+		return usagef("input %s: %v", portText(p), err)
+	}
+	return nil
+}
+
+// metaLayout is the order of a clip input's axes that a model's metadata gives,
+// "" when it gives none.
+func metaLayout(meta [][2]string) string {
+	for _, kv := range meta {
+		if kv[0] == "clip.layout" {
+			return strings.TrimPrefix(strings.ToUpper(kv[1]), "N")
+		}
+	}
+	return ""
+}
+
+// clipSpec reads a port as a clip: u8 or f32, a batch of one, then the axes that
+// layout names. Without a layout, the axis of 3 channels, else of 1, decides:
+// CTHW, TCHW or THWC. ok is false for what can not be a clip.
+func clipSpec(p runtime.Port, layout string) (s clip.Spec, ok bool, err error) {
+	if len(p.Shape) != 5 || p.Shape[0] != 1 || p.Elem != runtime.U8 && p.Elem != runtime.F32 {
+		return s, false, nil
+	}
+	axes := p.Shape[1:]
+	if layout == "" {
+		for _, l := range []struct {
+			layout string
+			c      int
+		}{{"CTHW", 3}, {"TCHW", 3}, {"THWC", 3}, {"CTHW", 1}, {"TCHW", 1}, {"THWC", 1}} {
+			if axes[strings.IndexByte(l.layout, 'C')] == l.c {
+				layout = l.layout
+				break
+			}
+		}
+		if layout == "" {
+			return s, false, nil
+		}
+	}
+	s = clip.Spec{Layout: layout, DType: p.Elem.String()}
+	sizes := map[rune]*int{'C': &s.C, 'T': &s.T, 'H': &s.H, 'W': &s.W}
+	for i, l := range layout {
+		if sizes[l] == nil || i >= len(axes) {
+			break
+		}
+		*sizes[l] = axes[i]
+	}
+	if err := s.Check(); err != nil {
+		return s, false, fmt.Errorf("input %s: %w", portText(p), err)
+	}
+	return s, true, nil
+}
+
+// each calls f for every clip of a file, with the inputs of the run and a note
+// on what was done to the clip.
+func (in *inputs) each(e *env, path string, f func(index int, data [][]byte, note string) error) error {
+	data := slices.Clone(in.data)
+	if !in.pictures {
+		tensors, err := readTensor(path, in.m.prog.Inputs()[in.open])
+		if err != nil {
+			return err
+		}
+		for i, t := range tensors {
+			if err := e.ctx.Err(); err != nil {
+				return err
+			}
+			data[in.open] = t
+			if err := f(i, data, "as it is"); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	src, err := clip.Open(path, in.spec, in.opt)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	for {
+		if err := e.ctx.Err(); err != nil {
+			return err
+		}
+		it, err := src.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		data[in.open] = it.Tensor.U8
+		if it.Tensor.F32 != nil {
+			data[in.open] = runtime.Bytes(it.Tensor.F32)
+		}
+		if err := f(it.Index, data, it.Note); err != nil {
+			return err
+		}
+	}
+}

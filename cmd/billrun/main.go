@@ -1,0 +1,187 @@
+// Command billrun runs a compiled model, a .billb file, on clips or tensors,
+// checks it against recorded outputs and measures its speed.
+//
+// It links the runtime and the clip reader only: it knows nothing of ONNX or of
+// the compiler. "billrun --help" shows the commands; every command has its own
+// help with examples.
+//
+// Exit codes: 0 done, 1 failed, 2 bad usage, 3 outputs differ from the recorded
+// ones, 70 a fault in billrun, 124 timed out.
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	context.AfterFunc(ctx, stop) // a second interrupt ends the program at once
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// The exit codes.
+const (
+	exitDone    = 0
+	exitFailed  = 1
+	exitUsage   = 2
+	exitDiffer  = 3
+	exitBug     = 70
+	exitTimeout = 124
+)
+
+const description = `Runs a compiled BILLNET model (.billb) on clips.
+
+Examples:
+
+  billrun model.billb wave.gif
+  billrun model.billb --json clips.npy > scores.jsonl
+  ffmpeg -i cam.mp4 -f rawvideo -pix_fmt rgb24 -s 64x48 - | billrun model.billb - --size 64x48
+  billrun model.billb --input x=@x.npy --input sel=@sel.npy --out results
+  billrun test model.billb --golden testdata
+  billrun bench model.billb --profile
+
+A file called like a command is given after "run": billrun run ./test clip.gif.
+Exit codes: 0 done, 1 failed, 2 bad usage, 3 outputs differ, 70 a fault in billrun, 124 timed out.`
+
+// commands is the command line.
+type commands struct {
+	Run     runCmd     `cmd:"" default:"withargs" help:"Run a model on clips or tensors (what happens when no command is given)."`
+	Test    testCmd    `cmd:"" help:"Compare a model's outputs with recorded ones."`
+	Bench   benchCmd   `cmd:"" help:"Measure a model's speed."`
+	Info    infoCmd    `cmd:"" help:"Show a model's interface, instructions and sizes."`
+	Version versionCmd `cmd:"" help:"Show the version and the instruction sets of this machine."`
+
+	Timeout time.Duration `placeholder:"DURATION" help:"Give up after this time, as in 30s (exit code 124)."`
+}
+
+// env is what a command runs with.
+type env struct {
+	ctx    context.Context
+	stdin  io.Reader
+	stdout *bufio.Writer // flushed after the command, and by it when a reader may be waiting
+	stderr io.Writer
+}
+
+// fail is an error with an exit code. Without a text it was reported already.
+type fail struct {
+	code int
+	text string
+}
+
+func (f *fail) Error() string { return f.text }
+
+func usagef(format string, args ...any) error {
+	return &fail{exitUsage, fmt.Sprintf(format, args...)}
+}
+
+// grace is how long a command that was told to stop may take to do it.
+const grace = 500 * time.Millisecond
+
+// run is the program. It returns the exit code.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	var cmds commands
+	shown := false // help was asked for and printed
+	parser, err := kong.New(&cmds, kong.Name("billrun"), kong.Description(description), kong.Writers(stdout, stderr),
+		kong.Exit(func(int) { shown = true }), kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}))
+	if err != nil {
+		return report(stderr, &bug{err, nil})
+	}
+	parsed, err := parser.Parse(args)
+	if shown {
+		return exitDone
+	}
+	if err != nil {
+		return report(stderr, usagef("%v (billrun --help shows the usage)", err))
+	}
+	if cmds.Timeout < 0 {
+		return report(stderr, usagef("--timeout %v is negative", cmds.Timeout))
+	}
+	if cmds.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, cmds.Timeout, &fail{exitTimeout, fmt.Sprintf("timed out after %v", cmds.Timeout)})
+		defer cancel()
+	}
+	done := make(chan error, 1)
+	go func() {
+		e := &env{ctx: ctx, stdin: stdin, stdout: bufio.NewWriter(stdout), stderr: stderr}
+		done <- guard(func() error {
+			err := parsed.Run(e)
+			if ferr := e.stdout.Flush(); err == nil && ferr != nil {
+				err = fmt.Errorf("writing the output: %w", ferr)
+			}
+			return err
+		})
+	}()
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		// The command sees it between two clips; one that waits for input does not.
+		select {
+		case err = <-done:
+		case <-time.After(grace):
+			err = ctx.Err()
+		}
+	}
+	if err != nil && errors.Is(err, ctx.Err()) {
+		err = context.Cause(ctx)
+		if errors.Is(err, context.Canceled) {
+			err = errors.New("interrupted")
+		}
+	}
+	return report(stderr, err)
+}
+
+// bug is a fault of the program itself.
+type bug struct {
+	what  any
+	stack []byte
+}
+
+func (b *bug) Error() string { return fmt.Sprint(b.what) }
+
+// guard calls f and turns a panic into an error.
+func guard(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &bug{v, debug.Stack()}
+		}
+	}()
+	return f()
+}
+
+// report prints an error in one line, a fault with what its report needs, and
+// returns the exit code.
+func report(stderr io.Writer, err error) int {
+	var b *bug
+	var f *fail
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &b):
+		fmt.Fprintf(stderr, "BUG: %v\nThis is a fault in billrun %s, not in your files. Please report it with the command line, the model and these lines:\n%s", b.what, version(), b.stack)
+		return exitBug
+	case errors.As(err, &f):
+		if f.text != "" {
+			complain(stderr, err)
+		}
+		return f.code
+	}
+	complain(stderr, err)
+	return exitFailed
+}
+
+// complain prints an error in one line.
+func complain(stderr io.Writer, err error) {
+	fmt.Fprintf(stderr, "billrun: %s\n", plain(strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")))
+}

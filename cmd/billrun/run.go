@@ -1,0 +1,280 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/billnet/billnet/runtime"
+)
+
+// runCmd runs a model.
+type runCmd struct {
+	Model string   `arg:"" help:"The model, a .billb file."`
+	Clips []string `arg:"" optional:"" help:"Clips: .npy, GIF, a folder of PNG or JPEG frames, .y4m, what ffmpeg reads, or - for standard input."`
+
+	Top  int    `default:"5" placeholder:"N" help:"Classes to show (default 5)."`
+	JSON bool   `help:"One JSON object a clip and line; notes go to standard error."`
+	Out  string `placeholder:"DIR" help:"With --input: write every output as DIR/NAME.npy."`
+	inputFlags
+	clipFlags
+	engine
+}
+
+func (runCmd) Help() string {
+	return `The first output is taken as the scores of classes. They are shown as the model gives them (logits), beside their softmax in percent.
+An .npy file is the model's input tensor, alone or several along a batch axis; it is never resized. Every other clip is sampled and resized, and what was done is said.
+A model with several inputs takes the others by --input. Without clips, --input gives all of them, and all outputs are printed or written by --out.
+
+Examples:
+
+  billrun model.billb wave.gif clips.npy --top 3
+  billrun model.billb frames/ --fit crop --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
+  billrun model.billb --json *.y4m > scores.jsonl
+  billrun model.billb - --size 176x144 < frames.rgb
+  billrun model.billb --input x=@x.npy --input sel=@sel.npy --out results`
+}
+
+func (c *runCmd) Run(e *env) error {
+	if c.Top < 1 {
+		return usagef("--top %d: expected at least 1", c.Top)
+	}
+	if c.Out != "" && len(c.Clips) > 0 {
+		return usagef("--out writes the outputs of one run: give its inputs by --input, not as clips")
+	}
+	if i := slices.Index(c.Clips, "-"); i >= 0 && slices.Contains(c.Clips[i+1:], "-") {
+		return usagef("standard input (-) is given twice")
+	}
+	m, err := loadModel(c.Model)
+	if err != nil {
+		return err
+	}
+	in, err := bind(m, c.inputFlags, len(c.Clips) > 0, c.clipFlags, e.stdin)
+	if err != nil {
+		return err
+	}
+	s, err := c.session(m, false)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if len(c.Clips) == 0 {
+		return c.tensors(e, m, s, in)
+	}
+	return c.classify(e, m, s, in)
+}
+
+// classify prints the scores of every clip. A clip that can not be read is
+// reported, and the others follow.
+func (c *runCmd) classify(e *env, m *model, s *runtime.Session, in *inputs) error {
+	raw, outs := m.outputs()
+	if len(outs) == 0 || !isRow(outs[0]) {
+		what := "no outputs"
+		if len(outs) > 0 {
+			what = "first output " + portText(m.prog.Outputs()[0])
+		}
+		return fmt.Errorf("%s has %s, not the scores of classes: give its input by --input NAME=@FILE.npy and see --out", m.path, what)
+	}
+	labels := m.prog.Labels()
+	if !c.JSON {
+		fmt.Fprintf(e.stdout, "%10s %12s  %s\n", "softmax", "logit", "class")
+	}
+	failed := false
+	for _, path := range c.Clips {
+		err := in.each(e, path, func(index int, data [][]byte, note string) error {
+			if err := s.Run(data, raw); err != nil {
+				return err
+			}
+			if c.JSON {
+				fmt.Fprintf(e.stderr, "%s: %s\n", plain(clipName(path, index)), plain(note))
+				if err := writeJSON(e.stdout, scoresOf(path, index, outs[0], labels)); err != nil {
+					return err
+				}
+			} else {
+				fmt.Fprintf(e.stdout, "%s: %s\n", plain(clipName(path, index)), plain(note))
+				writeTop(e.stdout, outs[0], labels, c.Top)
+			}
+			return flush(e)
+		})
+		var w *writeError
+		switch {
+		case err == nil:
+		case e.ctx.Err() != nil || errors.As(err, &w):
+			return err
+		default:
+			failed = true
+			complain(e.stderr, named(path, err))
+		}
+	}
+	if failed {
+		return &fail{code: exitFailed}
+	}
+	return nil
+}
+
+// writeError says that standard output can not be written.
+type writeError struct{ error }
+
+func (w *writeError) Unwrap() error { return w.error }
+
+// flush shows what was printed so far.
+func flush(e *env) error {
+	if err := e.stdout.Flush(); err != nil {
+		return &writeError{fmt.Errorf("writing the output: %w", err)}
+	}
+	return nil
+}
+
+// named puts a path before an error that does not name it.
+func named(path string, err error) error {
+	if path == "-" && strings.Contains(err.Error(), "standard input") || strings.Contains(err.Error(), path) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", path, err)
+}
+
+// clipName names a clip in the output: path, or path[3] for the later ones of a
+// file.
+func clipName(path string, index int) string {
+	if index == 0 {
+		return path
+	}
+	return fmt.Sprintf("%s[%d]", path, index)
+}
+
+// isRow reports whether a tensor is one row of scores: [K], [1,K], ...
+func isRow(v values) bool {
+	n := v.len()
+	return n > 0 && len(v.shape) > 0 && v.shape[len(v.shape)-1] == n
+}
+
+// ranked is the classes from the highest score to the lowest; the lower class
+// first among equals, NaN last.
+func ranked(v values) []int {
+	order := make([]int, v.len())
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		x, y := v.float(a), v.float(b)
+		switch {
+		case x > y || math.IsNaN(y) && !math.IsNaN(x):
+			return -1
+		case x < y || math.IsNaN(x) && !math.IsNaN(y):
+			return 1
+		}
+		return 0
+	})
+	return order
+}
+
+// softmax is exp(v[i]) / sum of exp(v[j]) for all i.
+func softmax(v values) []float64 {
+	top := v.float(ranked(v)[0])
+	p, sum := make([]float64, v.len()), 0.0
+	for i := range p {
+		p[i] = math.Exp(v.float(i) - top)
+		sum += p[i]
+	}
+	for i := range p {
+		p[i] /= sum
+	}
+	return p
+}
+
+// label is the name of a class: its number when it has none.
+func label(labels []string, class int) string {
+	if class < len(labels) {
+		return labels[class]
+	}
+	return fmt.Sprint(class)
+}
+
+func writeTop(w io.Writer, v values, labels []string, top int) {
+	p := softmax(v)
+	for _, class := range ranked(v)[:min(top, v.len())] {
+		logit := v.text(class)
+		if v.isFloat() {
+			logit = fmt.Sprintf("%.5g", v.float(class))
+		}
+		fmt.Fprintf(w, "%8.2f %% %12s  %s\n", 100*p[class], logit, plain(label(labels, class)))
+	}
+}
+
+// scores is a clip's line of --json. The logits are those of all classes.
+type scores struct {
+	Clip   string          `json:"clip"`
+	Index  int             `json:"index"`
+	Class  int             `json:"class"`
+	Label  string          `json:"label"`
+	Logits json.RawMessage `json:"logits"`
+}
+
+func scoresOf(path string, index int, v values, labels []string) scores {
+	class := ranked(v)[0]
+	return scores{path, index, class, label(labels, class), v.json()}
+}
+
+// writeJSON writes a value on one line.
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+// shown is the number of elements of a tensor that are printed.
+const shown = 8
+
+// tensors runs once on the tensors of --input.
+func (c *runCmd) tensors(e *env, m *model, s *runtime.Session, in *inputs) error {
+	if err := e.ctx.Err(); err != nil {
+		return err
+	}
+	raw, outs := m.outputs()
+	if err := s.Run(in.data, raw); err != nil {
+		return fmt.Errorf("%s: %w", m.path, err)
+	}
+	if err := e.ctx.Err(); err != nil {
+		return err // too late: nothing is written
+	}
+	var paths []string
+	if c.Out != "" {
+		var err error
+		if paths, err = writeTensors(c.Out, outs); err != nil {
+			return err
+		}
+	}
+	if c.JSON {
+		list := []record{}
+		for _, v := range outs {
+			list = append(list, v.record())
+		}
+		return writeJSON(e.stdout, struct {
+			Outputs []record `json:"outputs"`
+		}{list})
+	}
+	for i, v := range outs {
+		var b bytes.Buffer
+		fmt.Fprintf(&b, "%s =", portText(m.prog.Outputs()[i]))
+		for j := range min(v.len(), shown) {
+			fmt.Fprintf(&b, " %s", v.text(j))
+		}
+		if v.len() > shown {
+			b.WriteString(" ...")
+		}
+		if paths != nil {
+			fmt.Fprintf(&b, " -> %s", plain(paths[i]))
+		}
+		fmt.Fprintln(e.stdout, b.String())
+	}
+	if labels := m.prog.Labels(); len(labels) > 0 && len(outs) > 0 && isRow(outs[0]) {
+		fmt.Fprintf(e.stdout, "%10s %12s  %s\n", "softmax", "logit", "class")
+		writeTop(e.stdout, outs[0], labels, c.Top)
+	}
+	return nil
+}

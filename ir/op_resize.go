@@ -1,0 +1,110 @@
+package ir
+
+import (
+	"fmt"
+	"math"
+)
+
+var _ = register(&Op{
+	Name: "resize",
+	Doc: "Nearest-neighbour resampling: y[i, ...] = x[nearest(original(i)), ...] along every axis, clamped to it. original(i), for an axis of d elements resized to e with scale s, is " +
+		"(i + 0.5)/s - 0.5 (half_pixel), the same but 0 for e = 1 (pytorch_half_pixel), d/2*(1 - e/(s*d)) + (i + 0.5)/s - 0.5 (half_pixel_symmetric), i*(d-1)/(e-1) (align_corners), or " +
+		"i/s (asymmetric), in float32.",
+	Onnx:     "Resize",
+	Levels:   Source | Logic | Packed,
+	Operands: []Param{{Name: "x"}},
+	Results:  []Param{{Name: "y"}},
+	Attrs: []Attr{
+		{Name: "sizes", Kind: KInts, Doc: "the shape of y"},
+		{Name: "scales", Kind: KFloats, Default: []float64{}, Doc: "scale of every axis; empty: size of y over size of x"},
+		{Name: "coordinates", Kind: KString, Default: "half_pixel", Doc: "how positions correspond"},
+		{Name: "nearest", Kind: KString, Default: "round_prefer_floor", Doc: "round_prefer_floor, round_prefer_ceil (halves go down or up), floor or ceil"},
+	},
+	Infer: func(n *Node) ([]Type, error) {
+		x, sizes, scales := n.In(0), n.Ints("sizes"), n.Floats("scales")
+		if err := CheckShape(sizes); err != nil {
+			return nil, err
+		}
+		if len(sizes) != x.Rank() || len(scales) != 0 && len(scales) != x.Rank() {
+			return nil, fmt.Errorf("%d sizes and %d scales, x is %s, expected one an axis", len(sizes), len(scales), x)
+		}
+		for a, d := range x.Shape {
+			if d == 0 && sizes[a] > 0 {
+				return nil, fmt.Errorf("axis %d of %s has no elements to resize to %d", a, x, sizes[a])
+			}
+			if len(scales) > 0 && !(float32(scales[a]) > 0) {
+				return nil, fmt.Errorf("scale %d is %v, expected a positive float32", a, scales[a])
+			}
+		}
+		if c := n.Str("coordinates"); originals[c] == nil {
+			return nil, fmt.Errorf("coordinates is %q, expected half_pixel, pytorch_half_pixel, half_pixel_symmetric, align_corners or asymmetric", c)
+		}
+		if m := n.Str("nearest"); nearests[m] == nil {
+			return nil, fmt.Errorf("nearest is %q, expected round_prefer_floor, round_prefer_ceil, floor or ceil", m)
+		}
+		return []Type{T(x.DType, append([]int{}, sizes...)...)}, nil
+	},
+	Eval: func(n *Node, in []*Tensor) ([]*Tensor, error) {
+		x, out := in[0], NewTensor(n.Results[0].Type)
+		if out.Len() == 0 {
+			return []*Tensor{out}, nil
+		}
+		original, nearest := originals[n.Str("coordinates")], nearests[n.Str("nearest")]
+		from := make([][]int, out.Type.Rank())
+		for a, e := range out.Type.Shape {
+			d := float32(x.Type.Shape[a])
+			scale := float32(e) / d
+			if s := n.Floats("scales"); len(s) > 0 {
+				scale = float32(s[a])
+			}
+			from[a] = make([]int, e)
+			for i := range from[a] {
+				p := float64(float32(i))
+				if scale != 1 || x.Type.Shape[a] != e {
+					p = nearest(float64(original(float32(i), d, float32(e), scale)))
+				}
+				if p > 0 { // not NaN, which extreme scales give
+					from[a][i] = int(min(p, float64(x.Type.Shape[a]-1)))
+				}
+			}
+		}
+		indexedCopy(out, x, from, nil)
+		return []*Tensor{out}, nil
+	},
+	Example: `
+  %1 = const [1, 2, 3, 4] : f32[1,1,2,2]
+  %2 = resize %1 {sizes=[1,1,4,3], coordinates="asymmetric", nearest="floor"} : f32[1,1,4,3]
+  return %2 "y"`,
+})
+
+// originals are the correspondences of position i of an axis of e elements to
+// one of d elements under a scale, by name.
+var originals = map[string]func(i, d, e, scale float32) float32{
+	"half_pixel": halfPixel,
+	"pytorch_half_pixel": func(i, d, e, scale float32) float32 {
+		if e > 1 {
+			return halfPixel(i, d, e, scale)
+		}
+		return 0
+	},
+	"half_pixel_symmetric": func(i, d, e, scale float32) float32 {
+		return float32(d/2*(1-e/float32(scale*d))) + halfPixel(i, d, e, scale)
+	},
+	"align_corners": func(i, d, e, _ float32) float32 {
+		if e > 1 {
+			return float32(i*(d-1)) / (e - 1)
+		}
+		return 0
+	},
+	"asymmetric": func(i, _, _, scale float32) float32 { return i / scale },
+}
+
+func halfPixel(i, _, _, scale float32) float32 { return (i+0.5)/scale - 0.5 }
+
+// nearests are the roundings of a position, by name.
+var nearests = map[string]func(x float64) float64{
+	"round_prefer_floor": func(x float64) float64 { return math.Ceil(x - 0.5) },
+	"round_prefer_ceil":  func(x float64) float64 { return math.Floor(x + 0.5) },
+	"floor":              math.Floor,
+	"ceil":               math.Ceil,
+}

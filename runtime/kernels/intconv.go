@@ -1,0 +1,474 @@
+package kernels
+
+import (
+	"fmt"
+	"slices"
+)
+
+// IntConv is the plan of a convolution of an integer map with binary or ternary weights.
+//
+// Input planes are bundled by up to 4. A work item makes the signed sums of the bundles of a job over a tile of positions
+// and what the taps reach around it, in scratch small enough to stay in cache, and then accumulates 8 outputs at a time.
+type IntConv struct {
+	set                  *Set
+	in, out              Geom
+	inElem, acc, outElem Elem
+	src                  Geom
+	prep                 *prep
+	walk                 *walk
+	jobs                 []intJob
+	sumElems             int // elements of sums of one part
+}
+
+// intJob is a range of outputs, from a multiple of 8 on, that read the same sums.
+type intJob struct {
+	first   int
+	bundles []bundle
+	outs    [][]intOut // [class][byte of 8 outputs]
+}
+
+// bundle is up to 4 input planes and the ranges of positions, relative to the tile, in which the taps read their sums.
+type bundle struct {
+	segs   []segment
+	at     int // element of S_0 in the sums
+	stride int // elements from S_k to S_k+1
+}
+
+// segment covers the taps with offsets lo to hi.
+type segment struct {
+	lo, hi, at int
+	offs       []int32 // of the planes, at lo
+}
+
+// intOut is the terms and constants of 8 outputs.
+type intOut struct {
+	n       int
+	terms   []int32
+	init, t [8]int32
+	flip    uint8
+}
+
+// NewIntConv plans a convolution of integers. accElem (I16 or I32) is the width of the sums: they may wrap on the way as
+// long as each output z stays within the promised lo[o] <= z <= hi[o], and hi-lo fits accElem. With th the output is bits;
+// with nil it is z in outElem (I8, I16 or I32), which must hold lo to hi.
+func NewIntConv(set *Set, in Geom, inElem Elem, out Geom, c Conv, w Weights, accElem Elem, lo, hi []int32, th *Threshold, outElem Elem) (*IntConv, error) {
+	switch {
+	case set == nil:
+		return nil, errNoSet
+	case inElem == Bit || inElem > I32:
+		return nil, fmt.Errorf("kernels: integer convolution of %v, expected u8, i8, i16 or i32", inElem)
+	case accElem != I16 && accElem != I32:
+		return nil, fmt.Errorf("kernels: sums in %v, expected i16 or i32", accElem)
+	case th != nil:
+		if err := th.check(c.OutC); err != nil {
+			return nil, err
+		}
+		outElem = Bit
+	case outElem != I8 && outElem != I16 && outElem != I32:
+		return nil, fmt.Errorf("kernels: output of an integer convolution as %v, expected i8, i16 or i32", outElem)
+	}
+	ntaps, err := c.check(in, inElem, out, outElem, w)
+	if err != nil {
+		return nil, err
+	}
+	if len(lo) != c.OutC || len(hi) != c.OutC {
+		return nil, fmt.Errorf("kernels: ranges of %d and %d channels, expected %d", len(lo), len(hi), c.OutC)
+	}
+	for o := range lo {
+		switch {
+		case lo[o] > hi[o]:
+			return nil, fmt.Errorf("kernels: output channel %d has the empty range %d to %d", o, lo[o], hi[o])
+		case accElem == I16 && int64(hi[o])-int64(lo[o]) > 1<<16-1:
+			return nil, fmt.Errorf("kernels: output channel %d ranges from %d to %d, more than 16 bits: use i32 sums", o, lo[o], hi[o])
+		case th == nil && (int(lo[o]) < minOf(outElem) || int(hi[o]) > maxOf(outElem)):
+			return nil, fmt.Errorf("kernels: output channel %d ranges from %d to %d, more than %v holds: use a wider element", o, lo[o], hi[o], outElem)
+		}
+	}
+	tp, direct, err := newTaps(in, out, c.Kernel, c.Stride, c.Pad, c.Dil)
+	if err != nil {
+		return nil, err
+	}
+	p := &IntConv{set: set, in: in, out: out, inElem: inElem, acc: accElem, outElem: outElem, src: in}
+	if direct {
+		if err := tp.checkHalo(in); err != nil {
+			return nil, err
+		}
+	} else {
+		p.src = tp.source(in, out)
+		if p.prep, err = newPrep(set, in, p.src, inElem, false); err != nil {
+			return nil, err
+		}
+	}
+	b := intBuilder{p: p, c: c, w: w, tp: tp, ntaps: ntaps, icg: in.C / c.Groups, ocg: c.OutC / c.Groups, size: 4}
+	for i := 0; w.Nonzero != nil && i < c.OutC*b.icg*ntaps; i++ {
+		if !w.nonzero(i) { // a sum of several planes can not leave one out
+			b.size = 1
+			break
+		}
+	}
+	if err := b.build(lo, hi, th); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// intBuilder turns canonical weights into bundles and terms.
+type intBuilder struct {
+	p        *IntConv
+	c        Conv
+	w        Weights
+	tp       *taps
+	ntaps    int
+	icg, ocg int
+	size     int           // planes of a bundle
+	reads    [][]read      // [class][tap]
+	offsets  map[int][]int // the offsets read of a phase, sorted
+	phases   []int         // the phases read, sorted
+}
+
+type read struct{ phase, off int }
+
+// jobSize is the number of outputs of a job: whole groups and whole bytes, unless that is everything.
+func (b *intBuilder) jobSize() int {
+	n := b.ocg
+	for n%8 != 0 && n < b.c.OutC {
+		n += b.ocg
+	}
+	return min(n, b.c.OutC)
+}
+
+func (b *intBuilder) build(lo, hi []int32, th *Threshold) error {
+	p := b.p
+	size := b.jobSize()
+	jobs := ceilDiv(b.c.OutC, size)
+	b.collect()
+	groups := size / b.ocg
+	if terms := int64(groups) * int64(ceilDiv(b.icg, b.size)) * int64(b.ntaps) * int64(p.out.Phases()); terms > 1<<26 {
+		return fmt.Errorf("kernels: an integer convolution with %d terms an output is not supported", terms)
+	}
+	tile := b.tile(groups, size)
+	p.walk = newWalk(p.src, p.out, tile, jobs)
+	p.jobs = make([]intJob, jobs)
+	for j := range p.jobs {
+		job := &p.jobs[j]
+		job.first = j * size
+		b.job(job, min(job.first+size, b.c.OutC), lo, hi, th)
+	}
+	return nil
+}
+
+// collect lists what the taps of each class read.
+func (b *intBuilder) collect() {
+	b.offsets = map[int][]int{}
+	o := b.p.out
+	for rt := range o.PT {
+		for rh := range o.PH {
+			for rw := range o.PW {
+				var taps []read
+				b.tp.eachTap(b.p.src, &class{rt: rt, rh: rh, rw: rw}, func(_, phase, off int) {
+					taps = append(taps, read{phase, off})
+					b.offsets[phase] = append(b.offsets[phase], off)
+				})
+				b.reads = append(b.reads, taps)
+			}
+		}
+	}
+	for phase, offs := range b.offsets {
+		slices.Sort(offs)
+		b.offsets[phase] = slices.Compact(offs)
+		b.phases = append(b.phases, phase)
+	}
+	slices.Sort(b.phases)
+}
+
+// segments splits the sorted offsets of a phase where the tile leaves a gap.
+func segments(offs []int, tile int) []segment {
+	var segs []segment
+	at := 0
+	for i, q := range offs {
+		if i > 0 && q-segs[len(segs)-1].hi <= tile {
+			segs[len(segs)-1].hi = q
+			continue
+		}
+		segs = append(segs, segment{lo: q, hi: q})
+	}
+	for i := range segs {
+		segs[i].at = at
+		at += roundUp(tile+segs[i].hi-segs[i].lo, block)
+	}
+	return segs
+}
+
+// spanOf is the number of elements of all segments of a phase.
+func spanOf(segs []segment, tile int) int {
+	last := segs[len(segs)-1]
+	return last.at + roundUp(tile+last.hi-last.lo, block)
+}
+
+// tile chooses the positions of a work item: few enough that the sums stay in cache, enough that making them over again
+// around the tile costs little.
+func (b *intBuilder) tile(groups, outs int) int {
+	const (
+		level1 = 40 << 10 // bytes of sums that the nearest cache holds beside the rest
+		level2 = 512 << 10
+	)
+	planes := ceilDiv(b.icg, b.size)
+	var best, bestCost float64
+	for tile := block; tile <= 1<<16; tile *= 2 {
+		total := 0
+		for _, ph := range b.phases {
+			total += spanOf(segments(b.offsets[ph], tile), tile)
+		}
+		sums := float64(groups*planes*total) * float64(int(1)<<(b.size-1))
+		bytes := sums * float64(b.p.acc.Size())
+		use := float64(outs*planes*b.ntaps*b.p.out.Phases()) * float64(tile)
+		switch {
+		case bytes <= level1:
+		case bytes <= level2:
+			use *= 1.2
+		default:
+			use *= 2
+		}
+		cost := (2.5*sums + use) / float64(tile)
+		cost *= 1 + 32/float64(tile) // calls
+		if best == 0 || cost < bestCost {
+			best, bestCost = float64(tile), cost
+		}
+	}
+	return int(best)
+}
+
+// job makes the bundles and the terms of outputs job.first to end-1.
+func (b *intBuilder) job(job *intJob, end int, lo, hi []int32, th *Threshold) {
+	p := b.p
+	tile := p.walk.tile
+	g0, g1 := job.first/b.ocg, (end-1)/b.ocg+1
+	perGroup := ceilDiv(b.icg, b.size)
+	at := 0
+	index := map[[2]int]int{} // group-relative first channel and phase -> bundle
+	for g := g0; g < g1; g++ {
+		for q := range perGroup {
+			c0 := g*b.icg + q*b.size
+			n := min(b.size, (g+1)*b.icg-c0)
+			for _, ph := range b.phases {
+				bu := bundle{segs: segments(b.offsets[ph], tile), at: at}
+				bu.stride = spanOf(bu.segs, tile)
+				for i := range bu.segs {
+					for c := c0; c < c0+n; c++ {
+						bu.segs[i].offs = append(bu.segs[i].offs, int32(p.src.Plane(c*p.src.Phases()+ph)+bu.segs[i].lo))
+					}
+				}
+				at += bu.stride << (n - 1)
+				index[[2]int{c0, ph}] = len(job.bundles)
+				job.bundles = append(job.bundles, bu)
+			}
+		}
+	}
+	p.sumElems = max(p.sumElems, at)
+	for cl := range b.reads {
+		var outs []intOut
+		for o := job.first; o < end; o += 8 {
+			io := intOut{n: min(8, end-o)}
+			for i := range 8 {
+				if i >= io.n { // never
+					io.terms = append(io.terms, 0, 0)
+					io.t[i], io.flip = int32(minOf(p.acc)), io.flip|1<<i
+					continue
+				}
+				b.output(&io, job, o+i, cl, index)
+				b.compare(&io, i, int64(lo[o+i]), int64(hi[o+i]), th, o+i)
+			}
+			outs = append(outs, io)
+		}
+		job.outs = append(job.outs, outs)
+	}
+}
+
+// output appends the terms of output o of class cl.
+func (b *intBuilder) output(io *intOut, job *intJob, o, cl int, index map[[2]int]int) {
+	var adds, subs []int32
+	g := o / b.ocg
+	for c := 0; c < b.icg; c += b.size {
+		n := min(b.size, b.icg-c)
+		for k, r := range b.reads[cl] {
+			w0 := (o*b.icg+c)*b.ntaps + k
+			if !b.w.nonzero(w0) {
+				continue
+			}
+			bu := &job.bundles[index[[2]int{g*b.icg + c, r.phase}]]
+			sum := 0
+			for i := 1; i < n; i++ {
+				if b.w.sign(w0+i*b.ntaps) != b.w.sign(w0) {
+					sum |= 1 << (i - 1)
+				}
+			}
+			at := bu.at + sum*bu.stride
+			for _, s := range bu.segs {
+				if s.lo <= r.off && r.off <= s.hi {
+					at += s.at + r.off - s.lo
+				}
+			}
+			if b.w.sign(w0) {
+				adds = append(adds, int32(at))
+			} else {
+				subs = append(subs, int32(at))
+			}
+		}
+	}
+	io.terms = append(io.terms, int32(len(adds)), int32(len(subs)))
+	io.terms = append(append(io.terms, adds...), subs...)
+}
+
+// compare sets the constants of output i. Sums start at -mid so that they fit the accumulator.
+func (b *intBuilder) compare(io *intOut, i int, lo, hi int64, th *Threshold, o int) {
+	min, max := int64(minOf(b.p.acc)), int64(maxOf(b.p.acc))
+	var mid int64
+	if lo < min || hi > max {
+		mid = lo + (hi-lo+1)/2
+	}
+	io.init[i] = int32(-mid)
+	if th == nil {
+		return
+	}
+	t, flip := int64(th.T[o]), th.flip(o)
+	switch {
+	case t > hi: // never
+		io.t[i], flip = int32(min), !flip
+	case t <= lo: // always
+		io.t[i] = int32(min)
+	default:
+		io.t[i] = int32(t - mid)
+	}
+	if flip {
+		io.flip |= 1 << i
+	}
+}
+
+// Stages is the number of stages of Run.
+func (p *IntConv) Stages() int { return p.prep.stages() + 1 }
+
+// sumBytes and tileBytes are the scratch of one part: sums, and the tile of outputs that can not be written directly.
+func (p *IntConv) sumBytes() int { return roundUp(p.sumElems*p.acc.Size(), 64) }
+
+func (p *IntConv) tileBytes() int {
+	switch {
+	case p.outElem == p.acc && p.walk.direct, p.outElem == Bit && p.walk.direct:
+		return 0
+	case p.outElem == Bit:
+		return p.walk.tile
+	}
+	return 8 * p.walk.tile * (p.acc.Size() + p.outElem.Size())
+}
+
+// Scratch is the number of scratch bytes that Run needs with this many parts.
+func (p *IntConv) Scratch(parts int) int {
+	return p.prep.bytes() + parts*(p.sumBytes()+p.tileBytes())
+}
+
+// Run computes one part of a stage.
+func (p *IntConv) Run(stage, part, parts int, dst, src, scratch []byte) {
+	dst, src = dst[:p.out.Bytes(p.outElem)], src[:p.in.Bytes(p.inElem)]
+	if p.prep != nil {
+		if stage == 0 {
+			p.prep.run(part, parts, scratch, src)
+			return
+		}
+		src = scratch[:p.prep.bytes()]
+	}
+	if part == 0 {
+		clearEnds(dst, p.out, p.outElem)
+	}
+	own := p.sumBytes() + p.tileBytes()
+	scratch = scratch[p.prep.bytes()+part*own:][:own]
+	sums, spare := scratch[:p.sumBytes()], scratch[p.sumBytes():]
+	tiles := p.walk.tiles()
+	lo, hi := share(len(p.jobs)*tiles, part, parts)
+	for i := lo; i < hi; i++ {
+		job, pl := &p.jobs[i/tiles], p.walk.at(i%tiles)
+		p.makeSums(job, pl, sums, src)
+		for cl := range job.outs {
+			for j := range job.outs[cl] {
+				if p.outElem == Bit {
+					p.tileBits(job, cl, j, pl, dst, sums, spare)
+				} else {
+					p.tileInts(job, cl, j, pl, dst, sums, spare)
+				}
+			}
+		}
+	}
+}
+
+func (p *IntConv) makeSums(job *intJob, pl place, sums, src []byte) {
+	e := p.acc.Size()
+	src = src[pl.start*p.inElem.Size():]
+	fn := p.set.sums[p.inElem][p.acc-I16]
+	for i := range job.bundles {
+		bu := &job.bundles[i]
+		for j := range bu.segs {
+			s := &bu.segs[j]
+			fn(sums[(bu.at+s.at)*e:], bu.stride*e, src, s.offs, ceilDiv(pl.n+s.hi-s.lo, block))
+		}
+	}
+}
+
+func (p *IntConv) tileBits(job *intJob, cl, j int, pl place, dst, sums, spare []byte) {
+	o, c := &job.outs[cl][j], &p.walk.classes[cl]
+	plane := dst[p.out.Plane((job.first/8+j)*p.out.Phases()+cl):][:p.out.PlaneStride()]
+	to := p.walk.target(plane, spare, 1, pl)
+	p.set.accLE[p.acc-I16](to, sums, p.walk.mask(c, pl), o.terms, &o.init, &o.t, o.flip)
+	p.walk.finish(plane, to, 1, c, pl)
+}
+
+func (p *IntConv) tileInts(job *intJob, cl, j int, pl place, dst, sums, spare []byte) {
+	o, c := &job.outs[cl][j], &p.walk.classes[cl]
+	e, phases, n := p.outElem.Size(), p.out.Phases(), pl.blocks*block
+	stride := p.out.PlaneStride() * e
+	at := p.out.Plane((job.first+8*j)*phases+cl) * e
+	mask := p.walk.mask(c, pl)
+	if p.outElem == p.acc && p.walk.direct {
+		p.set.accInt[p.acc-I16](dst[at+pl.start*e:], stride*phases, o.n, sums, mask, o.terms, &o.init)
+	} else {
+		p.set.accInt[p.acc-I16](spare, p.walk.tile*p.acc.Size(), o.n, sums, mask, o.terms, &o.init)
+	}
+	narrow := spare[min(len(spare), 8*p.walk.tile*p.acc.Size()):]
+	for i := range o.n {
+		plane := dst[at+i*stride*phases:][:stride]
+		var from []byte
+		if p.outElem != p.acc || !p.walk.direct {
+			from = spare[i*p.walk.tile*p.acc.Size():][:n*p.acc.Size()]
+			if p.outElem != p.acc {
+				to := p.walk.target(plane, narrow, e, pl)
+				convert(to, p.outElem, from, p.acc, -o.init[i], mask)
+				from = to
+			}
+		}
+		p.walk.finish(plane, from, e, c, pl)
+	}
+}
+
+// convert writes (src + add) & mask in another element type.
+func convert(dst []byte, to Elem, src []byte, from Elem, add int32, mask []byte) {
+	if from == I16 {
+		convertFrom(dst, to, view16(src), add, mask)
+	} else {
+		convertFrom(dst, to, view32(src), add, mask)
+	}
+}
+
+func convertFrom[S int16 | int32](dst []byte, to Elem, src []S, add int32, mask []byte) {
+	switch to {
+	case I8:
+		convertTo(view8(dst), src, add, mask)
+	case I16:
+		convertTo(view16(dst), src, add, mask)
+	default:
+		convertTo(view32(dst), src, add, mask)
+	}
+}
+
+func convertTo[D int8 | int16 | int32, S int16 | int32](dst []D, src []S, add int32, mask []byte) {
+	dst, src = dst[:len(mask)], src[:len(mask)]
+	for i, m := range mask {
+		dst[i] = D((int32(src[i]) + add) & int32(int8(m)))
+	}
+}

@@ -1,0 +1,110 @@
+package kernels
+
+import "unsafe"
+
+type integer interface {
+	~uint8 | ~int8 | ~int16 | ~int32
+}
+
+// viewOf sees bytes as elements of T.
+func viewOf[T integer](b []byte) []T {
+	var t T
+	if n := len(b) / int(unsafe.Sizeof(t)); n > 0 {
+		return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), n)
+	}
+	return nil
+}
+
+// sumsGeneric makes the signed sums of up to 4 planes: first the sums of one plane, then each further plane doubles them.
+func sumsGeneric[S integer, D int16 | int32](dst []byte, stride int, src []byte, offs []int32, blocks int) {
+	n := blocks * block
+	x := viewOf[S](src)
+	to := viewOf[D](dst)[:n]
+	for i, v := range x[offs[0]:][:n] {
+		to[i] = D(v)
+	}
+	for j, off := range offs[1:] {
+		xj := x[off:][:n]
+		for k := range 1 << j {
+			a := viewOf[D](dst[k*stride:])[:n]
+			b := viewOf[D](dst[(k+1<<j)*stride:])[:n]
+			for i, v := range xj {
+				s := a[i]
+				a[i], b[i] = s+D(v), s-D(v)
+			}
+		}
+	}
+}
+
+// accumulate sets acc to init plus the terms of one output at a block of positions and returns the remaining terms.
+func accumulate[D int16 | int32](acc *[block]D, src []D, terms []int32, init int32) []int32 {
+	adds, subs := int(terms[0]), int(terms[1])
+	terms = terms[2:]
+	for i := range acc {
+		acc[i] = D(init)
+	}
+	for _, off := range terms[:adds] {
+		x := (*[block]D)(src[off:])
+		for i := range acc {
+			acc[i] += x[i]
+		}
+	}
+	for _, off := range terms[adds : adds+subs] {
+		x := (*[block]D)(src[off:])
+		for i := range acc {
+			acc[i] -= x[i]
+		}
+	}
+	return terms[adds+subs:]
+}
+
+func accLEGeneric[D int16 | int32](dst, src, mask []byte, terms []int32, init, t *[8]int32, flip uint8) {
+	x := viewOf[D](src)
+	var acc [block]D
+	for p := 0; p < len(mask); p += block {
+		rest := terms
+		to := (*[block]byte)(dst[p:])
+		*to = [block]byte{}
+		for o := range 8 {
+			rest = accumulate(&acc, x[p:], rest, init[o])
+			for i, v := range acc {
+				if int32(v) >= t[o] {
+					to[i] |= 1 << o
+				}
+			}
+		}
+		for i, m := range mask[p : p+block] {
+			to[i] = (to[i] ^ flip) & m
+		}
+	}
+}
+
+func accIntGeneric[D int16 | int32](dst []byte, stride, outs int, src, mask []byte, terms []int32, init *[8]int32) {
+	x := viewOf[D](src)
+	var acc [block]D
+	for p := 0; p < len(mask); p += block {
+		rest := terms
+		for o := range outs {
+			rest = accumulate(&acc, x[p:], rest, init[o])
+			to := viewOf[D](dst[o*stride:])[p : p+block]
+			for i, m := range mask[p : p+block] {
+				to[i] = acc[i] & D(int8(m))
+			}
+		}
+	}
+}
+
+func thresholdGeneric[D int16 | int32](dst, src, mask []byte, offs *[8]int32, t *[8]int32, flip uint8) {
+	x := viewOf[D](src)
+	clear(dst[:len(mask)])
+	for o := range 8 {
+		for i, v := range x[offs[o]:][:len(mask)] {
+			if int32(v) >= t[o] {
+				dst[i] |= 1 << o
+			}
+		}
+	}
+	for i, m := range mask {
+		dst[i] = (dst[i] ^ flip) & m
+	}
+}

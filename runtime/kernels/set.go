@@ -1,0 +1,139 @@
+package kernels
+
+import "fmt"
+
+// ISA is an instruction set that kernels are written for.
+type ISA uint8
+
+// The instruction sets, from the least to the most capable.
+const (
+	Generic ISA = iota // plain Go
+	AVX2               // x86-64 with AVX2
+	AVX512             // x86-64 with AVX-512 F, BW, VL, VBMI and BITALG
+)
+
+func (i ISA) String() string {
+	if i > AVX512 {
+		return fmt.Sprintf("ISA(%d)", uint8(i))
+	}
+	return [...]string{"generic", "avx2", "avx512"}[i]
+}
+
+// ParseISA returns the instruction set called name.
+func ParseISA(name string) (ISA, error) {
+	for i := Generic; i <= AVX512; i++ {
+		if i.String() == name {
+			return i, nil
+		}
+	}
+	return Generic, fmt.Errorf("kernels: unknown instruction set %q, expected generic, avx2 or avx512", name)
+}
+
+// A Set is one choice of kernels; it is read-only and may be shared. Plans are built for a Set.
+//
+// All kernels work on whole blocks of 64 positions; len(mask)/64 blocks unless said otherwise. A mask has 0xFF at the
+// positions of logical elements and 0 elsewhere. Element offsets are relative to src and never negative.
+type Set struct {
+	isa ISA
+
+	// packBit repacks the terms of 8 output channels. wm holds 16 bytes for a term: the weight bytes of the 8
+	// channels, then their mask bytes. The result is what the bit kernels of the same masked index take.
+	packBit [2]func(wm []byte) []byte
+
+	// bitLE counts d_o = sum over j of popcount8((src[offs[j]+p] ^ w[j][o]) & m[j][o]), saturating at 255, for 8
+	// outputs and writes dst[p] = (sum over o of (d_o <= le[o]) << o ^ flip) & mask[p]. Index 1 is masked; index 0
+	// ignores m.
+	bitLE [2]bitLEFunc
+
+	// bitInt writes z_o = base[o] - d_o << shift at mask, 0 elsewhere, for outputs 0..outs-1; output o is at
+	// dst[o*stride:] (bytes). add accumulates onto dst, where base is ignored. d_o must not exceed 255.
+	// Indices: masked; 0 for i8 (never adds), 1 for i16, 2 for i32.
+	bitInt [2][3]bitIntFunc
+
+	// sums makes the 2^(n-1) planes S_k = x_0 + sum over i>=1 of (bit i-1 of k ? -x_i : x_i), where x_i is the plane at
+	// element offs[i] of src and n = len(offs) is 1 to 4. S_k is at dst[k*stride:] (bytes). Indices: the input's Elem
+	// (U8..I32; Bit is nil) and 0 for sums in i16, 1 for i32. Sums wrap.
+	sums [5][2]sumsFunc
+
+	// accLE adds terms and compares: acc_o = init[o] + sum of src at the add offsets - sum at the sub offsets, lanes
+	// of i16 (index 0) or i32 (index 1), wrapping; dst[p] = (sum over o of (acc_o >= t[o]) << o ^ flip) & mask[p].
+	// terms holds for each of 8 outputs: the number of adds, of subs, the add offsets, the sub offsets (elements).
+	accLE [2]accLEFunc
+
+	// accInt writes acc_o & mask as planes of i16 (index 0) or i32 (index 1) for outputs 0..outs-1, with the terms of
+	// just these outputs; output o is at dst[o*stride:] (bytes).
+	accInt [2]accIntFunc
+
+	// threshold compares 8 planes of i16 (index 0) or i32 (index 1) at element offs[o] of src:
+	// dst[p] = (sum over o of (x_o >= t[o]) << o ^ flip) & mask[p].
+	threshold [2]thresholdFunc
+
+	// pool writes dst[p] = (OR over j of (src[offs[j]+p] ^ pre) ^ post) & mask[p].
+	pool poolFunc
+
+	// gate writes dst = (f & (x & fx ^ f1)) ^ x & x1 with the bytes of g; len(dst) is a multiple of 64.
+	gate gateFunc
+
+	// count adds to n[j], len(n) <= 8, the number of set bits j of the bytes of src, any length.
+	count countFunc
+
+	// split2 writes the even elements of src to even and the odd ones to odd; len(src) = 2*len(odd) or one more.
+	split2 splitFunc
+}
+
+// The types of the kernels; Set says what they compute.
+type (
+	bitLEFunc     func(dst, src, mask []byte, offs []int32, w []byte, le *[8]uint8, flip uint8)
+	bitIntFunc    func(dst []byte, stride, outs int, src, mask []byte, offs []int32, w []byte, base *[8]int32, shift uint, add bool)
+	sumsFunc      func(dst []byte, stride int, src []byte, offs []int32, blocks int)
+	accLEFunc     func(dst, src, mask []byte, terms []int32, init, t *[8]int32, flip uint8)
+	accIntFunc    func(dst []byte, stride, outs int, src, mask []byte, terms []int32, init *[8]int32)
+	thresholdFunc func(dst, src, mask []byte, offs *[8]int32, t *[8]int32, flip uint8)
+	poolFunc      func(dst, src, mask []byte, offs []int32, pre, post uint8)
+	gateFunc      func(dst, f, x []byte, g gateBytes)
+	countFunc     func(n []int32, src []byte)
+	splitFunc     func(even, odd, src []byte)
+)
+
+// ISA is the instruction set that the set was selected for.
+func (s *Set) ISA() ISA { return s.isa }
+
+// kernel is a row of the table of kernels. Rows are in the order of their ISA; a later row replaces an earlier one.
+type kernel struct {
+	name    string
+	isa     ISA
+	install func(*Set)
+}
+
+func (k kernel) String() string { return k.name + "_" + k.isa.String() }
+
+// table lists every kernel of this build.
+func table() []kernel { return append(genericTable(), asmTable()...) }
+
+// Available reports whether this build and CPU can run kernels of an instruction set.
+func Available(isa ISA) bool { return isa == Generic || isa <= AVX512 && asmAvailable(isa) }
+
+// Best is the most capable instruction set that is available.
+func Best() ISA {
+	for i := AVX512; i > Generic; i-- {
+		if Available(i) {
+			return i
+		}
+	}
+	return Generic
+}
+
+// Select returns the best kernels that need no more than isa and that this CPU can run; Set.ISA tells which it is.
+func Select(isa ISA) *Set {
+	isa = min(isa, AVX512)
+	for !Available(isa) {
+		isa--
+	}
+	s := &Set{isa: isa}
+	for _, k := range table() {
+		if k.isa <= isa && Available(k.isa) {
+			k.install(s)
+		}
+	}
+	return s
+}

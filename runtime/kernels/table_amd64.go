@@ -1,0 +1,50 @@
+//go:build amd64 && !purego
+
+package kernels
+
+//go:generate go -C asmgen run . -dir ..
+
+// features are the instruction sets of this CPU that the operating system supports.
+var features = detect()
+
+func detect() (f [AVX512 + 1]bool) {
+	if leaves, _, _, _ := cpuid(0, 0); leaves < 7 {
+		return f
+	}
+	const osxsave, avx = 1 << 27, 1 << 28
+	if _, _, c, _ := cpuid(1, 0); c&osxsave == 0 || c&avx == 0 {
+		return f
+	}
+	const ymm, zmm = 0x06, 0xE6
+	state, _ := xgetbv()
+	_, b, c, _ := cpuid(7, 0)
+	const avx2 = 1 << 5
+	const f512, bw, vl = 1 << 16, 1 << 30, 1 << 31 // in b
+	const vbmi, bitalg = 1 << 1, 1 << 12           // in c
+	f[AVX2] = state&ymm == ymm && b&avx2 != 0
+	f[AVX512] = f[AVX2] && state&zmm == zmm && b&f512 != 0 && b&bw != 0 && b&vl != 0 && c&vbmi != 0 && c&bitalg != 0
+	return f
+}
+
+func asmAvailable(isa ISA) bool { return features[isa] }
+
+// asmTable lists the assembly kernels, AVX2 before AVX-512.
+func asmTable() []kernel {
+	return []kernel{
+		{"bit", AVX2, func(s *Set) {
+			for m := range 2 {
+				s.packBit[m] = packBitTables
+				s.bitLE[m] = bitLEAVX2
+				s.bitInt[m] = [3]bitIntFunc{bitInt8AVX2, bitInt16AVX2, bitInt32AVX2}
+			}
+		}},
+		{"bit", AVX512, func(s *Set) {
+			s.packBit = [2]func([]byte) []byte{packBitDwords, packBitMaskedDwords}
+			s.bitLE = [2]bitLEFunc{bitLEAVX512, bitLEMaskedAVX512}
+			s.bitInt = [2][3]bitIntFunc{
+				{bitInt8AVX512, bitInt16AVX512, bitInt32AVX512},
+				{bitInt8MaskedAVX512, bitInt16MaskedAVX512, bitInt32MaskedAVX512},
+			}
+		}},
+	}
+}

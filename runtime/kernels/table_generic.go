@@ -1,0 +1,31 @@
+package kernels
+
+// genericTable lists the kernels in plain Go. They are complete: every other kernel replaces one of these.
+func genericTable() []kernel {
+	return []kernel{
+		{"bit_le", Generic, func(s *Set) {
+			for m := range 2 {
+				s.packBit[m] = packBitGeneric(m)
+				s.bitLE[m] = bitLEGeneric(m)
+				for i, e := range [3]Elem{I8, I16, I32} {
+					s.bitInt[m][i] = bitIntGeneric(m, e)
+				}
+			}
+		}},
+		{"sums", Generic, func(s *Set) {
+			s.sums[U8] = [2]sumsFunc{sumsGeneric[uint8, int16], sumsGeneric[uint8, int32]}
+			s.sums[I8] = [2]sumsFunc{sumsGeneric[int8, int16], sumsGeneric[int8, int32]}
+			s.sums[I16] = [2]sumsFunc{sumsGeneric[int16, int16], sumsGeneric[int16, int32]}
+			s.sums[I32] = [2]sumsFunc{sumsGeneric[int32, int16], sumsGeneric[int32, int32]}
+		}},
+		{"acc_le", Generic, func(s *Set) { s.accLE = [2]accLEFunc{accLEGeneric[int16], accLEGeneric[int32]} }},
+		{"acc_int", Generic, func(s *Set) { s.accInt = [2]accIntFunc{accIntGeneric[int16], accIntGeneric[int32]} }},
+		{"threshold", Generic, func(s *Set) {
+			s.threshold = [2]thresholdFunc{thresholdGeneric[int16], thresholdGeneric[int32]}
+		}},
+		{"pool", Generic, func(s *Set) { s.pool = poolGeneric }},
+		{"gate", Generic, func(s *Set) { s.gate = gateGeneric }},
+		{"count", Generic, func(s *Set) { s.count = countGeneric }},
+		{"split2", Generic, func(s *Set) { s.split2 = split2Generic }},
+	}
+}

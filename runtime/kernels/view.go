@@ -1,0 +1,25 @@
+package kernels
+
+import "unsafe"
+
+// view16 and view32 see the bytes of a plane as its elements. Planes start at multiples of 64 bytes of an aligned buffer.
+func view16(b []byte) []int16 {
+	if len(b) < 2 {
+		return nil
+	}
+	return unsafe.Slice((*int16)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/2)
+}
+
+func view32(b []byte) []int32 {
+	if len(b) < 4 {
+		return nil
+	}
+	return unsafe.Slice((*int32)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/4)
+}
+
+func view8(b []byte) []int8 {
+	if len(b) < 1 {
+		return nil
+	}
+	return unsafe.Slice((*int8)(unsafe.Pointer(unsafe.SliceData(b))), len(b))
+}

@@ -1,0 +1,142 @@
+package runtime
+
+var _ = register(&opcode{
+	code: OpBLSTM,
+	name: "blstm",
+	doc: "Binary LSTM over a sequence, all integers. At every step z = wi.x[t] + wh.h; row r of z gives the bit (z[r] >= t[r]) != flip[r]; rows are the gates i, f, o, g, " +
+		"H rows each. c = sat(f*c + i*(2g-1)), saturating at -32767 and 32767; h = o*sign(c) with sign(0) = sign0. x [N,T,I], y [N,T,H], h0, c0, h and c of N*H elements; " +
+		"h and c are the last. h0 and c0 left out are 0. Integers: sign0.",
+	in: "x h0? c0?", out: "y? h? c?", consts: "wi wh t flip?",
+	prepare: func(p *prep) step {
+		x := p.dense(p.in(0), Bit, SBit, Tern)
+		if x.rank() != 3 {
+			p.fail("%s, expected [N,T,I]", x)
+		}
+		l := &blstm{x: x, batch: x.shape[0], steps: x.shape[1], inputs: x.shape[2]}
+		k := p.konst(1, SBit, Tern)
+		if len(k.Shape) != 2 || k.Shape[0] != 4*k.Shape[1] {
+			p.fail("constant wh has shape %s, expected [4H,H]", shapeString(k.Shape))
+		}
+		h := k.Shape[1]
+		l.hidden = h
+		l.wi = newMatrixWords(p.konstMatrix(0, 4*h, l.inputs, SBit, Tern), 4*h, l.inputs)
+		l.wh = newMatrixWords(k, 4*h, h)
+		l.t = p.i32s(2, 4*h)
+		l.flip = make([]bool, 4*h)
+		if c := p.konstOf(3, 4*h, Bit); c != nil {
+			for i := range l.flip {
+				l.flip[i] = c.Data[i/8]>>(i%8)&1 == 1
+			}
+		}
+		l.sign0 = int8(p.between("sign0", p.ints(1)[0], -1, 1))
+		state := func(o *operand, e Elem) *operand {
+			if o != nil && p.dense(o, e).n != l.batch*h {
+				p.fail("%s, expected %d elements", o, l.batch*h)
+			}
+			return o
+		}
+		l.h0, l.c0 = state(p.optIn(1), Tern), state(p.optIn(2), I16)
+		l.y, l.h, l.c = p.optOut(0), state(p.optOut(1), Tern), state(p.optOut(2), I16)
+		if l.y != nil {
+			p.shaped(p.dense(l.y, Tern), l.batch, l.steps, h)
+		}
+		mem := area{p: p}
+		l.zAt = mem.take(l.batch*l.steps, 16*h)
+		l.xAt = mem.take(l.batch*l.steps, 16*l.wi.words)
+		l.stateAt = mem.take(l.batch, roundUp(16*l.wh.words+4*h, align))
+		return step{
+			stages:  []func(*memory, int, int){l.inputSums, l.recur},
+			work:    mulSat(l.batch*l.steps, 4*h, l.wi.words+l.wh.words),
+			scratch: mem.scratch,
+		}
+	},
+})
+
+type blstm struct {
+	x, h0, c0, y, h, c           *operand
+	batch, steps, inputs, hidden int
+	wi, wh                       *matrixWords
+	t                            []int32
+	flip                         []bool
+	sign0                        int8
+	zAt, xAt, stateAt            int // scratch: wi.x of all steps, packed x, the recurrence's state
+}
+
+// inputSums computes wi.x for the steps of a part.
+func (l *blstm) inputSums(m *memory, part, parts int) {
+	words, rows := l.wi.words, l.wi.rows
+	lo, hi := share(l.batch*l.steps, part, parts)
+	for s := lo; s < hi; s++ {
+		packed := as[uint64](m.scratch[l.xAt+16*words*s:][:16*words])
+		packWords(packed[:words], packed[words:], l.x.bytes(m)[s*l.inputs:(s+1)*l.inputs])
+		z := as[int32](m.scratch[l.zAt+4*rows*s:][:4*rows])
+		for r := range z {
+			z[r] = l.wi.dot(r, packed[:words], packed[words:])
+		}
+	}
+}
+
+// recur runs the sequences of a part.
+func (l *blstm) recur(m *memory, part, parts int) {
+	h := l.hidden
+	words, rows := l.wh.words, l.wh.rows
+	size := roundUp(16*words+4*h, align)
+	lo, hi := share(l.batch, part, parts)
+	for b := lo; b < hi; b++ {
+		state := m.scratch[l.stateAt+size*b:][:size]
+		packed := as[uint64](state[:16*words])
+		sign, nonzero := packed[:words], packed[words:]
+		cell := as[int16](state[16*words:][:2*h])
+		hidden := state[16*words+2*h:][:h]
+		clear(state)
+		if l.h0 != nil {
+			copy(hidden, l.h0.bytes(m)[b*h:])
+		}
+		if l.c0 != nil {
+			copy(cell, view[int16](l.c0, m)[b*h:])
+		}
+		for s := range l.steps {
+			packWords(sign, nonzero, hidden)
+			z := as[int32](m.scratch[l.zAt+4*rows*(b*l.steps+s):][:4*rows])
+			for k := range h {
+				gate := func(r int) bool { return (z[r]+l.wh.dot(r, sign, nonzero) >= l.t[r]) != l.flip[r] }
+				var c int16
+				if gate(h + k) {
+					c = cell[k]
+				}
+				if gate(k) {
+					if gate(3*h + k) {
+						c = min(c, 32766) + 1
+					} else {
+						c = max(c, -32766) - 1
+					}
+				}
+				c = max(c, -32767)
+				cell[k] = c
+				hidden[k] = 0
+				if gate(2*h + k) {
+					hidden[k] = byte(l.sign(c))
+				}
+			}
+			if l.y != nil {
+				copy(l.y.bytes(m)[(b*l.steps+s)*h:], hidden)
+			}
+		}
+		if l.h != nil {
+			copy(l.h.bytes(m)[b*h:], hidden)
+		}
+		if l.c != nil {
+			copy(view[int16](l.c, m)[b*h:], cell)
+		}
+	}
+}
+
+func (l *blstm) sign(c int16) int8 {
+	switch {
+	case c > 0:
+		return 1
+	case c < 0:
+		return -1
+	}
+	return l.sign0
+}

@@ -1,0 +1,105 @@
+package runtime
+
+var _ = register(&opcode{
+	code: OpGemm,
+	name: "gemm",
+	doc: "y = alpha * A B + beta * c with A = a or its transpose [M,K], B = b or its transpose [K,N]; c broadcasts to y [M,N]. Sums run over k in ascending order and " +
+		"start at 0, without fused multiply-adds. f32 or f64. Integers: trans_a, trans_b. Floats: alpha, beta.",
+	in: "a b c?", out: "y",
+	prepare: func(p *prep) step {
+		if p.out(0).elem == F64 {
+			return prepareGemm[float64](p)
+		}
+		return prepareGemm[float32](p)
+	},
+})
+
+func prepareGemm[T float](p *prep) step {
+	a, b, c, y := p.dense(p.in(0)), p.dense(p.in(1)), p.optIn(2), p.dense(p.out(0), F32, F64)
+	p.sameElem(a, y)
+	p.sameElem(b, y)
+	if a.rank() != 2 || b.rank() != 2 {
+		p.fail("%s and %s, expected matrices", a, b)
+	}
+	flags, scale := p.ints(2), p.floats(2)
+	transA, transB := p.between("trans_a", flags[0], 0, 1) == 1, p.between("trans_b", flags[1], 0, 1) == 1
+	m, k := a.shape[0], a.shape[1]
+	if transA {
+		m, k = k, m
+	}
+	rows, n, rowStep, colStep := b.shape[0], b.shape[1], b.shape[1], 1
+	if transB {
+		rows, n, rowStep, colStep = n, rows, 1, b.shape[1]
+	}
+	if rows != k {
+		p.fail("%s and %s: %d columns against %d rows", a, b, k, rows)
+	}
+	p.shaped(y, m, n)
+	var bias *strided
+	if c != nil {
+		p.sameElem(p.dense(c), y)
+		s, ok := broadcast(c.shape, y.shape)
+		if !ok {
+			p.fail("%s does not broadcast to %s", c, y)
+		}
+		bias = &strided{shape: y.shape, stride: s}
+	}
+	if y.n == 0 {
+		return step{}
+	}
+	mem := area{p: p}
+	right := newMatrix[T](&mem, b, 0, k, n, rowStep, colStep)
+	left := -1 // offset of the transpose of a in scratch memory
+	if transA {
+		left = mem.take(a.size, 1)
+	}
+	alpha, beta := T(scale[0]), T(scale[1])
+	s := step{work: mulSat(m, n, k), scratch: mem.scratch}
+	if left >= 0 || right.packed == nil {
+		s.stages = append(s.stages, func(mm *memory, part, parts int) {
+			right.pack(mm, part, parts)
+			if left >= 0 {
+				lo, hi := share(m, part, parts)
+				src, dst := view[T](a, mm), as[T](mm.scratch[left:][:a.size])
+				for i := lo; i < hi; i++ {
+					for j := range k {
+						dst[i*k+j] = src[j*m+i]
+					}
+				}
+			}
+		})
+	}
+	s.stages = append(s.stages, func(mm *memory, part, parts int) {
+		x, dst := view[T](a, mm), view[T](y, mm)
+		if left >= 0 {
+			x = as[T](mm.scratch[left:][:a.size])
+		}
+		// Wide results are shared by columns, tall ones by rows.
+		r0, r1, p0, p1 := 0, m, 0, right.count()
+		if m >= n {
+			r0, r1 = share(m, part, parts)
+		} else {
+			p0, p1 = share(right.count(), part, parts)
+		}
+		if r0 == r1 || p0 == p1 {
+			return
+		}
+		multiply(dst[r0*n:], n, x[r0*k:], k, right.panels(mm), r1-r0, k, n, p0, p1)
+		for i := r0; i < r1; i++ {
+			row := dst[i*n+p0*panelCols : i*n+min(n, p1*panelCols)]
+			if alpha != 1 {
+				for j := range row {
+					row[j] *= alpha
+				}
+			}
+			if bias != nil {
+				cv, at := view[T](c, mm), i*bias.stride[0]+p0*panelCols*bias.stride[1]
+				for j := range row {
+					row[j] += T(beta * cv[at])
+					at += bias.stride[1]
+				}
+			}
+		}
+	})
+	return s
+}

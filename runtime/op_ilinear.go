@@ -1,0 +1,116 @@
+package runtime
+
+var _ = register(&opcode{
+	code: OpILinear,
+	name: "ilinear",
+	doc: "Integer linear layer: z[..., o] = sum over k of w[o,k]*x[..., k], wrapped to 32 bits. y is z as i32, or with t the bit (z >= t[o]) != flip[o]. " +
+		"x and w are of any integer, bool or logic type.",
+	in: "x", out: "y", consts: "w t? flip?",
+	prepare: func(p *prep) step {
+		x, y := p.dense(p.in(0)), p.dense(p.out(0))
+		if x.elem.isFloat() || x.rank() == 0 || y.rank() != x.rank() {
+			p.fail("%s and %s, expected integers [...,K] and [...,O]", x, y)
+		}
+		k, n := x.shape[x.rank()-1], y.shape[y.rank()-1]
+		want := append([]int{}, x.shape...)
+		want[len(want)-1] = n
+		p.shaped(y, want...)
+		w := p.konstMatrix(0, n, k, U8, I8, U16, I16, U32, I32, U64, I64, Bool, Bit, SBit, Tern)
+		th := p.thresholds(1, n)
+		p.checkLinearOut(y, th != nil)
+		if y.n == 0 {
+			return step{}
+		}
+		mem := area{p: p}
+		set := func(m *memory, i, o int, z int32) {
+			if th == nil {
+				view[int32](y, m)[i] = z
+				return
+			}
+			y.bytes(m)[i] = clearByte(y.elem)
+			if (z >= th.T[o]) != flipped(th, o) {
+				y.bytes(m)[i] = 1
+			}
+		}
+		var s step
+		if (x.elem == Bool || x.elem.isLogic()) && (w.Elem == SBit || w.Elem == Tern) {
+			s = linearWords(&mem, x, newMatrixWords(w, n, k), set)
+		} else {
+			s = linearInts(&mem, x, w.i32Data(), n, k, set)
+		}
+		s.work = mulSat(y.n, k)
+		return s
+	},
+})
+
+func (p *prep) checkLinearOut(y *operand, bits bool) {
+	switch {
+	case bits && !y.elem.isBit():
+		p.fail("%s, expected bit or sbit: thresholds are given", y)
+	case !bits && y.elem != I32:
+		p.fail("%s, expected i32: no thresholds are given", y)
+	}
+}
+
+// linearWords packs x into words, then counts bits.
+func linearWords(mem *area, x *operand, w *matrixWords, set func(m *memory, i, o int, z int32)) step {
+	rows := x.n
+	if w.cols > 0 {
+		rows = x.n / w.cols
+	}
+	at := mem.take(2*rows*w.words, 8)
+	planes := func(m *memory, r int) (sign, nonzero []uint64) {
+		v := as[uint64](m.scratch[at+16*r*w.words:][:16*w.words])
+		return v[:w.words], v[w.words:]
+	}
+	return step{scratch: mem.scratch, stages: []func(*memory, int, int){
+		func(m *memory, part, parts int) {
+			lo, hi := share(rows, part, parts)
+			for r := lo; r < hi; r++ {
+				sign, nonzero := planes(m, r)
+				packWords(sign, nonzero, x.bytes(m)[r*w.cols:(r+1)*w.cols])
+			}
+		},
+		func(m *memory, part, parts int) {
+			lo, hi := share(rows*w.rows, part, parts)
+			for i := lo; i < hi; i++ {
+				r, o := i/w.rows, i%w.rows
+				sign, nonzero := planes(m, r)
+				set(m, i, o, w.dot(o, sign, nonzero))
+			}
+		},
+	}}
+}
+
+// linearInts converts x to int32, then multiplies.
+func linearInts(mem *area, x *operand, w []int32, n, k int, set func(m *memory, i, o int, z int32)) step {
+	at := mem.take(x.n, 4)
+	rows := x.n
+	if k > 0 {
+		rows = x.n / k
+	}
+	return step{scratch: mem.scratch, stages: []func(*memory, int, int){
+		func(m *memory, part, parts int) {
+			lo, hi := share(x.n, part, parts)
+			dst := as[int32](m.scratch[at:][:4*x.n])
+			var v [chunk]int64
+			for ; lo < hi; lo += chunk {
+				c := min(chunk, hi-lo)
+				loadInts(v[:c], x, m, lo)
+				narrow(dst[lo:], v[:c])
+			}
+		},
+		func(m *memory, part, parts int) {
+			src := as[int32](m.scratch[at:][:4*x.n])
+			lo, hi := share(rows*n, part, parts)
+			for i := lo; i < hi; i++ {
+				row, weights := src[i/n*k:][:k], w[i%n*k:][:k]
+				var z int32
+				for j, v := range row {
+					z += v * weights[j]
+				}
+				set(m, i, i%n, z)
+			}
+		},
+	}}
+}

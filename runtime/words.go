@@ -1,0 +1,97 @@
+package runtime
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// Vectors of bits, sbits and terns as two bit planes of 64-bit words: sign (set
+// for +1) and nonzero. With them one formula gives the sum of weights times
+// activations for every encoding: where both are not zero, each product is -1
+// if the signs differ and +1 if not, so
+//
+//	z = popcount(m) - 2*popcount((xs XOR ws) AND m), m = xnz AND wnz.
+//
+// A bit of {0,1} is 0 or +1: its sign plane and its nonzero plane are equal.
+
+// wordsOf is the number of words of a plane of n elements.
+func wordsOf(n int) int { return (n + 63) / 64 }
+
+// packWords splits dense logic elements into their planes. Padding bits are 0
+// in the nonzero plane.
+func packWords(sign, nonzero []uint64, x []byte) {
+	for w := range sign {
+		piece := x[64*w : min(64*w+64, len(x))]
+		var s, z uint64
+		for i, v := range piece {
+			s |= uint64(truth(int8(v) > 0)) << i
+			z |= uint64(v&1) << i // -1 and +1 are odd
+		}
+		sign[w], nonzero[w] = s, z
+	}
+}
+
+// matrixWords is the planes of a weight matrix, row by row.
+type matrixWords struct {
+	rows, cols, words int
+	sign, nonzero     []uint64
+}
+
+// newMatrixWords packs a constant of sbits or terns with rows rows.
+func newMatrixWords(c *Const, rows, cols int) *matrixWords {
+	m := &matrixWords{rows: rows, cols: cols, words: wordsOf(cols)}
+	m.sign, m.nonzero = make([]uint64, rows*m.words), make([]uint64, rows*m.words)
+	dense := c.dense()
+	for r := range rows {
+		packWords(m.sign[r*m.words:][:m.words], m.nonzero[r*m.words:][:m.words], dense[r*cols:(r+1)*cols])
+	}
+	return m
+}
+
+// dot is the sum of row r of the weights times a vector given by its planes.
+func (m *matrixWords) dot(r int, sign, nonzero []uint64) int32 {
+	ws, wz := m.sign[r*m.words:][:m.words], m.nonzero[r*m.words:][:m.words]
+	sign, nonzero = sign[:m.words], nonzero[:m.words]
+	var used, differ int
+	for i, s := range ws {
+		both := wz[i] & nonzero[i]
+		used += bits.OnesCount64(both)
+		differ += bits.OnesCount64((s ^ sign[i]) & both)
+	}
+	return int32(used - 2*differ)
+}
+
+// konstMatrix is constant operand i, rows by cols of one of the element types,
+// in any shape with two axes.
+func (p *prep) konstMatrix(i, rows, cols int, allowed ...Elem) *Const {
+	c := p.konst(i, allowed...)
+	if c != nil && (len(c.Shape) != 2 || c.Shape[0] != rows || c.Shape[1] != cols) {
+		p.fail("constant %s has shape %s, expected [%d,%d]", operandName(p.op.consts, i), shapeString(c.Shape), rows, cols)
+	}
+	return c
+}
+
+// i32Data is a constant of any integer or logic type as int32, wrapped.
+func (c *Const) i32Data() []int32 {
+	data, width := c.dense(), c.Elem.Width()
+	v := make([]int32, product(c.Shape))
+	for i := range v {
+		b := data[i*width:]
+		switch {
+		case width >= 4:
+			v[i] = int32(binary.NativeEndian.Uint32(b))
+			if width == 8 {
+				v[i] = int32(binary.NativeEndian.Uint64(b))
+			}
+		case c.Elem == U16:
+			v[i] = int32(binary.NativeEndian.Uint16(b))
+		case c.Elem == I16:
+			v[i] = int32(int16(binary.NativeEndian.Uint16(b)))
+		case c.Elem == I8 || c.Elem == SBit || c.Elem == Tern:
+			v[i] = int32(int8(b[0]))
+		default:
+			v[i] = int32(b[0])
+		}
+	}
+	return v
+}
