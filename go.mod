@@ -24,3 +24,5 @@ require (
 	gorgonia.org/vecf64 v0.9.0
 	pgregory.net/rapid v1.3.0
 )
+
+require golang.org/x/tools v0.26.0 // indirect

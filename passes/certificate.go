@@ -81,8 +81,15 @@ func (c *Certificate) MinMargin() float64 {
 	return m
 }
 
+// The flags of an encoded channel.
+const (
+	certFlip = 1 << iota
+	certEnumerated
+	certSameRange // Lo and Hi are those of the channel before, or 0 and 0
+)
+
 // EncodeCertificates writes certificates as the bytes that an artifact stores:
-// numbers as varints, real numbers as 8 little-endian bytes.
+// numbers as varints, margins and bounds rounded to float32.
 func EncodeCertificates(certs []Certificate) []byte {
 	out := binary.AppendUvarint(nil, uint64(len(certs)))
 	for _, c := range certs {
@@ -90,21 +97,28 @@ func EncodeCertificates(certs []Certificate) []byte {
 		out = append(out, c.Layer...)
 		out = append(out, byte(c.Class))
 		out = binary.AppendUvarint(out, uint64(len(c.Channels)))
+		var lo, hi int64
 		for _, p := range c.Channels {
-			out = binary.AppendVarint(out, p.Lo)
-			out = binary.AppendVarint(out, p.Hi)
-			out = binary.AppendVarint(out, p.T)
 			var flags byte
 			if p.Flip {
-				flags |= 1
+				flags |= certFlip
 			}
 			if p.Enumerated {
-				flags |= 2
+				flags |= certEnumerated
+			}
+			if p.Lo == lo && p.Hi == hi {
+				flags |= certSameRange
 			}
 			out = append(out, flags)
+			if flags&certSameRange == 0 {
+				lo, hi = p.Lo, p.Hi
+				out = binary.AppendVarint(out, lo)
+				out = binary.AppendVarint(out, hi)
+			}
+			out = binary.AppendVarint(out, p.T)
 			if c.Class == Ideal {
-				out = binary.LittleEndian.AppendUint64(out, math.Float64bits(p.Margin))
-				out = binary.LittleEndian.AppendUint64(out, math.Float64bits(p.Bound))
+				out = binary.LittleEndian.AppendUint32(out, math.Float32bits(float32(p.Margin)))
+				out = binary.LittleEndian.AppendUint32(out, math.Float32bits(float32(p.Bound)))
 			}
 		}
 	}
@@ -119,12 +133,16 @@ func DecodeCertificates(data []byte) ([]Certificate, error) {
 		c := &certs[i]
 		c.Layer = string(d.take(d.count(1)))
 		c.Class = Class(d.byte())
-		c.Channels = make([]ChannelProof, d.count(4))
+		c.Channels = make([]ChannelProof, d.count(2))
+		var lo, hi int64
 		for j := range c.Channels {
 			p := &c.Channels[j]
-			p.Lo, p.Hi, p.T = d.varint(), d.varint(), d.varint()
 			flags := d.byte()
-			p.Flip, p.Enumerated = flags&1 != 0, flags&2 != 0
+			p.Flip, p.Enumerated = flags&certFlip != 0, flags&certEnumerated != 0
+			if flags&certSameRange == 0 {
+				lo, hi = d.varint(), d.varint()
+			}
+			p.Lo, p.Hi, p.T = lo, hi, d.varint()
 			if c.Class == Ideal {
 				p.Margin, p.Bound = d.float(), d.float()
 			}
@@ -176,5 +194,5 @@ func (d *certReader) varint() int64 {
 }
 
 func (d *certReader) float() float64 {
-	return math.Float64frombits(binary.LittleEndian.Uint64(d.take(8)))
+	return float64(math.Float32frombits(binary.LittleEndian.Uint32(d.take(4))))
 }

@@ -19,8 +19,8 @@ type inputFlags struct {
 type clipFlags struct {
 	Fit    string    `default:"stretch" enum:"stretch,crop,letterbox" help:"How frames of another shape become the model's: stretch (default), crop or letterbox."`
 	Size   string    `placeholder:"WxH" help:"The clips are raw rgb24 frames of this size; for standard input, given as -."`
-	Mean   []float32 `placeholder:"M,..." help:"For f32 models: the input is (x/255 - mean)/std instead of 0..255; one value or one a channel."`
-	Std    []float32 `placeholder:"S,..." help:"See --mean."`
+	Mean   []float32 `placeholder:"M" help:"For f32 models: the input is (x/255 - mean)/std instead of 0..255; one value or one a channel."`
+	Std    []float32 `placeholder:"S" help:"See --mean."`
 	Layout string    `placeholder:"AXES" help:"Order of the clip input's axes after the batch, as in CTHW; else the model's metadata or its shape says."`
 }
 
@@ -39,6 +39,34 @@ type inputs struct {
 // bind fixes the tensors that --input gives. With clips, one input must be left
 // for them; without, none.
 func bind(m *model, flags inputFlags, clips bool, c clipFlags, stdin io.Reader) (*inputs, error) {
+	in, err := bindSome(m, flags)
+	if err != nil {
+		return nil, err
+	}
+	ports := m.prog.Inputs()
+	var left []runtime.Port
+	for i, p := range ports {
+		if in.data[i] == nil {
+			left, in.open = append(left, p), i
+		}
+	}
+	switch {
+	case !clips && len(left) > 0 && len(flags.Input) == 0:
+		return nil, usagef("nothing to run on: give clips, or --input for every one of %s", portList(ports))
+	case !clips && len(left) > 0:
+		return nil, usagef("no tensor for %s: give one by --input NAME=@FILE.npy", portList(left))
+	case !clips:
+		return in, nil
+	case len(left) == 0:
+		return nil, usagef("clips are given, but --input gives all inputs of %s", m.path)
+	case len(left) > 1:
+		return nil, usagef("clips fill one input, but %s has %s: give the others by --input NAME=@FILE.npy", m.path, portList(left))
+	}
+	return in, in.clips(ports[in.open], c, stdin)
+}
+
+// bindSome fixes the tensors that --input gives.
+func bindSome(m *model, flags inputFlags) (*inputs, error) {
 	ports := m.prog.Inputs()
 	in := &inputs{m: m, data: make([][]byte, len(ports)), open: -1}
 	for _, arg := range flags.Input {
@@ -60,28 +88,9 @@ func bind(m *model, flags inputFlags, clips bool, c clipFlags, stdin io.Reader) 
 		if len(tensors) != 1 {
 			return nil, fmt.Errorf("%s holds a batch of %d, input %s takes 1", path, len(tensors), portText(ports[i]))
 		}
-		// Empty, but given.
-		in.data[i] = append([]byte{}, tensors[0]...)
+		in.data[i] = append([]byte{}, tensors[0]...) // not nil, even without elements
 	}
-	var left []runtime.Port
-	for i, p := range ports {
-		if in.data[i] == nil {
-			left, in.open = append(left, p), i
-		}
-	}
-	switch {
-	case !clips && len(left) > 0 && len(flags.Input) == 0:
-		return nil, usagef("nothing to run on: give clips, or --input for every one of %s", portList(ports))
-	case !clips && len(left) > 0:
-		return nil, usagef("no tensor for %s: give one by --input NAME=@FILE.npy", portList(left))
-	case !clips:
-		return in, nil
-	case len(left) == 0:
-		return nil, usagef("clips are given, but --input gives all inputs of %s", m.path)
-	case len(left) > 1:
-		return nil, usagef("clips fill one input, but %s has %s: give the others by --input NAME=@FILE.npy", m.path, portList(left))
-	}
-	return in, in.clips(ports[in.open], c, stdin)
+	return in, nil
 }
 
 // portList names ports in a message.

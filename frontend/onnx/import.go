@@ -238,6 +238,9 @@ func (imp *importer) nodes(nodes []*Node) error {
 			imp.lose(n)
 		case err != nil:
 			first = n.errorf("%w", err)
+			if n.Loc != "" {
+				first = fmt.Errorf("%w (exported from %s)", first, n.Loc)
+			}
 		}
 	}
 	if first != nil && len(imp.unsupported) > 0 {

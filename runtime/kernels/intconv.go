@@ -45,6 +45,7 @@ type intOut struct {
 	n       int
 	terms   []int32
 	init, t [8]int32
+	mid     [8]int32 // what init took off the sum
 	flip    uint8
 }
 
@@ -271,11 +272,11 @@ func (b *intBuilder) job(job *intJob, end int, lo, hi []int32, th *Threshold) {
 			io := intOut{n: min(8, end-o)}
 			for i := range 8 {
 				if i >= io.n { // never
-					io.terms = append(io.terms, 0, 0)
+					io.terms = append(io.terms, 0)
 					io.t[i], io.flip = int32(minOf(p.acc)), io.flip|1<<i
 					continue
 				}
-				b.output(&io, job, o+i, cl, index)
+				b.output(&io, i, job, o+i, cl, index)
 				b.compare(&io, i, int64(lo[o+i]), int64(hi[o+i]), th, o+i)
 			}
 			outs = append(outs, io)
@@ -284,9 +285,10 @@ func (b *intBuilder) job(job *intJob, end int, lo, hi []int32, th *Threshold) {
 	}
 }
 
-// output appends the terms of output o of class cl.
-func (b *intBuilder) output(io *intOut, job *intJob, o, cl int, index map[[2]int]int) {
-	var adds, subs []int32
+// output appends the terms of output o of class cl, the i-th of io.
+func (b *intBuilder) output(io *intOut, i int, job *intJob, o, cl int, index map[[2]int]int) {
+	head := len(io.terms)
+	io.terms = append(io.terms, 0)
 	g := o / b.ocg
 	for c := 0; c < b.icg; c += b.size {
 		n := min(b.size, b.icg-c)
@@ -297,9 +299,9 @@ func (b *intBuilder) output(io *intOut, job *intJob, o, cl int, index map[[2]int
 			}
 			bu := &job.bundles[index[[2]int{g*b.icg + c, r.phase}]]
 			sum := 0
-			for i := 1; i < n; i++ {
-				if b.w.sign(w0+i*b.ntaps) != b.w.sign(w0) {
-					sum |= 1 << (i - 1)
+			for j := 1; j < n; j++ {
+				if b.w.sign(w0+j*b.ntaps) != b.w.sign(w0) {
+					sum |= 1 << (j - 1)
 				}
 			}
 			at := bu.at + sum*bu.stride
@@ -308,15 +310,15 @@ func (b *intBuilder) output(io *intOut, job *intJob, o, cl int, index map[[2]int
 					at += s.at + r.off - s.lo
 				}
 			}
-			if b.w.sign(w0) {
-				adds = append(adds, int32(at))
-			} else {
-				subs = append(subs, int32(at))
+			sign := int32(0)
+			if !b.w.sign(w0) { // -x is ^x + 1
+				sign = -1
+				io.init[i]++
 			}
+			io.terms = append(io.terms, int32(at), sign)
+			io.terms[head]++
 		}
 	}
-	io.terms = append(io.terms, int32(len(adds)), int32(len(subs)))
-	io.terms = append(append(io.terms, adds...), subs...)
 }
 
 // compare sets the constants of output i. Sums start at -mid so that they fit the accumulator.
@@ -326,7 +328,8 @@ func (b *intBuilder) compare(io *intOut, i int, lo, hi int64, th *Threshold, o i
 	if lo < min || hi > max {
 		mid = lo + (hi-lo+1)/2
 	}
-	io.init[i] = int32(-mid)
+	io.init[i] -= int32(mid)
+	io.mid[i] = int32(mid)
 	if th == nil {
 		return
 	}
@@ -438,7 +441,7 @@ func (p *IntConv) tileInts(job *intJob, cl, j int, pl place, dst, sums, spare []
 			from = spare[i*p.walk.tile*p.acc.Size():][:n*p.acc.Size()]
 			if p.outElem != p.acc {
 				to := p.walk.target(plane, narrow, e, pl)
-				convert(to, p.outElem, from, p.acc, -o.init[i], mask)
+				convert(to, p.outElem, from, p.acc, o.mid[i], mask)
 				from = to
 			}
 		}

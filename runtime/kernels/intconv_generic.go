@@ -38,24 +38,18 @@ func sumsGeneric[S integer, D int16 | int32](dst []byte, stride int, src []byte,
 
 // accumulate sets acc to init plus the terms of one output at a block of positions and returns the remaining terms.
 func accumulate[D int16 | int32](acc *[block]D, src []D, terms []int32, init int32) []int32 {
-	adds, subs := int(terms[0]), int(terms[1])
-	terms = terms[2:]
+	n := 2 * int(terms[0])
+	terms = terms[1:]
 	for i := range acc {
 		acc[i] = D(init)
 	}
-	for _, off := range terms[:adds] {
-		x := (*[block]D)(src[off:])
+	for j := 0; j < n; j += 2 {
+		x, sign := (*[block]D)(src[terms[j]:]), D(terms[j+1])
 		for i := range acc {
-			acc[i] += x[i]
+			acc[i] += x[i] ^ sign
 		}
 	}
-	for _, off := range terms[adds : adds+subs] {
-		x := (*[block]D)(src[off:])
-		for i := range acc {
-			acc[i] -= x[i]
-		}
-	}
-	return terms[adds+subs:]
+	return terms[n:]
 }
 
 func accLEGeneric[D int16 | int32](dst, src, mask []byte, terms []int32, init, t *[8]int32, flip uint8) {

@@ -55,9 +55,10 @@ type Set struct {
 	// (U8..I32; Bit is nil) and 0 for sums in i16, 1 for i32. Sums wrap.
 	sums [5][2]sumsFunc
 
-	// accLE adds terms and compares: acc_o = init[o] + sum of src at the add offsets - sum at the sub offsets, lanes
-	// of i16 (index 0) or i32 (index 1), wrapping; dst[p] = (sum over o of (acc_o >= t[o]) << o ^ flip) & mask[p].
-	// terms holds for each of 8 outputs: the number of adds, of subs, the add offsets, the sub offsets (elements).
+	// accLE adds terms and compares: acc_o = init[o] + sum of (src[off+p] ^ sign) over the terms of output o, in lanes of
+	// i16 (index 0) or i32 (index 1), wrapping; dst[p] = (sum over o of (acc_o >= t[o]) << o ^ flip) & mask[p]. terms
+	// holds for each of 8 outputs the number of terms, then off (elements) and sign of each. A sign of -1 subtracts
+	// src+1, which init makes up for: one loop of a constant length costs less than two of any.
 	accLE [2]accLEFunc
 
 	// accInt writes acc_o & mask as planes of i16 (index 0) or i32 (index 1) for outputs 0..outs-1, with the terms of

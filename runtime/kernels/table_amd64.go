@@ -46,5 +46,31 @@ func asmTable() []kernel {
 				{bitInt8MaskedAVX512, bitInt16MaskedAVX512, bitInt32MaskedAVX512},
 			}
 		}},
+		{"sums", AVX2, func(s *Set) {
+			s.sums = [5][2]sumsFunc{
+				U8:  {sumsU816AVX2, sumsU832AVX2},
+				I8:  {sumsI816AVX2, sumsI832AVX2},
+				I16: {sumsI1616AVX2, sumsI1632AVX2},
+				I32: {sumsI3216AVX2, sumsI3232AVX2},
+			}
+		}},
+		{"acc", AVX2, func(s *Set) {
+			s.accLE = [2]accLEFunc{accLE16AVX2, accLE32AVX2}
+			s.accInt = [2]accIntFunc{accInt16AVX2, accInt32AVX2}
+		}},
+		{"threshold", AVX2, func(s *Set) { s.threshold = [2]thresholdFunc{threshold16AVX2, threshold32AVX2} }},
+		{"sums", AVX512, func(s *Set) {
+			s.sums = [5][2]sumsFunc{
+				U8:  {sumsU816AVX512, sumsU832AVX512},
+				I8:  {sumsI816AVX512, sumsI832AVX512},
+				I16: {sumsI1616AVX512, sumsI1632AVX512},
+				I32: {sumsI3216AVX512, sumsI3232AVX512},
+			}
+		}},
+		{"acc", AVX512, func(s *Set) {
+			s.accLE = [2]accLEFunc{accLE16AVX512, accLE32AVX512}
+			s.accInt = [2]accIntFunc{accInt16AVX512, accInt32AVX512}
+		}},
+		{"threshold", AVX512, func(s *Set) { s.threshold = [2]thresholdFunc{threshold16AVX512, threshold32AVX512} }},
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"go/format"
+	"log"
 	"os"
 	"path/filepath"
 
@@ -28,8 +29,8 @@ var families = []struct {
 }{
 	{"cpu", genCPU},
 	{"bitconv", genBitConv},
-	// {"intconv", genIntConv},
-	// {"planes", genPlanes},
+	{"intconv", genIntConv},
+	{"planes", genPlanes},
 }
 
 // gen builds the functions of a file.
@@ -87,6 +88,7 @@ func run(dir string) error {
 		f.gen(g)
 		file, err := g.Result()
 		if err != nil {
+			build.LogError(log.New(os.Stderr, "", 0), err, 0)
 			return fmt.Errorf("%s: %w", f.name, err)
 		}
 		if err := pass.Compile.Execute(file); err != nil {

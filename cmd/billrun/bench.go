@@ -1,0 +1,298 @@
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	goruntime "runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/billnet/billnet/runtime"
+)
+
+// benchCmd measures a model's speed.
+type benchCmd struct {
+	Model   string        `arg:"" help:"The model, a .billb file."`
+	Runs    int           `placeholder:"N" help:"Measure N runs, however long they take."`
+	Time    time.Duration `default:"2s" placeholder:"DURATION" help:"Without --runs, measure for this long (default 2s)."`
+	Profile bool          `help:"Also measure every instruction, in as many runs of its own."`
+	JSON    bool          `help:"The same as --format json."`
+	Format  string        `default:"text" enum:"text,json,go" help:"text (default), json, or go: lines for benchstat."`
+	inputFlags
+	engine
+}
+
+func (benchCmd) Help() string {
+	return `The model runs a tenth of the time to warm up and is then measured run by run. Clips a second come from the median. Inputs that --input does not give are random, always the same; integers wider than 8 bits are 0.
+Loading, clip reading and the copies into and out of the model are as in any run: the copies are measured, the rest is not.
+
+Examples:
+
+  billrun bench model.billb --threads 2
+  billrun bench model.billb --profile --isa generic
+  billrun bench old.billb --format go > old.txt; billrun bench new.billb --format go > new.txt; benchstat old.txt new.txt`
+}
+
+// maxRuns bounds the memory of the times.
+const maxRuns = 1 << 20
+
+// measured is the result of a benchmark.
+type measured struct {
+	Model     string  `json:"model"`
+	ISA       string  `json:"isa"`
+	Threads   int     `json:"threads"`
+	Runs      int     `json:"runs"`
+	MinMS     float64 `json:"min_ms"`
+	MedianMS  float64 `json:"median_ms"`
+	P95MS     float64 `json:"p95_ms"`
+	ClipsPerS float64 `json:"clips_per_s"`
+	Allocs    float64 `json:"allocs_per_run"`
+	Bytes     float64 `json:"bytes_per_run"`
+	Arena     int     `json:"arena_bytes"`
+	Profile   []opRow `json:"profile,omitempty"`
+
+	times []time.Duration // in the order of the runs
+}
+
+// opRow is an instruction of a profile.
+type opRow struct {
+	Name   string   `json:"name"`
+	Opcode string   `json:"opcode"`
+	MS     float64  `json:"ms"`                // a run
+	Share  float64  `json:"share"`             // of the sum of all instructions, 0..1
+	GMACs  *float64 `json:"gmac_s,omitempty"`  // 1e9 multiply-accumulates a second, where the operation has them
+	MACs   float64  `json:"mac_run,omitempty"` // multiply-accumulates of a run
+}
+
+func (c *benchCmd) Run(e *env) error {
+	switch {
+	case c.Runs < 0 || c.Runs > maxRuns:
+		return usagef("--runs %d: expected 1 to %d", c.Runs, maxRuns)
+	case c.Time <= 0:
+		return usagef("--time %v: expected more than 0", c.Time)
+	case c.JSON && c.Format == "go":
+		return usagef("--json and --format go exclude each other")
+	}
+	if c.JSON {
+		c.Format = "json"
+	}
+	m, err := loadModel(c.Model)
+	if err != nil {
+		return err
+	}
+	data, err := c.inputs(m)
+	if err != nil {
+		return err
+	}
+	s, err := c.session(m, false)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	r, err := c.measure(e, m, s, data)
+	if err != nil {
+		return err
+	}
+	if c.Profile {
+		if r.Profile, err = c.profile(e, m, data, r.Runs); err != nil {
+			return err
+		}
+	}
+	switch c.Format {
+	case "json":
+		return writeJSON(e.stdout, r)
+	case "go":
+		r.writeGo(e.stdout)
+	default:
+		r.writeText(e.stdout)
+	}
+	return nil
+}
+
+// inputs are those of --input, and random ones.
+func (c *benchCmd) inputs(m *model) ([][]byte, error) {
+	ports := m.prog.Inputs()
+	given, err := bindSome(m, c.inputFlags)
+	if err != nil {
+		return nil, err
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for i, p := range ports {
+		if given.data[i] == nil {
+			given.data[i] = randomTensor(random, p)
+		}
+	}
+	return given.data, nil
+}
+
+// randomTensor is floats in 0..1, bytes and logic values of all kinds, and zeros
+// for wider integers, which may be indices.
+func randomTensor(r *rand.Rand, p runtime.Port) []byte {
+	n := size(p.Shape)
+	b := make([]byte, n*p.Elem.Width())
+	for i := range n {
+		switch p.Elem {
+		case runtime.F32:
+			binary.LittleEndian.PutUint32(b[4*i:], math.Float32bits(r.Float32()))
+		case runtime.F64:
+			binary.LittleEndian.PutUint64(b[8*i:], math.Float64bits(r.Float64()))
+		case runtime.U8, runtime.I8:
+			b[i] = byte(r.Uint32())
+		case runtime.Bool, runtime.Bit:
+			b[i] = byte(r.IntN(2))
+		case runtime.SBit:
+			b[i] = byte(2*r.IntN(2) - 1)
+		case runtime.Tern:
+			b[i] = byte(r.IntN(3) - 1)
+		}
+	}
+	return b
+}
+
+// measure warms up and measures.
+func (c *benchCmd) measure(e *env, m *model, s *runtime.Session, data [][]byte) (*measured, error) {
+	raw, _ := m.outputs()
+	once := func() error {
+		if err := e.ctx.Err(); err != nil {
+			return err
+		}
+		if err := s.Run(data, raw); err != nil {
+			return fmt.Errorf("%s: %w", m.path, err)
+		}
+		return nil
+	}
+	warm := time.Now()
+	for first := true; first || time.Since(warm) < c.Time/10; first = false {
+		if err := once(); err != nil {
+			return nil, err
+		}
+	}
+	limit := c.Runs
+	if limit == 0 {
+		limit = maxRuns
+	}
+	times := make([]time.Duration, 0, limit)
+	goruntime.GC()
+	var before, after goruntime.MemStats
+	goruntime.ReadMemStats(&before)
+	for begin := time.Now(); len(times) < limit && (c.Runs > 0 || len(times) == 0 || time.Since(begin) < c.Time); {
+		start := time.Now()
+		if err := once(); err != nil {
+			return nil, err
+		}
+		times = append(times, time.Since(start))
+	}
+	goruntime.ReadMemStats(&after)
+	n := len(times)
+	sorted := slices.Sorted(slices.Values(times))
+	isa, err := c.kernels()
+	if err != nil {
+		return nil, err
+	}
+	median := ms(sorted[n/2]+sorted[(n-1)/2]) / 2
+	return &measured{
+		Model: m.prog.Name(), ISA: isa.String(), Threads: c.Threads, Runs: n,
+		MinMS: ms(sorted[0]), MedianMS: median, P95MS: ms(sorted[(95*n+99)/100-1]), ClipsPerS: 1000 / max(median, 1e-6),
+		// Whole allocations, as the testing package counts them: the few of the Go runtime's own do not show.
+		Allocs: math.Floor(float64(after.Mallocs-before.Mallocs) / float64(n)), Bytes: math.Floor(float64(after.TotalAlloc-before.TotalAlloc) / float64(n)),
+		Arena: m.prog.ArenaBytes(), times: times,
+	}, nil
+}
+
+func ms(d time.Duration) float64 { return float64(d) / 1e6 }
+
+// profile measures the instructions in a session of its own, because measuring
+// them takes time too.
+func (c *benchCmd) profile(e *env, m *model, data [][]byte, runs int) ([]opRow, error) {
+	img, _, err := m.image()
+	if err != nil {
+		return nil, err
+	}
+	s, err := c.session(m, true)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	for range runs {
+		if err := e.ctx.Err(); err != nil {
+			return nil, err
+		}
+		if err := s.Run(data, nil); err != nil {
+			return nil, fmt.Errorf("%s: %w", m.path, err)
+		}
+	}
+	var rows []opRow
+	sum := 0.0
+	for i, t := range s.Profile() {
+		row := opRow{Name: t.Name, Opcode: t.Op.String(), MS: ms(t.Time) / float64(max(t.Runs, 1))}
+		if n, ok := macs(img, &img.Code[i]); ok {
+			row.MACs = n
+			if row.MS > 0 {
+				rate := n / row.MS / 1e6
+				row.GMACs = &rate
+			}
+		}
+		sum += row.MS
+		rows = append(rows, row)
+	}
+	for i := range rows {
+		if sum > 0 {
+			rows[i].Share = rows[i].MS / sum
+		}
+	}
+	return rows, nil
+}
+
+func (r *measured) writeText(w io.Writer) {
+	fmt.Fprintf(w, "%s: kernels %s, threads %d, arena %d bytes\n", plain(r.Model), r.ISA, r.Threads, r.Arena)
+	fmt.Fprintf(w, "runs %d  min_ms %.4g  median_ms %.4g  p95_ms %.4g  clips/s %.4g  allocations/run %g\n", r.Runs, r.MinMS, r.MedianMS, r.P95MS, r.ClipsPerS, r.Allocs)
+	if r.Profile == nil {
+		return
+	}
+	fmt.Fprintf(w, "\n%4s %10s %7s %9s  %-14s %s\n", "", "ms", "share", "G MAC/s", "opcode", "name")
+	for i, row := range r.Profile {
+		rate := ""
+		if row.GMACs != nil {
+			rate = fmt.Sprintf("%.4g", *row.GMACs)
+		}
+		fmt.Fprintf(w, "%4d %10.4f %5.1f %% %9s  %-14s %s\n", i, row.MS, 100*row.Share, rate, row.Opcode, plain(row.Name))
+	}
+}
+
+// samples is the number of lines for benchstat, which wants several to say how
+// sure a difference is.
+const samples = 10
+
+// writeGo writes the Go benchmark format: successive shares of the runs, a line
+// each.
+func (r *measured) writeGo(w io.Writer) {
+	name := strings.Map(func(c rune) rune {
+		if c <= ' ' || c == '/' || c == '=' {
+			return '_'
+		}
+		return c
+	}, plain(r.Model))
+	fmt.Fprintf(w, "goos: %s\ngoarch: %s\npkg: billrun\n", goruntime.GOOS, goruntime.GOARCH)
+	line := func(suffix string, runs int, ns float64, more string) {
+		fmt.Fprintf(w, "BenchmarkRun/model=%s/isa=%s%s-%d\t%8d\t%12.1f ns/op%s\n", name, r.ISA, suffix, r.Threads, runs, ns, more)
+	}
+	for i := range samples {
+		part := r.times[i*len(r.times)/samples : (i+1)*len(r.times)/samples]
+		if len(part) == 0 {
+			continue
+		}
+		sum := time.Duration(0)
+		for _, t := range part {
+			sum += t
+		}
+		ns := float64(sum) / float64(len(part))
+		line("", len(part), ns, fmt.Sprintf("\t%12.4g clips/s\t%8.0f B/op\t%8.0f allocs/op", 1e9/max(ns, 1), r.Bytes, r.Allocs))
+	}
+	for i, row := range r.Profile {
+		line(fmt.Sprintf("/op=%d_%s", i, row.Opcode), r.Runs, 1e6*row.MS, "")
+	}
+}

@@ -1,0 +1,260 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"image"
+	"image/color"
+	"image/gif"
+	"image/png"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/billnet/billnet/runtime/clip"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected outputs in the scripts of testdata")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"billrun": main})
+}
+
+// TestScripts runs the scripts of testdata. Beside the commands of testscript
+// they have "exits CODE PROGRAM ARGS...", which wants that exit code, and
+// "damage FILE OFFSET", which flips a bit; the folder they start in holds the
+// models and clips that prepare writes.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata",
+		UpdateScripts: *update,
+		Setup:         func(env *testscript.Env) error { return prepare(t, env.WorkDir) },
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":  exits,
+			"damage": damage,
+		},
+	})
+}
+
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM ARGS...")
+	}
+	code := 0
+	var e *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &e) {
+		code = e.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
+	stderr := ts.ReadFile("stderr")
+	if strings.Contains(stderr, "goroutine ") {
+		ts.Fatalf("a Go stack on standard error")
+	}
+	if code == exitFailed || code == exitUsage || code == exitDiffer {
+		if strings.Count(stderr, "billrun: ") != 1 || !strings.HasSuffix(stderr, "\n") {
+			ts.Fatalf("want one line of error on standard error, got %q", stderr)
+		}
+	}
+}
+
+func damage(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: damage FILE OFFSET")
+	}
+	b := []byte(ts.ReadFile(args[0]))
+	i, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	b[i] ^= 4
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o666))
+}
+
+// prepare writes models and clips.
+func prepare(tb testing.TB, dir string) error {
+	model := clipModel(tb, 1)
+	files := map[string][]byte{
+		"model.billb":     model,
+		"scaled.billb":    clipModel(tb, 1.5),
+		"nudged.billb":    clipModel(tb, 1+1e-6),
+		"float.billb":     floatModel(tb),
+		"pick.billb":      pickModel(tb),
+		"truncated.billb": model[:len(model)/2],
+		"short.billb":     model[:5],
+		"text.billb":      []byte("not a model at all, just text\n"),
+		"unknown.avi":     []byte("RIFF????AVI LIST: no video at all"),
+		"empty.gif":       nil,
+		"cut.gif":         animation(tb)[:60],
+		"red.gif":         animation(tb),
+		"frames.rgb":      pixels(frames),
+		"odd.rgb":         pixels(frames)[:50],
+		"none.y4m":        []byte("YUV4MPEG2 W4 H4 F25:1 C444\n"),
+	}
+	n := 3 * frames * height * width
+	ramp := make([]uint8, 2*n)
+	for i := range ramp {
+		ramp[i] = uint8(i * 37)
+	}
+	wild := make([]float32, n)
+	wild[7] = 0.5
+	for name, a := range map[string]*clip.NPY{
+		"clip.npy":  tensor(tb, ramp[:n], 3, frames, height, width),
+		"batch.npy": tensor(tb, ramp, 2, 3, frames, height, width),
+		"wrong.npy": tensor(tb, ramp[:48], 3, 1, 4, 4),
+		"wild.npy":  tensor(tb, wild, 3, frames, height, width),
+		"zero.npy":  tensor(tb, []uint8{}, 0, 3, frames, height, width),
+		"x.npy":     tensor(tb, []float32{0.5, 1, 1.5, 2, 2.5, -3e-9}, 3, 2),
+		"sel.npy":   tensor(tb, []int64{2, 0}, 2),
+		"sel32.npy": tensor(tb, []int32{2, 0}, 2),
+		"far.npy":   tensor(tb, []int64{2, 3}, 2),
+		"x32.npy":   tensor(tb, []float32{0.5, 1}, 1, 2),
+		"f.npy":     tensor(tb, wild, 1, 3, frames, height, width),
+	} {
+		var b bytes.Buffer
+		if err := clip.WriteNPY(&b, a); err != nil {
+			return err
+		}
+		files[name] = b.Bytes()
+	}
+	for i := range frames {
+		var b bytes.Buffer
+		if err := png.Encode(&b, picture(i)); err != nil {
+			return err
+		}
+		files["frames/"+strconv.Itoa(i)+".png"] = b.Bytes()
+	}
+	for name, data := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, data, 0o666); err != nil {
+			return err
+		}
+	}
+	return os.Mkdir(filepath.Join(dir, "nothing"), 0o777)
+}
+
+func tensor[E uint8 | float32 | int64 | int32](tb testing.TB, v []E, shape ...int) *clip.NPY {
+	tb.Helper()
+	a, err := clip.NewNPY(shape, v)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return a
+}
+
+// picture is a red frame with a green column.
+func picture(i int) *image.Paletted {
+	p := image.NewPaletted(image.Rect(0, 0, width, height), color.Palette{color.RGBA{250, 10, 20, 255}, color.RGBA{10, 240, 30, 255}})
+	for y := range height {
+		p.SetColorIndex(i%width, y, 1)
+	}
+	return p
+}
+
+// animation is a GIF of one frame more than the models take.
+func animation(tb testing.TB) []byte {
+	tb.Helper()
+	g := &gif.GIF{}
+	for i := range frames + 1 {
+		g.Image, g.Delay = append(g.Image, picture(i)), append(g.Delay, 4)
+	}
+	var b bytes.Buffer
+	if err := gif.EncodeAll(&b, g); err != nil {
+		tb.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// pixels is frames as raw rgb24.
+func pixels(n int) []byte {
+	var b []byte
+	for i := range n {
+		p := picture(i)
+		for y := range height {
+			for x := range width {
+				r, g, bl, _ := p.At(x, y).RGBA()
+				b = append(b, uint8(r>>8), uint8(g>>8), uint8(bl>>8))
+			}
+		}
+	}
+	return b
+}
+
+// workspace is a folder as the scripts have it.
+func workspace(t *testing.T) string {
+	dir := t.TempDir()
+	if err := prepare(t, dir); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestInterrupted(t *testing.T) {
+	dir := workspace(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	r, w := io.Pipe() // never written to: the command waits for its input
+	defer w.Close()
+	time.AfterFunc(10*time.Millisecond, cancel)
+	var errs bytes.Buffer
+	if code := run(ctx, []string{filepath.Join(dir, "model.billb"), "-", "--size", "4x4"}, r, io.Discard, &errs); code != exitFailed {
+		t.Errorf("exit code %d, want %d", code, exitFailed)
+	}
+	if got := errs.String(); got != "billrun: interrupted\n" {
+		t.Errorf("standard error %q", got)
+	}
+}
+
+func TestTimeout(t *testing.T) {
+	dir := workspace(t)
+	var errs bytes.Buffer
+	if code := run(context.Background(), []string{"bench", filepath.Join(dir, "model.billb"), "--time", "1h", "--timeout", "20ms"}, nil, io.Discard, &errs); code != exitTimeout {
+		t.Errorf("exit code %d, want %d", code, exitTimeout)
+	}
+	if got := errs.String(); got != "billrun: timed out after 20ms\n" {
+		t.Errorf("standard error %q", got)
+	}
+}
+
+type brokenPipe struct{ panics bool }
+
+func (b brokenPipe) Write([]byte) (int, error) {
+	if b.panics {
+		panic("a fault for the test")
+	}
+	return 0, errors.New("no space left on device")
+}
+
+func TestOutputFails(t *testing.T) {
+	dir := workspace(t)
+	for _, args := range [][]string{{"version"}, {filepath.Join(dir, "model.billb"), filepath.Join(dir, "clip.npy"), filepath.Join(dir, "red.gif")}} {
+		var errs bytes.Buffer
+		if code := run(context.Background(), args, nil, brokenPipe{}, &errs); code != exitFailed {
+			t.Errorf("%v: exit code %d, want %d", args, code, exitFailed)
+		}
+		if got := errs.String(); got != "billrun: writing the output: no space left on device\n" {
+			t.Errorf("%v: standard error %q", args, got)
+		}
+	}
+}
+
+func TestBug(t *testing.T) {
+	var errs bytes.Buffer
+	if code := run(context.Background(), []string{"version"}, nil, brokenPipe{panics: true}, &errs); code != exitBug {
+		t.Errorf("exit code %d, want %d", code, exitBug)
+	}
+	if got := errs.String(); !strings.HasPrefix(got, "BUG: a fault for the test\n") || !strings.Contains(got, "Please report it") {
+		t.Errorf("standard error %q", got)
+	}
+}

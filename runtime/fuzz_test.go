@@ -1,0 +1,244 @@
+package runtime
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"testing"
+)
+
+// FuzzLoad changes files and seals them again, so that the validator alone must
+// hold what the checksum would. What loads is run between guard pages: an
+// access outside the arena or the scratch memory crashes.
+func FuzzLoad(f *testing.F) {
+	b := smallNet()
+	f.Add(encode(f, &b.img))
+	for _, b := range opSamples() {
+		f.Add(encode(f, &b.img))
+	}
+	f.Fuzz(func(t *testing.T, file []byte) {
+		if len(file) < headerSize {
+			return
+		}
+		copy(file, magic)
+		binary.LittleEndian.PutUint32(file[8:], version)
+		binary.LittleEndian.PutUint64(file[16:], uint64(len(file)))
+		seal(file)
+		prog, err := Loader{MaxArena: 1 << 20}.LoadBytes(file)
+		if err != nil {
+			return
+		}
+		runHostile(t, prog)
+	})
+}
+
+// runHostile runs a program that came from anywhere, if it is small enough.
+func runHostile(t testing.TB, prog *Program) {
+	t.Helper()
+	steps, _ := prog.prepared(prog.best)
+	total := 0
+	for i := range steps {
+		if total += steps[i].work + 1000; total > 1<<23 {
+			return
+		}
+		if s := steps[i].scratch; s != nil && s(2) > 1<<24 {
+			return
+		}
+	}
+	for _, atEnd := range []bool{false, true} {
+		guard := guarded{atEnd: atEnd}
+		s, err := prog.newSession(Options{Threads: 2}, func(n int) []byte { return guard.alloc(t, n) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		var in, out [][]byte
+		for i, p := range prog.Inputs() {
+			x := make([]byte, product(p.Shape)*p.Elem.Width())
+			for j := range x {
+				if x[j] = byte(j*7 + i); p.Elem == Bool || p.Elem.isLogic() {
+					x[j] = 1
+				}
+			}
+			in = append(in, x)
+		}
+		for _, p := range prog.Outputs() {
+			out = append(out, make([]byte, product(p.Shape)*p.Elem.Width()))
+		}
+		s.Run(in, out) // an error is fine
+		s.Close()
+		guard.free()
+	}
+}
+
+// opSamples is one small program for every family of opcodes that smallNet does
+// not use.
+func opSamples() []*builder {
+	rng := newRand(50)
+	var list []*builder
+	add := func(op Opcode, e Elem, shape []int, xs []*tensor, ints []int, rest ...any) {
+		b := &builder{}
+		var ids []int
+		for _, x := range xs {
+			ids = append(ids, b.input(x))
+		}
+		y := b.dense(e, shape...)
+		for i, r := range rest { // constants
+			if ks, ok := r.([]*tensor); ok {
+				var c []int
+				for _, k := range ks {
+					c = append(c, b.konst(k))
+				}
+				rest[i] = c
+			}
+		}
+		b.op(op, ids, []int{y}, ints, rest...)
+		b.output(y)
+		list = append(list, b)
+	}
+	r := func(e Elem, shape ...int) *tensor { return randTensor(rng, e, shape...) }
+	add(OpTranspose, I16, []int{4, 2, 3}, []*tensor{r(I16, 2, 3, 4)}, []int{2, 0, 1})
+	add(OpGather, F32, []int{2, 2}, []*tensor{r(F32, 2, 3), newTensor(I64, 2)}, []int{1})
+	add(OpConcat, U8, []int{2, 5}, []*tensor{r(U8, 2, 3), r(U8, 2, 2)}, []int{1})
+	add(OpAffine, F32, []int{2, 3}, []*tensor{r(I32, 2, 3)}, []int{1}, []*tensor{r(F64, 3), r(F64, 1), r(F64, 3)})
+	add(OpILinear, I32, []int{2, 3}, []*tensor{r(Bit, 2, 5)}, nil, []*tensor{r(SBit, 3, 5)})
+	add(OpLSTM, F32, []int{3, 2, 2, 4}, []*tensor{r(F32, 3, 2, 5), r(F32, 2, 16, 5), r(F32, 2, 16, 4), r(F32, 2, 32)}, []int{2, 0, 0}, []float64{0})
+	add(OpBitXor, SBit, []int{2, 3}, []*tensor{r(SBit, 2, 3), r(SBit, 3)}, nil)
+	for _, op := range []Opcode{OpBitMaxPool, OpBitMinPool} {
+		b := &builder{}
+		p := b.toPlanes(b.input(r(SBit, 1, 9, 2, 6, 6)), geom(9, 2, 6, 6, ones, [3]int{1, 2, 2}))
+		y := b.planes(SBit, geom(9, 2, 3, 3, ones, ones))
+		b.op(op, []int{p}, []int{y}, []int{1, 3, 3, 1, 2, 2, 0, 1, 1, 1, 1, 1})
+		b.output(b.fromPlanes(y))
+		list = append(list, b)
+	}
+	b := &builder{}
+	p := b.toPlanes(b.input(r(I16, 1, 9, 2, 3, 4)), geom(9, 2, 3, 4, ones, ones))
+	y, z := b.planes(Bit, geom(9, 2, 3, 4, ones, ones)), b.planes(Bit, geom(9, 2, 3, 4, ones, ones))
+	b.op(OpThreshold, []int{p}, []int{y}, []int{1}, []int{b.konst(r(I32, 9)), b.konst(r(Bit, 9))})
+	b.op(OpBitNot, []int{y}, []int{z}, nil)
+	b.op(OpMux, []int{y, z, y}, []int{z}, nil)
+	b.op(OpBitAnd, []int{z, b.input(r(Bit, 1, 9, 1, 1, 1))}, []int{z}, nil)
+	b.output(b.fromPlanes(z))
+	return append(list, b)
+}
+
+func TestSamples(t *testing.T) {
+	for _, b := range opSamples() {
+		b.run(t)
+	}
+}
+
+// FuzzImage changes the parts of valid programs, as the seed says, so that most
+// changes reach the opcodes' own checks.
+func FuzzImage(f *testing.F) {
+	for i := range uint64(64) {
+		f.Add(i)
+	}
+	f.Fuzz(func(t *testing.T, seed uint64) { tryMutant(t, seed) })
+}
+
+// TestMutants is a fixed part of FuzzImage.
+func TestMutants(t *testing.T) {
+	loaded := 0
+	const n = 3000
+	for seed := range uint64(n) {
+		if tryMutant(t, seed<<20) {
+			loaded++
+		}
+	}
+	if loaded < n/100 {
+		t.Errorf("%d of %d changed programs loaded: the test does not reach far", loaded, n)
+	}
+}
+
+// tryMutant loads and runs a changed program and reports whether it loaded.
+func tryMutant(t testing.TB, seed uint64) bool {
+	rng := newRand(seed)
+	samples := opSamples()
+	img := &smallNet().img
+	if i := rng.IntN(len(samples) + 2); i < len(samples) {
+		img = &samples[i].img
+	}
+	for range 1 + rng.IntN(3) {
+		mutate(rng, img)
+	}
+	file, err := img.Encode()
+	if err != nil {
+		return false
+	}
+	prog, err := Loader{MaxArena: 1 << 22}.LoadBytes(file)
+	if err != nil {
+		return false
+	}
+	runHostile(t, prog)
+	return true
+}
+
+// mutate changes one thing about an image.
+func mutate(rng *rand.Rand, img *Image) {
+	number := func(old int) int {
+		switch rng.IntN(6) {
+		case 0:
+			return old + 1
+		case 1:
+			return old - 1
+		case 2:
+			return 0
+		case 3:
+			return -old
+		case 4:
+			return rng.IntN(10)
+		}
+		return []int{-1, 2 * old, old / 2, 64, 1 << 20, 1<<31 - 1, -1 << 31}[rng.IntN(7)]
+	}
+	pick := func(list []int) {
+		if len(list) > 0 {
+			i := rng.IntN(len(list))
+			list[i] = number(list[i])
+		}
+	}
+	in := &img.Code[rng.IntN(len(img.Code))]
+	b := &img.Buffers[rng.IntN(len(img.Buffers))]
+	switch rng.IntN(13) {
+	case 0:
+		pick(in.In)
+	case 1:
+		pick(in.Out)
+	case 2:
+		pick(in.Const)
+	case 3, 4:
+		if len(in.Ints) > 0 {
+			i := rng.IntN(len(in.Ints))
+			in.Ints[i] = int64(number(int(in.Ints[i])))
+		}
+	case 5, 6: // a shape, in all places that must agree
+		if len(b.Shape) > 0 {
+			i := rng.IntN(len(b.Shape))
+			old, dim := b.Shape[i], number(b.Shape[i])
+			for j := range img.Buffers {
+				s := img.Buffers[j].Shape
+				if i < len(s) && s[i] == old && rng.IntN(4) > 0 {
+					s[i] = dim
+					g := &img.Buffers[j].Geom
+					if img.Buffers[j].Planes && i > 0 {
+						*[]*int{&g.C, &g.T, &g.H, &g.W}[i-1] = dim
+					}
+				}
+			}
+			img.Arena = 1 << 22
+		}
+	case 7, 8: // a geometry
+		g := &b.Geom
+		v := []*int{&g.HT, &g.HH, &g.HW, &g.PT, &g.PH, &g.PW}[rng.IntN(6)]
+		*v = number(*v)
+		img.Arena = 1 << 22
+	case 9:
+		b.Offset = img.Buffers[rng.IntN(len(img.Buffers))].Offset + 64*(rng.IntN(3)-1)
+	case 10:
+		b.Elem = Elem(rng.IntN(15))
+	case 11:
+		in.Op = img.Code[rng.IntN(len(img.Code))].Op
+	case 12:
+		i, j := rng.IntN(len(img.Code)), rng.IntN(len(img.Code))
+		img.Code[i], img.Code[j] = img.Code[j], img.Code[i]
+	}
+}

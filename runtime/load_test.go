@@ -1,0 +1,418 @@
+package runtime
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/billnet/billnet/runtime/kernels"
+)
+
+// smallNet is a little network of every kind of operand: a video through an
+// integer convolution, a residual block, counts, an LSTM and a float layer.
+func smallNet() *builder {
+	rng := newRand(40)
+	b := &builder{}
+	b.img.Name = "small"
+	b.img.Meta = [][2]string{{"clip.layout", "CTHW"}, {"producer", "test"}}
+	b.img.Labels = []string{"left", "right", "none"}
+	b.img.Certificate = []byte("certificate")
+	clip := b.input(randTensor(rng, U8, 1, 3, 4, 10, 12))
+	x := b.planes(U8, geom(3, 4, 10, 12, ones, [3]int{1, 2, 2}))
+	b.op(OpRelayout, []int{clip}, []int{x}, nil)
+	halo := geom(12, 4, 5, 6, ones, ones)
+	threshold := func(n, spread int) (int, int) {
+		t, f := randThreshold(rng, n, spread)
+		return b.konst(t), b.konst(f)
+	}
+	limits := func(n int, v float64) int {
+		t := newTensor(I32, n)
+		for i := range t.v {
+			t.v[i] = v
+		}
+		return b.konst(t)
+	}
+	t1, f1 := threshold(12, 500)
+	m := b.planes(Bit, halo)
+	b.op(OpIConv, []int{x}, []int{m}, []int{1, 2, 2, 1, 1, 1, 1, 1, 1, 1, 16},
+		[]int{b.konst(randTensor(rng, SBit, 12, 3, 3, 3, 3)), t1, f1, limits(12, -20655), limits(12, 20655)})
+	t2, f2 := threshold(12, 6)
+	f := b.planes(Bit, halo)
+	b.op(OpBConv, []int{m}, []int{f}, []int{1, 1, 1, 1, 1, 1, 1, 1, 1, 2}, []int{b.konst(randTensor(rng, SBit, 12, 6, 3, 3, 3)), t2, f2})
+	count, sel := b.dense(I32, 1, 12), b.dense(Bit, 1, 12)
+	b.op(OpCount, []int{m}, []int{count}, []int{0})
+	t3, f3 := threshold(12, 120)
+	b.op(OpThreshold, []int{count}, []int{sel}, []int{1}, []int{t3, f3})
+	b.op(OpMuxOr, []int{sel, f, m}, []int{f}, nil)
+	perFrame, bits := b.dense(I32, 1, 4, 12), b.dense(Bit, 1, 4, 12)
+	b.op(OpCount, []int{f}, []int{perFrame}, []int{2})
+	t4, f4 := threshold(12, 30)
+	b.op(OpThreshold, []int{perFrame}, []int{bits}, []int{2}, []int{t4, f4})
+	y := b.dense(Tern, 1, 4, 5)
+	t5, f5 := threshold(20, 3)
+	b.op(OpBLSTM, []int{bits}, []int{y}, []int{1}, []int{b.konst(randTensor(rng, SBit, 20, 12)), b.konst(randTensor(rng, Tern, 20, 5)), t5, f5})
+	last, flat, float := b.dense(Tern, 1, 1, 5), b.dense(Tern, 1, 5), b.dense(F32, 1, 5)
+	b.op(OpSlice, []int{y}, []int{last}, []int{0, 3, 0, 1, 1, 1})
+	b.img.Buffers[flat].Offset = b.img.Buffers[last].Offset
+	b.op(OpReshape, []int{last}, []int{flat}, nil)
+	b.op(OpCast, []int{flat}, []int{float}, nil)
+	logits := b.dense(F32, 1, 3)
+	b.op(OpGemm, []int{float, ConstOperand(b.konst(randTensor(rng, F32, 3, 5))), ConstOperand(b.konst(randTensor(rng, F32, 3)))}, []int{logits}, []int{0, 1}, []float64{1, 1})
+	b.output(logits)
+	return b
+}
+
+func encode(t testing.TB, img *Image) []byte {
+	t.Helper()
+	file, err := img.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestFormatRoundTrip(t *testing.T) {
+	b := smallNet()
+	b.run(t)
+	file := encode(t, &b.img)
+	if again := encode(t, &b.img); !bytes.Equal(file, again) {
+		t.Error("encoding the same image twice gave different bytes")
+	}
+	img, err := Decode(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(encode(t, img), file) {
+		t.Error("decoding and encoding again gave different bytes")
+	}
+	for i := range img.Code {
+		if len(img.Code[i].Const) == 0 {
+			img.Code[i].Const = b.img.Code[i].Const // nil or empty
+		}
+	}
+	if !reflect.DeepEqual(img, &b.img) {
+		t.Errorf("decoding gave\n%+v, expected\n%+v", img, &b.img)
+	}
+	if off := bytes.Index(file, img.Consts[0].Data); off%align != 0 {
+		t.Errorf("constant 0 lies at %d of the file, expected a multiple of %d", off, align)
+	}
+}
+
+// TestDamage changes every byte of a file and cuts it at every length.
+func TestDamage(t *testing.T) {
+	b := smallNet()
+	file := encode(t, &b.img)
+	for i := range file {
+		for _, flip := range []byte{1, 0x80, 0xff} {
+			file[i] ^= flip
+			if _, err := LoadBytes(file); err == nil {
+				t.Fatalf("byte %d changed by %#x: loading gave no error", i, flip)
+			}
+			file[i] ^= flip
+		}
+	}
+	for n := range file {
+		if _, err := LoadBytes(file[:n:n]); err == nil {
+			t.Fatalf("cut to %d bytes: loading gave no error", n)
+		}
+		if _, err := Load(bytes.NewReader(file[:n])); err == nil {
+			t.Fatalf("cut to %d bytes: loading gave no error", n)
+		}
+	}
+	if _, err := Load(bytes.NewReader(append(file, 0))); err == nil {
+		t.Error("a byte too many: loading gave no error")
+	}
+	if _, err := Load(bytes.NewReader(file)); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSections checks what the section table may and may not hold.
+func TestSections(t *testing.T) {
+	b := smallNet()
+	file := encode(t, &b.img)
+	n := int(binary.LittleEndian.Uint32(file[24:]))
+	add := func(id uint32) []byte {
+		head := bytes.Clone(file[:headerSize+n*entrySize])
+		for i := range n {
+			at := head[headerSize+i*entrySize+8:]
+			binary.LittleEndian.PutUint64(at, binary.LittleEndian.Uint64(at)+64)
+		}
+		entry := make([]byte, entrySize)
+		binary.LittleEndian.PutUint32(entry, id)
+		binary.LittleEndian.PutUint64(entry[8:], uint64(len(file)+64))
+		binary.LittleEndian.PutUint64(entry[16:], 5)
+		out := append(append(head, entry...), make([]byte, 64-entrySize)...)
+		out = append(append(out, file[len(head):]...), "12345"...)
+		binary.LittleEndian.PutUint32(out[24:], uint32(n+1))
+		binary.LittleEndian.PutUint64(out[16:], uint64(len(out)))
+		seal(out)
+		return out
+	}
+	if _, err := LoadBytes(add(99 | mayIgnore)); err != nil {
+		t.Errorf("a section that may be ignored: %v", err)
+	}
+	for id, text := range map[uint32]string{99: "newer runtime", 3: "out of order", 7 | mayIgnore: "out of order"} {
+		if _, err := LoadBytes(add(id)); err == nil || !strings.Contains(err.Error(), text) {
+			t.Errorf("section %d: got %v, expected %q", id, err, text)
+		}
+	}
+	newer := bytes.Clone(file)
+	newer[8] = 2
+	seal(newer)
+	if _, err := LoadBytes(newer); err == nil || !strings.Contains(err.Error(), "format version 2") {
+		t.Errorf("version 2: got %v", err)
+	}
+}
+
+// TestRefused breaks a valid image in one place each.
+func TestRefused(t *testing.T) {
+	code := func(img *Image, op Opcode) *Instr {
+		for i := range img.Code {
+			if img.Code[i].Op == op {
+				return &img.Code[i]
+			}
+		}
+		return nil
+	}
+	for _, c := range []struct {
+		text string
+		f    func(img *Image)
+	}{
+		{"multiple of 64", func(img *Image) { img.Buffers[1].Offset += 32 }},
+		{"multiple of 64", func(img *Image) { img.Buffers[1].Offset = img.Arena }},
+		{"multiple of 64", func(img *Image) { img.Buffers[1].Offset = -64 }},
+		{"expected a multiple of 64", func(img *Image) { img.Arena++ }},
+		{"expected a multiple of 64", func(img *Image) { img.Arena = 1 << 40 }},
+		{"out of range", func(img *Image) { img.Buffers[0].Shape = []int{-1} }},
+		{"2^31", func(img *Image) { img.Buffers[0].Shape = []int{1 << 16, 1 << 16} }},
+		{"empty but", func(img *Image) { img.Buffers[0].Shape = []int{0, 1 << 30} }},
+		{"axes", func(img *Image) { img.Buffers[0].Shape = make([]int, 17) }},
+		{"HT is 1048577", func(img *Image) { img.Buffers[1].Geom.HT = 1<<20 + 1 }},
+		{"PW is 0", func(img *Image) { img.Buffers[1].Geom.PW = 0 }},
+		{"geometry", func(img *Image) { img.Buffers[1].Geom.C++ }},
+		{"unknown element type", func(img *Image) { img.Buffers[1].Elem = 99 }},
+		{"planes of f32", func(img *Image) { img.Buffers[1].Elem = F32 }},
+		{"the port is", func(img *Image) { img.Inputs[0].Elem = I8 }},
+		{"buffer 99", func(img *Image) { img.Inputs[0].Buffer = 99 }},
+		{"empty or occurs twice", func(img *Image) { img.Outputs[0].Name = "" }},
+		{"occurs twice", func(img *Image) { img.Meta[1][0] = img.Meta[0][0] }},
+		{"UTF-8", func(img *Image) { img.Name = "\xff" }},
+		{"bytes of data", func(img *Image) { img.Consts[0].Data = img.Consts[0].Data[1:] }},
+		{"after the last element", func(img *Image) { d := img.Consts[1].Data; d[len(d)-1] = 0xff }},
+		{"unknown opcode", func(img *Image) { img.Code[0].Op = 9999 }},
+		{"output buffer 99", func(img *Image) { img.Code[0].Out[0] = 99 }},
+		{"constant 99", func(img *Image) { img.Code[1].Const[0] = 99 }},
+		{"constant 99", func(img *Image) { img.Code[0].In[0] = ConstOperand(99) }},
+		{"operand x is missing", func(img *Image) { img.Code[0].In[0] = -1 }},
+		{"operand x is missing", func(img *Image) { img.Code[0].In = nil }},
+		{"output y is missing", func(img *Image) { img.Code[0].Out = nil }},
+		{"2 operand", func(img *Image) { img.Code[0].In = append(img.Code[0].In, 0) }},
+		{"constant lo is missing", func(img *Image) { img.Code[1].Const = img.Code[1].Const[:3] }},
+		{"integers, expected 11", func(img *Image) { img.Code[1].Ints = img.Code[1].Ints[1:] }},
+		{"acc is 17", func(img *Image) { img.Code[1].Ints[10] = 17 }},
+		{"out of range", func(img *Image) { img.Code[1].Ints[3] = math.MinInt64 }},
+		{"groups", func(img *Image) { img.Code[1].Ints[9] = 0 }},
+		{"groups", func(img *Image) { code(img, OpBConv).Ints[9] = 5 }},
+		{"dilation", func(img *Image) { code(img, OpBConv).Ints[6] = 0 }},
+		{"read before it is written", func(img *Image) { img.Code[1], img.Code[2] = img.Code[2], img.Code[1] }},
+		{"overlaps input", func(img *Image) { img.Code[2].Out[0] = img.Code[2].In[0] }},
+		{"never written", func(img *Image) { img.Code = img.Code[:len(img.Code)-1] }},
+		{"mode is 3", func(img *Image) { code(img, OpCount).Ints[0] = 3 }},
+		{"do not lie in", func(img *Image) { code(img, OpSlice).Ints[1] = 4 }},
+		{"do not lie in", func(img *Image) { code(img, OpSlice).Ints[1] = -1 }},
+		{"sign0", func(img *Image) { code(img, OpBLSTM).Ints[0] = 2 }},
+		{"trans_b", func(img *Image) { code(img, OpGemm).Ints[1] = 2 }},
+		{"columns against", func(img *Image) { code(img, OpGemm).Ints[1] = 0 }},
+		{"floats, expected 2", func(img *Image) { code(img, OpGemm).Floats = nil }},
+		{"axis 5", func(img *Image) { code(img, OpThreshold).Ints[0] = 5 }},
+	} {
+		b := smallNet()
+		c.f(&b.img)
+		b.mustFail(t, c.text)
+	}
+}
+
+// TestMemoryIsFollowed checks the rules about memory that is used again.
+func TestMemoryIsFollowed(t *testing.T) {
+	rng := newRand(41)
+	x := randTensor(rng, F32, 16)
+	// A buffer that was overwritten, in whole or in part, may not be read.
+	for _, shift := range []int{0, 64} {
+		var b builder
+		in := b.input(randTensor(rng, F32, 32))
+		a, over, c := b.dense(F32, 32), b.dense(F32, 16), b.dense(F32, 32)
+		b.img.Buffers[over].Offset = b.img.Buffers[a].Offset + shift
+		b.op(OpCast, []int{in}, []int{a}, nil)
+		b.op(OpSlice, []int{in}, []int{over}, []int{0, 1})
+		b.op(OpCast, []int{a}, []int{c}, nil)
+		b.output(c)
+		b.mustFail(t, "read before it is written")
+	}
+	// Two inputs may not share memory.
+	var b builder
+	one, two := b.input(x), b.input(x)
+	b.img.Buffers[two].Offset = b.img.Buffers[one].Offset
+	b.mustFail(t, "overlaps another input")
+	// Memory is used again and the result is right.
+	b = builder{}
+	in := b.input(x)
+	p, q := b.dense(F32, 16), b.dense(F32, 16)
+	b.op(OpCast, []int{in}, []int{p}, nil)
+	b.img.Buffers[q].Offset = b.img.Buffers[in].Offset
+	b.op(OpCast, []int{p}, []int{q}, nil)
+	b.output(q)
+	same(t, "copy", b.run(t)[0], x)
+}
+
+func TestLimits(t *testing.T) {
+	b := smallNet()
+	file := encode(t, &b.img)
+	if _, err := (Loader{MaxArena: b.img.Arena - 1}).LoadBytes(file); err == nil {
+		t.Error("an arena above the limit was accepted")
+	}
+	if _, err := (Loader{MaxFile: len(file) - 1}).Load(bytes.NewReader(file)); err == nil {
+		t.Error("a file above the limit was accepted")
+	}
+	if _, err := (Loader{MaxFile: len(file), MaxArena: b.img.Arena, ISA: "generic"}).Load(bytes.NewReader(file)); err != nil {
+		t.Error(err)
+	}
+	if _, err := (Loader{ISA: "mmx"}).LoadBytes(file); err == nil {
+		t.Error("an unknown instruction set was accepted")
+	}
+}
+
+func TestSession(t *testing.T) {
+	b := smallNet()
+	prog, err := LoadBytes(encode(t, &b.img))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if prog.Name() != "small" || len(prog.Labels()) != 3 || prog.ArenaBytes() != b.img.Arena || string(prog.Certificate()) != "certificate" || len(prog.Meta()) != 2 {
+		t.Error("the program does not describe itself as its image does")
+	}
+	for i, info := range prog.Instructions() {
+		if info.Op != b.img.Code[i].Op || info.Name != b.img.Code[i].Name || !strings.Contains(info.Text, info.Op.String()) {
+			t.Errorf("instruction %d is described as %+v", i, info)
+		}
+	}
+	s, err := prog.NewSession(Options{Threads: 2, Profile: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	clip, logits, again := b.inputs[0].bytes(), make([]float32, 3), make([]float32, 3)
+	if err := s.Run([][]byte{clip}, [][]byte{Bytes(logits)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Execute(); err == nil || !strings.Contains(err.Error(), "not set") {
+		t.Errorf("running without inputs gave %v", err)
+	}
+	if err := SetInput(s, "in0", clip); err != nil {
+		t.Fatal(err)
+	}
+	if err := Output(s, "out0", again); err == nil {
+		t.Error("an output was given before the run")
+	}
+	if err := s.Execute(); err != nil {
+		t.Fatal(err)
+	}
+	if err := Output(s, "out0", again); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(Bytes(logits), Bytes(again)) {
+		t.Errorf("two runs gave %v and %v", logits, again)
+	}
+	for _, p := range s.Profile() {
+		if p.Runs != 2 {
+			t.Errorf("%s ran %d times, expected 2", p.Name, p.Runs)
+		}
+	}
+	for what, err := range map[string]error{
+		"a wrong input type":   SetInput(s, "in0", logits),
+		"a wrong input name":   SetInput(s, "x", clip),
+		"a wrong input length": SetInput(s, "in0", clip[1:]),
+		"a wrong output type":  Output(s, "out0", clip),
+		"a wrong output name":  Output(s, "x", logits),
+		"no inputs":            s.Run(nil, nil),
+		"too many outputs":     s.Run([][]byte{clip}, make([][]byte, 2)),
+		"a short output":       s.Run([][]byte{clip}, [][]byte{{1}}),
+	} {
+		if err == nil {
+			t.Errorf("%s gave no error", what)
+		}
+	}
+	if _, err := prog.NewSession(Options{Threads: 1000}); err == nil {
+		t.Error("1000 threads gave no error")
+	}
+	if _, err := prog.NewSession(Options{ISA: "mmx"}); err == nil {
+		t.Error("an unknown instruction set gave no error")
+	}
+	s.Close()
+	if err := s.Run([][]byte{clip}, nil); err == nil {
+		t.Error("a closed session ran")
+	}
+}
+
+// TestInputValues checks that bits and terns are checked where they come in.
+func TestInputValues(t *testing.T) {
+	for e, bad := range map[Elem]byte{Bool: 2, Bit: 255, SBit: 0, Tern: 2} {
+		x := newTensor(e, 4)
+		var b builder
+		in, y := b.input(x), b.dense(F32, 4)
+		b.op(OpCast, []int{in}, []int{y}, nil)
+		b.output(y)
+		prog, err := LoadBytes(encode(t, &b.img))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, _ := prog.NewSession(Options{})
+		if err := s.Run([][]byte{{1, 1, bad, 1}}, nil); err == nil || !strings.Contains(err.Error(), "element 2") {
+			t.Errorf("%s: %d gave %v", e, bad, err)
+		}
+	}
+}
+
+func TestNoAllocations(t *testing.T) {
+	b := smallNet()
+	prog, err := LoadBytes(encode(t, &b.img))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, isa := range []kernels.ISA{kernels.Generic, kernels.AVX2, kernels.AVX512} {
+		if !kernels.Available(isa) {
+			continue
+		}
+		for _, opt := range []Options{{}, {Threads: 2}, {Threads: 2, Profile: true}} {
+			opt.ISA = isa.String()
+			s, err := prog.NewSession(opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			in, out := [][]byte{b.inputs[0].bytes()}, [][]byte{make([]byte, 12)}
+			if n := testing.AllocsPerRun(20, func() {
+				if err := s.Run(in, out); err != nil {
+					t.Fatal(err)
+				}
+			}); n != 0 {
+				t.Errorf("%v, %+v: %v allocations per run, expected 0", isa, opt, n)
+			}
+			s.Close()
+		}
+	}
+}
+
+// TestOpcodes checks that every opcode is described and found by name.
+func TestOpcodes(t *testing.T) {
+	for _, o := range Opcodes() {
+		if o.Doc == "" || o.Out == "" {
+			t.Errorf("%s is not described", o.Name)
+		}
+		if c, ok := LookupOpcode(o.Name); !ok || c != o.Code {
+			t.Errorf("%s is opcode %d by name and %d in the list", o.Name, c, o.Code)
+		}
+	}
+}
