@@ -98,7 +98,7 @@ func addTap[E number](win *window, dst, src []E, k int, weight E) {
 		row := dst[r*win.out[last] : (r+1)*win.out[last]]
 		base := off*win.in[last] + shift
 		for j := lo; j < hi; j++ {
-			row[j] += weight * src[base+j*stride]
+			row[j] += E(weight * src[base+j*stride]) // the conversion forbids a fused multiply-add
 		}
 	}
 }

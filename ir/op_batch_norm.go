@@ -35,7 +35,7 @@ var _ = register(&Op{
 		for i := range x.Len() {
 			k := i / inner % c
 			if x.D != nil {
-				out.D[i] = (x.D[i]-in[3].Float(k))/math.Sqrt(in[4].Float(k)+eps)*in[1].Float(k) + in[2].Float(k)
+				out.D[i] = float64((x.D[i]-in[3].Float(k))/math.Sqrt(in[4].Float(k)+eps)*in[1].Float(k)) + in[2].Float(k)
 				continue
 			}
 			y := BatchNormScalar(x.F[i], float32(in[1].Float(k)), float32(in[2].Float(k)), float32(in[3].Float(k)), float32(in[4].Float(k)), float32(eps))

@@ -63,7 +63,7 @@ var _ = register(&Op{
 				}
 				for k := range hb {
 					i, f, o, g := set[k], set[hidden+k], set[2*hidden+k], set[3*hidden+k]*2-1
-					cb[k] = f*cb[k] + i*g
+					cb[k] = float32(f*cb[k]) + float32(i*g)
 					hb[k] = o * float32(signFloat(cb[k], n.Int("sign0")))
 				}
 				copy(y.F[(b*steps+s)*hidden:], hb)
@@ -89,7 +89,7 @@ var _ = register(&Op{
 func dotFloat(a, b []float32) float32 {
 	var s float32
 	for i := range a {
-		s += a[i] * b[i]
+		s += float32(a[i] * b[i])
 	}
 	return s
 }

@@ -22,17 +22,13 @@ var _ = register(&Op{
 		}
 		out := NewTensor(n.Results[0].Type)
 		_, hi := out.Type.DType.Range()
-		inSize, outSize := Type{Shape: w.in}.Elems(), Type{Shape: w.out}.Elems()
-		offsets := w.offsets()
-		for i := range out.I {
+		w.pool(out.Type.Shape[0]*out.Type.Shape[1], func(at int, _, taps []int) {
 			v := hi
-			for _, off := range offsets[i%outSize] {
-				if off >= 0 {
-					v = min(v, in[0].I[i/outSize*inSize+off])
-				}
+			for _, off := range taps {
+				v = min(v, in[0].I[off])
 			}
-			out.I[i] = v
-		}
+			out.I[at] = v
+		})
 		return []*Tensor{out}, nil
 	},
 	Example: `

@@ -123,7 +123,7 @@ func TestSliceRandom(t *testing.T) {
 				}
 			}
 		} else {
-			first = min(first, d-1)
+			first = min(max(first, 0), d-1) // a start before the axis means 0 here, unlike in NumPy
 			for i := first; i > max(last, -1) && i >= 0; i += step {
 				want = append(want, int64(i))
 				if step < -d {

@@ -60,57 +60,6 @@ func newWindow(n *Node, in, kernel []int, ceil bool) (*window, error) {
 	return w, nil
 }
 
-// taps calls f for every tap of the window at output position pos: k is the
-// tap's row-major index in the kernel and off the input's row-major offset, or
-// -1 where the tap falls into the padding.
-func (w *window) taps(pos []int, f func(k, off int)) {
-	idx := make([]int, len(w.kernel))
-	total := 1
-	for _, k := range w.kernel {
-		total *= k
-	}
-	for k := range total {
-		off := 0
-		for i, j := range idx {
-			p := pos[i]*w.stride[i] + j*w.dil[i] - w.pad[i]
-			if p < 0 || p >= w.in[i] {
-				off = -1
-				break
-			}
-			off = off*w.in[i] + p
-		}
-		f(k, off)
-		for i := len(idx) - 1; i >= 0; i-- {
-			if idx[i]++; idx[i] < w.kernel[i] {
-				break
-			}
-			idx[i] = 0
-		}
-	}
-}
-
-// offsets returns, for every output position, the input offset of every tap
-// (-1 in the padding), tap-major within a position.
-func (w *window) offsets() [][]int {
-	n := Type{Shape: w.out}.Elems()
-	taps := Type{Shape: w.kernel}.Elems()
-	flat := make([]int, n*taps)
-	all := make([][]int, n)
-	pos := make([]int, len(w.out))
-	for i := range n {
-		row := flat[i*taps : (i+1)*taps]
-		w.taps(pos, func(k, off int) { row[k] = off })
-		all[i] = row
-		for a := len(pos) - 1; a >= 0; a-- {
-			if pos[a]++; pos[a] < w.out[a] {
-				break
-			}
-			pos[a] = 0
-		}
-	}
-	return all
-}
-
 var windowAttrs = []Attr{
 	{Name: "stride", Kind: KInts, Default: []int{}, Doc: "step of the window along every spatial axis; empty: 1"},
 	{Name: "pad", Kind: KInts, Default: []int{}, Doc: "padding before every spatial axis, then after every one; empty: 0"},

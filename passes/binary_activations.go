@@ -11,7 +11,7 @@ var _ = register(&Pass{
 	Run: func(c *Context, m *ir.Module) error {
 		m.Level = ir.Logic
 		return eachFunc(func(c *Context, f *ir.Func) error {
-			return rewrite(f, compareToStep, notOfBit, castOfBit, integerCast, whereOfBit, recodeStep, notStep)
+			return rewrite(f, compareToStep, notOfBit, logicOfBits, castOfBit, integerCast, whereOfBit, twiceLessOne, bipolarQuant, larqSign, straightThrough, recodeStep, notStep)
 		})(c, m)
 	},
 })
@@ -87,9 +87,33 @@ func notOfBit(rw *rewriter, n *ir.Node) []*ir.Value {
 	return nil
 }
 
-// castOfBit: a bool that came from a bit, cast to a number, is that bit.
+// logicOfBits: and, or, xor of bools that are bits are gates of bits.
+func logicOfBits(rw *rewriter, n *ir.Node) []*ir.Value {
+	switch n.Op.Name {
+	case "and", "or", "xor":
+	default:
+		return nil
+	}
+	a, b := bitOfBool(n.Args[0]), bitOfBool(n.Args[1])
+	if a == nil || b == nil {
+		return nil
+	}
+	return asBool(rw, rw.Op("bit_"+n.Op.Name, nil, a, b))
+}
+
+// castOfBit: a bool that came from a bit, cast to a number, is that bit, and a
+// bit taken through floats on its way to a bool is the same bit.
 func castOfBit(rw *rewriter, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "cast" || n.Result().Type.DType != ir.F32 {
+	if n.Op.Name != "cast" {
+		return nil
+	}
+	if n.Result().Type.DType == ir.Bool {
+		if b := bitOperand(n.Args[0]); b != nil && b.Type.DType == ir.Bit {
+			return asBool(rw, b)
+		}
+		return nil
+	}
+	if n.Result().Type.DType != ir.F32 {
 		return nil
 	}
 	if b := bitOfBool(n.Args[0]); b != nil {
@@ -121,7 +145,7 @@ func whereOfBit(rw *rewriter, n *ir.Node) []*ir.Value {
 	}
 	x, okX := splat(n.Args[1])
 	y, okY := splat(n.Args[2])
-	if !okX || !okY {
+	if !okX || !okY || b.Type.DType != ir.Bit {
 		return nil
 	}
 	switch {
@@ -136,6 +160,79 @@ func whereOfBit(rw *rewriter, n *ir.Node) []*ir.Value {
 		return nil
 	}
 	return []*ir.Value{rw.Op("to_float", nil, b)}
+}
+
+// twiceLessOne: 2*b - 1 is the bit under the encoding of signs.
+func twiceLessOne(rw *rewriter, n *ir.Node) []*ir.Value {
+	var twice *ir.Node
+	switch {
+	case n.Is("sub") && isSplat(n.Args[1], 1):
+		twice = ir.Def(n.Args[0])
+	case n.Is("add") && isSplat(n.Args[1], -1):
+		twice = ir.Def(n.Args[0])
+	case n.Is("add") && isSplat(n.Args[0], -1):
+		twice = ir.Def(n.Args[1])
+	}
+	if !twice.Is("mul") {
+		return nil
+	}
+	for i := range 2 {
+		if b := bitOperand(twice.Args[i]); b != nil && b.Type.DType == ir.Bit && isSplat(twice.Args[1-i], 2) && ir.SameShape(b.Type.Shape, n.Result().Type.Shape) {
+			return []*ir.Value{rw.Op("to_float", nil, rw.Op("recode", nil, b))}
+		}
+	}
+	return nil
+}
+
+// bipolarQuant: x >= 0 ? s : -s is s times the sign with sign(0) = +1.
+func bipolarQuant(rw *rewriter, n *ir.Node) []*ir.Value {
+	if n.Op.Name != "bipolar_quant" || n.Result().Type.DType != ir.F32 || ir.ConstOf(n.Args[1]) == nil || ir.ConstOf(n.Args[0]) != nil {
+		return nil
+	}
+	y := rw.Op("to_float", nil, rw.Op("step", map[string]any{"strict": false, "signed": true}, n.Args[0]))
+	if !isSplat(n.Args[1], 1) {
+		y = rw.Op("mul", nil, y, n.Args[1])
+	}
+	return []*ir.Value{y}
+}
+
+// larqSign: sign(sign(x) + c) with 0 < c < 1 is the sign with sign(0) = +1; with
+// -1 < c < 0, that with sign(0) = -1.
+func larqSign(rw *rewriter, n *ir.Node) []*ir.Value {
+	if n.Op.Name != "sign" || n.In(0).DType != ir.F32 {
+		return nil
+	}
+	add := ir.Def(n.Args[0])
+	if !add.Is("add") {
+		return nil
+	}
+	for i := range 2 {
+		x := unwrap(add.Args[i], "sign")
+		c, ok := splat(add.Args[1-i])
+		if x == nil || !ok || c == 0 || c <= -1 || c >= 1 || !ir.SameShape(x.Type.Shape, n.Result().Type.Shape) {
+			continue
+		}
+		return []*ir.Value{rw.Op("to_float", nil, rw.Op("step", map[string]any{"strict": c < 0, "signed": true}, x))}
+	}
+	return nil
+}
+
+// straightThrough: (a - c) + c, as a straight-through estimator leaves it in the
+// graph, is a over the real numbers.
+func straightThrough(rw *rewriter, n *ir.Node) []*ir.Value {
+	if n.Op.Name != "add" {
+		return nil
+	}
+	for i := range 2 {
+		d := ir.Def(n.Args[i])
+		if !d.Is("sub") || d.Args[1] != n.Args[1-i] {
+			continue
+		}
+		if a := ir.Def(d.Args[0]); (a.Is("sign") || a.Is("to_float") || a.Is("mul") && unwrap(a.Args[0], "to_float") != nil) && ir.SameShape(d.In(0).Shape, n.Result().Type.Shape) {
+			return []*ir.Value{d.Args[0]}
+		}
+	}
+	return nil
 }
 
 // recodeStep: the other encoding of a step is a step of that encoding.

@@ -17,29 +17,77 @@ var _ = register(&Pass{
 	After: []string{"integers"},
 	Run: eachFunc(func(c *Context, f *ir.Func) error {
 		r := newRanger()
-		err := rewrite(f, func(rw *rewriter, n *ir.Node) []*ir.Value {
-			ch := findChain(n)
-			if ch == nil {
-				return nil
-			}
-			cert, err := ch.search(r.of(ch.z))
-			if err != nil {
-				rw.Err = err
-				return nil
-			}
-			if cert == nil {
-				return nil
-			}
-			t, flip := cert.constants()
-			c.Certs = append(c.Certs, *cert)
-			return []*ir.Value{rw.Op("threshold", map[string]any{"signed": n.Bool("signed"), "axis": ch.axis}, ch.z, rw.Const(t), rw.Const(flip))}
-		})
-		if err != nil {
-			return err
-		}
-		return rewrite(f, liftPool, stepOfBit)
+		// The rules of integers run along: in one sweep from the inputs to the
+		// outputs, a layer's activation is a comparison before the next layer,
+		// which reads it, is looked at.
+		rules := append([]rule{
+			func(rw *rewriter, n *ir.Node) []*ir.Value { return fuseStep(rw, c, r, n) },
+			func(rw *rewriter, n *ir.Node) []*ir.Value { return fuseSign(rw, c, r, n) },
+			liftPool, stepOfBit}, integerRules(r)...)
+		return rewrite(f, rules...)
 	}),
 })
+
+// fuseStep: a step over a chain is a threshold.
+func fuseStep(rw *rewriter, c *Context, r *ranger, n *ir.Node) []*ir.Value {
+	if n.Op.Name != "step" {
+		return nil
+	}
+	y := thresholdOf(rw, c, r, n)
+	if y == nil {
+		return nil
+	}
+	return []*ir.Value{y}
+}
+
+func thresholdOf(rw *rewriter, c *Context, r *ranger, step *ir.Node) *ir.Value {
+	ch := findChain(step)
+	if ch == nil {
+		return nil
+	}
+	cert, err := ch.search(r.of(ch.z))
+	if err != nil {
+		rw.Err = err
+		return nil
+	}
+	if cert == nil {
+		return nil
+	}
+	t, flip := cert.constants()
+	c.Certs = append(c.Certs, *cert)
+	return rw.Op("threshold", map[string]any{"signed": step.Bool("signed"), "axis": ch.axis}, ch.z, rw.Const(t), rw.Const(flip))
+}
+
+// fuseSign: a sign over a chain is the pair of comparisons x > 0 and x >= 0.
+// Where no accumulator gives exactly 0 the two are one, and the sign is an sbit;
+// otherwise it is ternary.
+func fuseSign(rw *rewriter, c *Context, r *ranger, n *ir.Node) []*ir.Value {
+	if n.Op.Name != "sign" || n.In(0).DType != ir.F32 {
+		return nil
+	}
+	step := func(strict, signed bool) *ir.Node {
+		s, err := ir.NewNode("step", n.Args, map[string]any{"strict": strict, "signed": signed}, n.Loc)
+		if err != nil {
+			rw.Err = err
+		}
+		return s
+	}
+	pos := step(true, false)
+	if rw.Err != nil || findChain(pos) == nil {
+		return nil
+	}
+	p, q := thresholdOf(rw, c, r, pos), thresholdOf(rw, c, r, step(false, false))
+	if p == nil || q == nil {
+		return nil
+	}
+	y := p
+	if pt, qt := p.Def, q.Def; ir.ConstOf(pt.Args[1]).Equal(ir.ConstOf(qt.Args[1])) && ir.ConstOf(pt.Args[2]).Equal(ir.ConstOf(qt.Args[2])) {
+		y = rw.Op("threshold", map[string]any{"signed": true, "axis": pt.Int("axis")}, pt.Args...)
+	} else {
+		y = rw.Op("join", nil, p, rw.Op("bit_not", nil, q))
+	}
+	return []*ir.Value{rw.Op("to_float", nil, y)}
+}
 
 // chain is a step over per-channel float operations over an integer.
 type chain struct {

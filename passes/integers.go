@@ -14,12 +14,16 @@ var _ = register(&Pass{
 	Class: Ideal,
 	After: []string{"binary-activations", "roll-lstm"},
 	Run: eachFunc(func(c *Context, f *ir.Func) error {
-		r := newRanger()
-		return rewrite(f, foldNode, dropIdentity, sinkLayout, sinkConcat, sinkPool, sinkMean, sinkGate, gateToMux,
-			func(rw *rewriter, n *ir.Node) []*ir.Value { return binaryConv(rw, r, n) },
-			func(rw *rewriter, n *ir.Node) []*ir.Value { return binaryLinear(rw, r, n) })
+		return rewrite(f, integerRules(newRanger())...)
 	}),
 })
+
+// integerRules are the rules that move to_float toward the outputs.
+func integerRules(r *ranger) []rule {
+	return []rule{foldNode, dropIdentity, sinkLayout, sinkConcat, sinkPool, sinkMean, sinkGate, gateToMux,
+		func(rw *rewriter, n *ir.Node) []*ir.Value { return binaryConv(rw, r, n) },
+		func(rw *rewriter, n *ir.Node) []*ir.Value { return binaryLinear(rw, r, n) }}
+}
 
 // scaled is a float value seen as z*num/den of an integer value.
 type scaled struct {

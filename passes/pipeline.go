@@ -5,6 +5,7 @@ package passes
 var Pipeline = []string{
 	"fold-constants",     // first: binary weights arrive as Where(w >= 0, 1, -1), shapes as Gather(Shape(x))
 	"merge-equal",        // one value for equal constants, so that recognising patterns can compare values
+	"sink-transposes",    // before the activations are recognised: channels-last exports put transposes inside the idioms
 	"binary-activations", // comparisons become steps, the one form that every later pass knows
 	"merge-equal",        // the steps of one comparison written twice
 	"roll-lstm",          // before integers: it matches the source's own float cell
@@ -13,9 +14,13 @@ var Pipeline = []string{
 	"integers",           // on through what follows the recurrent layer
 	"merge-equal",        // equal integer operations made for several readers
 	"fuse-bn-threshold",  // after integers: a step over float operations over an integer
+	"split-signs",        // signs behind float layers, once those behind integers are comparisons
+	"fuse-bn-threshold",  // and on from there
 	"lower-lstm",         // when its input became bits only now
-	"integers",           // and on from there: pooling, counts and gates of the new bits
-	"fuse-bn-threshold",  // steps whose operand became an integer only now
+	"fuse-bn-threshold",  // behind it
+	"ternary-planes",     // after every threshold is found: many a sign is no ternary value
+	"frames-to-time",     // once every layer is integer: float layers stay as they are
+	"sink-transposes",    // what the thresholds left between layers
 	"scale-conversions",  // after the thresholds: they want the source's own division
 	"merge-equal",        // equal constants of the new thresholds
 	"fuse-threshold",     // once every threshold is there, into the convolution before it

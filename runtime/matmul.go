@@ -1,76 +1,103 @@
 package runtime
 
-// The matrix product. The right operand is packed into panels of four columns,
-// which the inner loop reads in sequence; two rows by four columns of sums stay
-// in registers. Every sum is one accumulator that starts at 0 and runs over k
-// in ascending order, with no fused multiply-add (the conversions forbid it), so
-// the result is the same on every machine and for every blocking.
+import "github.com/billnet/billnet/runtime/kernels"
+
+// The matrix product. The right operand is packed into panels of a few columns,
+// which the inner loop reads in sequence while the sums of a few rows by these
+// columns stay in registers. Every sum is one accumulator that starts at 0 and
+// runs over k in ascending order, with no fused multiply-add (the conversions
+// forbid it), so that the result is the same on every machine and for every
+// blocking.
 
 type float interface{ float32 | float64 }
 
-// panelCols is the number of columns of a panel.
-const panelCols = 4
+// blocking is one implementation of the inner loop.
+type blocking[T float] struct {
+	rows, cols int // of a tile
+
+	// tile sets sums[i*cols+j], for i < rows, to the products of the rows of a,
+	// lda elements apart and k long, with the columns of a panel of k by cols.
+	tile func(sums []T, a []T, lda int, panel []T, k int)
+
+	// row is a tile of one row.
+	row func(sums []T, a []T, panel []T, k int)
+}
+
+// maxTile is the largest number of sums of a tile.
+const maxTile = 64
+
+// blockingFor is the best inner loop for a set of kernels.
+func blockingFor[T float](set *kernels.Set) *blocking[T] {
+	if b, ok := any(blocking32(set)).(*blocking[T]); ok && b != nil {
+		return b
+	}
+	return &blocking[T]{rows: 2, cols: 4, tile: tile2x4[T], row: tile1x4[T]}
+}
+
+// panels is the number of panels of n columns.
+func (b *blocking[T]) panels(n int) int { return (n + b.cols - 1) / b.cols }
 
 // panelLen is the number of elements of the panels of a k by n matrix.
-func panelLen(k, n int) int { return mulSat(k, roundUp(n, panelCols)) }
+func (b *blocking[T]) panelLen(k, n int) int { return k * roundUp(n, b.cols) }
 
-// packPanels packs panels lo to hi of the k by n matrix whose element (i,j) is
-// b[i*rowStep+j*colStep]. Columns after the last are zero.
-func packPanels[T float](dst, b []T, k, n, rowStep, colStep, lo, hi int) {
+// pack packs panels lo to hi of the k by n matrix whose element (i,j) is
+// src[i*rowStep+j*colStep]. Columns after the last are zero.
+func (b *blocking[T]) pack(dst, src []T, k, n, rowStep, colStep, lo, hi int) {
 	for p := lo; p < hi; p++ {
-		panel := dst[p*k*panelCols : (p+1)*k*panelCols]
-		for j := range panelCols {
-			col := p*panelCols + j
+		panel := dst[p*k*b.cols : (p+1)*k*b.cols]
+		for j := range b.cols {
+			col := p*b.cols + j
 			if col >= n {
 				for i := range k {
-					panel[i*panelCols+j] = 0
+					panel[i*b.cols+j] = 0
 				}
 				continue
 			}
 			at := col * colStep
 			for i := range k {
-				panel[i*panelCols+j] = b[at]
+				panel[i*b.cols+j] = src[at]
 				at += rowStep
 			}
 		}
 	}
 }
 
-// multiply sets rows of y to rows of a times the columns of panels lo to hi:
-// y[i*ldy+j] = sum over k of a[i*lda+k]*b[k,j].
-func multiply[T float](y []T, ldy int, a []T, lda int, panels []T, rows, k, n, lo, hi int) {
+// multiply sets columns of rows of y to the rows of a times panels lo to hi:
+// y[i*ldy+j] = sum over k of a[i*lda+k]*b[k,j], where panels begins with panel
+// lo.
+func (b *blocking[T]) multiply(y []T, ldy int, a []T, lda int, panels []T, rows, k, n, lo, hi int) {
 	if k == 0 {
 		for i := range rows {
-			clear(y[i*ldy+lo*panelCols : i*ldy+min(n, hi*panelCols)])
+			clear(y[i*ldy+lo*b.cols : i*ldy+min(n, hi*b.cols)])
 		}
 		return
 	}
+	var sums [maxTile]T
 	for p := lo; p < hi; p++ {
-		panel := panels[p*k*panelCols : (p+1)*k*panelCols]
-		col := p * panelCols
-		cols := min(panelCols, n-col)
+		panel := panels[(p-lo)*k*b.cols : (p-lo+1)*k*b.cols]
+		col := p * b.cols
+		cols := min(b.cols, n-col)
 		i := 0
-		for ; i+2 <= rows; i += 2 {
-			var s [2][panelCols]T
-			tile2(&s, a[i*lda:i*lda+k], a[(i+1)*lda:(i+1)*lda+k], panel)
-			copy(y[i*ldy+col:][:cols], s[0][:])
-			copy(y[(i+1)*ldy+col:][:cols], s[1][:])
+		for ; i+b.rows <= rows; i += b.rows {
+			b.tile(sums[:], a[i*lda:], lda, panel, k)
+			for r := range b.rows {
+				copy(y[(i+r)*ldy+col:][:cols], sums[r*b.cols:])
+			}
 		}
-		if i < rows {
-			var s [panelCols]T
-			tile1(&s, a[i*lda:i*lda+k], panel)
-			copy(y[i*ldy+col:][:cols], s[:])
+		for ; i < rows; i++ {
+			b.row(sums[:], a[i*lda:], panel, k)
+			copy(y[i*ldy+col:][:cols], sums[:])
 		}
 	}
 }
 
-func tile2[T float](s *[2][panelCols]T, a, b, panel []T) {
+func tile2x4[T float](sums []T, a []T, lda int, panel []T, k int) {
 	var s00, s01, s02, s03, s10, s11, s12, s13 T
-	b = b[:len(a)]
-	for i, u := range a {
+	b := a[lda : lda+k]
+	for i, u := range a[:k] {
 		v := b[i]
-		w := (*[panelCols]T)(panel)
-		panel = panel[panelCols:]
+		w := (*[4]T)(panel)
+		panel = panel[4:]
 		s00 += T(u * w[0])
 		s10 += T(v * w[0])
 		s01 += T(u * w[1])
@@ -80,21 +107,20 @@ func tile2[T float](s *[2][panelCols]T, a, b, panel []T) {
 		s03 += T(u * w[3])
 		s13 += T(v * w[3])
 	}
-	s[0] = [panelCols]T{s00, s01, s02, s03}
-	s[1] = [panelCols]T{s10, s11, s12, s13}
+	*(*[8]T)(sums) = [8]T{s00, s01, s02, s03, s10, s11, s12, s13}
 }
 
-func tile1[T float](s *[panelCols]T, a, panel []T) {
+func tile1x4[T float](sums []T, a []T, panel []T, k int) {
 	var s0, s1, s2, s3 T
-	for _, u := range a {
-		w := (*[panelCols]T)(panel)
-		panel = panel[panelCols:]
+	for _, u := range a[:k] {
+		w := (*[4]T)(panel)
+		panel = panel[4:]
 		s0 += T(u * w[0])
 		s1 += T(u * w[1])
 		s2 += T(u * w[2])
 		s3 += T(u * w[3])
 	}
-	*s = [panelCols]T{s0, s1, s2, s3}
+	*(*[4]T)(sums) = [4]T{s0, s1, s2, s3}
 }
 
 // area hands out pieces of a step's scratch memory.
@@ -122,6 +148,7 @@ func (a *area) scratch(int) int { return a.size }
 // matrix is a right operand that is packed at load when it is a constant, else
 // by the first stage of a step into scratch memory.
 type matrix[T float] struct {
+	*blocking[T]
 	x                *operand
 	first            int // of the element (0,0) in x
 	k, n             int
@@ -131,33 +158,38 @@ type matrix[T float] struct {
 }
 
 // newMatrix makes the right operand and reserves scratch memory if it needs any.
-func newMatrix[T float](a *area, x *operand, first, k, n, rowStep, colStep int) *matrix[T] {
-	r := &matrix[T]{x: x, first: first, k: k, n: n, rowStep: rowStep, colStep: colStep}
+func newMatrix[T float](mem *area, x *operand, first, k, n, rowStep, colStep int) *matrix[T] {
+	r := &matrix[T]{blocking: blockingFor[T](mem.p.set), x: x, first: first, k: k, n: n, rowStep: rowStep, colStep: colStep}
 	if x.fixed != nil {
-		r.packed = make([]T, panelLen(k, n))
+		r.packed = make([]T, r.panelLen(k, n))
 		if k > 0 {
-			packPanels(r.packed, as[T](x.fixed)[first:], k, n, rowStep, colStep, 0, r.count())
+			r.blocking.pack(r.packed, as[T](x.fixed)[first:], k, n, rowStep, colStep, 0, r.count())
 		}
 	} else {
-		r.at = a.take(panelLen(k, n), x.elem.Width())
+		r.at = mem.take(r.panelLen(k, n), x.elem.Width())
 	}
 	return r
 }
 
 // count is the number of panels.
-func (r *matrix[T]) count() int { return roundUp(r.n, panelCols) / panelCols }
+func (r *matrix[T]) count() int { return r.panels(r.n) }
 
 // pack is a part of the first stage.
 func (r *matrix[T]) pack(m *memory, part, parts int) {
 	if r.packed == nil && r.k > 0 {
 		lo, hi := share(r.count(), part, parts)
-		packPanels(r.panels(m), view[T](r.x, m)[r.first:], r.k, r.n, r.rowStep, r.colStep, lo, hi)
+		r.blocking.pack(r.data(m), view[T](r.x, m)[r.first:], r.k, r.n, r.rowStep, r.colStep, lo, hi)
 	}
 }
 
-func (r *matrix[T]) panels(m *memory) []T {
+func (r *matrix[T]) data(m *memory) []T {
 	if r.packed != nil {
 		return r.packed
 	}
-	return as[T](m.scratch[r.at:])[:panelLen(r.k, r.n)]
+	return as[T](m.scratch[r.at:])[:r.panelLen(r.k, r.n)]
+}
+
+// product sets rows of y to rows of a times panels lo to hi of the matrix.
+func (r *matrix[T]) product(m *memory, y []T, ldy int, a []T, lda, rows, lo, hi int) {
+	r.multiply(y, ldy, a, lda, r.data(m)[lo*r.k*r.cols:], rows, r.k, r.n, lo, hi)
 }

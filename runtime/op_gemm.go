@@ -84,16 +84,17 @@ func prepareGemm[T float](p *prep) step {
 		if r0 == r1 || p0 == p1 {
 			return
 		}
-		multiply(dst[r0*n:], n, x[r0*k:], k, right.panels(mm), r1-r0, k, n, p0, p1)
+		right.product(mm, dst[r0*n:], n, x[r0*k:], k, r1-r0, p0, p1)
+		c0, c1 := p0*right.cols, min(n, p1*right.cols)
 		for i := r0; i < r1; i++ {
-			row := dst[i*n+p0*panelCols : i*n+min(n, p1*panelCols)]
+			row := dst[i*n+c0 : i*n+c1]
 			if alpha != 1 {
 				for j := range row {
 					row[j] *= alpha
 				}
 			}
 			if bias != nil {
-				cv, at := view[T](c, mm), i*bias.stride[0]+p0*panelCols*bias.stride[1]
+				cv, at := view[T](c, mm), i*bias.stride[0]+c0*bias.stride[1]
 				for j := range row {
 					row[j] += T(beta * cv[at])
 					at += bias.stride[1]

@@ -127,7 +127,7 @@ func (c *recurrence[T]) step(mem *area, run func(m *memory, d, b int)) step {
 		n := c.steps * c.batch
 		lo, hi := share(n, part, parts)
 		for d := range c.dirs {
-			multiply(c.inputSums(m, d, lo), rows, view[T](c.x, m)[lo*c.inputs:], c.inputs, c.wi[d].panels(m), hi-lo, c.inputs, rows, 0, c.wi[d].count())
+			c.wi[d].product(m, c.inputSums(m, d, lo), rows, view[T](c.x, m)[lo*c.inputs:], c.inputs, hi-lo, 0, c.wi[d].count())
 		}
 	}, func(m *memory, part, parts int) {
 		lo, hi := share(c.dirs*c.batch, part, parts)
@@ -148,7 +148,7 @@ func (c *recurrence[T]) inputSums(m *memory, d, i int) []T {
 
 // recurrentSums sets z to the sums r.h of direction d.
 func (c *recurrence[T]) recurrentSums(m *memory, d int, z, h []T) {
-	multiply(z, len(z), h, len(h), c.wh[d].panels(m), 1, c.hidden, len(z), 0, c.wh[d].count())
+	c.wh[d].product(m, z, len(z), h, len(h), 1, 0, c.wh[d].count())
 }
 
 // state is the working memory of a sequence: the sums of all gates and three

@@ -168,12 +168,12 @@ func clipSpec(p runtime.Port, layout string) (s clip.Spec, ok bool, err error) {
 			return s, false, nil
 		}
 	}
-	s = clip.Spec{Layout: layout, DType: p.Elem.String()}
+	s = clip.Spec{C: 1, Layout: layout, DType: p.Elem.String()}
+	if err := s.Check(); err != nil { // the layout, before it is used
+		return s, false, fmt.Errorf("input %s: %w", portText(p), err)
+	}
 	sizes := map[rune]*int{'C': &s.C, 'T': &s.T, 'H': &s.H, 'W': &s.W}
 	for i, l := range layout {
-		if sizes[l] == nil || i >= len(axes) {
-			break
-		}
 		*sizes[l] = axes[i]
 	}
 	if err := s.Check(); err != nil {

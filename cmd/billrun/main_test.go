@@ -36,7 +36,11 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata",
 		UpdateScripts: *update,
-		Setup:         func(env *testscript.Env) error { return prepare(t, env.WorkDir) },
+		Setup: func(env *testscript.Env) error {
+			// For scripts that empty the PATH.
+			env.Setenv("BILLRUN", filepath.Join(filepath.SplitList(env.Getenv("PATH"))[0], "billrun"))
+			return prepare(t, env.WorkDir)
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":  exits,
 			"damage": damage,
@@ -109,6 +113,7 @@ func prepare(tb testing.TB, dir string) error {
 	wild[7] = 0.5
 	for name, a := range map[string]*clip.NPY{
 		"clip.npy":  tensor(tb, ramp[:n], 3, frames, height, width),
+		"one.npy":   tensor(tb, ramp[:n], 1, 3, frames, height, width),
 		"batch.npy": tensor(tb, ramp, 2, 3, frames, height, width),
 		"wrong.npy": tensor(tb, ramp[:48], 3, 1, 4, 4),
 		"wild.npy":  tensor(tb, wild, 3, frames, height, width),
@@ -256,5 +261,27 @@ func TestBug(t *testing.T) {
 	}
 	if got := errs.String(); !strings.HasPrefix(got, "BUG: a fault for the test\n") || !strings.Contains(got, "Please report it") {
 		t.Errorf("standard error %q", got)
+	}
+}
+
+// A model file with any byte changed, or cut anywhere, is refused in one line.
+func TestDamagedModel(t *testing.T) {
+	good := clipModel(t, 1)
+	path := filepath.Join(t.TempDir(), "damaged.billb")
+	try := func(what string, i int, file []byte) {
+		if err := os.WriteFile(path, file, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		var errs bytes.Buffer
+		code := run(context.Background(), []string{"info", path}, nil, io.Discard, &errs)
+		if got := errs.String(); code != exitFailed || strings.Count(got, "\n") != 1 || !strings.HasPrefix(got, "billrun: "+path+": ") {
+			t.Errorf("%s %d: exit code %d, standard error %q", what, i, code, got)
+		}
+	}
+	for i := range good {
+		bad := bytes.Clone(good)
+		bad[i] ^= 1 << (i % 8)
+		try("changed byte", i, bad)
+		try("cut at", i, good[:i])
 	}
 }

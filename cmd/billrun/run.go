@@ -81,10 +81,7 @@ func (c *runCmd) classify(e *env, m *model, s *runtime.Session, in *inputs) erro
 		return fmt.Errorf("%s has %s, not the scores of classes: give its input by --input NAME=@FILE.npy and see --out", m.path, what)
 	}
 	labels := m.prog.Labels()
-	if !c.JSON {
-		fmt.Fprintf(e.stdout, "%10s %12s  %s\n", "softmax", "logit", "class")
-	}
-	failed := false
+	failed, begun := false, false
 	for _, path := range c.Clips {
 		err := in.each(e, path, func(index int, data [][]byte, note string) error {
 			if err := s.Run(data, raw); err != nil {
@@ -96,6 +93,10 @@ func (c *runCmd) classify(e *env, m *model, s *runtime.Session, in *inputs) erro
 					return err
 				}
 			} else {
+				if !begun {
+					begun = true
+					fmt.Fprintln(e.stdout, columns)
+				}
 				fmt.Fprintf(e.stdout, "%s: %s\n", plain(clipName(path, index)), plain(note))
 				writeTop(e.stdout, outs[0], labels, c.Top)
 			}
@@ -195,6 +196,9 @@ func label(labels []string, class int) string {
 	return fmt.Sprint(class)
 }
 
+// columns heads what writeTop writes.
+const columns = "   softmax        logit  class"
+
 func writeTop(w io.Writer, v values, labels []string, top int) {
 	p := softmax(v)
 	for _, class := range ranked(v)[:min(top, v.len())] {
@@ -273,7 +277,7 @@ func (c *runCmd) tensors(e *env, m *model, s *runtime.Session, in *inputs) error
 		fmt.Fprintln(e.stdout, b.String())
 	}
 	if labels := m.prog.Labels(); len(labels) > 0 && len(outs) > 0 && isRow(outs[0]) {
-		fmt.Fprintf(e.stdout, "%10s %12s  %s\n", "softmax", "logit", "class")
+		fmt.Fprintln(e.stdout, columns)
 		writeTop(e.stdout, outs[0], labels, c.Top)
 	}
 	return nil

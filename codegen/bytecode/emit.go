@@ -126,6 +126,8 @@ func (g *gen) node(n *ir.Node) error {
 		return g.split(n)
 	case "bconv", "iconv":
 		return g.denseConv(n)
+	case "join":
+		return g.join(n)
 	}
 	r, ok := dense[n.Op.Name]
 	if !ok {
@@ -257,6 +259,22 @@ func (g *gen) denseConv(n *ir.Node) error {
 		return fmt.Errorf("t and flip must be constants")
 	}
 	return g.emit("threshold", n.Loc.Name, []int{g.buffer(z)}, n.Results, []int{g.constant(t), g.constant(flip)}, []int64{1}, nil)
+}
+
+// join emits pos - neg in 8-bit integers.
+func (g *gen) join(n *ir.Node) error {
+	var part [2]*ir.Value
+	for i, a := range n.Args {
+		part[i] = &ir.Value{Type: a.Type.With(ir.I8)}
+		if err := g.emit("cast", n.Loc.Name, []int{g.operand(a)}, part[i:i+1], nil, nil, nil); err != nil {
+			return err
+		}
+	}
+	diff := &ir.Value{Type: n.Result().Type.With(ir.I8)}
+	if err := g.emit("sub", n.Loc.Name, []int{g.buffer(part[0]), g.buffer(part[1])}, []*ir.Value{diff}, nil, nil, nil); err != nil {
+		return err
+	}
+	return g.emit("cast", n.Loc.Name, []int{g.buffer(diff)}, n.Results, nil, nil, nil)
 }
 
 // The functions below translate attributes.

@@ -10,24 +10,40 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"text/tabwriter"
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/billnet/billnet/codegen/bytecode"
 	"github.com/billnet/billnet/frontend/onnx/onnxpb"
 	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/runtime"
 )
 
-// supportedOps are the operators of the default domain that the compiler
+// promisedOps are the operators of the default domain that the compiler
 // promises to import.
-var supportedOps = strings.Fields(`Abs Add And ArgMax AveragePool BatchNormalization Cast Ceil Clip Concat Constant
+var promisedOps = strings.Fields(`Abs Add And ArgMax AveragePool BatchNormalization Cast Ceil Clip Concat Constant
 	ConstantOfShape Conv ConvInteger DequantizeLinear Div Dropout Equal Exp Expand Flatten Floor Gather Gemm
 	GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual GRU HardSigmoid HardSwish Identity LeakyRelu Less
 	LessOrEqual Log LogSoftmax LSTM MatMul MatMulInteger Max MaxPool Mean Min Mul Neg Not Or Pad Pow PRelu
 	QLinearConv QLinearMatMul QuantizeLinear ReduceMax ReduceMean ReduceMin ReduceSum Relu Reshape Round Shape
 	Sigmoid Sign Slice Softmax Split Sqrt Squeeze Sub Sum Tanh Transpose Unsqueeze Where Xor`)
 
-// readPb reads a tensor of a test case.
-func readPb(path string) (*ir.Tensor, error) {
+// promisedTypes are the element types that cases which count are made of.
+var promisedTypes = []DType{Float32, Uint8, Int8, Int16, Int32, Int64, Bool}
+
+// TestPromisedOps checks that the list above is complete in the table.
+func TestPromisedOps(t *testing.T) {
+	for _, op := range promisedOps {
+		if _, ok := handlers[operator{"", op}]; !ok {
+			t.Errorf("no handler for %s", op)
+		}
+	}
+}
+
+// readRaw reads a tensor of a test case.
+func readRaw(path string) (*Tensor, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -36,81 +52,195 @@ func readPb(path string) (*ir.Tensor, error) {
 	if err := proto.Unmarshal(data, &p); err != nil {
 		return nil, err
 	}
-	t, err := new(decoder).tensor(&p)
+	return new(decoder).tensor(&p)
+}
+
+func readPb(path string) (*ir.Tensor, error) {
+	t, err := readRaw(path)
 	if err != nil {
 		return nil, err
 	}
 	return t.convert()
 }
 
-func readPbs(dir, kind string) ([]*ir.Tensor, error) {
-	var out []*ir.Tensor
+// readPbs reads the inputs or outputs of a case.
+func readPbs(dir, kind string) (raw []*Tensor, out []*ir.Tensor, err error) {
 	for i := 0; ; i++ {
 		path := filepath.Join(dir, "test_data_set_0", fmt.Sprintf("%s_%d.pb", kind, i))
 		if _, err := os.Stat(path); err != nil {
-			return out, nil
+			return raw, out, nil
 		}
-		x, err := readPb(path)
+		t, err := readRaw(path)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		out = append(out, x)
+		raw = append(raw, t)
+		c, err := t.convert()
+		if err != nil {
+			return raw, nil, err
+		}
+		out = append(out, c)
+	}
+}
+
+// officialCase is one case of a suite and what became of it.
+type officialCase struct {
+	name     string
+	ops      []string // operators of its graph, each once
+	promised bool     // only promised operators and element types
+	imported error    // why it could not be read, or evaluated by the interpreter
+	compiled error    // why bytecode does not give the expected outputs
+}
+
+// runCase imports one case and runs it both ways. Inputs that must be known at
+// compile time are bound to the case's own.
+func runCase(dir string) *officialCase {
+	c := &officialCase{name: filepath.Base(dir)}
+	data, err := os.ReadFile(filepath.Join(dir, "model.onnx"))
+	if err != nil {
+		c.imported = err
+		return c
+	}
+	model, err := Decode("model.onnx", data, nil)
+	if err != nil {
+		c.imported = err
+		return c
+	}
+	rawIn, inputs, err1 := readPbs(dir, "input")
+	rawOut, want, err2 := readPbs(dir, "output")
+	c.classify(model, append(rawIn, rawOut...))
+	if c.imported = errors.Join(err1, err2); c.imported != nil {
+		return c
+	}
+	m, args, err := importCase(model, inputs)
+	if err != nil {
+		c.imported = err
+		return c
+	}
+	got, err := ir.Eval(context.Background(), m.Main(), args, nil)
+	if err == nil {
+		err = sameOutputs(got, want)
+	}
+	c.imported = err
+	got, err = runBytecode(m, args)
+	if err == nil {
+		err = sameOutputs(got, want)
+	}
+	c.compiled = err
+	return c
+}
+
+// classify notes the operators of a case and whether it counts.
+func (c *officialCase) classify(m *Model, data []*Tensor) {
+	c.promised = true
+	tensors := append(data, m.Graph.Initializers...)
+	for _, n := range m.Graph.Nodes {
+		if op := n.qualifiedOp(); !slices.Contains(c.ops, op) {
+			c.ops = append(c.ops, op)
+			c.promised = c.promised && slices.Contains(promisedOps, op)
+		}
+		for name, a := range n.Attrs {
+			switch a := a.(type) {
+			case *Tensor:
+				tensors = append(tensors, a)
+			case int64:
+				if name == "to" || name == "output_dtype" {
+					c.promised = c.promised && (a == 0 || slices.Contains(promisedTypes, DType(a)))
+				}
+			}
+		}
+	}
+	for _, t := range tensors {
+		c.promised = c.promised && slices.Contains(promisedTypes, t.DType)
 	}
 }
 
 var needsConst = regexp.MustCompile(`--const (\S+)=`)
 
-// runCase imports and evaluates one official test case. Inputs that must be
-// known at compile time are bound to the case's own.
-func runCase(dir string) error {
-	data, err := os.ReadFile(filepath.Join(dir, "model.onnx"))
-	if err != nil {
-		return err
-	}
-	decoded, err := Decode("model.onnx", data, nil)
-	if err != nil {
-		return err
-	}
-	inputs, err := readPbs(dir, "input")
-	if err != nil {
-		return err
-	}
-	want, err := readPbs(dir, "output")
-	if err != nil {
-		return err
-	}
+// importCase imports a model for the given inputs and returns those that are
+// left as arguments.
+func importCase(model *Model, inputs []*ir.Tensor) (*ir.Module, []*ir.Tensor, error) {
 	byName := make(map[string]*ir.Tensor)
 	opt := Options{Consts: make(map[string]*ir.Tensor), Shapes: make(map[string][]int)}
-	for i, in := range decoded.Graph.Inputs {
+	for i, in := range model.Graph.Inputs {
 		if i >= len(inputs) {
-			return fmt.Errorf("no data for input %q", in.Name)
+			return nil, nil, fmt.Errorf("no data for input %q", in.Name)
 		}
 		byName[in.Name] = inputs[i]
 		opt.Shapes[in.Name] = inputs[i].Type.Shape
 	}
-	var m *ir.Module
 	for {
-		m, _, err = ImportBytes("model.onnx", data, opt)
+		m, _, err := Import(model, opt)
 		if err == nil {
-			break
+			var args []*ir.Tensor
+			for _, p := range m.Main().Params {
+				args = append(args, byName[p.Name])
+			}
+			return m, args, nil
 		}
 		name := needsConst.FindStringSubmatch(err.Error())
 		if name == nil || opt.Consts[name[1]] != nil || byName[name[1]] == nil {
-			return err
+			return nil, nil, err
 		}
 		opt.Consts[name[1]] = byName[name[1]]
 	}
-	var args []*ir.Tensor
-	for _, p := range m.Main().Params {
-		args = append(args, byName[p.Name])
+}
+
+// runBytecode lowers the module, generates bytecode and runs it. A panic counts
+// as a case that failed, so that the table is complete.
+func runBytecode(m *ir.Module, args []*ir.Tensor) (got []*ir.Tensor, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	if _, err := passes.Run(context.Background(), m, passes.Pipeline, passes.RunOptions{}); err != nil {
+		return nil, err
 	}
-	got, err := ir.Eval(context.Background(), m.Main(), args, nil)
+	img, _, err := bytecode.Generate(m, nil)
 	if err != nil {
-		return fmt.Errorf("evaluation: %w", err)
+		return nil, err
 	}
-	for i, r := range m.Main().Results {
+	data, err := img.Encode()
+	if err != nil {
+		return nil, err
+	}
+	program, err := runtime.LoadBytes(data)
+	if err != nil {
+		return nil, err
+	}
+	session, err := program.NewSession(runtime.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer session.Close()
+	var in, out [][]byte
+	for _, a := range args {
+		in = append(in, a.Data())
+	}
+	results := m.Main().Results
+	for _, r := range results {
+		out = append(out, make([]byte, len(ir.NewTensor(r.Value.Type).Data())))
+	}
+	if err := session.Run(in, out); err != nil {
+		return nil, err
+	}
+	got = make([]*ir.Tensor, len(out))
+	for i, r := range results {
+		if got[i], err = ir.TensorFromData(r.Value.Type, out[i]); err != nil {
+			return nil, err
+		}
+	}
+	return got, nil
+}
+
+func sameOutputs(got, want []*ir.Tensor) error {
+	if len(got) > len(want) {
+		return fmt.Errorf("%d outputs, expected %d", len(got), len(want))
+	}
+	for i := range got {
 		if got[i].Type.DType != want[i].Type.DType {
-			return fmt.Errorf("output %s is %s, expected %s", r.Name, got[i].Type, want[i].Type)
+			return fmt.Errorf("output %d is %s, expected %s", i, got[i].Type, want[i].Type)
 		}
 		limit := 1e-4 // some expected values are given in four decimals
 		switch {
@@ -122,61 +252,138 @@ func runCase(dir string) error {
 			limit = 2e-2
 		}
 		if d := maxDiff(got[i], want[i]); d > limit {
-			return fmt.Errorf("output %s (%s, expected %s) differs by %g", r.Name, got[i].Type, want[i].Type, d)
+			return fmt.Errorf("output %d (%s, expected %s) differs by %g", i, got[i].Type, want[i].Type, d)
 		}
 	}
 	return nil
 }
 
-// excused tells why a supported operator may fail in a case.
-var excused = regexp.MustCompile(`training mode|block_size=|element type (u?int[24]|float[48]|string)|output 1, "z", is used|only tensors are supported`)
+// excused tells why a promised operator may fail to be imported in a case that
+// does not count.
+var excused = regexp.MustCompile(`training mode|element type (u?int[24]|float[48]|string)|output 1, "z", is used|only tensors are supported`)
 
-// TestConformance runs the official cases of every supported operator.
-func TestConformance(t *testing.T) {
-	for _, suite := range []struct {
+// TestOfficialCases runs the official cases of every operator, through the
+// interpreter and through bytecode, and prints the table of what passed and a
+// line for every case of a promised operator that did not.
+func TestOfficialCases(t *testing.T) {
+	type suite struct {
 		dir   string
-		least int // cases that must pass
-	}{
-		{"onnx-node-tests", 500},
-		{"onnx-pytorch-tests/pytorch-converted", 78},
-		{"onnx-pytorch-tests/pytorch-operator", 30},
-		{"onnx-ort-tests", 101},
-	} {
-		t.Run(suite.dir, func(t *testing.T) {
-			root := shared(t, filepath.FromSlash(suite.dir))
-			entries, err := os.ReadDir(root)
-			if err != nil {
-				t.Fatal(err)
+		cases []*officialCase
+	}
+	suites := []*suite{{dir: "onnx-node-tests"}, {dir: "onnx-pytorch-tests/pytorch-converted"}, {dir: "onnx-pytorch-tests/pytorch-operator"}, {dir: "onnx-ort-tests"}}
+	var all []*officialCase
+	for _, s := range suites {
+		root := shared(t, filepath.FromSlash(s.dir))
+		entries, err := os.ReadDir(root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			s.cases = append(s.cases, runCase(filepath.Join(root, e.Name())))
+		}
+		all = append(all, s.cases...)
+	}
+
+	var text strings.Builder
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(w, "\t \tcases\tinterpreter\tbytecode\tcases that count\tinterpreter\tbytecode\t\n")
+	line := func(name string, cases []*officialCase) (total, counted tally) {
+		for _, c := range cases {
+			total.add(c)
+			if c.promised {
+				counted.add(c)
 			}
-			passed, left := 0, 0
-			for _, e := range entries {
-				err := runCase(filepath.Join(root, e.Name()))
-				if err == nil {
-					passed++
-					continue
-				}
-				left++
-				if excused.MatchString(err.Error()) {
-					continue
-				}
-				var u *UnsupportedError
-				if !errors.As(err, &u) || slices.ContainsFunc(u.Items, func(it Unsupported) bool { return slices.Contains(supportedOps, it.Op) }) {
-					t.Errorf("%s: %v", e.Name(), err)
-				}
+		}
+		fmt.Fprintf(w, "%s\t \t%d\t%d\t%d\t%d\t%d\t%d\t\n", name, total.cases, total.interpreter, total.bytecode, counted.cases, counted.interpreter, counted.bytecode)
+		return total, counted
+	}
+	for _, op := range promisedOps {
+		var cases []*officialCase
+		for _, c := range all {
+			if slices.Contains(c.ops, op) {
+				cases = append(cases, c)
 			}
-			t.Logf("%d cases pass, %d use what is not supported", passed, left)
-			if passed < suite.least {
-				t.Errorf("%d cases pass, expected at least %d", passed, suite.least)
+		}
+		line(op, cases)
+	}
+	totals, counts := make([]tally, len(suites)), make([]tally, len(suites))
+	for i, s := range suites {
+		totals[i], counts[i] = line(s.dir, s.cases)
+	}
+	line("all", all)
+	w.Flush()
+	fmt.Fprintf(&text, "\nnot passed:\n")
+	for _, c := range all {
+		if c.imported != nil {
+			fmt.Fprintf(&text, "  %s (%s): %s\n", c.name, c.mark(), oneLine(c.imported))
+			c.judge(t)
+		} else if c.compiled != nil {
+			if c.promised && !strings.Contains(c.compiled.Error(), "bytecode has no") {
+				t.Errorf("%s (bytecode): %v", c.name, c.compiled)
 			}
-		})
+			fmt.Fprintf(&text, "  %s (%s, bytecode): %s\n", c.name, c.mark(), oneLine(c.compiled))
+		}
+	}
+	t.Log("\n" + text.String())
+
+	if n := counts[0]; n.interpreter*100 < n.cases*leastInterpreter || n.bytecode*100 < n.cases*leastBytecode {
+		t.Errorf("of %d cases of %s that count %d pass in the interpreter and %d as bytecode, expected %d %% and %d %%",
+			n.cases, suites[0].dir, n.interpreter, n.bytecode, leastInterpreter, leastBytecode)
+	}
+	for i := 1; i < len(suites); i++ {
+		if n := counts[i]; n.interpreter < n.cases || n.bytecode*100 < n.cases*leastBytecodeOther {
+			t.Errorf("of %d cases of %s that count %d pass in the interpreter and %d as bytecode, expected all and %d %%",
+				n.cases, suites[i].dir, n.interpreter, n.bytecode, leastBytecodeOther)
+		}
 	}
 }
 
-// TestSupportedOps checks that the list above is complete in the table.
-func TestSupportedOps(t *testing.T) {
-	for _, op := range supportedOps {
-		if _, ok := handlers[operator{"", op}]; !ok {
-			t.Errorf("no handler for %s", op)
+// Shares of the official node tests that count and must pass, in percent, and
+// of the other suites, all of which the interpreter passes.
+const (
+	leastInterpreter   = 98
+	leastBytecode      = 28
+	leastBytecodeOther = 5
+)
+
+// tally counts cases and how many pass either way.
+type tally struct{ cases, interpreter, bytecode int }
+
+func (s *tally) add(c *officialCase) {
+	s.cases++
+	if c.imported == nil {
+		s.interpreter++
+		if c.compiled == nil {
+			s.bytecode++
 		}
 	}
+}
+
+func (c *officialCase) mark() string {
+	if c.promised {
+		return "counts"
+	}
+	return "does not count"
+}
+
+// judge fails the test for a case that is neither out of the promise nor
+// excused.
+func (c *officialCase) judge(t *testing.T) {
+	var u *UnsupportedError
+	switch {
+	case !c.promised && excused.MatchString(c.imported.Error()):
+	case errors.As(c.imported, &u) && !slices.ContainsFunc(u.Items, func(it Unsupported) bool { return slices.Contains(promisedOps, it.Op) }):
+	default:
+		t.Errorf("%s: %v", c.name, c.imported)
+	}
+}
+
+// oneLine shortens a reason to its first line.
+func oneLine(err error) string {
+	s := strings.Join(strings.Fields(err.Error()), " ")
+	s = strings.TrimPrefix(s, "model.onnx: ")
+	if len(s) > 160 {
+		s = s[:160] + "..."
+	}
+	return s
 }

@@ -348,7 +348,7 @@ func TestUnsupported(t *testing.T) {
 		Input: values("x"), Output: values("y"),
 		Node: []*onnxpb.Node{
 			node("Foo", "x", "a"), node("Relu", "a", "b"), node("Foo", "b", "c"), node("Sign", "x", "d"),
-			node("BatchNormalization", "x x x x x", "e", intAttr("training_mode", 1)),
+			node("BatchNormalization", "x x x x x", "e", intAttr("spatial", 0)),
 			node("Conv", "x x", "f"), // wrong, but what is unsupported comes first
 			node("Bar", "f", "g"),
 			node("Max", "a b c d e g", "y"),
@@ -363,7 +363,7 @@ func TestUnsupported(t *testing.T) {
 	want := `m.onnx: not supported:
   Foo (node "Foo#0", "Foo#2")
   com.evil.Sign (node "Sign#3")
-  BatchNormalization: in training mode; export the model in evaluation mode (node "BatchNormalization#4")
+  BatchNormalization: with spatial=0 (node "BatchNormalization#4")
   Bar (node "Bar#6")`
 	if err.Error() != want {
 		t.Errorf("got\n%s\nwant\n%s", err, want)

@@ -100,9 +100,10 @@ func variadic(op string) func(c *call) []*ir.Value {
 	}
 }
 
-// dropout does nothing at inference; its mask is all ones.
+// dropout does nothing at inference, nor with a ratio of 0; its mask is all
+// ones.
 func dropout(c *call) []*ir.Value {
-	if c.in(2) != nil {
+	if c.in(2) != nil && !c.dropsNothing() {
 		if off, ok := c.constIn(2, "training mode").Splat(); !ok || off != 0 {
 			c.unsupportedf("in training mode; export the model in evaluation mode")
 		}
@@ -116,6 +117,15 @@ func dropout(c *call) []*ir.Value {
 		out = append(out, c.emit("expand", attrs{"shape": c.typ(0).Shape}, c.scalar(d, 1)))
 	}
 	return out
+}
+
+// dropsNothing reports a ratio that is given and is 0.
+func (c *call) dropsNothing() bool {
+	if c.in(1) == nil {
+		return false
+	}
+	ratio, ok := c.constIn(1, "ratio").Splat()
+	return ok && ratio == 0
 }
 
 func leakyRelu(c *call) []*ir.Value {

@@ -24,18 +24,67 @@ func qlinearConv(c *call) []*ir.Value {
 	return one(c.emit("qlinear_conv", c.convAttrs(c.typ(0), c.typ(3)), c.args...))
 }
 
-// noBlocks refuses quantization in blocks along an axis.
-func (c *call) noBlocks() {
-	if c.int("block_size", 0) != 0 {
-		c.unsupportedf("with block_size=%d", c.int("block_size", 0))
+// blocks are runs of equal length along an axis that share a scale and a zero
+// point. As rows of a matrix they are quantized along one axis.
+type blocks struct {
+	shape, split, perm []int
+	rows, size         int
+}
+
+// blocks returns how x is cut, nil when there is one scale or one an axis.
+func (c *call) blocks() *blocks {
+	size := c.int("block_size", 0)
+	if size == 0 {
+		return nil
 	}
+	shape, scale := c.typ(0).Shape, c.typ(1).Shape
+	axis := c.axis(c.int("axis", 1), len(shape))
+	if size < 0 || shape[axis]%size != 0 {
+		c.unsupportedf("with block_size=%d for %d elements along the axis", size, shape[axis])
+	}
+	want := slices.Clone(shape)
+	want[axis] /= size
+	if !ir.SameShape(scale, want) {
+		c.failf("the scale is %s, expected %s for blocks of %d", c.typ(1), ir.ShapeString(want), size)
+	}
+	n := &blocks{shape: shape, split: slices.Insert(slices.Clone(want), axis+1, size), rows: elems(want), size: size}
+	for a := range n.split {
+		if a != axis+1 {
+			n.perm = append(n.perm, a)
+		}
+	}
+	n.perm = append(n.perm, axis+1)
+	return n
+}
+
+// quantizer emits a quantization or its inverse, of blocks where x has them.
+func (c *call) quantizer(op string, a attrs, x, scale, zero *ir.Value) *ir.Value {
+	n := c.blocks()
+	if n == nil {
+		a["axis"] = c.int("axis", 1)
+		return c.emit(op, a, x, scale, c.likeScale(zero))
+	}
+	row := func(v *ir.Value) *ir.Value {
+		if v == nil {
+			return nil
+		}
+		return c.reshape(v, []int{n.rows})
+	}
+	x = c.reshape(c.emit("transpose", attrs{"perm": n.perm}, c.reshape(x, n.split)), []int{n.rows, n.size})
+	a["axis"] = 0
+	y := c.emit(op, a, x, row(scale), row(zero))
+	cut := make([]int, len(n.split))
+	back := make([]int, len(n.split))
+	for i, from := range n.perm {
+		cut[i], back[from] = n.split[from], i
+	}
+	return c.reshape(c.emit("transpose", attrs{"perm": back}, c.reshape(y, cut)), n.shape)
 }
 
 // quantizeLinear: the result has the zero point's type or, from version 21 on,
 // that of an attribute; otherwise it is uint8. Narrower integers are those of 8
 // bits, limited.
 func quantizeLinear(c *call) []*ir.Value {
-	c.noBlocks()
 	zero := c.in(2)
 	out := DType(c.int("output_dtype", 0))
 	if zero != nil {
@@ -47,11 +96,11 @@ func quantizeLinear(c *call) []*ir.Value {
 	if p := DType(c.int("precision", 0)); p != Undefined && p != Float32 {
 		c.unsupportedf("with precision %s", p)
 	}
-	a := attrs{"axis": c.int("axis", 1)}
+	a := attrs{}
 	if zero == nil && out != Undefined {
 		a["to"] = irTypes[out].String()
 	}
-	y := c.emit("quantize_linear", a, c.args[0], c.args[1], c.likeScale(zero))
+	y := c.quantizer("quantize_linear", a, c.args[0], c.args[1], zero)
 	if out == Undefined || out.Bits() >= 8 {
 		return one(y)
 	}
@@ -65,11 +114,10 @@ func quantizeLinear(c *call) []*ir.Value {
 }
 
 func dequantizeLinear(c *call) []*ir.Value {
-	c.noBlocks()
 	if out := DType(c.int("output_dtype", 0)); out != Undefined && irTypes[out] != c.typ(1).DType {
 		c.unsupportedf("to element type %s with a scale of %s", out, c.typ(1).DType)
 	}
-	return one(c.emit("dequantize_linear", attrs{"axis": c.int("axis", 1)}, c.args[0], c.args[1], c.likeScale(c.in(2))))
+	return one(c.quantizer("dequantize_linear", attrs{}, c.args[0], c.args[1], c.in(2)))
 }
 
 // likeScale gives a zero point of one element the shape of such a scale: some

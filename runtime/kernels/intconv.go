@@ -1,6 +1,9 @@
 package kernels
 
 import (
+"os"
+"strconv"
+
 	"fmt"
 	"slices"
 )
@@ -236,6 +239,8 @@ func (b *intBuilder) tile(groups, outs int) int {
 			best, bestCost = float64(tile), cost
 		}
 	}
+	if v := os.Getenv("KT"); v != "" { best, _ = strconv.ParseFloat(v, 64) }
+	println("tile", int(best))
 	return int(best)
 }
 

@@ -1,0 +1,128 @@
+package passes
+
+import "github.com/billnet/billnet/ir"
+
+var _ = register(&Pass{
+	Name: "split-signs",
+	Doc: "A sign of floats, whose sign(0) is 0, becomes the ternary join of x > 0 and x < 0. Signs over integers are comparisons by then; " +
+		"what is left stands behind a float layer.",
+	Class: Exact,
+	After: []string{"fuse-bn-threshold"},
+	Run: eachFunc(func(c *Context, f *ir.Func) error {
+		return rewrite(f, func(rw *rewriter, n *ir.Node) []*ir.Value {
+			if n.Op.Name != "sign" || n.In(0).DType != ir.F32 || ir.ConstOf(n.Args[0]) != nil || n.Result().Type.Rank() < 3 {
+				return nil
+			}
+			x := n.Args[0]
+			return []*ir.Value{rw.Op("to_float", nil, rw.Op("join", nil, rw.Op("step", nil, x), rw.Op("step", nil, rw.Op("neg", nil, x))))}
+		})
+	}),
+})
+
+var _ = register(&Pass{
+	Name: "ternary-planes",
+	Doc: "A convolution of ternary values becomes one of bits: w*(p - n) is the convolution of the concatenation of p and n with the weights w and -w. " +
+		"Pooling, comparisons and moves of ternary values likewise act on the two bits.",
+	Class: Exact,
+	After: []string{"split-signs"},
+	Run: eachFunc(func(c *Context, f *ir.Func) error {
+		return rewrite(f, joinLayout, joinPool, joinThreshold, joinConv)
+	}),
+})
+
+// joinLayout: an operation that only moves elements moves both bits.
+func joinLayout(rw *rewriter, n *ir.Node) []*ir.Value {
+	switch n.Op.Name {
+	case "transpose", "reshape", "squeeze", "unsqueeze", "gather", "slice", "expand", "identity", "tile":
+	default:
+		return nil
+	}
+	j := ir.Def(n.Args[0])
+	if !j.Is("join") {
+		return nil
+	}
+	move := func(v *ir.Value) *ir.Value {
+		return rw.Op(n.Op.Name, n.Attrs, append([]*ir.Value{v}, n.Args[1:]...)...)
+	}
+	return []*ir.Value{rw.Op("join", nil, move(j.Args[0]), move(j.Args[1]))}
+}
+
+// joinPool: the largest of ternary values is +1 where any is, -1 where all are.
+func joinPool(rw *rewriter, n *ir.Node) []*ir.Value {
+	if n.Op.Name != "max_pool" || len(n.Results) != 1 {
+		return nil
+	}
+	j := ir.Def(n.Args[0])
+	if !j.Is("join") {
+		return nil
+	}
+	return []*ir.Value{rw.Op("join", nil, rw.Op("max_pool", n.Attrs, j.Args[0]), rw.Op("min_pool", n.Attrs, j.Args[1]))}
+}
+
+// joinThreshold: v >= 1 is pos, v >= 0 is not neg.
+func joinThreshold(rw *rewriter, n *ir.Node) []*ir.Value {
+	if n.Op.Name != "threshold" {
+		return nil
+	}
+	j := ir.Def(n.Args[0])
+	t, okT := splat(n.Args[1])
+	flip, okF := splat(n.Args[2])
+	if !j.Is("join") || !okT || !okF || t < 0 || t > 1 {
+		return nil
+	}
+	y := j.Args[0]
+	if t == 0 {
+		y = rw.Op("bit_not", nil, j.Args[1])
+	}
+	if flip == 1 {
+		y = rw.Op("bit_not", nil, y)
+	}
+	if n.Bool("signed") {
+		y = rw.Op("recode", nil, y)
+	}
+	return []*ir.Value{y}
+}
+
+// joinConv: a convolution of pos - neg is one of both, group by group.
+func joinConv(rw *rewriter, n *ir.Node) []*ir.Value {
+	if n.Op.Name != "iconv" || n.Arg(2) != nil {
+		return nil
+	}
+	j, w := ir.Def(n.Args[0]), ir.ConstOf(n.Args[1])
+	if !j.Is("join") || w == nil || w.Type.DType != ir.SBit && w.Type.DType != ir.Tern {
+		return nil
+	}
+	attrs := map[string]any{}
+	for _, a := range []string{"groups", "stride", "pad", "dilation"} {
+		if v, ok := n.Attrs[a]; ok {
+			attrs[a] = v
+		}
+	}
+	return []*ir.Value{rw.Op("bconv", attrs, concatGroups(rw, j.Args[0], j.Args[1], n.Int("groups")), rw.Const(withNegative(w)))}
+}
+
+// concatGroups puts the channels of q behind those of p in every group.
+func concatGroups(rw *rewriter, p, q *ir.Value, groups int) *ir.Value {
+	if groups == 1 {
+		return rw.Op("concat", map[string]any{"axis": 1}, p, q)
+	}
+	s := p.Type.Shape
+	split := append([]int{s[0], groups, s[1] / groups}, s[2:]...)
+	part := func(v *ir.Value) *ir.Value { return rw.Op("reshape", map[string]any{"shape": split}, v) }
+	both := rw.Op("concat", map[string]any{"axis": 2}, part(p), part(q))
+	return rw.Op("reshape", map[string]any{"shape": append([]int{s[0], 2 * s[1]}, s[2:]...)}, both)
+}
+
+// withNegative returns weights [O,2I,...]: w, then -w.
+func withNegative(w *ir.Tensor) *ir.Tensor {
+	s := append([]int{}, w.Type.Shape...)
+	row := w.Len() / s[0]
+	s[1] *= 2
+	out := ir.NewTensor(ir.T(w.Type.DType, s...))
+	for o := range s[0] {
+		for i, v := range w.I[o*row : (o+1)*row] {
+			out.I[2*o*row+i], out.I[(2*o+1)*row+i] = v, -v
+		}
+	}
+	return out
+}

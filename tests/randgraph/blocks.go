@@ -1,0 +1,212 @@
+package randgraph
+
+import "github.com/billnet/billnet/ir"
+
+// block appends one block behind a binary activation.
+func (g *gen) block(x act) act {
+	switch g.n(12) {
+	case 0, 1:
+		return g.convBlock(x)
+	case 2:
+		return g.activation(g.norm(g.linear(x.v, g.between(1, 10))))
+	case 3:
+		return act{g.pool(x.v), x.signed}
+	case 4, 5:
+		return g.gate(x)
+	case 6, 7, 8:
+		return g.mux(x)
+	case 9:
+		return g.concat(x)
+	case 10:
+		return g.move(x)
+	default: // a fork: two consumers of x, joined by a sum of integers' norms
+		a, b := g.convBlock(x), g.sameBlock(x)
+		if g.p(0.5) {
+			g.result(a.v)
+			return b
+		}
+		g.result(b.v)
+		return a
+	}
+}
+
+// convBlock is convolution, norm and activation, with pooling in any place.
+func (g *gen) convBlock(x act) act {
+	z := g.conv(x.v, false)
+	if g.p(0.2) {
+		z = g.pool(z)
+	}
+	z = g.norm(z)
+	if g.p(0.15) {
+		z = g.pool(z)
+	}
+	return g.activation(z)
+}
+
+// sameBlock keeps the shape and the encoding of x.
+func (g *gen) sameBlock(x act) act {
+	z := x.v
+	if g.p(0.3) {
+		z = g.linear(z, g.channels(z))
+	} else {
+		z = g.conv(z, true)
+	}
+	z = g.norm(z)
+	for {
+		if y := g.step(z); y.signed == x.signed {
+			if g.c.Taps {
+				g.result(y.v)
+			}
+			return y
+		}
+	}
+}
+
+// gate joins a block and its input: OR in its three forms, AND, or the product
+// of signs.
+func (g *gen) gate(x act) act {
+	f := g.sameBlock(x)
+	a, b := f.v, x.v
+	if g.p(0.5) {
+		a, b = b, a
+	}
+	form := g.n(6)
+	switch {
+	case form == 0 && !x.signed:
+		return act{g.op("min", nil, a, b), false}
+	case form == 1:
+		return act{g.op("mul", nil, a, b), x.signed}
+	case form == 2 && !x.signed && g.has(OrSum):
+		return act{g.op("sub", nil, g.op("add", nil, a, b), g.op("mul", nil, a, b)), false}
+	case form == 3 && !x.signed && g.has(OrClip):
+		return act{g.op("clip", nil, g.op("add", nil, a, b), g.scalar(0), g.scalar(1)), false}
+	}
+	return act{g.op("max", nil, a, b), x.signed}
+}
+
+// selector is the thresholded global average pooling of x, over every axis or
+// all but time: the bit as a float and as a bool.
+func (g *gen) selector(x *ir.Value) (s, cond *ir.Value) {
+	rank := x.Type.Rank()
+	var axes []int
+	for a := 2; a < rank; a++ {
+		axes = append(axes, a)
+	}
+	if rank == 5 && g.p(0.3) {
+		axes = axes[1:]
+	}
+	m := g.op("reduce_mean", map[string]any{"axes": axes, "keepdims": true}, x)
+	t := func(c int) float32 {
+		v := g.channelValue(m, c)
+		if g.p(0.3) {
+			v += pick[float32](g, 0.1, -0.1, 1e-7)
+		}
+		return v
+	}
+	var th *ir.Value
+	if g.p(0.5) {
+		th = g.perChannel(m, t)
+	} else {
+		th = g.scalar(float64(t(0)))
+	}
+	switch g.n(3) {
+	case 0:
+		cond = g.op("greater", nil, m, th)
+	case 1:
+		cond = g.op("greater_or_equal", nil, g.op("sub", nil, m, th), g.scalar(0))
+	default:
+		cond = g.op("greater", nil, g.op("sub", nil, m, th), g.scalar(0))
+	}
+	s = g.op("cast", map[string]any{"to": "f32"}, cond)
+	if g.c.Taps {
+		g.result(s)
+	}
+	return s, cond
+}
+
+// mux is a residual behind a multiplexer, or the MUX-OR residual, with a
+// selector a channel or a bit for every position.
+func (g *gen) mux(x act) act {
+	f := g.sameBlock(x)
+	s, cond := g.selector(x.v)
+	if g.p(0.15) && !x.signed {
+		if y := g.sameBlock(x); !y.signed {
+			s, cond = y.v, nil
+		}
+	}
+	a, b := f.v, x.v
+	if g.p(0.3) {
+		a, b = b, a
+	}
+	if !x.signed && g.p(0.4) {
+		b = g.op("max", nil, a, b)
+	}
+	if cond != nil && g.has(MuxWhere) && (g.p(0.2) || x.signed) {
+		return act{g.op("where", nil, cond, b, a), x.signed}
+	}
+	if x.signed { // products of 0/1 and -1/+1 are no logic; the sum is the multiplexer all the same
+		return f
+	}
+	one := g.scalar(1)
+	inv := g.op("sub", nil, one, s)
+	p, q := g.op("mul", nil, s, b), g.op("mul", nil, inv, a)
+	if g.p(0.5) {
+		p = g.op("mul", nil, b, s)
+	}
+	if g.p(0.5) {
+		p, q = q, p
+	}
+	return act{g.op("add", nil, p, q), false}
+}
+
+// concat joins branches along the channels, behind their activations or in
+// front of the norm.
+func (g *gen) concat(x act) act {
+	if g.has(SumConcat) && g.p(0.4) {
+		z := g.op("concat", map[string]any{"axis": 1}, g.convTo(x.v, g.between(1, 5), 1, g.p(0.5), true), g.convTo(x.v, g.between(1, 5), 1, g.p(0.5), true))
+		return g.activation(g.norm(z))
+	}
+	axis := 1
+	if g.p(0.2) {
+		axis = g.between(2, x.v.Type.Rank()-1)
+	}
+	return act{g.op("concat", map[string]any{"axis": axis}, x.v, g.sameBlock(x).v), x.signed}
+}
+
+// move slices channels, gathers frames or swaps axes.
+func (g *gen) move(x act) act {
+	rank := x.v.Type.Rank()
+	axis := g.between(1, rank-1)
+	size := g.shape(x.v)[axis]
+	switch g.n(4) {
+	case 0:
+		from := g.n(size)
+		to := g.between(from+1, size)
+		return act{g.op("slice", map[string]any{"axes": []int{axis}, "starts": []int{from}, "ends": []int{to}}, x.v), x.signed}
+	case 1:
+		idx := make([]int64, g.between(1, size))
+		for i := range idx {
+			idx[i] = int64(g.between(-size, size-1))
+		}
+		return act{g.op("gather", map[string]any{"axis": axis}, x.v, g.tensor(ir.IntTensor(ir.I64, idx, len(idx)))), x.signed}
+	case 2:
+		if rank < 4 {
+			return x
+		}
+		perm := []int{0, 1}
+		for a := rank - 1; a > 1; a-- {
+			perm = append(perm, a)
+		}
+		return act{g.op("transpose", map[string]any{"perm": perm}, x.v), x.signed}
+	default:
+		if size < 2 {
+			return x
+		}
+		from := g.between(1, size-1)
+		n := g.node("split", map[string]any{"axis": axis, "sizes": []int{from, size - from}}, x.v)
+		if g.p(0.5) {
+			return act{n.Results[1], x.signed}
+		}
+		return act{n.Results[0], x.signed}
+	}
+}
