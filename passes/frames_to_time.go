@@ -47,14 +47,17 @@ func framesToTime(rw *rewriter, n *ir.Node) []*ir.Value {
 		window3(attrs, r-2)
 		attrs["kernel"] = append(slices.Repeat([]int{1}, 5-r), n.Ints("kernel")...)
 	case "threshold":
-		if n.Int("axis") != 1 {
+		if n.Int("axis") != 1 || !isFromClip(n.Args[0]) {
 			return nil
 		}
 	case "recode", "bit_not":
+		if !isFromClip(n.Args[0]) {
+			return nil
+		}
 	case "bit_and", "bit_or", "bit_xor", "join", "mux", "mux_or":
 		data = len(args)
 		for _, a := range args {
-			if !ir.SameShape(a.Type.Shape, n.Result().Type.Shape) {
+			if !ir.SameShape(a.Type.Shape, n.Result().Type.Shape) || !isFromClip(a) {
 				return nil
 			}
 		}
@@ -118,6 +121,17 @@ func unitReshape(rw *rewriter, n *ir.Node) []*ir.Value {
 		last = p
 	}
 	return []*ir.Value{reshapeTo(rw, n.Args[0], n.Result().Type.Shape)}
+}
+
+// isFromClip reports whether v was made by fromClip: an elementwise operation is
+// worth wrapping only between layers that are.
+func isFromClip(v *ir.Value) bool {
+	t := ir.Def(v)
+	if !t.Is("transpose") {
+		return false
+	}
+	r := ir.Def(t.Args[0])
+	return isReshape(r) && isMap(r.In(0))
 }
 
 // mergeFrames: a sequence [1,C,T,H,W] transposed and reshaped to T pictures and

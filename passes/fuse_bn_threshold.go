@@ -23,6 +23,7 @@ var _ = register(&Pass{
 		rules := append([]rule{
 			func(rw *rewriter, n *ir.Node) []*ir.Value { return fuseStep(rw, c, r, n) },
 			func(rw *rewriter, n *ir.Node) []*ir.Value { return fuseSign(rw, c, r, n) },
+			func(rw *rewriter, n *ir.Node) []*ir.Value { return fuseLevels(rw, c, r, n) },
 			liftPool, stepOfBit}, integerRules(r)...)
 		return rewrite(f, rules...)
 	}),
@@ -41,10 +42,16 @@ func fuseStep(rw *rewriter, c *Context, r *ranger, n *ir.Node) []*ir.Value {
 }
 
 func thresholdOf(rw *rewriter, c *Context, r *ranger, step *ir.Node) *ir.Value {
-	ch := findChain(step)
+	ch := findChain(step.Args[0])
 	if ch == nil {
 		return nil
 	}
+	ch.step = step
+	return ch.threshold(rw, c, r, step.Bool("signed"))
+}
+
+// threshold searches the chain's activation and returns the comparison.
+func (ch *chain) threshold(rw *rewriter, c *Context, r *ranger, signed bool) *ir.Value {
 	cert, err := ch.search(r.of(ch.z))
 	if err != nil {
 		rw.Err = err
@@ -55,7 +62,7 @@ func thresholdOf(rw *rewriter, c *Context, r *ranger, step *ir.Node) *ir.Value {
 	}
 	t, flip := cert.constants()
 	c.Certs = append(c.Certs, *cert)
-	return rw.Op("threshold", map[string]any{"signed": step.Bool("signed"), "axis": ch.axis}, ch.z, rw.Const(t), rw.Const(flip))
+	return rw.Op("threshold", map[string]any{"signed": signed, "axis": ch.axis}, ch.z, rw.Const(t), rw.Const(flip))
 }
 
 // fuseSign: a sign over a chain is the pair of comparisons x > 0 and x >= 0.
@@ -73,7 +80,7 @@ func fuseSign(rw *rewriter, c *Context, r *ranger, n *ir.Node) []*ir.Value {
 		return s
 	}
 	pos := step(true, false)
-	if rw.Err != nil || findChain(pos) == nil {
+	if rw.Err != nil || findChain(n.Args[0]) == nil {
 		return nil
 	}
 	p, q := thresholdOf(rw, c, r, pos), thresholdOf(rw, c, r, step(false, false))
@@ -89,67 +96,58 @@ func fuseSign(rw *rewriter, c *Context, r *ranger, n *ir.Node) []*ir.Value {
 	return []*ir.Value{rw.Op("to_float", nil, y)}
 }
 
-// chain is a step over per-channel float operations over an integer.
+// chain is an activation over per-channel float operations over an integer. The
+// activation is a step or, with grid, the comparison grid(x) >= level.
 type chain struct {
 	z     *ir.Value
 	base  *ir.Node   // to_float or affine
 	ops   []*ir.Node // from the base outward
 	which []int      // the operand of every op that carries the chain
 	step  *ir.Node
+	grid  []*ir.Node // quantize_linear, then clip
+	level int64
 	axis  int // of the channels in z
 	c     int // number of channels
 }
 
-// findChain follows a step's operand back to an integer.
-func findChain(n *ir.Node) *chain {
-	if n.Op.Name != "step" || n.In(0).DType != ir.F32 {
+// findChain follows a float value back to an integer.
+func findChain(v *ir.Value) *chain {
+	if v.Type.DType != ir.F32 || v.Type.Rank() < 2 {
 		return nil
 	}
-	ch := &chain{step: n, axis: 1}
-	v := n.Args[0]
-	if v.Type.Rank() < 2 {
-		return nil
-	}
-	ch.c = v.Type.Shape[1]
+	shape := v.Type.Shape
+	ch := &chain{axis: 1, c: shape[1]}
 	for {
 		d := ir.Def(v)
-		if d == nil || !ir.SameShape(d.Result().Type.Shape, n.In(0).Shape) {
+		if d == nil || !ir.SameShape(d.Result().Type.Shape, shape) {
 			return nil
 		}
 		which := -1
 		switch d.Op.Name {
-		case "to_float", "affine":
-			if d.Op.Name == "affine" {
-				if d.In(1).Elems() > 1 || d.In(3).Elems() > 1 {
-					if a, _ := ir.Axis(d.Int("axis"), d.In(0).Rank()); a != 1 {
-						return nil
-					}
-				}
+		case "to_float":
+			ch.z, ch.base = d.Args[0], d
+			return ch
+		case "affine":
+			if a, _ := ir.Axis(d.Int("axis"), d.In(0).Rank()); a != 1 && (d.In(1).Elems() > 1 || d.In(2).Elems() > 1 || d.In(3).Elems() > 1) {
+				return nil
 			}
 			ch.z, ch.base = d.Args[0], d
 			return ch
 		case "batch_norm":
+			if which = 0; !soundNorm(d) {
+				return nil
+			}
+		case "neg", "relu":
 			which = 0
-			for i := 1; i < 5; i++ {
-				if p := ir.ConstOf(d.Args[i]); p == nil || !finite32(p) {
+		case "clip":
+			which = 0
+			for i := 1; i < len(d.Args); i++ {
+				if d.Args[i] != nil && (ir.ConstOf(d.Args[i]) == nil || !finite32(ir.ConstOf(d.Args[i]))) {
 					return nil
 				}
 			}
-			for _, x := range ir.ConstOf(d.Args[4]).F {
-				if x+float32(d.Float("epsilon")) <= 0 { // an infinite slope, or none
-					return nil
-				}
-			}
-		case "neg":
-			which = 0
-		case "add", "sub", "mul", "div":
-			for i := range 2 {
-				if p := ir.ConstOf(d.Args[1-i]); p != nil && finite32(p) && perChannel(p.Type.Shape, v.Type.Shape) && !(d.Op.Name == "div" && (i == 1 || hasZero(p))) {
-					which = i
-					break
-				}
-			}
-			if which < 0 {
+		case "add", "sub", "mul", "div", "min", "max":
+			if which = carrier(d, shape); which < 0 {
 				return nil
 			}
 		default:
@@ -159,6 +157,41 @@ func findChain(n *ir.Node) *chain {
 		ch.which = append([]int{which}, ch.which...)
 		v = d.Args[which]
 	}
+}
+
+// soundNorm reports whether a batch norm has constant, finite parameters and a
+// finite slope.
+func soundNorm(n *ir.Node) bool {
+	for i := 1; i < 5; i++ {
+		if p := ir.ConstOf(n.Args[i]); p == nil || !finite32(p) {
+			return false
+		}
+	}
+	for _, x := range ir.ConstOf(n.Args[4]).F {
+		if x+float32(n.Float("epsilon")) <= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// carrier returns which operand of a binary operation carries the chain, the
+// other being a finite constant for every channel; -1 when neither does.
+func carrier(n *ir.Node, shape []int) int {
+	if len(n.Args) != 2 {
+		return -1
+	}
+	for i := range 2 {
+		p := ir.ConstOf(n.Args[1-i])
+		if p == nil || !finite32(p) || !perChannel(p.Type.Shape, shape) {
+			continue
+		}
+		if n.Is("div") && (i == 1 || hasZero(p)) {
+			continue
+		}
+		return i
+	}
+	return -1
 }
 
 func hasZero(t *ir.Tensor) bool {
@@ -191,7 +224,7 @@ const maxEnumerated = 1 << 16
 // search finds every channel's threshold. It returns nil when the chain is no
 // monotone function that a threshold could stand for (a NaN appears).
 func (ch *chain) search(s span) (*Certificate, error) {
-	cert := &Certificate{Layer: ch.step.Loc.Name, Channels: make([]ChannelProof, ch.c)}
+	cert := &Certificate{Channels: make([]ChannelProof, ch.c)}
 	for i := range cert.Channels {
 		p := &cert.Channels[i]
 		p.Lo, p.Hi = s.at(i)
@@ -224,7 +257,7 @@ func (c *Certificate) constants() (t, flip *ir.Tensor) {
 // values, z[row][channel], and returns the bits in the same order.
 func (ch *chain) probe(z []int64) ([]int64, error) {
 	rows := len(z) / ch.c
-	shape := make([]int, ch.step.In(0).Rank())
+	shape := make([]int, ch.z.Type.Rank())
 	for i := range shape {
 		shape[i] = 1
 	}
@@ -255,12 +288,19 @@ func (ch *chain) probe(z []int64) ([]int64, error) {
 			return nil, err
 		}
 	}
-	if err := eval(ch.step, 0); err != nil {
-		return nil, err
+	for _, op := range ch.grid {
+		if err := eval(op, 0); err != nil {
+			return nil, err
+		}
+	}
+	if ch.step != nil {
+		if err := eval(ch.step, 0); err != nil {
+			return nil, err
+		}
 	}
 	bits := make([]int64, len(x.I))
 	for i, v := range x.I {
-		if v > 0 {
+		if ch.step != nil && v > 0 || ch.step == nil && v >= ch.level {
 			bits[i] = 1
 		}
 	}
@@ -379,20 +419,12 @@ const (
 	realTie  = 400
 )
 
-// searchReal solves A*z + B > 0 over the real numbers.
+// searchReal searches with the chain's value over the real numbers.
 func (ch *chain) searchReal(cert *Certificate) error {
 	for i := range cert.Channels {
-		a, b := ch.coefficients(i)
 		p := &cert.Channels[i]
 		bit := func(z int64) int64 {
-			az := real(0).Mul(a, real(float64(z)))
-			v := real(0).Add(az, b)
-			scale := max(az.MantExp(nil), b.MantExp(nil))
-			x := float64(v.Sign())
-			if v.Sign() != 0 && v.MantExp(nil) < scale-realTie {
-				x = 0
-			}
-			if ir.StepScalar(ch.step, x) {
+			if ch.realBit(ch.realValue(i, z)) {
 				return 1
 			}
 			return 0
@@ -407,55 +439,113 @@ func (ch *chain) searchReal(cert *Certificate) error {
 			}
 		}
 		p.set(first, last, hi)
-		p.Margin, p.Bound = math.Inf(1), 0
-		if a.Sign() != 0 {
-			tie, _ := real(0).Quo(real(0).Neg(b), a).Float64()
-			p.Margin = tieDistance(tie, p.Lo, p.Hi)
-			p.Bound = ch.roundingBound(p, tie)
-		}
+		ch.margin(i, p, lo, hi)
 	}
 	return nil
 }
 
 func real(x float64) *big.Float { return new(big.Float).SetPrec(realPrec).SetFloat64(x) }
 
-// tieDistance is the distance from the tie point to the nearest integer of the
-// range.
-func tieDistance(tie float64, lo, hi int64) float64 {
-	near := math.Min(math.Max(math.Round(tie), float64(lo)), float64(hi))
-	return math.Abs(tie - near)
-}
-
-// coefficients returns A and B of the chain's real value A*z + B in channel i.
-func (ch *chain) coefficients(i int) (a, b *big.Float) {
+// realValue is the chain's value at z in a channel over the real numbers.
+func (ch *chain) realValue(c int, z int64) *big.Float {
 	at := func(v *ir.Value) *big.Float {
 		t := ir.ConstOf(v)
-		return real(t.Float(min(i, t.Len()-1)))
+		return real(t.Float(min(c, t.Len()-1)))
 	}
-	a = real(0).Quo(at(ch.base.Args[1]), at(ch.base.Args[2]))
-	b = at(ch.base.Args[3])
+	v := real(float64(z))
+	v.Mul(v, at(ch.base.Args[1])).Quo(v, at(ch.base.Args[2])).Add(v, at(ch.base.Args[3]))
 	for k, op := range ch.ops {
-		switch which := ch.which[k]; op.Op.Name {
+		which := ch.which[k]
+		switch op.Op.Name {
 		case "batch_norm":
 			s := real(0).Add(at(op.Args[4]), real(op.Float("epsilon")))
-			s = real(0).Quo(at(op.Args[1]), s.Sqrt(s))
-			a = real(0).Mul(a, s)
-			b = real(0).Add(real(0).Mul(real(0).Sub(b, at(op.Args[3])), s), at(op.Args[2]))
+			s.Sqrt(s)
+			v.Sub(v, at(op.Args[3])).Quo(v, s).Mul(v, at(op.Args[1])).Add(v, at(op.Args[2]))
 		case "neg":
-			a, b = real(0).Neg(a), real(0).Neg(b)
+			v.Neg(v)
+		case "relu":
+			v = larger(v, real(0))
+		case "clip":
+			if op.Arg(1) != nil {
+				v = larger(v, at(op.Args[1]))
+			}
+			if op.Arg(2) != nil {
+				v = smaller(v, at(op.Args[2]))
+			}
 		case "add":
-			b = real(0).Add(b, at(op.Args[1-which]))
+			v.Add(v, at(op.Args[1-which]))
 		case "sub":
-			if b = real(0).Sub(b, at(op.Args[1-which])); which == 1 {
-				a, b = real(0).Neg(a), real(0).Neg(b)
+			if v.Sub(v, at(op.Args[1-which])); which == 1 {
+				v.Neg(v)
 			}
 		case "mul":
-			a, b = real(0).Mul(a, at(op.Args[1-which])), real(0).Mul(b, at(op.Args[1-which]))
+			v.Mul(v, at(op.Args[1-which]))
 		case "div":
-			a, b = real(0).Quo(a, at(op.Args[1])), real(0).Quo(b, at(op.Args[1]))
+			v.Quo(v, at(op.Args[1]))
+		case "min":
+			v = smaller(v, at(op.Args[1-which]))
+		case "max":
+			v = larger(v, at(op.Args[1-which]))
 		}
 	}
-	return a, b
+	return v
+}
+
+func larger(a, b *big.Float) *big.Float {
+	if a.Cmp(b) >= 0 {
+		return a
+	}
+	return b
+}
+
+func smaller(a, b *big.Float) *big.Float {
+	if a.Cmp(b) <= 0 {
+		return a
+	}
+	return b
+}
+
+// tie is the chain's value at which the activation changes, and whether the
+// value itself still has the lower bit.
+func (ch *chain) tie() (at *big.Float, strict bool) {
+	if ch.step != nil {
+		return real(0), ch.step.Bool("strict")
+	}
+	// round(x/scale) >= level from x = (level - 1/2)*scale on; halves go to even.
+	s := real(ir.ConstOf(ch.grid[0].Args[1]).Float(0))
+	return s.Mul(s, real(float64(ch.level)-0.5)), ch.level%2 != 0
+}
+
+// realBit is the activation of a real value.
+func (ch *chain) realBit(v *big.Float) bool {
+	at, strict := ch.tie()
+	d := real(0).Sub(v, at)
+	if d.Sign() != 0 && d.MantExp(nil) < max(v.MantExp(nil), at.MantExp(nil))-realTie {
+		d.SetInt64(0)
+	}
+	return d.Sign() > 0 || d.Sign() == 0 && !strict
+}
+
+// margin records, in units of z, how far the tie is from the nearest value and
+// the bound of the source's rounding error. lo and hi are the neighbours of the
+// tie, or the ends of the range where the bit is constant.
+func (ch *chain) margin(c int, p *ChannelProof, lo, hi int64) {
+	at, _ := ch.tie()
+	a, b := ch.realValue(c, lo), ch.realValue(c, hi)
+	slope := real(0).Sub(b, a)
+	p.Margin, p.Bound = math.Inf(1), 0
+	if slope.Sign() == 0 || lo == hi {
+		return
+	}
+	slope.Quo(slope, real(float64(hi-lo)))
+	near := math.Inf(1)
+	for _, v := range []*big.Float{a, b} {
+		d := real(0).Sub(v, at)
+		x, _ := d.Quo(d, slope).Float64()
+		near = math.Min(near, math.Abs(x))
+	}
+	p.Margin = near
+	p.Bound = ch.roundingBound(p, math.Max(math.Abs(float64(lo)), math.Abs(float64(hi))))
 }
 
 // roundingBound bounds, in units of z, the error of a float32 evaluation of the

@@ -224,14 +224,23 @@ func sinkPool(rw *rewriter, n *ir.Node) []*ir.Value {
 	if n.Op.Name != "max_pool" || len(n.Results) != 1 {
 		return nil
 	}
-	z := unwrap(n.Args[0], "to_float")
-	if z == nil {
-		return nil
-	}
 	for i, p := range n.Ints("pad") {
 		if k := n.Ints("kernel"); p >= k[i%len(k)] {
 			return nil
 		}
+	}
+	if m := ir.Def(n.Args[0]); m.Is("mul") { // scaled by a positive number
+		for i := range 2 {
+			if z := unwrap(m.Args[i], "to_float"); z != nil && isScalarLike(m.In(1-i)) {
+				if s, ok := splat(m.Args[1-i]); ok && s > 0 {
+					return []*ir.Value{rw.Op("mul", nil, rw.Op("to_float", nil, rw.Op("max_pool", n.Attrs, z)), m.Args[1-i])}
+				}
+			}
+		}
+	}
+	z := unwrap(n.Args[0], "to_float")
+	if z == nil {
+		return nil
 	}
 	return []*ir.Value{rw.Op("to_float", nil, rw.Op("max_pool", n.Attrs, z))}
 }

@@ -47,10 +47,10 @@ func onPlanes(n *ir.Node) (planes []bool, ok bool) {
 		}
 	case "count":
 		axes := n.Ints("axes")
-		ok = isMap(n.In(0)) && n.In(0).DType.IsBit() && (slices.Equal(axes, []int{2, 3, 4}) || slices.Equal(axes, []int{3, 4}))
+		ok = isMap(n.In(0)) && n.In(0).DType == ir.Bit && (slices.Equal(axes, []int{2, 3, 4}) || slices.Equal(axes, []int{3, 4}))
 		planes[0] = true
 	case "threshold":
-		ok = isMap(n.In(0)) && planeInt(n.In(0).DType) && n.Int("axis") == 1 && n.In(0).Elems() > n.In(0).Shape[1]
+		ok = isMap(n.In(0)) && (n.In(0).DType == ir.I16 || n.In(0).DType == ir.I32) && n.Int("axis") == 1 && n.In(0).Elems() > n.In(0).Shape[1]
 		planes[0] = true
 	}
 	return planes, ok
@@ -145,12 +145,13 @@ func strideOf(n *ir.Node) (t, h, w int) {
 	return 1, 1, 1
 }
 
-// commonHalo returns the layout of maps: the halo that every convolution's taps
-// need at most, in phases where it is strided.
+// commonHalo returns the layout of maps: the halo that the taps of every
+// convolution and pool need at most, in phases where a convolution is strided.
 func commonHalo(f *ir.Func) ir.Layout {
 	l := ir.Layout{Planes: true, PT: 1, PH: 1, PW: 1}
 	for _, n := range f.Nodes {
-		if !n.Is("bconv") && !n.Is("iconv") {
+		pool := n.Is("max_pool") || n.Is("min_pool")
+		if !pool && !n.Is("bconv") && !n.Is("iconv") {
 			continue
 		}
 		if _, ok := onPlanes(n); !ok {
@@ -159,7 +160,12 @@ func commonHalo(f *ir.Func) ir.Layout {
 		need := [3]int{}
 		st, sh, sw := strideOf(n)
 		for a, s := range []int{st, sh, sw} {
-			need[a] = haloOf(n.In(0).Shape[2+a], n.Result().Type.Shape[2+a], n.In(1).Shape[2+a], s, attrAt(n, "dilation", a, 1), attrAt(n, "pad", a, 0))
+			in, out, dil, pad := n.In(0).Shape[2+a], n.Result().Type.Shape[2+a], attrAt(n, "dilation", a, 1), attrAt(n, "pad", a, 0)
+			if pool { // read in one phase
+				need[a] = max(pad, (out-1)*s+(n.Ints("kernel")[a]-1)*dil-pad-(in-1))
+			} else {
+				need[a] = haloOf(in, out, n.In(1).Shape[2+a], s, dil, pad)
+			}
 		}
 		l.HT, l.HH, l.HW = max(l.HT, need[0]), max(l.HH, need[1]), max(l.HW, need[2])
 	}

@@ -36,7 +36,7 @@ func lowerLSTM(rw *rewriter, c *Context, n *ir.Node) []*ir.Value {
 		}
 	}
 	rows := n.In(1).Shape[0]
-	ch := &chain{axis: 1, c: rows}
+	ch := &chain{axis: 1, c: rows, z: &ir.Value{Type: ir.T(ir.I32, 1, rows)}}
 	var err error
 	zf := &ir.Value{Type: ir.T(ir.F32, 1, rows)}
 	norm, err := ir.NewNode("batch_norm", append([]*ir.Value{zf}, n.Args[3:7]...), map[string]any{"epsilon": n.Float("epsilon")}, n.Loc)

@@ -14,12 +14,16 @@ var _ = register(&Pass{
 	Doc:   "Common subexpressions: nodes with the same operation, operands, attributes and payload become one.",
 	Class: Exact,
 	Run: eachFunc(func(c *Context, f *ir.Func) error {
-		mergeEqual(f)
+		mergeEqual(c, f)
 		return nil
 	}),
 })
 
-func mergeEqual(f *ir.Func) {
+func mergeEqual(c *Context, f *ir.Func) {
+	proofs := map[*ir.Tensor]*Certificate{}
+	for i := range c.Certs {
+		proofs[c.Certs[i].t] = &c.Certs[i]
+	}
 	seed := maphash.MakeSeed()
 	ids := map[*ir.Value]int{}
 	id := func(v *ir.Value) int {
@@ -50,6 +54,9 @@ func mergeEqual(f *ir.Func) {
 		}
 		if n.Const != nil {
 			fmt.Fprintf(&key, " %s %x", n.Const.Type, maphash.Bytes(seed, n.Const.Data()))
+			if p := proofs[n.Const]; p != nil { // equal thresholds of unequal accumulators have their own certificates
+				fmt.Fprintf(&key, " %v %v", p.Class, p.Channels)
+			}
 		}
 		k := key.String()
 		merged := false

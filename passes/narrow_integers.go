@@ -1,6 +1,10 @@
 package passes
 
-import "github.com/billnet/billnet/ir"
+import (
+	"slices"
+
+	"github.com/billnet/billnet/ir"
+)
 
 var _ = register(&Pass{
 	Name: "narrow-integers",
@@ -23,6 +27,9 @@ var _ = register(&Pass{
 			}
 			lo, hi := s.all()
 			to := ir.SmallestInt(lo, hi)
+			if to == ir.I8 && slices.ContainsFunc(uses[n.Result()], func(u *ir.Node) bool { return u.Is("threshold") }) {
+				to = ir.I16 // the narrowest planes that a threshold reads
+			}
 			if n.Arg(2) != nil || to == ir.I64 || !onlyReadBy(uses[n.Result()], "iconv", "threshold", "to_float") {
 				continue
 			}

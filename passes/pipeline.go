@@ -7,6 +7,7 @@ var Pipeline = []string{
 	"merge-equal",        // one value for equal constants, so that recognising patterns can compare values
 	"sink-transposes",    // before the activations are recognised: channels-last exports put transposes inside the idioms
 	"binary-activations", // comparisons become steps, the one form that every later pass knows
+	"multi-bit",          // likewise the few-bit quantizers
 	"merge-equal",        // the steps of one comparison written twice
 	"roll-lstm",          // before integers: it matches the source's own float cell
 	"integers",           // to_float moves from the inputs to the outputs
@@ -18,6 +19,7 @@ var Pipeline = []string{
 	"fuse-bn-threshold",  // and on from there
 	"lower-lstm",         // when its input became bits only now
 	"fuse-bn-threshold",  // behind it
+	"few-bit-planes",     // after every threshold is found
 	"ternary-planes",     // after every threshold is found: many a sign is no ternary value
 	"frames-to-time",     // once every layer is integer: float layers stay as they are
 	"sink-transposes",    // what the thresholds left between layers

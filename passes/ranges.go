@@ -71,14 +71,51 @@ func (r *ranger) compute(v *ir.Value) span {
 		return r.count(d)
 	case "max_pool", "min_pool":
 		return r.of(d.Args[0])
-	case "transpose", "reshape", "squeeze", "unsqueeze", "gather", "slice", "split", "identity":
+	case "tally":
+		return uniform(int64(d.Int("base")), int64(d.Int("base")+len(d.Args)))
+	case "clip":
+		lo, hi := r.of(d.Args[0]).all()
+		if x, ok := splat(d.Arg(1)); ok {
+			lo = max(lo, int64(x))
+		}
+		if x, ok := splat(d.Arg(2)); ok {
+			hi = min(hi, int64(x))
+		}
+		return uniform(lo, hi)
+	case "transpose", "reshape", "squeeze", "unsqueeze", "gather", "slice", "split", "identity", "expand", "tile":
 		return uniform(r.of(d.Args[0]).all())
+	case "concat":
+		return r.concat(d)
 	case "add":
 		alo, ahi := r.of(d.Args[0]).all()
 		blo, bhi := r.of(d.Args[1]).all()
 		return uniform(alo+blo, ahi+bhi)
 	}
 	return uniform(v.Type.DType.Range())
+}
+
+// concat bounds the parts of a concatenation, on axis 1 channel by channel.
+func (r *ranger) concat(n *ir.Node) span {
+	axis, _ := ir.Axis(n.Int("axis"), n.Result().Type.Rank())
+	var s span
+	for _, a := range n.Args {
+		part := r.of(a)
+		if axis != 1 {
+			part = uniform(part.all())
+		}
+		count := 1
+		if axis == 1 {
+			count = a.Type.Shape[1]
+		}
+		for c := range count {
+			lo, hi := part.at(c)
+			s.lo, s.hi = append(s.lo, lo), append(s.hi, hi)
+		}
+	}
+	if axis != 1 {
+		return uniform(s.all())
+	}
+	return s
 }
 
 // conv bounds a convolution by the composite kernel over the first value that

@@ -94,6 +94,9 @@ func eachFunc(run func(c *Context, f *ir.Func) error) func(c *Context, m *ir.Mod
 
 // splat returns the number when v is a constant whose elements are all equal.
 func splat(v *ir.Value) (float64, bool) {
+	if v == nil {
+		return 0, false
+	}
 	if c := ir.ConstOf(v); c != nil {
 		return c.Splat()
 	}

@@ -98,19 +98,25 @@ func joinConv(rw *rewriter, n *ir.Node) []*ir.Value {
 			attrs[a] = v
 		}
 	}
-	return []*ir.Value{rw.Op("bconv", attrs, concatGroups(rw, j.Args[0], j.Args[1], n.Int("groups")), rw.Const(withNegative(w)))}
+	return []*ir.Value{rw.Op("bconv", attrs, concatGroups(rw, j.Args, n.Int("groups")), rw.Const(withNegative(w)))}
 }
 
-// concatGroups puts the channels of q behind those of p in every group.
-func concatGroups(rw *rewriter, p, q *ir.Value, groups int) *ir.Value {
-	if groups == 1 {
-		return rw.Op("concat", map[string]any{"axis": 1}, p, q)
+// concatGroups puts the channels of the parts behind each other in every group.
+func concatGroups(rw *rewriter, parts []*ir.Value, groups int) *ir.Value {
+	if len(parts) == 1 {
+		return parts[0]
 	}
-	s := p.Type.Shape
+	if groups == 1 {
+		return rw.Op("concat", map[string]any{"axis": 1}, parts...)
+	}
+	s := parts[0].Type.Shape
 	split := append([]int{s[0], groups, s[1] / groups}, s[2:]...)
-	part := func(v *ir.Value) *ir.Value { return rw.Op("reshape", map[string]any{"shape": split}, v) }
-	both := rw.Op("concat", map[string]any{"axis": 2}, part(p), part(q))
-	return rw.Op("reshape", map[string]any{"shape": append([]int{s[0], 2 * s[1]}, s[2:]...)}, both)
+	regrouped := make([]*ir.Value, len(parts))
+	for i, v := range parts {
+		regrouped[i] = rw.Op("reshape", map[string]any{"shape": split}, v)
+	}
+	all := rw.Op("concat", map[string]any{"axis": 2}, regrouped...)
+	return rw.Op("reshape", map[string]any{"shape": append([]int{s[0], len(parts) * s[1]}, s[2:]...)}, all)
 }
 
 // withNegative returns weights [O,2I,...]: w, then -w.

@@ -1,6 +1,10 @@
 package runtime
 
-import "github.com/billnet/billnet/runtime/kernels"
+import (
+	"unsafe"
+
+	"github.com/billnet/billnet/runtime/kernels"
+)
 
 // The matrix product. The right operand is packed into panels of a few columns,
 // which the inner loop reads in sequence while the sums of a few rows by these
@@ -11,16 +15,11 @@ import "github.com/billnet/billnet/runtime/kernels"
 
 type float interface{ float32 | float64 }
 
-// blocking is one implementation of the inner loop.
+// blocking is one implementation of the inner loop: the size of its tiles of
+// sums, in assembly (float32 only) or not.
 type blocking[T float] struct {
-	rows, cols int // of a tile
-
-	// tile sets sums[i*cols+j], for i < rows, to the products of the rows of a,
-	// lda elements apart and k long, with the columns of a panel of k by cols.
-	tile func(sums []T, a []T, lda int, panel []T, k int)
-
-	// row is a tile of one row.
-	row func(sums []T, a []T, panel []T, k int)
+	rows, cols int
+	simd       bool
 }
 
 // maxTile is the largest number of sums of a tile.
@@ -28,10 +27,25 @@ const maxTile = 64
 
 // blockingFor is the best inner loop for a set of kernels.
 func blockingFor[T float](set *kernels.Set) *blocking[T] {
-	if b, ok := any(blocking32(set)).(*blocking[T]); ok && b != nil {
-		return b
+	if _, single := any(T(0)).(float32); single && set.ISA() >= simdISA {
+		return &blocking[T]{rows: simdRows, cols: simdCols, simd: true}
 	}
-	return &blocking[T]{rows: 2, cols: 4, tile: tile2x4[T], row: tile1x4[T]}
+	return &blocking[T]{rows: 2, cols: 4}
+}
+
+// tile sets sums[i*cols+j] to the products of rows rows of a, lda elements
+// apart and k long, with the columns of a panel of k by cols; rows is b.rows or
+// 1, and k at least 1.
+func (b *blocking[T]) tile(sums *[maxTile]T, a []T, lda int, panel []T, rows, k int) {
+	_, _ = a[(rows-1)*lda+k-1], panel[b.cols*k-1]
+	switch {
+	case b.simd:
+		simdTile(unsafe.Pointer(sums), unsafe.Pointer(&a[0]), lda, unsafe.Pointer(&panel[0]), rows, k)
+	case rows == 1:
+		tile1x4(sums, a, panel, k)
+	default:
+		tile2x4(sums, a, lda, panel, k)
+	}
 }
 
 // panels is the number of panels of n columns.
@@ -79,19 +93,19 @@ func (b *blocking[T]) multiply(y []T, ldy int, a []T, lda int, panels []T, rows,
 		cols := min(b.cols, n-col)
 		i := 0
 		for ; i+b.rows <= rows; i += b.rows {
-			b.tile(sums[:], a[i*lda:], lda, panel, k)
+			b.tile(&sums, a[i*lda:], lda, panel, b.rows, k)
 			for r := range b.rows {
 				copy(y[(i+r)*ldy+col:][:cols], sums[r*b.cols:])
 			}
 		}
 		for ; i < rows; i++ {
-			b.row(sums[:], a[i*lda:], panel, k)
+			b.tile(&sums, a[i*lda:], lda, panel, 1, k)
 			copy(y[i*ldy+col:][:cols], sums[:])
 		}
 	}
 }
 
-func tile2x4[T float](sums []T, a []T, lda int, panel []T, k int) {
+func tile2x4[T float](sums *[maxTile]T, a []T, lda int, panel []T, k int) {
 	var s00, s01, s02, s03, s10, s11, s12, s13 T
 	b := a[lda : lda+k]
 	for i, u := range a[:k] {
@@ -107,10 +121,10 @@ func tile2x4[T float](sums []T, a []T, lda int, panel []T, k int) {
 		s03 += T(u * w[3])
 		s13 += T(v * w[3])
 	}
-	*(*[8]T)(sums) = [8]T{s00, s01, s02, s03, s10, s11, s12, s13}
+	*(*[8]T)(sums[:]) = [8]T{s00, s01, s02, s03, s10, s11, s12, s13}
 }
 
-func tile1x4[T float](sums []T, a []T, panel []T, k int) {
+func tile1x4[T float](sums *[maxTile]T, a []T, panel []T, k int) {
 	var s0, s1, s2, s3 T
 	for _, u := range a[:k] {
 		w := (*[4]T)(panel)
@@ -120,7 +134,7 @@ func tile1x4[T float](sums []T, a []T, panel []T, k int) {
 		s2 += T(u * w[2])
 		s3 += T(u * w[3])
 	}
-	*(*[4]T)(sums) = [4]T{s0, s1, s2, s3}
+	*(*[4]T)(sums[:]) = [4]T{s0, s1, s2, s3}
 }
 
 // area hands out pieces of a step's scratch memory.

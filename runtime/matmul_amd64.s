@@ -5,7 +5,7 @@
 // Products are rounded before they are added (no FMA): the sums must be those
 // of the generic loop, bit for bit.
 
-// func tile4x16AVX2(sums, a *float32, lda int, panel *float32, k int)
+// func tile4x16AVX2(sums, a unsafe.Pointer, lda int, panel unsafe.Pointer, k int)
 TEXT ·tile4x16AVX2(SB), NOSPLIT, $0-40
 	MOVQ sums+0(FP), DI
 	MOVQ a+8(FP), SI
@@ -64,7 +64,7 @@ loop4:
 	VZEROUPPER
 	RET
 
-// func tile1x16AVX2(sums, a, panel *float32, k int)
+// func tile1x16AVX2(sums, a, panel unsafe.Pointer, k int)
 TEXT ·tile1x16AVX2(SB), NOSPLIT, $0-32
 	MOVQ sums+0(FP), DI
 	MOVQ a+8(FP), SI

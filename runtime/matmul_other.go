@@ -2,7 +2,17 @@
 
 package runtime
 
-import "github.com/billnet/billnet/runtime/kernels"
+import (
+	"unsafe"
 
-// blocking32 has no faster inner loop here.
-func blocking32(*kernels.Set) *blocking[float32] { return nil }
+	"github.com/billnet/billnet/runtime/kernels"
+)
+
+// There is no assembly for this machine.
+const (
+	simdISA  = kernels.ISA(255)
+	simdRows = 1
+	simdCols = 1
+)
+
+func simdTile(sums, a unsafe.Pointer, lda int, panel unsafe.Pointer, rows, k int) {}

@@ -45,25 +45,35 @@ var (
 		name: "bit_not",
 		doc:  "y is set where a is not. Planes of one geometry, or dense.",
 		in:   "a", out: "y", inPlace: true,
-		prepare: func(p *prep) step {
-			a, y := p.bits(p.in(0)), p.bits(p.out(0))
-			p.sameElem(a, y)
-			p.sameShape(a, y)
-			if !y.planes {
-				p.dense(a)
-				return ranged(y.n, 1, func(m *memory, lo, hi int) {
-					src, dst := a.bytes(m)[lo:hi], y.bytes(m)[lo:hi]
-					set := 1 ^ clearByte(y.elem) // bool, bit: 0 and 1; sbit: -1 and 1
-					for i, v := range src {
-						dst[i] = v ^ set
-					}
-				})
-			}
-			p.sameGeom(a, y)
-			pl, err := kernels.NewGate(p.set, kernels.Not, y.geom)
-			p.check(err)
-			return stageOf(y.size, func(m *memory, part, parts int) { pl.Run(0, part, parts, y.bytes(m), nil, a.bytes(m), nil) })
-		},
+		prepare: func(p *prep) step { return p.inverted() },
+	})
+	_ = register(&opcode{
+		code: OpOr,
+		name: "or",
+		doc:  "y = a or b on dense bool, bit or sbit, which broadcast.",
+		in:   "a b", out: "y", inPlace: true,
+		prepare: func(p *prep) step { return p.gate(gateOr) },
+	})
+	_ = register(&opcode{
+		code: OpAnd,
+		name: "and",
+		doc:  "y = a and b on dense bool, bit or sbit, which broadcast.",
+		in:   "a b", out: "y", inPlace: true,
+		prepare: func(p *prep) step { return p.gate(gateAnd) },
+	})
+	_ = register(&opcode{
+		code: OpXor,
+		name: "xor",
+		doc:  "y = a or b but not both, on dense bool, bit or sbit, which broadcast.",
+		in:   "a b", out: "y", inPlace: true,
+		prepare: func(p *prep) step { return p.gate(gateXor) },
+	})
+	_ = register(&opcode{
+		code: OpNot,
+		name: "not",
+		doc:  "y = not a on dense bool, bit or sbit.",
+		in:   "a", out: "y", inPlace: true,
+		prepare: func(p *prep) step { return p.inverted() },
 	})
 	_ = register(&opcode{
 		code: OpMux,
@@ -109,6 +119,27 @@ func (p *prep) gate(g gate) step {
 	pl, err := kernels.NewGate(p.set, g.op, y.geom)
 	p.check(err)
 	return stageOf(y.size, func(m *memory, part, parts int) { pl.Run(0, part, parts, y.bytes(m), a.bytes(m), b.bytes(m), nil) })
+}
+
+// inverted is the step of bit_not.
+func (p *prep) inverted() step {
+	a, y := p.bits(p.in(0)), p.bits(p.out(0))
+	p.sameElem(a, y)
+	p.sameShape(a, y)
+	if y.planes {
+		p.sameGeom(a, y)
+		pl, err := kernels.NewGate(p.set, kernels.Not, y.geom)
+		p.check(err)
+		return stageOf(y.size, func(m *memory, part, parts int) { pl.Run(0, part, parts, y.bytes(m), nil, a.bytes(m), nil) })
+	}
+	p.dense(a)
+	flip := 1 ^ clearByte(y.elem) // bool, bit: 0 and 1; sbit: -1 and 1
+	return ranged(y.n, 1, func(m *memory, lo, hi int) {
+		src, dst := a.bytes(m)[lo:hi], y.bytes(m)[lo:hi]
+		for i, v := range src {
+			dst[i] = v ^ flip
+		}
+	})
 }
 
 func (p *prep) selection(op kernels.GateOp, word func(s, a, b uint64) uint64) step {
@@ -206,12 +237,12 @@ func channelGate(p *prep, g gate, y, a, s *operand) step {
 func denseBits(p *prep, y *operand, f func(v []uint64) uint64, xs ...*operand) step {
 	w := p.broadcasting(y, xs...)
 	clear := clearByte(y.elem)
-	return w.step(len(xs), func(m *memory, r int, at []int) {
-		dst := y.bytes(m)[r*w.n : (r+1)*w.n]
+	return w.step(2*len(xs), func(m *memory, r *run) {
+		dst := y.bytes(m)[r.first : r.first+r.n]
 		var v [3]uint64
 		for i := range dst {
 			for k, x := range xs {
-				v[k] = uint64(truth(int8(x.bytes(m)[at[k]+i*w.inner[k]]) > 0))
+				v[k] = uint64(truth(int8(x.bytes(m)[r.at[k]+i*w.inner[k]]) > 0))
 			}
 			dst[i] = clear
 			if f(v[:len(xs)])&1 == 1 {

@@ -22,12 +22,22 @@ type step struct {
 	alias   bool                // the output is its first input's memory, unchanged
 }
 
-// memory is what the executors of a session work in. Both slices begin at a
-// multiple of 64 bytes.
+// memory is what the executors of a session work in; every part has its own,
+// with the same arena, scratch memory and fault. The slices begin at a multiple
+// of 64 bytes.
 type memory struct {
 	arena   []byte
 	scratch []byte
-	fault   fault
+	temp    []byte // of this part only: temps vectors of chunk elements
+	fault   *fault
+}
+
+// temps is the number of temporary vectors of a part.
+const temps = 6
+
+// tmp is temporary vector k of a part.
+func tmp[T Number](m *memory, k int) []T {
+	return as[T](m.temp[k*chunk*8 : (k+1)*chunk*8])[:chunk]
 }
 
 // operand is a buffer or a constant of a prepared instruction.

@@ -19,7 +19,7 @@ type Options struct {
 type Session struct {
 	prog  *Program
 	steps []step
-	m     *memory
+	m     []*memory // of every part
 	team  *team
 	times []time.Duration // of every instruction; nil without profiling
 	runs  int
@@ -69,7 +69,12 @@ func (p *Program) newSession(opt Options, alloc func(n int) []byte) (*Session, e
 		return nil, fmt.Errorf("%s: %d threads need %d bytes of scratch memory, more than %d", p.img.Name, threads, scratch, defaultLimit)
 	}
 	s := &Session{prog: p, steps: steps, ready: make([]bool, len(p.img.Inputs))}
-	s.m = &memory{arena: alloc(p.img.Arena), scratch: alloc(scratch)}
+	shared := memory{arena: alloc(p.img.Arena), scratch: alloc(scratch), fault: &fault{}}
+	for range threads {
+		m := shared
+		m.temp = alignedBytes(temps * chunk * 8)
+		s.m = append(s.m, &m)
+	}
 	if opt.Profile {
 		s.times = make([]time.Duration, len(steps))
 	}
@@ -123,7 +128,7 @@ func (s *Session) Run(inputs, outputs [][]byte) error {
 func (s *Session) port(p *Port) []byte {
 	b := &s.prog.img.Buffers[p.Buffer]
 	n := product(b.Shape) * b.Elem.Width()
-	return s.m.arena[b.Offset : b.Offset+n : b.Offset+n]
+	return s.m[0].arena[b.Offset : b.Offset+n : b.Offset+n]
 }
 
 func (s *Session) set(i int, b []byte) error {
@@ -180,7 +185,7 @@ func (s *Session) Execute() error {
 		}
 	}
 	clear(s.ready)
-	s.m.fault.err.Store(nil)
+	s.m[0].fault.err.Store(nil)
 	for i := range s.steps {
 		if s.times == nil {
 			s.step(&s.steps[i])
@@ -189,7 +194,7 @@ func (s *Session) Execute() error {
 			s.step(&s.steps[i])
 			s.times[i] += time.Since(start)
 		}
-		if err := s.m.fault.err.Load(); err != nil {
+		if err := s.m[0].fault.err.Load(); err != nil {
 			return fmt.Errorf("%s: %s: %w", s.prog.img.Name, s.prog.img.Code[i].where(i), *err)
 		}
 	}
@@ -202,7 +207,7 @@ func (s *Session) Execute() error {
 func (s *Session) step(st *step) {
 	for _, stage := range st.stages {
 		if s.team == nil || st.work < smallWork {
-			stage(s.m, 0, 1)
+			stage(s.m[0], 0, 1)
 		} else {
 			s.team.run(stage, s.m)
 		}

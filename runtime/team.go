@@ -13,7 +13,7 @@ import (
 type team struct {
 	workers []*worker
 	stage   func(m *memory, part, parts int)
-	m       *memory
+	m       []*memory     // of every part
 	seq     atomic.Uint32 // number of stages begun
 	left    atomic.Int32  // workers that have not finished the stage
 	closed  atomic.Bool
@@ -39,12 +39,12 @@ func newTeam(threads int) *team {
 }
 
 // run runs all parts of a stage and returns when all are done.
-func (t *team) run(stage func(m *memory, part, parts int), m *memory) {
+func (t *team) run(stage func(m *memory, part, parts int), m []*memory) {
 	parts := len(t.workers) + 1
 	t.stage, t.m = stage, m
 	t.left.Store(int32(len(t.workers)))
 	t.begin()
-	stage(m, 0, parts)
+	stage(m[0], 0, parts)
 	for i := 0; t.left.Load() > 0; i++ {
 		if i >= spins {
 			goruntime.Gosched()
@@ -69,7 +69,7 @@ func (t *team) work(w *worker, part int) {
 		if t.closed.Load() {
 			return
 		}
-		t.stage(t.m, part, len(t.workers)+1)
+		t.stage(t.m[part], part, len(t.workers)+1)
 		t.left.Add(-1)
 	}
 }

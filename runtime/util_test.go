@@ -255,7 +255,7 @@ func (b *builder) checkZeros(t testing.TB, s *Session) {
 			continue
 		}
 		size, _ := buf.Size()
-		mem := slices.Clone(s.m.arena[buf.Offset : buf.Offset+size])
+		mem := slices.Clone(s.m[0].arena[buf.Offset : buf.Offset+size])
 		e, _ := buf.Elem.plane()
 		g := buf.Geom
 		for c := range g.C {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/runtime"
 )
 
 // row says how a node becomes one instruction.
@@ -128,6 +129,8 @@ func (g *gen) node(n *ir.Node) error {
 		return g.denseConv(n)
 	case "join":
 		return g.join(n)
+	case "tally":
+		return g.tally(n)
 	}
 	r, ok := dense[n.Op.Name]
 	if !ok {
@@ -275,6 +278,28 @@ func (g *gen) join(n *ir.Node) error {
 		return err
 	}
 	return g.emit("cast", n.Loc.Name, []int{g.buffer(diff)}, n.Results, nil, nil, nil)
+}
+
+// tally emits base + b1 + b2 + ... in the result's integer type.
+func (g *gen) tally(n *ir.Node) error {
+	t := n.Result().Type
+	sum := ir.NewTensor(ir.T(t.DType, 1))
+	sum.I[0] = int64(n.Int("base"))
+	acc := runtime.ConstOperand(g.constant(sum))
+	for i, a := range n.Args {
+		b, y := &ir.Value{Type: t}, n.Result()
+		if i < len(n.Args)-1 {
+			y = &ir.Value{Type: t}
+		}
+		if err := g.emit("cast", n.Loc.Name, []int{g.operand(a)}, []*ir.Value{b}, nil, nil, nil); err != nil {
+			return err
+		}
+		if err := g.emit("add", n.Loc.Name, []int{g.buffer(b), acc}, []*ir.Value{y}, nil, nil, nil); err != nil {
+			return err
+		}
+		acc = g.buffer(y)
+	}
+	return nil
 }
 
 // The functions below translate attributes.
@@ -434,11 +459,8 @@ func lstmInts(n *ir.Node) []int64 {
 }
 
 func gruInts(n *ir.Node) []int64 {
-	reset := int64(0)
-	if n.Int("linear_before_reset") != 0 {
-		reset = 1
-	}
-	return append([]int64{direction[n.Str("direction")], int64(n.Int("layout")), reset}, activationCodes(n)...)
+	out := []int64{direction[n.Str("direction")], int64(n.Int("layout")), bools("linear_before_reset")(n)[0]}
+	return append(out, activationCodes(n)...)
 }
 
 func activationCodes(n *ir.Node) []int64 {

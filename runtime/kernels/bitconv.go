@@ -381,8 +381,7 @@ func (p *BitConv) Run(stage, part, parts int, dst, src, scratch []byte) {
 
 func (p *BitConv) tileBits(ob, cl, tile int, dst, src, scratch []byte) {
 	o, c, pl := &p.outs[ob], &p.walk.classes[cl], p.walk.at(tile)
-	stride := p.out.PlaneStride()
-	plane := dst[p.out.Plane(ob*p.out.Phases()+cl):][:stride]
+	plane := p.walk.planeOf(dst, ob*len(p.walk.classes)+cl, 1)
 	mask := p.walk.mask(c, pl)
 	offs := p.offs[o.pattern][cl]
 	src = src[pl.start:]
@@ -412,18 +411,16 @@ func (p *BitConv) sum(o *bitOut, e Elem, dst []byte, stride, outs int, src, mask
 func (p *BitConv) tileInts(ob, cl, tile int, dst, src, scratch []byte) {
 	o, c, pl := &p.outs[ob], &p.walk.classes[cl], p.walk.at(tile)
 	e := p.outElem.Size()
-	phases := p.out.Phases()
-	stride := p.out.PlaneStride() * e
-	at := p.out.Plane(8*ob*phases+cl) * e
+	phases := len(p.walk.classes)
 	mask := p.walk.mask(c, pl)
 	offs := p.offs[o.pattern][cl]
 	if p.walk.direct {
-		p.sum(o, p.outElem, dst[at+pl.start*e:], stride*phases, o.n, src[pl.start:], mask, offs)
+		p.sum(o, p.outElem, p.walk.from(dst, 8*ob*phases+cl, e, pl), p.walk.plane*phases*e, o.n, src[pl.start:], mask, offs)
 	} else {
 		p.sum(o, p.outElem, scratch, p.walk.tile*e, o.n, src[pl.start:], mask, offs)
 	}
 	for i := range o.n {
-		plane := dst[at+i*stride*phases:][:stride]
+		plane := p.walk.planeOf(dst, (8*ob+i)*phases+cl, e)
 		tileOf := plane
 		if !p.walk.direct {
 			tileOf = scratch[i*p.walk.tile*e:]

@@ -103,18 +103,17 @@ func (p *Gate) Run(stage, part, parts int, dst, f, x, s []byte) {
 	if part == 0 {
 		clearEnds(dst, p.g, Bit)
 	}
-	tiles := p.walk.tiles()
+	tiles, phases := p.walk.tiles(), len(p.walk.classes)
 	lo, hi := share(p.g.Planes(Bit)*tiles, part, parts)
 	for i := lo; i < hi; i++ {
 		plane, pl := i/tiles, p.walk.at(i%tiles)
-		ch, c := plane/p.g.Phases(), &p.walk.classes[plane%p.g.Phases()]
+		ch, c := plane/phases, &p.walk.classes[plane%phases]
 		var sel uint8
 		if p.op >= SelOr {
 			sel = s[ch]
 		}
-		at := p.g.Plane(plane)
-		to := dst[at:][:p.g.PlaneStride()]
-		a, b := at+pl.start, at+pl.start+pl.blocks*block
+		a := p.walk.lead + plane*p.walk.plane + pl.start
+		b := a + pl.blocks*block
 		var fv []byte
 		if p.op == Not {
 			fv = p.walk.mask(c, pl)
@@ -122,7 +121,7 @@ func (p *Gate) Run(stage, part, parts int, dst, f, x, s []byte) {
 			fv = f[a:b]
 		}
 		p.set.gate(dst[a:b], fv, x[a:b], p.op.bytes(sel, validBits(p.g.C, ch)))
-		p.walk.finish(to, nil, 1, c, pl)
+		p.walk.finish(p.walk.planeOf(dst, plane, 1), nil, 1, c, pl)
 	}
 }
 

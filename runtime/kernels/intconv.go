@@ -1,10 +1,11 @@
 package kernels
 
 import (
-"os"
-"strconv"
+	"os"
+	"strconv"
 
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -209,39 +210,37 @@ func spanOf(segs []segment, tile int) int {
 	return last.at + roundUp(tile+last.hi-last.lo, block)
 }
 
-// tile chooses the positions of a work item: few enough that the sums stay in cache, enough that making them over again
-// around the tile costs little.
+// tile chooses the positions of a work item by an estimate of its cost: making the sums, also those around the tile; using
+// them, which is dearer the less they fit a cache; and the calls. Cache sizes are in bytes.
 func (b *intBuilder) tile(groups, outs int) int {
-	const (
-		level1 = 40 << 10 // bytes of sums that the nearest cache holds beside the rest
-		level2 = 512 << 10
-	)
-	planes := ceilDiv(b.icg, b.size)
-	var best, bestCost float64
-	for tile := block; tile <= 1<<16; tile *= 2 {
-		total := 0
+	const near, far = 40 << 10, 768 << 10
+	slope := 0.15 // each output byte reads the sums anew
+	if outs <= 8 {
+		slope = 0.03
+	}
+	planes := float64(groups * ceilDiv(b.icg, b.size))
+	best, bestCost := block, math.Inf(1)
+	for tile := block; tile <= 1<<15; tile *= 2 {
+		span := 0
 		for _, ph := range b.phases {
-			total += spanOf(segments(b.offsets[ph], tile), tile)
+			span += spanOf(segments(b.offsets[ph], tile), tile)
 		}
-		sums := float64(groups*planes*total) * float64(int(1)<<(b.size-1))
+		sums := planes * float64(span) * float64(int(1)<<(b.size-1))
 		bytes := sums * float64(b.p.acc.Size())
-		use := float64(outs*planes*b.ntaps*b.p.out.Phases()) * float64(tile)
-		switch {
-		case bytes <= level1:
-		case bytes <= level2:
-			use *= 1.2
-		default:
-			use *= 2
+		factor := 1 + slope*max(0, math.Log2(bytes/near))
+		if bytes > far {
+			factor *= 1.3
 		}
-		cost := (2.5*sums + use) / float64(tile)
-		cost *= 1 + 32/float64(tile) // calls
-		if best == 0 || cost < bestCost {
-			best, bestCost = float64(tile), cost
+		use := float64(outs) * planes / float64(groups) * float64(b.ntaps*b.p.out.Phases()*tile)
+		cost := (2.5*sums + factor*use) / float64(tile) * (1 + 16/float64(tile))
+		if cost < bestCost {
+			best, bestCost = tile, cost
 		}
 	}
-	if v := os.Getenv("KT"); v != "" { best, _ = strconv.ParseFloat(v, 64) }
-	println("tile", int(best))
-	return int(best)
+	if v := os.Getenv("KT"); v != "" {
+		best, _ = strconv.Atoi(v)
+	}
+	return best
 }
 
 // job makes the bundles and the terms of outputs job.first to end-1.
@@ -421,7 +420,7 @@ func (p *IntConv) makeSums(job *intJob, pl place, sums, src []byte) {
 
 func (p *IntConv) tileBits(job *intJob, cl, j int, pl place, dst, sums, spare []byte) {
 	o, c := &job.outs[cl][j], &p.walk.classes[cl]
-	plane := dst[p.out.Plane((job.first/8+j)*p.out.Phases()+cl):][:p.out.PlaneStride()]
+	plane := p.walk.planeOf(dst, (job.first/8+j)*len(p.walk.classes)+cl, 1)
 	to := p.walk.target(plane, spare, 1, pl)
 	p.set.accLE[p.acc-I16](to, sums, p.walk.mask(c, pl), o.terms, &o.init, &o.t, o.flip)
 	p.walk.finish(plane, to, 1, c, pl)
@@ -429,18 +428,16 @@ func (p *IntConv) tileBits(job *intJob, cl, j int, pl place, dst, sums, spare []
 
 func (p *IntConv) tileInts(job *intJob, cl, j int, pl place, dst, sums, spare []byte) {
 	o, c := &job.outs[cl][j], &p.walk.classes[cl]
-	e, phases, n := p.outElem.Size(), p.out.Phases(), pl.blocks*block
-	stride := p.out.PlaneStride() * e
-	at := p.out.Plane((job.first+8*j)*phases+cl) * e
+	e, phases, n := p.outElem.Size(), len(p.walk.classes), pl.blocks*block
 	mask := p.walk.mask(c, pl)
 	if p.outElem == p.acc && p.walk.direct {
-		p.set.accInt[p.acc-I16](dst[at+pl.start*e:], stride*phases, o.n, sums, mask, o.terms, &o.init)
+		p.set.accInt[p.acc-I16](p.walk.from(dst, (job.first+8*j)*phases+cl, e, pl), p.walk.plane*phases*e, o.n, sums, mask, o.terms, &o.init)
 	} else {
 		p.set.accInt[p.acc-I16](spare, p.walk.tile*p.acc.Size(), o.n, sums, mask, o.terms, &o.init)
 	}
 	narrow := spare[min(len(spare), 8*p.walk.tile*p.acc.Size()):]
 	for i := range o.n {
-		plane := dst[at+i*stride*phases:][:stride]
+		plane := p.walk.planeOf(dst, (job.first+8*j+i)*phases+cl, e)
 		var from []byte
 		if p.outElem != p.acc || !p.walk.direct {
 			from = spare[i*p.walk.tile*p.acc.Size():][:n*p.acc.Size()]

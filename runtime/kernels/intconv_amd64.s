@@ -15,956 +15,1044 @@ DATA order<>+28(SB)/4, $0x00000007
 GLOBL order<>(SB), RODATA|NOPTR, $32
 
 // func sumsU816AVX2(dst []byte, stride int, src []byte, offs []int32, blocks int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·sumsU816AVX2(SB), NOSPLIT, $0-88
 	MOVQ    dst_base+0(FP), AX
 	MOVQ    stride+24(FP), DX
 	MOVQ    src_base+32(FP), DI
 	MOVQ    offs_base+56(FP), R8
 	MOVQ    blocks+80(FP), SI
+	IMUL3Q  $+64, SI, R9
 	SHLQ    $0x02, SI
 	LEAQ    (DX)(DX*2), BX
 	LEAQ    (AX)(DX*4), CX
-	MOVLQSX (R8), R9
-	LEAQ    (DI)(R9*1), R9
+	MOVLQSX (R8), R10
+	LEAQ    (DI)(R10*1), R10
 	CMPQ    offs_len+64(FP), $0x01
 	JEQ     planes1
-	MOVLQSX 4(R8), R10
-	LEAQ    (DI)(R10*1), R10
+	MOVLQSX 4(R8), R11
+	LEAQ    (DI)(R11*1), R11
 	CMPQ    offs_len+64(FP), $0x02
 	JEQ     planes2
-	MOVLQSX 8(R8), R11
-	LEAQ    (DI)(R11*1), R11
+	MOVLQSX 8(R8), R12
+	LEAQ    (DI)(R12*1), R12
 	CMPQ    offs_len+64(FP), $0x03
 	JEQ     planes3
 	MOVLQSX 12(R8), R8
 	LEAQ    (DI)(R8*1), R8
 
 sum5:
-	VPMOVZXBW (R9), Y0
-	ADDQ      $+16, R9
-	VPMOVZXBW (R10), Y1
-	ADDQ      $+16, R10
-	VPMOVZXBW (R11), Y2
-	ADDQ      $+16, R11
-	VPMOVZXBW (R8), Y3
-	ADDQ      $+16, R8
-	VPADDW    Y1, Y0, Y4
-	VPSUBW    Y1, Y0, Y0
-	VPADDW    Y3, Y2, Y1
-	VPSUBW    Y3, Y2, Y2
-	VPADDW    Y1, Y4, Y3
-	VPSUBW    Y2, Y4, Y5
-	VPADDW    Y2, Y4, Y6
-	VPSUBW    Y1, Y4, Y4
-	VMOVDQU   Y3, (AX)
-	VMOVDQU   Y5, (AX)(DX*2)
-	VMOVDQU   Y6, (CX)
-	VMOVDQU   Y4, (CX)(DX*2)
-	VPADDW    Y1, Y0, Y3
-	VPSUBW    Y2, Y0, Y4
-	VPADDW    Y2, Y0, Y2
-	VPSUBW    Y1, Y0, Y0
-	VMOVDQU   Y3, (AX)(DX*1)
-	VMOVDQU   Y4, (AX)(BX*1)
-	VMOVDQU   Y2, (CX)(DX*1)
-	VMOVDQU   Y0, (CX)(BX*1)
-	ADDQ      $+32, AX
-	ADDQ      $+32, CX
-	DECQ      SI
-	JNZ       sum5
+	VPMOVZXBW  (R10), Y0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+16, R10
+	VPMOVZXBW  (R11), Y1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+16, R11
+	VPMOVZXBW  (R12), Y2
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+16, R12
+	VPMOVZXBW  (R8), Y3
+	PREFETCHT0 (R8)(R9*1)
+	ADDQ       $+16, R8
+	VPADDW     Y1, Y0, Y4
+	VPSUBW     Y1, Y0, Y0
+	VPADDW     Y3, Y2, Y1
+	VPSUBW     Y3, Y2, Y2
+	VPADDW     Y1, Y4, Y3
+	VPSUBW     Y2, Y4, Y5
+	VPADDW     Y2, Y4, Y6
+	VPSUBW     Y1, Y4, Y4
+	VMOVDQU    Y3, (AX)
+	VMOVDQU    Y5, (AX)(DX*2)
+	VMOVDQU    Y6, (CX)
+	VMOVDQU    Y4, (CX)(DX*2)
+	VPADDW     Y1, Y0, Y3
+	VPSUBW     Y2, Y0, Y4
+	VPADDW     Y2, Y0, Y2
+	VPSUBW     Y1, Y0, Y0
+	VMOVDQU    Y3, (AX)(DX*1)
+	VMOVDQU    Y4, (AX)(BX*1)
+	VMOVDQU    Y2, (CX)(DX*1)
+	VMOVDQU    Y0, (CX)(BX*1)
+	ADDQ       $+32, AX
+	ADDQ       $+32, CX
+	DECQ       SI
+	JNZ        sum5
 	VZEROUPPER
 	RET
 
 planes3:
 sum6:
-	VPMOVZXBW (R9), Y0
-	ADDQ      $+16, R9
-	VPMOVZXBW (R10), Y1
-	ADDQ      $+16, R10
-	VPMOVZXBW (R11), Y2
-	ADDQ      $+16, R11
-	VPADDW    Y1, Y0, Y3
-	VPSUBW    Y1, Y0, Y0
-	VPADDW    Y2, Y3, Y1
-	VPSUBW    Y2, Y3, Y3
-	VMOVDQU   Y1, (AX)
-	VMOVDQU   Y3, (AX)(DX*2)
-	VPADDW    Y2, Y0, Y1
-	VPSUBW    Y2, Y0, Y0
-	VMOVDQU   Y1, (AX)(DX*1)
-	VMOVDQU   Y0, (AX)(BX*1)
-	ADDQ      $+32, AX
-	DECQ      SI
-	JNZ       sum6
+	VPMOVZXBW  (R10), Y0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+16, R10
+	VPMOVZXBW  (R11), Y1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+16, R11
+	VPMOVZXBW  (R12), Y2
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+16, R12
+	VPADDW     Y1, Y0, Y3
+	VPSUBW     Y1, Y0, Y0
+	VPADDW     Y2, Y3, Y1
+	VPSUBW     Y2, Y3, Y3
+	VMOVDQU    Y1, (AX)
+	VMOVDQU    Y3, (AX)(DX*2)
+	VPADDW     Y2, Y0, Y1
+	VPSUBW     Y2, Y0, Y0
+	VMOVDQU    Y1, (AX)(DX*1)
+	VMOVDQU    Y0, (AX)(BX*1)
+	ADDQ       $+32, AX
+	DECQ       SI
+	JNZ        sum6
 	VZEROUPPER
 	RET
 
 planes2:
 sum7:
-	VPMOVZXBW (R9), Y0
-	ADDQ      $+16, R9
-	VPMOVZXBW (R10), Y1
-	ADDQ      $+16, R10
-	VPADDW    Y1, Y0, Y2
-	VPSUBW    Y1, Y0, Y0
-	VMOVDQU   Y2, (AX)
-	VMOVDQU   Y0, (AX)(DX*1)
-	ADDQ      $+32, AX
-	DECQ      SI
-	JNZ       sum7
+	VPMOVZXBW  (R10), Y0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+16, R10
+	VPMOVZXBW  (R11), Y1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+16, R11
+	VPADDW     Y1, Y0, Y2
+	VPSUBW     Y1, Y0, Y0
+	VMOVDQU    Y2, (AX)
+	VMOVDQU    Y0, (AX)(DX*1)
+	ADDQ       $+32, AX
+	DECQ       SI
+	JNZ        sum7
 	VZEROUPPER
 	RET
 
 planes1:
 sum8:
-	VPMOVZXBW (R9), Y0
-	ADDQ      $+16, R9
-	VMOVDQU   Y0, (AX)
-	ADDQ      $+32, AX
-	DECQ      SI
-	JNZ       sum8
+	VPMOVZXBW  (R10), Y0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+16, R10
+	VMOVDQU    Y0, (AX)
+	ADDQ       $+32, AX
+	DECQ       SI
+	JNZ        sum8
 	VZEROUPPER
 	RET
 
 // func sumsU832AVX2(dst []byte, stride int, src []byte, offs []int32, blocks int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·sumsU832AVX2(SB), NOSPLIT, $0-88
 	MOVQ    dst_base+0(FP), AX
 	MOVQ    stride+24(FP), DX
 	MOVQ    src_base+32(FP), DI
 	MOVQ    offs_base+56(FP), R8
 	MOVQ    blocks+80(FP), SI
+	IMUL3Q  $+64, SI, R9
 	SHLQ    $0x03, SI
 	LEAQ    (DX)(DX*2), BX
 	LEAQ    (AX)(DX*4), CX
-	MOVLQSX (R8), R9
-	LEAQ    (DI)(R9*1), R9
+	MOVLQSX (R8), R10
+	LEAQ    (DI)(R10*1), R10
 	CMPQ    offs_len+64(FP), $0x01
 	JEQ     planes9
-	MOVLQSX 4(R8), R10
-	LEAQ    (DI)(R10*1), R10
+	MOVLQSX 4(R8), R11
+	LEAQ    (DI)(R11*1), R11
 	CMPQ    offs_len+64(FP), $0x02
 	JEQ     planes10
-	MOVLQSX 8(R8), R11
-	LEAQ    (DI)(R11*1), R11
+	MOVLQSX 8(R8), R12
+	LEAQ    (DI)(R12*1), R12
 	CMPQ    offs_len+64(FP), $0x03
 	JEQ     planes11
 	MOVLQSX 12(R8), R8
 	LEAQ    (DI)(R8*1), R8
 
 sum13:
-	VPMOVZXBD (R9), Y0
-	ADDQ      $+8, R9
-	VPMOVZXBD (R10), Y1
-	ADDQ      $+8, R10
-	VPMOVZXBD (R11), Y2
-	ADDQ      $+8, R11
-	VPMOVZXBD (R8), Y3
-	ADDQ      $+8, R8
-	VPADDD    Y1, Y0, Y4
-	VPSUBD    Y1, Y0, Y0
-	VPADDD    Y3, Y2, Y1
-	VPSUBD    Y3, Y2, Y2
-	VPADDD    Y1, Y4, Y3
-	VPSUBD    Y2, Y4, Y5
-	VPADDD    Y2, Y4, Y6
-	VPSUBD    Y1, Y4, Y4
-	VMOVDQU   Y3, (AX)
-	VMOVDQU   Y5, (AX)(DX*2)
-	VMOVDQU   Y6, (CX)
-	VMOVDQU   Y4, (CX)(DX*2)
-	VPADDD    Y1, Y0, Y3
-	VPSUBD    Y2, Y0, Y4
-	VPADDD    Y2, Y0, Y2
-	VPSUBD    Y1, Y0, Y0
-	VMOVDQU   Y3, (AX)(DX*1)
-	VMOVDQU   Y4, (AX)(BX*1)
-	VMOVDQU   Y2, (CX)(DX*1)
-	VMOVDQU   Y0, (CX)(BX*1)
-	ADDQ      $+32, AX
-	ADDQ      $+32, CX
-	DECQ      SI
-	JNZ       sum13
+	VPMOVZXBD  (R10), Y0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+8, R10
+	VPMOVZXBD  (R11), Y1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+8, R11
+	VPMOVZXBD  (R12), Y2
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+8, R12
+	VPMOVZXBD  (R8), Y3
+	PREFETCHT0 (R8)(R9*1)
+	ADDQ       $+8, R8
+	VPADDD     Y1, Y0, Y4
+	VPSUBD     Y1, Y0, Y0
+	VPADDD     Y3, Y2, Y1
+	VPSUBD     Y3, Y2, Y2
+	VPADDD     Y1, Y4, Y3
+	VPSUBD     Y2, Y4, Y5
+	VPADDD     Y2, Y4, Y6
+	VPSUBD     Y1, Y4, Y4
+	VMOVDQU    Y3, (AX)
+	VMOVDQU    Y5, (AX)(DX*2)
+	VMOVDQU    Y6, (CX)
+	VMOVDQU    Y4, (CX)(DX*2)
+	VPADDD     Y1, Y0, Y3
+	VPSUBD     Y2, Y0, Y4
+	VPADDD     Y2, Y0, Y2
+	VPSUBD     Y1, Y0, Y0
+	VMOVDQU    Y3, (AX)(DX*1)
+	VMOVDQU    Y4, (AX)(BX*1)
+	VMOVDQU    Y2, (CX)(DX*1)
+	VMOVDQU    Y0, (CX)(BX*1)
+	ADDQ       $+32, AX
+	ADDQ       $+32, CX
+	DECQ       SI
+	JNZ        sum13
 	VZEROUPPER
 	RET
 
 planes11:
 sum14:
-	VPMOVZXBD (R9), Y0
-	ADDQ      $+8, R9
-	VPMOVZXBD (R10), Y1
-	ADDQ      $+8, R10
-	VPMOVZXBD (R11), Y2
-	ADDQ      $+8, R11
-	VPADDD    Y1, Y0, Y3
-	VPSUBD    Y1, Y0, Y0
-	VPADDD    Y2, Y3, Y1
-	VPSUBD    Y2, Y3, Y3
-	VMOVDQU   Y1, (AX)
-	VMOVDQU   Y3, (AX)(DX*2)
-	VPADDD    Y2, Y0, Y1
-	VPSUBD    Y2, Y0, Y0
-	VMOVDQU   Y1, (AX)(DX*1)
-	VMOVDQU   Y0, (AX)(BX*1)
-	ADDQ      $+32, AX
-	DECQ      SI
-	JNZ       sum14
+	VPMOVZXBD  (R10), Y0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+8, R10
+	VPMOVZXBD  (R11), Y1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+8, R11
+	VPMOVZXBD  (R12), Y2
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+8, R12
+	VPADDD     Y1, Y0, Y3
+	VPSUBD     Y1, Y0, Y0
+	VPADDD     Y2, Y3, Y1
+	VPSUBD     Y2, Y3, Y3
+	VMOVDQU    Y1, (AX)
+	VMOVDQU    Y3, (AX)(DX*2)
+	VPADDD     Y2, Y0, Y1
+	VPSUBD     Y2, Y0, Y0
+	VMOVDQU    Y1, (AX)(DX*1)
+	VMOVDQU    Y0, (AX)(BX*1)
+	ADDQ       $+32, AX
+	DECQ       SI
+	JNZ        sum14
 	VZEROUPPER
 	RET
 
 planes10:
 sum15:
-	VPMOVZXBD (R9), Y0
-	ADDQ      $+8, R9
-	VPMOVZXBD (R10), Y1
-	ADDQ      $+8, R10
-	VPADDD    Y1, Y0, Y2
-	VPSUBD    Y1, Y0, Y0
-	VMOVDQU   Y2, (AX)
-	VMOVDQU   Y0, (AX)(DX*1)
-	ADDQ      $+32, AX
-	DECQ      SI
-	JNZ       sum15
+	VPMOVZXBD  (R10), Y0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+8, R10
+	VPMOVZXBD  (R11), Y1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+8, R11
+	VPADDD     Y1, Y0, Y2
+	VPSUBD     Y1, Y0, Y0
+	VMOVDQU    Y2, (AX)
+	VMOVDQU    Y0, (AX)(DX*1)
+	ADDQ       $+32, AX
+	DECQ       SI
+	JNZ        sum15
 	VZEROUPPER
 	RET
 
 planes9:
 sum16:
-	VPMOVZXBD (R9), Y0
-	ADDQ      $+8, R9
-	VMOVDQU   Y0, (AX)
-	ADDQ      $+32, AX
-	DECQ      SI
-	JNZ       sum16
+	VPMOVZXBD  (R10), Y0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+8, R10
+	VMOVDQU    Y0, (AX)
+	ADDQ       $+32, AX
+	DECQ       SI
+	JNZ        sum16
 	VZEROUPPER
 	RET
 
 // func sumsI816AVX2(dst []byte, stride int, src []byte, offs []int32, blocks int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·sumsI816AVX2(SB), NOSPLIT, $0-88
 	MOVQ    dst_base+0(FP), AX
 	MOVQ    stride+24(FP), DX
 	MOVQ    src_base+32(FP), DI
 	MOVQ    offs_base+56(FP), R8
 	MOVQ    blocks+80(FP), SI
+	IMUL3Q  $+64, SI, R9
 	SHLQ    $0x02, SI
 	LEAQ    (DX)(DX*2), BX
 	LEAQ    (AX)(DX*4), CX
-	MOVLQSX (R8), R9
-	LEAQ    (DI)(R9*1), R9
+	MOVLQSX (R8), R10
+	LEAQ    (DI)(R10*1), R10
 	CMPQ    offs_len+64(FP), $0x01
 	JEQ     planes17
-	MOVLQSX 4(R8), R10
-	LEAQ    (DI)(R10*1), R10
+	MOVLQSX 4(R8), R11
+	LEAQ    (DI)(R11*1), R11
 	CMPQ    offs_len+64(FP), $0x02
 	JEQ     planes18
-	MOVLQSX 8(R8), R11
-	LEAQ    (DI)(R11*1), R11
+	MOVLQSX 8(R8), R12
+	LEAQ    (DI)(R12*1), R12
 	CMPQ    offs_len+64(FP), $0x03
 	JEQ     planes19
 	MOVLQSX 12(R8), R8
 	LEAQ    (DI)(R8*1), R8
 
 sum21:
-	VPMOVSXBW (R9), Y0
-	ADDQ      $+16, R9
-	VPMOVSXBW (R10), Y1
-	ADDQ      $+16, R10
-	VPMOVSXBW (R11), Y2
-	ADDQ      $+16, R11
-	VPMOVSXBW (R8), Y3
-	ADDQ      $+16, R8
-	VPADDW    Y1, Y0, Y4
-	VPSUBW    Y1, Y0, Y0
-	VPADDW    Y3, Y2, Y1
-	VPSUBW    Y3, Y2, Y2
-	VPADDW    Y1, Y4, Y3
-	VPSUBW    Y2, Y4, Y5
-	VPADDW    Y2, Y4, Y6
-	VPSUBW    Y1, Y4, Y4
-	VMOVDQU   Y3, (AX)
-	VMOVDQU   Y5, (AX)(DX*2)
-	VMOVDQU   Y6, (CX)
-	VMOVDQU   Y4, (CX)(DX*2)
-	VPADDW    Y1, Y0, Y3
-	VPSUBW    Y2, Y0, Y4
-	VPADDW    Y2, Y0, Y2
-	VPSUBW    Y1, Y0, Y0
-	VMOVDQU   Y3, (AX)(DX*1)
-	VMOVDQU   Y4, (AX)(BX*1)
-	VMOVDQU   Y2, (CX)(DX*1)
-	VMOVDQU   Y0, (CX)(BX*1)
-	ADDQ      $+32, AX
-	ADDQ      $+32, CX
-	DECQ      SI
-	JNZ       sum21
+	VPMOVSXBW  (R10), Y0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+16, R10
+	VPMOVSXBW  (R11), Y1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+16, R11
+	VPMOVSXBW  (R12), Y2
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+16, R12
+	VPMOVSXBW  (R8), Y3
+	PREFETCHT0 (R8)(R9*1)
+	ADDQ       $+16, R8
+	VPADDW     Y1, Y0, Y4
+	VPSUBW     Y1, Y0, Y0
+	VPADDW     Y3, Y2, Y1
+	VPSUBW     Y3, Y2, Y2
+	VPADDW     Y1, Y4, Y3
+	VPSUBW     Y2, Y4, Y5
+	VPADDW     Y2, Y4, Y6
+	VPSUBW     Y1, Y4, Y4
+	VMOVDQU    Y3, (AX)
+	VMOVDQU    Y5, (AX)(DX*2)
+	VMOVDQU    Y6, (CX)
+	VMOVDQU    Y4, (CX)(DX*2)
+	VPADDW     Y1, Y0, Y3
+	VPSUBW     Y2, Y0, Y4
+	VPADDW     Y2, Y0, Y2
+	VPSUBW     Y1, Y0, Y0
+	VMOVDQU    Y3, (AX)(DX*1)
+	VMOVDQU    Y4, (AX)(BX*1)
+	VMOVDQU    Y2, (CX)(DX*1)
+	VMOVDQU    Y0, (CX)(BX*1)
+	ADDQ       $+32, AX
+	ADDQ       $+32, CX
+	DECQ       SI
+	JNZ        sum21
 	VZEROUPPER
 	RET
 
 planes19:
 sum22:
-	VPMOVSXBW (R9), Y0
-	ADDQ      $+16, R9
-	VPMOVSXBW (R10), Y1
-	ADDQ      $+16, R10
-	VPMOVSXBW (R11), Y2
-	ADDQ      $+16, R11
-	VPADDW    Y1, Y0, Y3
-	VPSUBW    Y1, Y0, Y0
-	VPADDW    Y2, Y3, Y1
-	VPSUBW    Y2, Y3, Y3
-	VMOVDQU   Y1, (AX)
-	VMOVDQU   Y3, (AX)(DX*2)
-	VPADDW    Y2, Y0, Y1
-	VPSUBW    Y2, Y0, Y0
-	VMOVDQU   Y1, (AX)(DX*1)
-	VMOVDQU   Y0, (AX)(BX*1)
-	ADDQ      $+32, AX
-	DECQ      SI
-	JNZ       sum22
+	VPMOVSXBW  (R10), Y0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+16, R10
+	VPMOVSXBW  (R11), Y1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+16, R11
+	VPMOVSXBW  (R12), Y2
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+16, R12
+	VPADDW     Y1, Y0, Y3
+	VPSUBW     Y1, Y0, Y0
+	VPADDW     Y2, Y3, Y1
+	VPSUBW     Y2, Y3, Y3
+	VMOVDQU    Y1, (AX)
+	VMOVDQU    Y3, (AX)(DX*2)
+	VPADDW     Y2, Y0, Y1
+	VPSUBW     Y2, Y0, Y0
+	VMOVDQU    Y1, (AX)(DX*1)
+	VMOVDQU    Y0, (AX)(BX*1)
+	ADDQ       $+32, AX
+	DECQ       SI
+	JNZ        sum22
 	VZEROUPPER
 	RET
 
 planes18:
 sum23:
-	VPMOVSXBW (R9), Y0
-	ADDQ      $+16, R9
-	VPMOVSXBW (R10), Y1
-	ADDQ      $+16, R10
-	VPADDW    Y1, Y0, Y2
-	VPSUBW    Y1, Y0, Y0
-	VMOVDQU   Y2, (AX)
-	VMOVDQU   Y0, (AX)(DX*1)
-	ADDQ      $+32, AX
-	DECQ      SI
-	JNZ       sum23
+	VPMOVSXBW  (R10), Y0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+16, R10
+	VPMOVSXBW  (R11), Y1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+16, R11
+	VPADDW     Y1, Y0, Y2
+	VPSUBW     Y1, Y0, Y0
+	VMOVDQU    Y2, (AX)
+	VMOVDQU    Y0, (AX)(DX*1)
+	ADDQ       $+32, AX
+	DECQ       SI
+	JNZ        sum23
 	VZEROUPPER
 	RET
 
 planes17:
 sum24:
-	VPMOVSXBW (R9), Y0
-	ADDQ      $+16, R9
-	VMOVDQU   Y0, (AX)
-	ADDQ      $+32, AX
-	DECQ      SI
-	JNZ       sum24
+	VPMOVSXBW  (R10), Y0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+16, R10
+	VMOVDQU    Y0, (AX)
+	ADDQ       $+32, AX
+	DECQ       SI
+	JNZ        sum24
 	VZEROUPPER
 	RET
 
 // func sumsI832AVX2(dst []byte, stride int, src []byte, offs []int32, blocks int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·sumsI832AVX2(SB), NOSPLIT, $0-88
 	MOVQ    dst_base+0(FP), AX
 	MOVQ    stride+24(FP), DX
 	MOVQ    src_base+32(FP), DI
 	MOVQ    offs_base+56(FP), R8
 	MOVQ    blocks+80(FP), SI
+	IMUL3Q  $+64, SI, R9
 	SHLQ    $0x03, SI
 	LEAQ    (DX)(DX*2), BX
 	LEAQ    (AX)(DX*4), CX
-	MOVLQSX (R8), R9
-	LEAQ    (DI)(R9*1), R9
+	MOVLQSX (R8), R10
+	LEAQ    (DI)(R10*1), R10
 	CMPQ    offs_len+64(FP), $0x01
 	JEQ     planes25
-	MOVLQSX 4(R8), R10
-	LEAQ    (DI)(R10*1), R10
+	MOVLQSX 4(R8), R11
+	LEAQ    (DI)(R11*1), R11
 	CMPQ    offs_len+64(FP), $0x02
 	JEQ     planes26
-	MOVLQSX 8(R8), R11
-	LEAQ    (DI)(R11*1), R11
+	MOVLQSX 8(R8), R12
+	LEAQ    (DI)(R12*1), R12
 	CMPQ    offs_len+64(FP), $0x03
 	JEQ     planes27
 	MOVLQSX 12(R8), R8
 	LEAQ    (DI)(R8*1), R8
 
 sum29:
-	VPMOVSXBD (R9), Y0
-	ADDQ      $+8, R9
-	VPMOVSXBD (R10), Y1
-	ADDQ      $+8, R10
-	VPMOVSXBD (R11), Y2
-	ADDQ      $+8, R11
-	VPMOVSXBD (R8), Y3
-	ADDQ      $+8, R8
-	VPADDD    Y1, Y0, Y4
-	VPSUBD    Y1, Y0, Y0
-	VPADDD    Y3, Y2, Y1
-	VPSUBD    Y3, Y2, Y2
-	VPADDD    Y1, Y4, Y3
-	VPSUBD    Y2, Y4, Y5
-	VPADDD    Y2, Y4, Y6
-	VPSUBD    Y1, Y4, Y4
-	VMOVDQU   Y3, (AX)
-	VMOVDQU   Y5, (AX)(DX*2)
-	VMOVDQU   Y6, (CX)
-	VMOVDQU   Y4, (CX)(DX*2)
-	VPADDD    Y1, Y0, Y3
-	VPSUBD    Y2, Y0, Y4
-	VPADDD    Y2, Y0, Y2
-	VPSUBD    Y1, Y0, Y0
-	VMOVDQU   Y3, (AX)(DX*1)
-	VMOVDQU   Y4, (AX)(BX*1)
-	VMOVDQU   Y2, (CX)(DX*1)
-	VMOVDQU   Y0, (CX)(BX*1)
-	ADDQ      $+32, AX
-	ADDQ      $+32, CX
-	DECQ      SI
-	JNZ       sum29
+	VPMOVSXBD  (R10), Y0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+8, R10
+	VPMOVSXBD  (R11), Y1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+8, R11
+	VPMOVSXBD  (R12), Y2
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+8, R12
+	VPMOVSXBD  (R8), Y3
+	PREFETCHT0 (R8)(R9*1)
+	ADDQ       $+8, R8
+	VPADDD     Y1, Y0, Y4
+	VPSUBD     Y1, Y0, Y0
+	VPADDD     Y3, Y2, Y1
+	VPSUBD     Y3, Y2, Y2
+	VPADDD     Y1, Y4, Y3
+	VPSUBD     Y2, Y4, Y5
+	VPADDD     Y2, Y4, Y6
+	VPSUBD     Y1, Y4, Y4
+	VMOVDQU    Y3, (AX)
+	VMOVDQU    Y5, (AX)(DX*2)
+	VMOVDQU    Y6, (CX)
+	VMOVDQU    Y4, (CX)(DX*2)
+	VPADDD     Y1, Y0, Y3
+	VPSUBD     Y2, Y0, Y4
+	VPADDD     Y2, Y0, Y2
+	VPSUBD     Y1, Y0, Y0
+	VMOVDQU    Y3, (AX)(DX*1)
+	VMOVDQU    Y4, (AX)(BX*1)
+	VMOVDQU    Y2, (CX)(DX*1)
+	VMOVDQU    Y0, (CX)(BX*1)
+	ADDQ       $+32, AX
+	ADDQ       $+32, CX
+	DECQ       SI
+	JNZ        sum29
 	VZEROUPPER
 	RET
 
 planes27:
 sum30:
-	VPMOVSXBD (R9), Y0
-	ADDQ      $+8, R9
-	VPMOVSXBD (R10), Y1
-	ADDQ      $+8, R10
-	VPMOVSXBD (R11), Y2
-	ADDQ      $+8, R11
-	VPADDD    Y1, Y0, Y3
-	VPSUBD    Y1, Y0, Y0
-	VPADDD    Y2, Y3, Y1
-	VPSUBD    Y2, Y3, Y3
-	VMOVDQU   Y1, (AX)
-	VMOVDQU   Y3, (AX)(DX*2)
-	VPADDD    Y2, Y0, Y1
-	VPSUBD    Y2, Y0, Y0
-	VMOVDQU   Y1, (AX)(DX*1)
-	VMOVDQU   Y0, (AX)(BX*1)
-	ADDQ      $+32, AX
-	DECQ      SI
-	JNZ       sum30
+	VPMOVSXBD  (R10), Y0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+8, R10
+	VPMOVSXBD  (R11), Y1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+8, R11
+	VPMOVSXBD  (R12), Y2
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+8, R12
+	VPADDD     Y1, Y0, Y3
+	VPSUBD     Y1, Y0, Y0
+	VPADDD     Y2, Y3, Y1
+	VPSUBD     Y2, Y3, Y3
+	VMOVDQU    Y1, (AX)
+	VMOVDQU    Y3, (AX)(DX*2)
+	VPADDD     Y2, Y0, Y1
+	VPSUBD     Y2, Y0, Y0
+	VMOVDQU    Y1, (AX)(DX*1)
+	VMOVDQU    Y0, (AX)(BX*1)
+	ADDQ       $+32, AX
+	DECQ       SI
+	JNZ        sum30
 	VZEROUPPER
 	RET
 
 planes26:
 sum31:
-	VPMOVSXBD (R9), Y0
-	ADDQ      $+8, R9
-	VPMOVSXBD (R10), Y1
-	ADDQ      $+8, R10
-	VPADDD    Y1, Y0, Y2
-	VPSUBD    Y1, Y0, Y0
-	VMOVDQU   Y2, (AX)
-	VMOVDQU   Y0, (AX)(DX*1)
-	ADDQ      $+32, AX
-	DECQ      SI
-	JNZ       sum31
+	VPMOVSXBD  (R10), Y0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+8, R10
+	VPMOVSXBD  (R11), Y1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+8, R11
+	VPADDD     Y1, Y0, Y2
+	VPSUBD     Y1, Y0, Y0
+	VMOVDQU    Y2, (AX)
+	VMOVDQU    Y0, (AX)(DX*1)
+	ADDQ       $+32, AX
+	DECQ       SI
+	JNZ        sum31
 	VZEROUPPER
 	RET
 
 planes25:
 sum32:
-	VPMOVSXBD (R9), Y0
-	ADDQ      $+8, R9
-	VMOVDQU   Y0, (AX)
-	ADDQ      $+32, AX
-	DECQ      SI
-	JNZ       sum32
+	VPMOVSXBD  (R10), Y0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+8, R10
+	VMOVDQU    Y0, (AX)
+	ADDQ       $+32, AX
+	DECQ       SI
+	JNZ        sum32
 	VZEROUPPER
 	RET
 
 // func sumsI1616AVX2(dst []byte, stride int, src []byte, offs []int32, blocks int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·sumsI1616AVX2(SB), NOSPLIT, $0-88
 	MOVQ    dst_base+0(FP), AX
 	MOVQ    stride+24(FP), DX
 	MOVQ    src_base+32(FP), DI
 	MOVQ    offs_base+56(FP), R8
 	MOVQ    blocks+80(FP), SI
+	IMUL3Q  $+128, SI, R9
 	SHLQ    $0x02, SI
 	LEAQ    (DX)(DX*2), BX
 	LEAQ    (AX)(DX*4), CX
-	MOVLQSX (R8), R9
-	LEAQ    (DI)(R9*2), R9
+	MOVLQSX (R8), R10
+	LEAQ    (DI)(R10*2), R10
 	CMPQ    offs_len+64(FP), $0x01
 	JEQ     planes33
-	MOVLQSX 4(R8), R10
-	LEAQ    (DI)(R10*2), R10
+	MOVLQSX 4(R8), R11
+	LEAQ    (DI)(R11*2), R11
 	CMPQ    offs_len+64(FP), $0x02
 	JEQ     planes34
-	MOVLQSX 8(R8), R11
-	LEAQ    (DI)(R11*2), R11
+	MOVLQSX 8(R8), R12
+	LEAQ    (DI)(R12*2), R12
 	CMPQ    offs_len+64(FP), $0x03
 	JEQ     planes35
 	MOVLQSX 12(R8), R8
 	LEAQ    (DI)(R8*2), R8
 
 sum37:
-	VMOVDQU (R9), Y0
-	ADDQ    $+32, R9
-	VMOVDQU (R10), Y1
-	ADDQ    $+32, R10
-	VMOVDQU (R11), Y2
-	ADDQ    $+32, R11
-	VMOVDQU (R8), Y3
-	ADDQ    $+32, R8
-	VPADDW  Y1, Y0, Y4
-	VPSUBW  Y1, Y0, Y0
-	VPADDW  Y3, Y2, Y1
-	VPSUBW  Y3, Y2, Y2
-	VPADDW  Y1, Y4, Y3
-	VPSUBW  Y2, Y4, Y5
-	VPADDW  Y2, Y4, Y6
-	VPSUBW  Y1, Y4, Y4
-	VMOVDQU Y3, (AX)
-	VMOVDQU Y5, (AX)(DX*2)
-	VMOVDQU Y6, (CX)
-	VMOVDQU Y4, (CX)(DX*2)
-	VPADDW  Y1, Y0, Y3
-	VPSUBW  Y2, Y0, Y4
-	VPADDW  Y2, Y0, Y2
-	VPSUBW  Y1, Y0, Y0
-	VMOVDQU Y3, (AX)(DX*1)
-	VMOVDQU Y4, (AX)(BX*1)
-	VMOVDQU Y2, (CX)(DX*1)
-	VMOVDQU Y0, (CX)(BX*1)
-	ADDQ    $+32, AX
-	ADDQ    $+32, CX
-	DECQ    SI
-	JNZ     sum37
+	VMOVDQU    (R10), Y0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+32, R10
+	VMOVDQU    (R11), Y1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+32, R11
+	VMOVDQU    (R12), Y2
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+32, R12
+	VMOVDQU    (R8), Y3
+	PREFETCHT0 (R8)(R9*1)
+	ADDQ       $+32, R8
+	VPADDW     Y1, Y0, Y4
+	VPSUBW     Y1, Y0, Y0
+	VPADDW     Y3, Y2, Y1
+	VPSUBW     Y3, Y2, Y2
+	VPADDW     Y1, Y4, Y3
+	VPSUBW     Y2, Y4, Y5
+	VPADDW     Y2, Y4, Y6
+	VPSUBW     Y1, Y4, Y4
+	VMOVDQU    Y3, (AX)
+	VMOVDQU    Y5, (AX)(DX*2)
+	VMOVDQU    Y6, (CX)
+	VMOVDQU    Y4, (CX)(DX*2)
+	VPADDW     Y1, Y0, Y3
+	VPSUBW     Y2, Y0, Y4
+	VPADDW     Y2, Y0, Y2
+	VPSUBW     Y1, Y0, Y0
+	VMOVDQU    Y3, (AX)(DX*1)
+	VMOVDQU    Y4, (AX)(BX*1)
+	VMOVDQU    Y2, (CX)(DX*1)
+	VMOVDQU    Y0, (CX)(BX*1)
+	ADDQ       $+32, AX
+	ADDQ       $+32, CX
+	DECQ       SI
+	JNZ        sum37
 	VZEROUPPER
 	RET
 
 planes35:
 sum38:
-	VMOVDQU (R9), Y0
-	ADDQ    $+32, R9
-	VMOVDQU (R10), Y1
-	ADDQ    $+32, R10
-	VMOVDQU (R11), Y2
-	ADDQ    $+32, R11
-	VPADDW  Y1, Y0, Y3
-	VPSUBW  Y1, Y0, Y0
-	VPADDW  Y2, Y3, Y1
-	VPSUBW  Y2, Y3, Y3
-	VMOVDQU Y1, (AX)
-	VMOVDQU Y3, (AX)(DX*2)
-	VPADDW  Y2, Y0, Y1
-	VPSUBW  Y2, Y0, Y0
-	VMOVDQU Y1, (AX)(DX*1)
-	VMOVDQU Y0, (AX)(BX*1)
-	ADDQ    $+32, AX
-	DECQ    SI
-	JNZ     sum38
+	VMOVDQU    (R10), Y0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+32, R10
+	VMOVDQU    (R11), Y1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+32, R11
+	VMOVDQU    (R12), Y2
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+32, R12
+	VPADDW     Y1, Y0, Y3
+	VPSUBW     Y1, Y0, Y0
+	VPADDW     Y2, Y3, Y1
+	VPSUBW     Y2, Y3, Y3
+	VMOVDQU    Y1, (AX)
+	VMOVDQU    Y3, (AX)(DX*2)
+	VPADDW     Y2, Y0, Y1
+	VPSUBW     Y2, Y0, Y0
+	VMOVDQU    Y1, (AX)(DX*1)
+	VMOVDQU    Y0, (AX)(BX*1)
+	ADDQ       $+32, AX
+	DECQ       SI
+	JNZ        sum38
 	VZEROUPPER
 	RET
 
 planes34:
 sum39:
-	VMOVDQU (R9), Y0
-	ADDQ    $+32, R9
-	VMOVDQU (R10), Y1
-	ADDQ    $+32, R10
-	VPADDW  Y1, Y0, Y2
-	VPSUBW  Y1, Y0, Y0
-	VMOVDQU Y2, (AX)
-	VMOVDQU Y0, (AX)(DX*1)
-	ADDQ    $+32, AX
-	DECQ    SI
-	JNZ     sum39
+	VMOVDQU    (R10), Y0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+32, R10
+	VMOVDQU    (R11), Y1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+32, R11
+	VPADDW     Y1, Y0, Y2
+	VPSUBW     Y1, Y0, Y0
+	VMOVDQU    Y2, (AX)
+	VMOVDQU    Y0, (AX)(DX*1)
+	ADDQ       $+32, AX
+	DECQ       SI
+	JNZ        sum39
 	VZEROUPPER
 	RET
 
 planes33:
 sum40:
-	VMOVDQU (R9), Y0
-	ADDQ    $+32, R9
-	VMOVDQU Y0, (AX)
-	ADDQ    $+32, AX
-	DECQ    SI
-	JNZ     sum40
+	VMOVDQU    (R10), Y0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+32, R10
+	VMOVDQU    Y0, (AX)
+	ADDQ       $+32, AX
+	DECQ       SI
+	JNZ        sum40
 	VZEROUPPER
 	RET
 
 // func sumsI1632AVX2(dst []byte, stride int, src []byte, offs []int32, blocks int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·sumsI1632AVX2(SB), NOSPLIT, $0-88
 	MOVQ    dst_base+0(FP), AX
 	MOVQ    stride+24(FP), DX
 	MOVQ    src_base+32(FP), DI
 	MOVQ    offs_base+56(FP), R8
 	MOVQ    blocks+80(FP), SI
+	IMUL3Q  $+128, SI, R9
 	SHLQ    $0x03, SI
 	LEAQ    (DX)(DX*2), BX
 	LEAQ    (AX)(DX*4), CX
-	MOVLQSX (R8), R9
-	LEAQ    (DI)(R9*2), R9
+	MOVLQSX (R8), R10
+	LEAQ    (DI)(R10*2), R10
 	CMPQ    offs_len+64(FP), $0x01
 	JEQ     planes41
-	MOVLQSX 4(R8), R10
-	LEAQ    (DI)(R10*2), R10
+	MOVLQSX 4(R8), R11
+	LEAQ    (DI)(R11*2), R11
 	CMPQ    offs_len+64(FP), $0x02
 	JEQ     planes42
-	MOVLQSX 8(R8), R11
-	LEAQ    (DI)(R11*2), R11
+	MOVLQSX 8(R8), R12
+	LEAQ    (DI)(R12*2), R12
 	CMPQ    offs_len+64(FP), $0x03
 	JEQ     planes43
 	MOVLQSX 12(R8), R8
 	LEAQ    (DI)(R8*2), R8
 
 sum45:
-	VPMOVSXWD (R9), Y0
-	ADDQ      $+16, R9
-	VPMOVSXWD (R10), Y1
-	ADDQ      $+16, R10
-	VPMOVSXWD (R11), Y2
-	ADDQ      $+16, R11
-	VPMOVSXWD (R8), Y3
-	ADDQ      $+16, R8
-	VPADDD    Y1, Y0, Y4
-	VPSUBD    Y1, Y0, Y0
-	VPADDD    Y3, Y2, Y1
-	VPSUBD    Y3, Y2, Y2
-	VPADDD    Y1, Y4, Y3
-	VPSUBD    Y2, Y4, Y5
-	VPADDD    Y2, Y4, Y6
-	VPSUBD    Y1, Y4, Y4
-	VMOVDQU   Y3, (AX)
-	VMOVDQU   Y5, (AX)(DX*2)
-	VMOVDQU   Y6, (CX)
-	VMOVDQU   Y4, (CX)(DX*2)
-	VPADDD    Y1, Y0, Y3
-	VPSUBD    Y2, Y0, Y4
-	VPADDD    Y2, Y0, Y2
-	VPSUBD    Y1, Y0, Y0
-	VMOVDQU   Y3, (AX)(DX*1)
-	VMOVDQU   Y4, (AX)(BX*1)
-	VMOVDQU   Y2, (CX)(DX*1)
-	VMOVDQU   Y0, (CX)(BX*1)
-	ADDQ      $+32, AX
-	ADDQ      $+32, CX
-	DECQ      SI
-	JNZ       sum45
+	VPMOVSXWD  (R10), Y0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+16, R10
+	VPMOVSXWD  (R11), Y1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+16, R11
+	VPMOVSXWD  (R12), Y2
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+16, R12
+	VPMOVSXWD  (R8), Y3
+	PREFETCHT0 (R8)(R9*1)
+	ADDQ       $+16, R8
+	VPADDD     Y1, Y0, Y4
+	VPSUBD     Y1, Y0, Y0
+	VPADDD     Y3, Y2, Y1
+	VPSUBD     Y3, Y2, Y2
+	VPADDD     Y1, Y4, Y3
+	VPSUBD     Y2, Y4, Y5
+	VPADDD     Y2, Y4, Y6
+	VPSUBD     Y1, Y4, Y4
+	VMOVDQU    Y3, (AX)
+	VMOVDQU    Y5, (AX)(DX*2)
+	VMOVDQU    Y6, (CX)
+	VMOVDQU    Y4, (CX)(DX*2)
+	VPADDD     Y1, Y0, Y3
+	VPSUBD     Y2, Y0, Y4
+	VPADDD     Y2, Y0, Y2
+	VPSUBD     Y1, Y0, Y0
+	VMOVDQU    Y3, (AX)(DX*1)
+	VMOVDQU    Y4, (AX)(BX*1)
+	VMOVDQU    Y2, (CX)(DX*1)
+	VMOVDQU    Y0, (CX)(BX*1)
+	ADDQ       $+32, AX
+	ADDQ       $+32, CX
+	DECQ       SI
+	JNZ        sum45
 	VZEROUPPER
 	RET
 
 planes43:
 sum46:
-	VPMOVSXWD (R9), Y0
-	ADDQ      $+16, R9
-	VPMOVSXWD (R10), Y1
-	ADDQ      $+16, R10
-	VPMOVSXWD (R11), Y2
-	ADDQ      $+16, R11
-	VPADDD    Y1, Y0, Y3
-	VPSUBD    Y1, Y0, Y0
-	VPADDD    Y2, Y3, Y1
-	VPSUBD    Y2, Y3, Y3
-	VMOVDQU   Y1, (AX)
-	VMOVDQU   Y3, (AX)(DX*2)
-	VPADDD    Y2, Y0, Y1
-	VPSUBD    Y2, Y0, Y0
-	VMOVDQU   Y1, (AX)(DX*1)
-	VMOVDQU   Y0, (AX)(BX*1)
-	ADDQ      $+32, AX
-	DECQ      SI
-	JNZ       sum46
+	VPMOVSXWD  (R10), Y0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+16, R10
+	VPMOVSXWD  (R11), Y1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+16, R11
+	VPMOVSXWD  (R12), Y2
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+16, R12
+	VPADDD     Y1, Y0, Y3
+	VPSUBD     Y1, Y0, Y0
+	VPADDD     Y2, Y3, Y1
+	VPSUBD     Y2, Y3, Y3
+	VMOVDQU    Y1, (AX)
+	VMOVDQU    Y3, (AX)(DX*2)
+	VPADDD     Y2, Y0, Y1
+	VPSUBD     Y2, Y0, Y0
+	VMOVDQU    Y1, (AX)(DX*1)
+	VMOVDQU    Y0, (AX)(BX*1)
+	ADDQ       $+32, AX
+	DECQ       SI
+	JNZ        sum46
 	VZEROUPPER
 	RET
 
 planes42:
 sum47:
-	VPMOVSXWD (R9), Y0
-	ADDQ      $+16, R9
-	VPMOVSXWD (R10), Y1
-	ADDQ      $+16, R10
-	VPADDD    Y1, Y0, Y2
-	VPSUBD    Y1, Y0, Y0
-	VMOVDQU   Y2, (AX)
-	VMOVDQU   Y0, (AX)(DX*1)
-	ADDQ      $+32, AX
-	DECQ      SI
-	JNZ       sum47
+	VPMOVSXWD  (R10), Y0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+16, R10
+	VPMOVSXWD  (R11), Y1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+16, R11
+	VPADDD     Y1, Y0, Y2
+	VPSUBD     Y1, Y0, Y0
+	VMOVDQU    Y2, (AX)
+	VMOVDQU    Y0, (AX)(DX*1)
+	ADDQ       $+32, AX
+	DECQ       SI
+	JNZ        sum47
 	VZEROUPPER
 	RET
 
 planes41:
 sum48:
-	VPMOVSXWD (R9), Y0
-	ADDQ      $+16, R9
-	VMOVDQU   Y0, (AX)
-	ADDQ      $+32, AX
-	DECQ      SI
-	JNZ       sum48
+	VPMOVSXWD  (R10), Y0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+16, R10
+	VMOVDQU    Y0, (AX)
+	ADDQ       $+32, AX
+	DECQ       SI
+	JNZ        sum48
 	VZEROUPPER
 	RET
 
 // func sumsI3216AVX2(dst []byte, stride int, src []byte, offs []int32, blocks int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·sumsI3216AVX2(SB), NOSPLIT, $0-88
 	MOVQ    dst_base+0(FP), AX
 	MOVQ    stride+24(FP), DX
 	MOVQ    src_base+32(FP), DI
 	MOVQ    offs_base+56(FP), R8
 	MOVQ    blocks+80(FP), SI
+	IMUL3Q  $+256, SI, R9
 	SHLQ    $0x02, SI
 	LEAQ    (DX)(DX*2), BX
 	LEAQ    (AX)(DX*4), CX
-	MOVLQSX (R8), R9
-	LEAQ    (DI)(R9*4), R9
+	MOVLQSX (R8), R10
+	LEAQ    (DI)(R10*4), R10
 	CMPQ    offs_len+64(FP), $0x01
 	JEQ     planes49
-	MOVLQSX 4(R8), R10
-	LEAQ    (DI)(R10*4), R10
+	MOVLQSX 4(R8), R11
+	LEAQ    (DI)(R11*4), R11
 	CMPQ    offs_len+64(FP), $0x02
 	JEQ     planes50
-	MOVLQSX 8(R8), R11
-	LEAQ    (DI)(R11*4), R11
+	MOVLQSX 8(R8), R12
+	LEAQ    (DI)(R12*4), R12
 	CMPQ    offs_len+64(FP), $0x03
 	JEQ     planes51
 	MOVLQSX 12(R8), R8
 	LEAQ    (DI)(R8*4), R8
 
 sum53:
-	VPCMPEQD  Y1, Y1, Y1
-	VPSRLD    $0x10, Y1, Y1
-	VPAND     (R9), Y1, Y0
-	VPAND     32(R9), Y1, Y1
-	VPACKUSDW Y1, Y0, Y0
-	VPERMQ    $0xd8, Y0, Y0
-	ADDQ      $+64, R9
-	VPCMPEQD  Y2, Y2, Y2
-	VPSRLD    $0x10, Y2, Y2
-	VPAND     (R10), Y2, Y1
-	VPAND     32(R10), Y2, Y2
-	VPACKUSDW Y2, Y1, Y1
-	VPERMQ    $0xd8, Y1, Y1
-	ADDQ      $+64, R10
-	VPCMPEQD  Y3, Y3, Y3
-	VPSRLD    $0x10, Y3, Y3
-	VPAND     (R11), Y3, Y2
-	VPAND     32(R11), Y3, Y3
-	VPACKUSDW Y3, Y2, Y2
-	VPERMQ    $0xd8, Y2, Y2
-	ADDQ      $+64, R11
-	VPCMPEQD  Y4, Y4, Y4
-	VPSRLD    $0x10, Y4, Y4
-	VPAND     (R8), Y4, Y3
-	VPAND     32(R8), Y4, Y4
-	VPACKUSDW Y4, Y3, Y3
-	VPERMQ    $0xd8, Y3, Y3
-	ADDQ      $+64, R8
-	VPADDW    Y1, Y0, Y4
-	VPSUBW    Y1, Y0, Y0
-	VPADDW    Y3, Y2, Y1
-	VPSUBW    Y3, Y2, Y2
-	VPADDW    Y1, Y4, Y3
-	VPSUBW    Y2, Y4, Y5
-	VPADDW    Y2, Y4, Y6
-	VPSUBW    Y1, Y4, Y4
-	VMOVDQU   Y3, (AX)
-	VMOVDQU   Y5, (AX)(DX*2)
-	VMOVDQU   Y6, (CX)
-	VMOVDQU   Y4, (CX)(DX*2)
-	VPADDW    Y1, Y0, Y3
-	VPSUBW    Y2, Y0, Y4
-	VPADDW    Y2, Y0, Y2
-	VPSUBW    Y1, Y0, Y0
-	VMOVDQU   Y3, (AX)(DX*1)
-	VMOVDQU   Y4, (AX)(BX*1)
-	VMOVDQU   Y2, (CX)(DX*1)
-	VMOVDQU   Y0, (CX)(BX*1)
-	ADDQ      $+32, AX
-	ADDQ      $+32, CX
-	DECQ      SI
-	JNZ       sum53
+	VPCMPEQD   Y1, Y1, Y1
+	VPSRLD     $0x10, Y1, Y1
+	VPAND      (R10), Y1, Y0
+	VPAND      32(R10), Y1, Y1
+	VPACKUSDW  Y1, Y0, Y0
+	VPERMQ     $0xd8, Y0, Y0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+64, R10
+	VPCMPEQD   Y2, Y2, Y2
+	VPSRLD     $0x10, Y2, Y2
+	VPAND      (R11), Y2, Y1
+	VPAND      32(R11), Y2, Y2
+	VPACKUSDW  Y2, Y1, Y1
+	VPERMQ     $0xd8, Y1, Y1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+64, R11
+	VPCMPEQD   Y3, Y3, Y3
+	VPSRLD     $0x10, Y3, Y3
+	VPAND      (R12), Y3, Y2
+	VPAND      32(R12), Y3, Y3
+	VPACKUSDW  Y3, Y2, Y2
+	VPERMQ     $0xd8, Y2, Y2
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+64, R12
+	VPCMPEQD   Y4, Y4, Y4
+	VPSRLD     $0x10, Y4, Y4
+	VPAND      (R8), Y4, Y3
+	VPAND      32(R8), Y4, Y4
+	VPACKUSDW  Y4, Y3, Y3
+	VPERMQ     $0xd8, Y3, Y3
+	PREFETCHT0 (R8)(R9*1)
+	ADDQ       $+64, R8
+	VPADDW     Y1, Y0, Y4
+	VPSUBW     Y1, Y0, Y0
+	VPADDW     Y3, Y2, Y1
+	VPSUBW     Y3, Y2, Y2
+	VPADDW     Y1, Y4, Y3
+	VPSUBW     Y2, Y4, Y5
+	VPADDW     Y2, Y4, Y6
+	VPSUBW     Y1, Y4, Y4
+	VMOVDQU    Y3, (AX)
+	VMOVDQU    Y5, (AX)(DX*2)
+	VMOVDQU    Y6, (CX)
+	VMOVDQU    Y4, (CX)(DX*2)
+	VPADDW     Y1, Y0, Y3
+	VPSUBW     Y2, Y0, Y4
+	VPADDW     Y2, Y0, Y2
+	VPSUBW     Y1, Y0, Y0
+	VMOVDQU    Y3, (AX)(DX*1)
+	VMOVDQU    Y4, (AX)(BX*1)
+	VMOVDQU    Y2, (CX)(DX*1)
+	VMOVDQU    Y0, (CX)(BX*1)
+	ADDQ       $+32, AX
+	ADDQ       $+32, CX
+	DECQ       SI
+	JNZ        sum53
 	VZEROUPPER
 	RET
 
 planes51:
 sum54:
-	VPCMPEQD  Y1, Y1, Y1
-	VPSRLD    $0x10, Y1, Y1
-	VPAND     (R9), Y1, Y0
-	VPAND     32(R9), Y1, Y1
-	VPACKUSDW Y1, Y0, Y0
-	VPERMQ    $0xd8, Y0, Y0
-	ADDQ      $+64, R9
-	VPCMPEQD  Y2, Y2, Y2
-	VPSRLD    $0x10, Y2, Y2
-	VPAND     (R10), Y2, Y1
-	VPAND     32(R10), Y2, Y2
-	VPACKUSDW Y2, Y1, Y1
-	VPERMQ    $0xd8, Y1, Y1
-	ADDQ      $+64, R10
-	VPCMPEQD  Y3, Y3, Y3
-	VPSRLD    $0x10, Y3, Y3
-	VPAND     (R11), Y3, Y2
-	VPAND     32(R11), Y3, Y3
-	VPACKUSDW Y3, Y2, Y2
-	VPERMQ    $0xd8, Y2, Y2
-	ADDQ      $+64, R11
-	VPADDW    Y1, Y0, Y3
-	VPSUBW    Y1, Y0, Y0
-	VPADDW    Y2, Y3, Y1
-	VPSUBW    Y2, Y3, Y3
-	VMOVDQU   Y1, (AX)
-	VMOVDQU   Y3, (AX)(DX*2)
-	VPADDW    Y2, Y0, Y1
-	VPSUBW    Y2, Y0, Y0
-	VMOVDQU   Y1, (AX)(DX*1)
-	VMOVDQU   Y0, (AX)(BX*1)
-	ADDQ      $+32, AX
-	DECQ      SI
-	JNZ       sum54
+	VPCMPEQD   Y1, Y1, Y1
+	VPSRLD     $0x10, Y1, Y1
+	VPAND      (R10), Y1, Y0
+	VPAND      32(R10), Y1, Y1
+	VPACKUSDW  Y1, Y0, Y0
+	VPERMQ     $0xd8, Y0, Y0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+64, R10
+	VPCMPEQD   Y2, Y2, Y2
+	VPSRLD     $0x10, Y2, Y2
+	VPAND      (R11), Y2, Y1
+	VPAND      32(R11), Y2, Y2
+	VPACKUSDW  Y2, Y1, Y1
+	VPERMQ     $0xd8, Y1, Y1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+64, R11
+	VPCMPEQD   Y3, Y3, Y3
+	VPSRLD     $0x10, Y3, Y3
+	VPAND      (R12), Y3, Y2
+	VPAND      32(R12), Y3, Y3
+	VPACKUSDW  Y3, Y2, Y2
+	VPERMQ     $0xd8, Y2, Y2
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+64, R12
+	VPADDW     Y1, Y0, Y3
+	VPSUBW     Y1, Y0, Y0
+	VPADDW     Y2, Y3, Y1
+	VPSUBW     Y2, Y3, Y3
+	VMOVDQU    Y1, (AX)
+	VMOVDQU    Y3, (AX)(DX*2)
+	VPADDW     Y2, Y0, Y1
+	VPSUBW     Y2, Y0, Y0
+	VMOVDQU    Y1, (AX)(DX*1)
+	VMOVDQU    Y0, (AX)(BX*1)
+	ADDQ       $+32, AX
+	DECQ       SI
+	JNZ        sum54
 	VZEROUPPER
 	RET
 
 planes50:
 sum55:
-	VPCMPEQD  Y1, Y1, Y1
-	VPSRLD    $0x10, Y1, Y1
-	VPAND     (R9), Y1, Y0
-	VPAND     32(R9), Y1, Y1
-	VPACKUSDW Y1, Y0, Y0
-	VPERMQ    $0xd8, Y0, Y0
-	ADDQ      $+64, R9
-	VPCMPEQD  Y2, Y2, Y2
-	VPSRLD    $0x10, Y2, Y2
-	VPAND     (R10), Y2, Y1
-	VPAND     32(R10), Y2, Y2
-	VPACKUSDW Y2, Y1, Y1
-	VPERMQ    $0xd8, Y1, Y1
-	ADDQ      $+64, R10
-	VPADDW    Y1, Y0, Y2
-	VPSUBW    Y1, Y0, Y0
-	VMOVDQU   Y2, (AX)
-	VMOVDQU   Y0, (AX)(DX*1)
-	ADDQ      $+32, AX
-	DECQ      SI
-	JNZ       sum55
+	VPCMPEQD   Y1, Y1, Y1
+	VPSRLD     $0x10, Y1, Y1
+	VPAND      (R10), Y1, Y0
+	VPAND      32(R10), Y1, Y1
+	VPACKUSDW  Y1, Y0, Y0
+	VPERMQ     $0xd8, Y0, Y0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+64, R10
+	VPCMPEQD   Y2, Y2, Y2
+	VPSRLD     $0x10, Y2, Y2
+	VPAND      (R11), Y2, Y1
+	VPAND      32(R11), Y2, Y2
+	VPACKUSDW  Y2, Y1, Y1
+	VPERMQ     $0xd8, Y1, Y1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+64, R11
+	VPADDW     Y1, Y0, Y2
+	VPSUBW     Y1, Y0, Y0
+	VMOVDQU    Y2, (AX)
+	VMOVDQU    Y0, (AX)(DX*1)
+	ADDQ       $+32, AX
+	DECQ       SI
+	JNZ        sum55
 	VZEROUPPER
 	RET
 
 planes49:
 sum56:
-	VPCMPEQD  Y1, Y1, Y1
-	VPSRLD    $0x10, Y1, Y1
-	VPAND     (R9), Y1, Y0
-	VPAND     32(R9), Y1, Y1
-	VPACKUSDW Y1, Y0, Y0
-	VPERMQ    $0xd8, Y0, Y0
-	ADDQ      $+64, R9
-	VMOVDQU   Y0, (AX)
-	ADDQ      $+32, AX
-	DECQ      SI
-	JNZ       sum56
+	VPCMPEQD   Y1, Y1, Y1
+	VPSRLD     $0x10, Y1, Y1
+	VPAND      (R10), Y1, Y0
+	VPAND      32(R10), Y1, Y1
+	VPACKUSDW  Y1, Y0, Y0
+	VPERMQ     $0xd8, Y0, Y0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+64, R10
+	VMOVDQU    Y0, (AX)
+	ADDQ       $+32, AX
+	DECQ       SI
+	JNZ        sum56
 	VZEROUPPER
 	RET
 
 // func sumsI3232AVX2(dst []byte, stride int, src []byte, offs []int32, blocks int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·sumsI3232AVX2(SB), NOSPLIT, $0-88
 	MOVQ    dst_base+0(FP), AX
 	MOVQ    stride+24(FP), DX
 	MOVQ    src_base+32(FP), DI
 	MOVQ    offs_base+56(FP), R8
 	MOVQ    blocks+80(FP), SI
+	IMUL3Q  $+256, SI, R9
 	SHLQ    $0x03, SI
 	LEAQ    (DX)(DX*2), BX
 	LEAQ    (AX)(DX*4), CX
-	MOVLQSX (R8), R9
-	LEAQ    (DI)(R9*4), R9
+	MOVLQSX (R8), R10
+	LEAQ    (DI)(R10*4), R10
 	CMPQ    offs_len+64(FP), $0x01
 	JEQ     planes57
-	MOVLQSX 4(R8), R10
-	LEAQ    (DI)(R10*4), R10
+	MOVLQSX 4(R8), R11
+	LEAQ    (DI)(R11*4), R11
 	CMPQ    offs_len+64(FP), $0x02
 	JEQ     planes58
-	MOVLQSX 8(R8), R11
-	LEAQ    (DI)(R11*4), R11
+	MOVLQSX 8(R8), R12
+	LEAQ    (DI)(R12*4), R12
 	CMPQ    offs_len+64(FP), $0x03
 	JEQ     planes59
 	MOVLQSX 12(R8), R8
 	LEAQ    (DI)(R8*4), R8
 
 sum61:
-	VMOVDQU (R9), Y0
-	ADDQ    $+32, R9
-	VMOVDQU (R10), Y1
-	ADDQ    $+32, R10
-	VMOVDQU (R11), Y2
-	ADDQ    $+32, R11
-	VMOVDQU (R8), Y3
-	ADDQ    $+32, R8
-	VPADDD  Y1, Y0, Y4
-	VPSUBD  Y1, Y0, Y0
-	VPADDD  Y3, Y2, Y1
-	VPSUBD  Y3, Y2, Y2
-	VPADDD  Y1, Y4, Y3
-	VPSUBD  Y2, Y4, Y5
-	VPADDD  Y2, Y4, Y6
-	VPSUBD  Y1, Y4, Y4
-	VMOVDQU Y3, (AX)
-	VMOVDQU Y5, (AX)(DX*2)
-	VMOVDQU Y6, (CX)
-	VMOVDQU Y4, (CX)(DX*2)
-	VPADDD  Y1, Y0, Y3
-	VPSUBD  Y2, Y0, Y4
-	VPADDD  Y2, Y0, Y2
-	VPSUBD  Y1, Y0, Y0
-	VMOVDQU Y3, (AX)(DX*1)
-	VMOVDQU Y4, (AX)(BX*1)
-	VMOVDQU Y2, (CX)(DX*1)
-	VMOVDQU Y0, (CX)(BX*1)
-	ADDQ    $+32, AX
-	ADDQ    $+32, CX
-	DECQ    SI
-	JNZ     sum61
+	VMOVDQU    (R10), Y0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+32, R10
+	VMOVDQU    (R11), Y1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+32, R11
+	VMOVDQU    (R12), Y2
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+32, R12
+	VMOVDQU    (R8), Y3
+	PREFETCHT0 (R8)(R9*1)
+	ADDQ       $+32, R8
+	VPADDD     Y1, Y0, Y4
+	VPSUBD     Y1, Y0, Y0
+	VPADDD     Y3, Y2, Y1
+	VPSUBD     Y3, Y2, Y2
+	VPADDD     Y1, Y4, Y3
+	VPSUBD     Y2, Y4, Y5
+	VPADDD     Y2, Y4, Y6
+	VPSUBD     Y1, Y4, Y4
+	VMOVDQU    Y3, (AX)
+	VMOVDQU    Y5, (AX)(DX*2)
+	VMOVDQU    Y6, (CX)
+	VMOVDQU    Y4, (CX)(DX*2)
+	VPADDD     Y1, Y0, Y3
+	VPSUBD     Y2, Y0, Y4
+	VPADDD     Y2, Y0, Y2
+	VPSUBD     Y1, Y0, Y0
+	VMOVDQU    Y3, (AX)(DX*1)
+	VMOVDQU    Y4, (AX)(BX*1)
+	VMOVDQU    Y2, (CX)(DX*1)
+	VMOVDQU    Y0, (CX)(BX*1)
+	ADDQ       $+32, AX
+	ADDQ       $+32, CX
+	DECQ       SI
+	JNZ        sum61
 	VZEROUPPER
 	RET
 
 planes59:
 sum62:
-	VMOVDQU (R9), Y0
-	ADDQ    $+32, R9
-	VMOVDQU (R10), Y1
-	ADDQ    $+32, R10
-	VMOVDQU (R11), Y2
-	ADDQ    $+32, R11
-	VPADDD  Y1, Y0, Y3
-	VPSUBD  Y1, Y0, Y0
-	VPADDD  Y2, Y3, Y1
-	VPSUBD  Y2, Y3, Y3
-	VMOVDQU Y1, (AX)
-	VMOVDQU Y3, (AX)(DX*2)
-	VPADDD  Y2, Y0, Y1
-	VPSUBD  Y2, Y0, Y0
-	VMOVDQU Y1, (AX)(DX*1)
-	VMOVDQU Y0, (AX)(BX*1)
-	ADDQ    $+32, AX
-	DECQ    SI
-	JNZ     sum62
+	VMOVDQU    (R10), Y0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+32, R10
+	VMOVDQU    (R11), Y1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+32, R11
+	VMOVDQU    (R12), Y2
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+32, R12
+	VPADDD     Y1, Y0, Y3
+	VPSUBD     Y1, Y0, Y0
+	VPADDD     Y2, Y3, Y1
+	VPSUBD     Y2, Y3, Y3
+	VMOVDQU    Y1, (AX)
+	VMOVDQU    Y3, (AX)(DX*2)
+	VPADDD     Y2, Y0, Y1
+	VPSUBD     Y2, Y0, Y0
+	VMOVDQU    Y1, (AX)(DX*1)
+	VMOVDQU    Y0, (AX)(BX*1)
+	ADDQ       $+32, AX
+	DECQ       SI
+	JNZ        sum62
 	VZEROUPPER
 	RET
 
 planes58:
 sum63:
-	VMOVDQU (R9), Y0
-	ADDQ    $+32, R9
-	VMOVDQU (R10), Y1
-	ADDQ    $+32, R10
-	VPADDD  Y1, Y0, Y2
-	VPSUBD  Y1, Y0, Y0
-	VMOVDQU Y2, (AX)
-	VMOVDQU Y0, (AX)(DX*1)
-	ADDQ    $+32, AX
-	DECQ    SI
-	JNZ     sum63
+	VMOVDQU    (R10), Y0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+32, R10
+	VMOVDQU    (R11), Y1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+32, R11
+	VPADDD     Y1, Y0, Y2
+	VPSUBD     Y1, Y0, Y0
+	VMOVDQU    Y2, (AX)
+	VMOVDQU    Y0, (AX)(DX*1)
+	ADDQ       $+32, AX
+	DECQ       SI
+	JNZ        sum63
 	VZEROUPPER
 	RET
 
 planes57:
 sum64:
-	VMOVDQU (R9), Y0
-	ADDQ    $+32, R9
-	VMOVDQU Y0, (AX)
-	ADDQ    $+32, AX
-	DECQ    SI
-	JNZ     sum64
+	VMOVDQU    (R10), Y0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+32, R10
+	VMOVDQU    Y0, (AX)
+	ADDQ       $+32, AX
+	DECQ       SI
+	JNZ        sum64
 	VZEROUPPER
 	RET
 
@@ -1953,733 +2041,804 @@ end100:
 	RET
 
 // func sumsU816AVX512(dst []byte, stride int, src []byte, offs []int32, blocks int)
-// Requires: AVX, AVX512BW, AVX512F
+// Requires: AVX, AVX512BW, AVX512F, MMX+
 TEXT ·sumsU816AVX512(SB), NOSPLIT, $0-88
 	MOVQ    dst_base+0(FP), AX
 	MOVQ    stride+24(FP), DX
 	MOVQ    src_base+32(FP), DI
 	MOVQ    offs_base+56(FP), R8
 	MOVQ    blocks+80(FP), SI
+	IMUL3Q  $+64, SI, R9
 	SHLQ    $0x01, SI
 	LEAQ    (DX)(DX*2), BX
 	LEAQ    (AX)(DX*4), CX
-	MOVLQSX (R8), R9
-	LEAQ    (DI)(R9*1), R9
+	MOVLQSX (R8), R10
+	LEAQ    (DI)(R10*1), R10
 	CMPQ    offs_len+64(FP), $0x01
 	JEQ     planes101
-	MOVLQSX 4(R8), R10
-	LEAQ    (DI)(R10*1), R10
+	MOVLQSX 4(R8), R11
+	LEAQ    (DI)(R11*1), R11
 	CMPQ    offs_len+64(FP), $0x02
 	JEQ     planes102
-	MOVLQSX 8(R8), R11
-	LEAQ    (DI)(R11*1), R11
+	MOVLQSX 8(R8), R12
+	LEAQ    (DI)(R12*1), R12
 	CMPQ    offs_len+64(FP), $0x03
 	JEQ     planes103
 	MOVLQSX 12(R8), R8
 	LEAQ    (DI)(R8*1), R8
 
 sum105:
-	VPMOVZXBW (R9), Z0
-	ADDQ      $+32, R9
-	VPMOVZXBW (R10), Z1
-	ADDQ      $+32, R10
-	VPMOVZXBW (R11), Z2
-	ADDQ      $+32, R11
-	VPMOVZXBW (R8), Z3
-	ADDQ      $+32, R8
-	VPADDW    Z1, Z0, Z4
-	VPSUBW    Z1, Z0, Z0
-	VPADDW    Z3, Z2, Z1
-	VPSUBW    Z3, Z2, Z2
-	VPADDW    Z1, Z4, Z3
-	VPSUBW    Z2, Z4, Z5
-	VPADDW    Z2, Z4, Z6
-	VPSUBW    Z1, Z4, Z4
-	VMOVDQU64 Z3, (AX)
-	VMOVDQU64 Z5, (AX)(DX*2)
-	VMOVDQU64 Z6, (CX)
-	VMOVDQU64 Z4, (CX)(DX*2)
-	VPADDW    Z1, Z0, Z3
-	VPSUBW    Z2, Z0, Z4
-	VPADDW    Z2, Z0, Z2
-	VPSUBW    Z1, Z0, Z0
-	VMOVDQU64 Z3, (AX)(DX*1)
-	VMOVDQU64 Z4, (AX)(BX*1)
-	VMOVDQU64 Z2, (CX)(DX*1)
-	VMOVDQU64 Z0, (CX)(BX*1)
-	ADDQ      $+64, AX
-	ADDQ      $+64, CX
-	DECQ      SI
-	JNZ       sum105
+	VPMOVZXBW  (R10), Z0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+32, R10
+	VPMOVZXBW  (R11), Z1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+32, R11
+	VPMOVZXBW  (R12), Z2
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+32, R12
+	VPMOVZXBW  (R8), Z3
+	PREFETCHT0 (R8)(R9*1)
+	ADDQ       $+32, R8
+	VPADDW     Z1, Z0, Z4
+	VPSUBW     Z1, Z0, Z0
+	VPADDW     Z3, Z2, Z1
+	VPSUBW     Z3, Z2, Z2
+	VPADDW     Z1, Z4, Z3
+	VPSUBW     Z2, Z4, Z5
+	VPADDW     Z2, Z4, Z6
+	VPSUBW     Z1, Z4, Z4
+	VMOVDQU64  Z3, (AX)
+	VMOVDQU64  Z5, (AX)(DX*2)
+	VMOVDQU64  Z6, (CX)
+	VMOVDQU64  Z4, (CX)(DX*2)
+	VPADDW     Z1, Z0, Z3
+	VPSUBW     Z2, Z0, Z4
+	VPADDW     Z2, Z0, Z2
+	VPSUBW     Z1, Z0, Z0
+	VMOVDQU64  Z3, (AX)(DX*1)
+	VMOVDQU64  Z4, (AX)(BX*1)
+	VMOVDQU64  Z2, (CX)(DX*1)
+	VMOVDQU64  Z0, (CX)(BX*1)
+	ADDQ       $+64, AX
+	ADDQ       $+64, CX
+	DECQ       SI
+	JNZ        sum105
 	VZEROUPPER
 	RET
 
 planes103:
 sum106:
-	VPMOVZXBW (R9), Z0
-	ADDQ      $+32, R9
-	VPMOVZXBW (R10), Z1
-	ADDQ      $+32, R10
-	VPMOVZXBW (R11), Z2
-	ADDQ      $+32, R11
-	VPADDW    Z1, Z0, Z3
-	VPSUBW    Z1, Z0, Z0
-	VPADDW    Z2, Z3, Z1
-	VPSUBW    Z2, Z3, Z3
-	VMOVDQU64 Z1, (AX)
-	VMOVDQU64 Z3, (AX)(DX*2)
-	VPADDW    Z2, Z0, Z1
-	VPSUBW    Z2, Z0, Z0
-	VMOVDQU64 Z1, (AX)(DX*1)
-	VMOVDQU64 Z0, (AX)(BX*1)
-	ADDQ      $+64, AX
-	DECQ      SI
-	JNZ       sum106
+	VPMOVZXBW  (R10), Z0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+32, R10
+	VPMOVZXBW  (R11), Z1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+32, R11
+	VPMOVZXBW  (R12), Z2
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+32, R12
+	VPADDW     Z1, Z0, Z3
+	VPSUBW     Z1, Z0, Z0
+	VPADDW     Z2, Z3, Z1
+	VPSUBW     Z2, Z3, Z3
+	VMOVDQU64  Z1, (AX)
+	VMOVDQU64  Z3, (AX)(DX*2)
+	VPADDW     Z2, Z0, Z1
+	VPSUBW     Z2, Z0, Z0
+	VMOVDQU64  Z1, (AX)(DX*1)
+	VMOVDQU64  Z0, (AX)(BX*1)
+	ADDQ       $+64, AX
+	DECQ       SI
+	JNZ        sum106
 	VZEROUPPER
 	RET
 
 planes102:
 sum107:
-	VPMOVZXBW (R9), Z0
-	ADDQ      $+32, R9
-	VPMOVZXBW (R10), Z1
-	ADDQ      $+32, R10
-	VPADDW    Z1, Z0, Z2
-	VPSUBW    Z1, Z0, Z0
-	VMOVDQU64 Z2, (AX)
-	VMOVDQU64 Z0, (AX)(DX*1)
-	ADDQ      $+64, AX
-	DECQ      SI
-	JNZ       sum107
+	VPMOVZXBW  (R10), Z0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+32, R10
+	VPMOVZXBW  (R11), Z1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+32, R11
+	VPADDW     Z1, Z0, Z2
+	VPSUBW     Z1, Z0, Z0
+	VMOVDQU64  Z2, (AX)
+	VMOVDQU64  Z0, (AX)(DX*1)
+	ADDQ       $+64, AX
+	DECQ       SI
+	JNZ        sum107
 	VZEROUPPER
 	RET
 
 planes101:
 sum108:
-	VPMOVZXBW (R9), Z0
-	ADDQ      $+32, R9
-	VMOVDQU64 Z0, (AX)
-	ADDQ      $+64, AX
-	DECQ      SI
-	JNZ       sum108
+	VPMOVZXBW  (R10), Z0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+32, R10
+	VMOVDQU64  Z0, (AX)
+	ADDQ       $+64, AX
+	DECQ       SI
+	JNZ        sum108
 	VZEROUPPER
 	RET
 
 // func sumsU832AVX512(dst []byte, stride int, src []byte, offs []int32, blocks int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·sumsU832AVX512(SB), NOSPLIT, $0-88
 	MOVQ    dst_base+0(FP), AX
 	MOVQ    stride+24(FP), DX
 	MOVQ    src_base+32(FP), DI
 	MOVQ    offs_base+56(FP), R8
 	MOVQ    blocks+80(FP), SI
+	IMUL3Q  $+64, SI, R9
 	SHLQ    $0x02, SI
 	LEAQ    (DX)(DX*2), BX
 	LEAQ    (AX)(DX*4), CX
-	MOVLQSX (R8), R9
-	LEAQ    (DI)(R9*1), R9
+	MOVLQSX (R8), R10
+	LEAQ    (DI)(R10*1), R10
 	CMPQ    offs_len+64(FP), $0x01
 	JEQ     planes109
-	MOVLQSX 4(R8), R10
-	LEAQ    (DI)(R10*1), R10
+	MOVLQSX 4(R8), R11
+	LEAQ    (DI)(R11*1), R11
 	CMPQ    offs_len+64(FP), $0x02
 	JEQ     planes110
-	MOVLQSX 8(R8), R11
-	LEAQ    (DI)(R11*1), R11
+	MOVLQSX 8(R8), R12
+	LEAQ    (DI)(R12*1), R12
 	CMPQ    offs_len+64(FP), $0x03
 	JEQ     planes111
 	MOVLQSX 12(R8), R8
 	LEAQ    (DI)(R8*1), R8
 
 sum113:
-	VPMOVZXBD (R9), Z0
-	ADDQ      $+16, R9
-	VPMOVZXBD (R10), Z1
-	ADDQ      $+16, R10
-	VPMOVZXBD (R11), Z2
-	ADDQ      $+16, R11
-	VPMOVZXBD (R8), Z3
-	ADDQ      $+16, R8
-	VPADDD    Z1, Z0, Z4
-	VPSUBD    Z1, Z0, Z0
-	VPADDD    Z3, Z2, Z1
-	VPSUBD    Z3, Z2, Z2
-	VPADDD    Z1, Z4, Z3
-	VPSUBD    Z2, Z4, Z5
-	VPADDD    Z2, Z4, Z6
-	VPSUBD    Z1, Z4, Z4
-	VMOVDQU64 Z3, (AX)
-	VMOVDQU64 Z5, (AX)(DX*2)
-	VMOVDQU64 Z6, (CX)
-	VMOVDQU64 Z4, (CX)(DX*2)
-	VPADDD    Z1, Z0, Z3
-	VPSUBD    Z2, Z0, Z4
-	VPADDD    Z2, Z0, Z2
-	VPSUBD    Z1, Z0, Z0
-	VMOVDQU64 Z3, (AX)(DX*1)
-	VMOVDQU64 Z4, (AX)(BX*1)
-	VMOVDQU64 Z2, (CX)(DX*1)
-	VMOVDQU64 Z0, (CX)(BX*1)
-	ADDQ      $+64, AX
-	ADDQ      $+64, CX
-	DECQ      SI
-	JNZ       sum113
+	VPMOVZXBD  (R10), Z0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+16, R10
+	VPMOVZXBD  (R11), Z1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+16, R11
+	VPMOVZXBD  (R12), Z2
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+16, R12
+	VPMOVZXBD  (R8), Z3
+	PREFETCHT0 (R8)(R9*1)
+	ADDQ       $+16, R8
+	VPADDD     Z1, Z0, Z4
+	VPSUBD     Z1, Z0, Z0
+	VPADDD     Z3, Z2, Z1
+	VPSUBD     Z3, Z2, Z2
+	VPADDD     Z1, Z4, Z3
+	VPSUBD     Z2, Z4, Z5
+	VPADDD     Z2, Z4, Z6
+	VPSUBD     Z1, Z4, Z4
+	VMOVDQU64  Z3, (AX)
+	VMOVDQU64  Z5, (AX)(DX*2)
+	VMOVDQU64  Z6, (CX)
+	VMOVDQU64  Z4, (CX)(DX*2)
+	VPADDD     Z1, Z0, Z3
+	VPSUBD     Z2, Z0, Z4
+	VPADDD     Z2, Z0, Z2
+	VPSUBD     Z1, Z0, Z0
+	VMOVDQU64  Z3, (AX)(DX*1)
+	VMOVDQU64  Z4, (AX)(BX*1)
+	VMOVDQU64  Z2, (CX)(DX*1)
+	VMOVDQU64  Z0, (CX)(BX*1)
+	ADDQ       $+64, AX
+	ADDQ       $+64, CX
+	DECQ       SI
+	JNZ        sum113
 	VZEROUPPER
 	RET
 
 planes111:
 sum114:
-	VPMOVZXBD (R9), Z0
-	ADDQ      $+16, R9
-	VPMOVZXBD (R10), Z1
-	ADDQ      $+16, R10
-	VPMOVZXBD (R11), Z2
-	ADDQ      $+16, R11
-	VPADDD    Z1, Z0, Z3
-	VPSUBD    Z1, Z0, Z0
-	VPADDD    Z2, Z3, Z1
-	VPSUBD    Z2, Z3, Z3
-	VMOVDQU64 Z1, (AX)
-	VMOVDQU64 Z3, (AX)(DX*2)
-	VPADDD    Z2, Z0, Z1
-	VPSUBD    Z2, Z0, Z0
-	VMOVDQU64 Z1, (AX)(DX*1)
-	VMOVDQU64 Z0, (AX)(BX*1)
-	ADDQ      $+64, AX
-	DECQ      SI
-	JNZ       sum114
+	VPMOVZXBD  (R10), Z0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+16, R10
+	VPMOVZXBD  (R11), Z1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+16, R11
+	VPMOVZXBD  (R12), Z2
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+16, R12
+	VPADDD     Z1, Z0, Z3
+	VPSUBD     Z1, Z0, Z0
+	VPADDD     Z2, Z3, Z1
+	VPSUBD     Z2, Z3, Z3
+	VMOVDQU64  Z1, (AX)
+	VMOVDQU64  Z3, (AX)(DX*2)
+	VPADDD     Z2, Z0, Z1
+	VPSUBD     Z2, Z0, Z0
+	VMOVDQU64  Z1, (AX)(DX*1)
+	VMOVDQU64  Z0, (AX)(BX*1)
+	ADDQ       $+64, AX
+	DECQ       SI
+	JNZ        sum114
 	VZEROUPPER
 	RET
 
 planes110:
 sum115:
-	VPMOVZXBD (R9), Z0
-	ADDQ      $+16, R9
-	VPMOVZXBD (R10), Z1
-	ADDQ      $+16, R10
-	VPADDD    Z1, Z0, Z2
-	VPSUBD    Z1, Z0, Z0
-	VMOVDQU64 Z2, (AX)
-	VMOVDQU64 Z0, (AX)(DX*1)
-	ADDQ      $+64, AX
-	DECQ      SI
-	JNZ       sum115
+	VPMOVZXBD  (R10), Z0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+16, R10
+	VPMOVZXBD  (R11), Z1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+16, R11
+	VPADDD     Z1, Z0, Z2
+	VPSUBD     Z1, Z0, Z0
+	VMOVDQU64  Z2, (AX)
+	VMOVDQU64  Z0, (AX)(DX*1)
+	ADDQ       $+64, AX
+	DECQ       SI
+	JNZ        sum115
 	VZEROUPPER
 	RET
 
 planes109:
 sum116:
-	VPMOVZXBD (R9), Z0
-	ADDQ      $+16, R9
-	VMOVDQU64 Z0, (AX)
-	ADDQ      $+64, AX
-	DECQ      SI
-	JNZ       sum116
+	VPMOVZXBD  (R10), Z0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+16, R10
+	VMOVDQU64  Z0, (AX)
+	ADDQ       $+64, AX
+	DECQ       SI
+	JNZ        sum116
 	VZEROUPPER
 	RET
 
 // func sumsI816AVX512(dst []byte, stride int, src []byte, offs []int32, blocks int)
-// Requires: AVX, AVX512BW, AVX512F
+// Requires: AVX, AVX512BW, AVX512F, MMX+
 TEXT ·sumsI816AVX512(SB), NOSPLIT, $0-88
 	MOVQ    dst_base+0(FP), AX
 	MOVQ    stride+24(FP), DX
 	MOVQ    src_base+32(FP), DI
 	MOVQ    offs_base+56(FP), R8
 	MOVQ    blocks+80(FP), SI
+	IMUL3Q  $+64, SI, R9
 	SHLQ    $0x01, SI
 	LEAQ    (DX)(DX*2), BX
 	LEAQ    (AX)(DX*4), CX
-	MOVLQSX (R8), R9
-	LEAQ    (DI)(R9*1), R9
+	MOVLQSX (R8), R10
+	LEAQ    (DI)(R10*1), R10
 	CMPQ    offs_len+64(FP), $0x01
 	JEQ     planes117
-	MOVLQSX 4(R8), R10
-	LEAQ    (DI)(R10*1), R10
+	MOVLQSX 4(R8), R11
+	LEAQ    (DI)(R11*1), R11
 	CMPQ    offs_len+64(FP), $0x02
 	JEQ     planes118
-	MOVLQSX 8(R8), R11
-	LEAQ    (DI)(R11*1), R11
+	MOVLQSX 8(R8), R12
+	LEAQ    (DI)(R12*1), R12
 	CMPQ    offs_len+64(FP), $0x03
 	JEQ     planes119
 	MOVLQSX 12(R8), R8
 	LEAQ    (DI)(R8*1), R8
 
 sum121:
-	VPMOVSXBW (R9), Z0
-	ADDQ      $+32, R9
-	VPMOVSXBW (R10), Z1
-	ADDQ      $+32, R10
-	VPMOVSXBW (R11), Z2
-	ADDQ      $+32, R11
-	VPMOVSXBW (R8), Z3
-	ADDQ      $+32, R8
-	VPADDW    Z1, Z0, Z4
-	VPSUBW    Z1, Z0, Z0
-	VPADDW    Z3, Z2, Z1
-	VPSUBW    Z3, Z2, Z2
-	VPADDW    Z1, Z4, Z3
-	VPSUBW    Z2, Z4, Z5
-	VPADDW    Z2, Z4, Z6
-	VPSUBW    Z1, Z4, Z4
-	VMOVDQU64 Z3, (AX)
-	VMOVDQU64 Z5, (AX)(DX*2)
-	VMOVDQU64 Z6, (CX)
-	VMOVDQU64 Z4, (CX)(DX*2)
-	VPADDW    Z1, Z0, Z3
-	VPSUBW    Z2, Z0, Z4
-	VPADDW    Z2, Z0, Z2
-	VPSUBW    Z1, Z0, Z0
-	VMOVDQU64 Z3, (AX)(DX*1)
-	VMOVDQU64 Z4, (AX)(BX*1)
-	VMOVDQU64 Z2, (CX)(DX*1)
-	VMOVDQU64 Z0, (CX)(BX*1)
-	ADDQ      $+64, AX
-	ADDQ      $+64, CX
-	DECQ      SI
-	JNZ       sum121
+	VPMOVSXBW  (R10), Z0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+32, R10
+	VPMOVSXBW  (R11), Z1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+32, R11
+	VPMOVSXBW  (R12), Z2
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+32, R12
+	VPMOVSXBW  (R8), Z3
+	PREFETCHT0 (R8)(R9*1)
+	ADDQ       $+32, R8
+	VPADDW     Z1, Z0, Z4
+	VPSUBW     Z1, Z0, Z0
+	VPADDW     Z3, Z2, Z1
+	VPSUBW     Z3, Z2, Z2
+	VPADDW     Z1, Z4, Z3
+	VPSUBW     Z2, Z4, Z5
+	VPADDW     Z2, Z4, Z6
+	VPSUBW     Z1, Z4, Z4
+	VMOVDQU64  Z3, (AX)
+	VMOVDQU64  Z5, (AX)(DX*2)
+	VMOVDQU64  Z6, (CX)
+	VMOVDQU64  Z4, (CX)(DX*2)
+	VPADDW     Z1, Z0, Z3
+	VPSUBW     Z2, Z0, Z4
+	VPADDW     Z2, Z0, Z2
+	VPSUBW     Z1, Z0, Z0
+	VMOVDQU64  Z3, (AX)(DX*1)
+	VMOVDQU64  Z4, (AX)(BX*1)
+	VMOVDQU64  Z2, (CX)(DX*1)
+	VMOVDQU64  Z0, (CX)(BX*1)
+	ADDQ       $+64, AX
+	ADDQ       $+64, CX
+	DECQ       SI
+	JNZ        sum121
 	VZEROUPPER
 	RET
 
 planes119:
 sum122:
-	VPMOVSXBW (R9), Z0
-	ADDQ      $+32, R9
-	VPMOVSXBW (R10), Z1
-	ADDQ      $+32, R10
-	VPMOVSXBW (R11), Z2
-	ADDQ      $+32, R11
-	VPADDW    Z1, Z0, Z3
-	VPSUBW    Z1, Z0, Z0
-	VPADDW    Z2, Z3, Z1
-	VPSUBW    Z2, Z3, Z3
-	VMOVDQU64 Z1, (AX)
-	VMOVDQU64 Z3, (AX)(DX*2)
-	VPADDW    Z2, Z0, Z1
-	VPSUBW    Z2, Z0, Z0
-	VMOVDQU64 Z1, (AX)(DX*1)
-	VMOVDQU64 Z0, (AX)(BX*1)
-	ADDQ      $+64, AX
-	DECQ      SI
-	JNZ       sum122
+	VPMOVSXBW  (R10), Z0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+32, R10
+	VPMOVSXBW  (R11), Z1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+32, R11
+	VPMOVSXBW  (R12), Z2
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+32, R12
+	VPADDW     Z1, Z0, Z3
+	VPSUBW     Z1, Z0, Z0
+	VPADDW     Z2, Z3, Z1
+	VPSUBW     Z2, Z3, Z3
+	VMOVDQU64  Z1, (AX)
+	VMOVDQU64  Z3, (AX)(DX*2)
+	VPADDW     Z2, Z0, Z1
+	VPSUBW     Z2, Z0, Z0
+	VMOVDQU64  Z1, (AX)(DX*1)
+	VMOVDQU64  Z0, (AX)(BX*1)
+	ADDQ       $+64, AX
+	DECQ       SI
+	JNZ        sum122
 	VZEROUPPER
 	RET
 
 planes118:
 sum123:
-	VPMOVSXBW (R9), Z0
-	ADDQ      $+32, R9
-	VPMOVSXBW (R10), Z1
-	ADDQ      $+32, R10
-	VPADDW    Z1, Z0, Z2
-	VPSUBW    Z1, Z0, Z0
-	VMOVDQU64 Z2, (AX)
-	VMOVDQU64 Z0, (AX)(DX*1)
-	ADDQ      $+64, AX
-	DECQ      SI
-	JNZ       sum123
+	VPMOVSXBW  (R10), Z0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+32, R10
+	VPMOVSXBW  (R11), Z1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+32, R11
+	VPADDW     Z1, Z0, Z2
+	VPSUBW     Z1, Z0, Z0
+	VMOVDQU64  Z2, (AX)
+	VMOVDQU64  Z0, (AX)(DX*1)
+	ADDQ       $+64, AX
+	DECQ       SI
+	JNZ        sum123
 	VZEROUPPER
 	RET
 
 planes117:
 sum124:
-	VPMOVSXBW (R9), Z0
-	ADDQ      $+32, R9
-	VMOVDQU64 Z0, (AX)
-	ADDQ      $+64, AX
-	DECQ      SI
-	JNZ       sum124
+	VPMOVSXBW  (R10), Z0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+32, R10
+	VMOVDQU64  Z0, (AX)
+	ADDQ       $+64, AX
+	DECQ       SI
+	JNZ        sum124
 	VZEROUPPER
 	RET
 
 // func sumsI832AVX512(dst []byte, stride int, src []byte, offs []int32, blocks int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·sumsI832AVX512(SB), NOSPLIT, $0-88
 	MOVQ    dst_base+0(FP), AX
 	MOVQ    stride+24(FP), DX
 	MOVQ    src_base+32(FP), DI
 	MOVQ    offs_base+56(FP), R8
 	MOVQ    blocks+80(FP), SI
+	IMUL3Q  $+64, SI, R9
 	SHLQ    $0x02, SI
 	LEAQ    (DX)(DX*2), BX
 	LEAQ    (AX)(DX*4), CX
-	MOVLQSX (R8), R9
-	LEAQ    (DI)(R9*1), R9
+	MOVLQSX (R8), R10
+	LEAQ    (DI)(R10*1), R10
 	CMPQ    offs_len+64(FP), $0x01
 	JEQ     planes125
-	MOVLQSX 4(R8), R10
-	LEAQ    (DI)(R10*1), R10
+	MOVLQSX 4(R8), R11
+	LEAQ    (DI)(R11*1), R11
 	CMPQ    offs_len+64(FP), $0x02
 	JEQ     planes126
-	MOVLQSX 8(R8), R11
-	LEAQ    (DI)(R11*1), R11
+	MOVLQSX 8(R8), R12
+	LEAQ    (DI)(R12*1), R12
 	CMPQ    offs_len+64(FP), $0x03
 	JEQ     planes127
 	MOVLQSX 12(R8), R8
 	LEAQ    (DI)(R8*1), R8
 
 sum129:
-	VPMOVSXBD (R9), Z0
-	ADDQ      $+16, R9
-	VPMOVSXBD (R10), Z1
-	ADDQ      $+16, R10
-	VPMOVSXBD (R11), Z2
-	ADDQ      $+16, R11
-	VPMOVSXBD (R8), Z3
-	ADDQ      $+16, R8
-	VPADDD    Z1, Z0, Z4
-	VPSUBD    Z1, Z0, Z0
-	VPADDD    Z3, Z2, Z1
-	VPSUBD    Z3, Z2, Z2
-	VPADDD    Z1, Z4, Z3
-	VPSUBD    Z2, Z4, Z5
-	VPADDD    Z2, Z4, Z6
-	VPSUBD    Z1, Z4, Z4
-	VMOVDQU64 Z3, (AX)
-	VMOVDQU64 Z5, (AX)(DX*2)
-	VMOVDQU64 Z6, (CX)
-	VMOVDQU64 Z4, (CX)(DX*2)
-	VPADDD    Z1, Z0, Z3
-	VPSUBD    Z2, Z0, Z4
-	VPADDD    Z2, Z0, Z2
-	VPSUBD    Z1, Z0, Z0
-	VMOVDQU64 Z3, (AX)(DX*1)
-	VMOVDQU64 Z4, (AX)(BX*1)
-	VMOVDQU64 Z2, (CX)(DX*1)
-	VMOVDQU64 Z0, (CX)(BX*1)
-	ADDQ      $+64, AX
-	ADDQ      $+64, CX
-	DECQ      SI
-	JNZ       sum129
+	VPMOVSXBD  (R10), Z0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+16, R10
+	VPMOVSXBD  (R11), Z1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+16, R11
+	VPMOVSXBD  (R12), Z2
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+16, R12
+	VPMOVSXBD  (R8), Z3
+	PREFETCHT0 (R8)(R9*1)
+	ADDQ       $+16, R8
+	VPADDD     Z1, Z0, Z4
+	VPSUBD     Z1, Z0, Z0
+	VPADDD     Z3, Z2, Z1
+	VPSUBD     Z3, Z2, Z2
+	VPADDD     Z1, Z4, Z3
+	VPSUBD     Z2, Z4, Z5
+	VPADDD     Z2, Z4, Z6
+	VPSUBD     Z1, Z4, Z4
+	VMOVDQU64  Z3, (AX)
+	VMOVDQU64  Z5, (AX)(DX*2)
+	VMOVDQU64  Z6, (CX)
+	VMOVDQU64  Z4, (CX)(DX*2)
+	VPADDD     Z1, Z0, Z3
+	VPSUBD     Z2, Z0, Z4
+	VPADDD     Z2, Z0, Z2
+	VPSUBD     Z1, Z0, Z0
+	VMOVDQU64  Z3, (AX)(DX*1)
+	VMOVDQU64  Z4, (AX)(BX*1)
+	VMOVDQU64  Z2, (CX)(DX*1)
+	VMOVDQU64  Z0, (CX)(BX*1)
+	ADDQ       $+64, AX
+	ADDQ       $+64, CX
+	DECQ       SI
+	JNZ        sum129
 	VZEROUPPER
 	RET
 
 planes127:
 sum130:
-	VPMOVSXBD (R9), Z0
-	ADDQ      $+16, R9
-	VPMOVSXBD (R10), Z1
-	ADDQ      $+16, R10
-	VPMOVSXBD (R11), Z2
-	ADDQ      $+16, R11
-	VPADDD    Z1, Z0, Z3
-	VPSUBD    Z1, Z0, Z0
-	VPADDD    Z2, Z3, Z1
-	VPSUBD    Z2, Z3, Z3
-	VMOVDQU64 Z1, (AX)
-	VMOVDQU64 Z3, (AX)(DX*2)
-	VPADDD    Z2, Z0, Z1
-	VPSUBD    Z2, Z0, Z0
-	VMOVDQU64 Z1, (AX)(DX*1)
-	VMOVDQU64 Z0, (AX)(BX*1)
-	ADDQ      $+64, AX
-	DECQ      SI
-	JNZ       sum130
+	VPMOVSXBD  (R10), Z0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+16, R10
+	VPMOVSXBD  (R11), Z1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+16, R11
+	VPMOVSXBD  (R12), Z2
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+16, R12
+	VPADDD     Z1, Z0, Z3
+	VPSUBD     Z1, Z0, Z0
+	VPADDD     Z2, Z3, Z1
+	VPSUBD     Z2, Z3, Z3
+	VMOVDQU64  Z1, (AX)
+	VMOVDQU64  Z3, (AX)(DX*2)
+	VPADDD     Z2, Z0, Z1
+	VPSUBD     Z2, Z0, Z0
+	VMOVDQU64  Z1, (AX)(DX*1)
+	VMOVDQU64  Z0, (AX)(BX*1)
+	ADDQ       $+64, AX
+	DECQ       SI
+	JNZ        sum130
 	VZEROUPPER
 	RET
 
 planes126:
 sum131:
-	VPMOVSXBD (R9), Z0
-	ADDQ      $+16, R9
-	VPMOVSXBD (R10), Z1
-	ADDQ      $+16, R10
-	VPADDD    Z1, Z0, Z2
-	VPSUBD    Z1, Z0, Z0
-	VMOVDQU64 Z2, (AX)
-	VMOVDQU64 Z0, (AX)(DX*1)
-	ADDQ      $+64, AX
-	DECQ      SI
-	JNZ       sum131
+	VPMOVSXBD  (R10), Z0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+16, R10
+	VPMOVSXBD  (R11), Z1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+16, R11
+	VPADDD     Z1, Z0, Z2
+	VPSUBD     Z1, Z0, Z0
+	VMOVDQU64  Z2, (AX)
+	VMOVDQU64  Z0, (AX)(DX*1)
+	ADDQ       $+64, AX
+	DECQ       SI
+	JNZ        sum131
 	VZEROUPPER
 	RET
 
 planes125:
 sum132:
-	VPMOVSXBD (R9), Z0
-	ADDQ      $+16, R9
-	VMOVDQU64 Z0, (AX)
-	ADDQ      $+64, AX
-	DECQ      SI
-	JNZ       sum132
+	VPMOVSXBD  (R10), Z0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+16, R10
+	VMOVDQU64  Z0, (AX)
+	ADDQ       $+64, AX
+	DECQ       SI
+	JNZ        sum132
 	VZEROUPPER
 	RET
 
 // func sumsI1616AVX512(dst []byte, stride int, src []byte, offs []int32, blocks int)
-// Requires: AVX, AVX512BW, AVX512F
+// Requires: AVX, AVX512BW, AVX512F, MMX+
 TEXT ·sumsI1616AVX512(SB), NOSPLIT, $0-88
 	MOVQ    dst_base+0(FP), AX
 	MOVQ    stride+24(FP), DX
 	MOVQ    src_base+32(FP), DI
 	MOVQ    offs_base+56(FP), R8
 	MOVQ    blocks+80(FP), SI
+	IMUL3Q  $+128, SI, R9
 	SHLQ    $0x01, SI
 	LEAQ    (DX)(DX*2), BX
 	LEAQ    (AX)(DX*4), CX
-	MOVLQSX (R8), R9
-	LEAQ    (DI)(R9*2), R9
+	MOVLQSX (R8), R10
+	LEAQ    (DI)(R10*2), R10
 	CMPQ    offs_len+64(FP), $0x01
 	JEQ     planes133
-	MOVLQSX 4(R8), R10
-	LEAQ    (DI)(R10*2), R10
+	MOVLQSX 4(R8), R11
+	LEAQ    (DI)(R11*2), R11
 	CMPQ    offs_len+64(FP), $0x02
 	JEQ     planes134
-	MOVLQSX 8(R8), R11
-	LEAQ    (DI)(R11*2), R11
+	MOVLQSX 8(R8), R12
+	LEAQ    (DI)(R12*2), R12
 	CMPQ    offs_len+64(FP), $0x03
 	JEQ     planes135
 	MOVLQSX 12(R8), R8
 	LEAQ    (DI)(R8*2), R8
 
 sum137:
-	VMOVDQU64 (R9), Z0
-	ADDQ      $+64, R9
-	VMOVDQU64 (R10), Z1
-	ADDQ      $+64, R10
-	VMOVDQU64 (R11), Z2
-	ADDQ      $+64, R11
-	VMOVDQU64 (R8), Z3
-	ADDQ      $+64, R8
-	VPADDW    Z1, Z0, Z4
-	VPSUBW    Z1, Z0, Z0
-	VPADDW    Z3, Z2, Z1
-	VPSUBW    Z3, Z2, Z2
-	VPADDW    Z1, Z4, Z3
-	VPSUBW    Z2, Z4, Z5
-	VPADDW    Z2, Z4, Z6
-	VPSUBW    Z1, Z4, Z4
-	VMOVDQU64 Z3, (AX)
-	VMOVDQU64 Z5, (AX)(DX*2)
-	VMOVDQU64 Z6, (CX)
-	VMOVDQU64 Z4, (CX)(DX*2)
-	VPADDW    Z1, Z0, Z3
-	VPSUBW    Z2, Z0, Z4
-	VPADDW    Z2, Z0, Z2
-	VPSUBW    Z1, Z0, Z0
-	VMOVDQU64 Z3, (AX)(DX*1)
-	VMOVDQU64 Z4, (AX)(BX*1)
-	VMOVDQU64 Z2, (CX)(DX*1)
-	VMOVDQU64 Z0, (CX)(BX*1)
-	ADDQ      $+64, AX
-	ADDQ      $+64, CX
-	DECQ      SI
-	JNZ       sum137
+	VMOVDQU64  (R10), Z0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+64, R10
+	VMOVDQU64  (R11), Z1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+64, R11
+	VMOVDQU64  (R12), Z2
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+64, R12
+	VMOVDQU64  (R8), Z3
+	PREFETCHT0 (R8)(R9*1)
+	ADDQ       $+64, R8
+	VPADDW     Z1, Z0, Z4
+	VPSUBW     Z1, Z0, Z0
+	VPADDW     Z3, Z2, Z1
+	VPSUBW     Z3, Z2, Z2
+	VPADDW     Z1, Z4, Z3
+	VPSUBW     Z2, Z4, Z5
+	VPADDW     Z2, Z4, Z6
+	VPSUBW     Z1, Z4, Z4
+	VMOVDQU64  Z3, (AX)
+	VMOVDQU64  Z5, (AX)(DX*2)
+	VMOVDQU64  Z6, (CX)
+	VMOVDQU64  Z4, (CX)(DX*2)
+	VPADDW     Z1, Z0, Z3
+	VPSUBW     Z2, Z0, Z4
+	VPADDW     Z2, Z0, Z2
+	VPSUBW     Z1, Z0, Z0
+	VMOVDQU64  Z3, (AX)(DX*1)
+	VMOVDQU64  Z4, (AX)(BX*1)
+	VMOVDQU64  Z2, (CX)(DX*1)
+	VMOVDQU64  Z0, (CX)(BX*1)
+	ADDQ       $+64, AX
+	ADDQ       $+64, CX
+	DECQ       SI
+	JNZ        sum137
 	VZEROUPPER
 	RET
 
 planes135:
 sum138:
-	VMOVDQU64 (R9), Z0
-	ADDQ      $+64, R9
-	VMOVDQU64 (R10), Z1
-	ADDQ      $+64, R10
-	VMOVDQU64 (R11), Z2
-	ADDQ      $+64, R11
-	VPADDW    Z1, Z0, Z3
-	VPSUBW    Z1, Z0, Z0
-	VPADDW    Z2, Z3, Z1
-	VPSUBW    Z2, Z3, Z3
-	VMOVDQU64 Z1, (AX)
-	VMOVDQU64 Z3, (AX)(DX*2)
-	VPADDW    Z2, Z0, Z1
-	VPSUBW    Z2, Z0, Z0
-	VMOVDQU64 Z1, (AX)(DX*1)
-	VMOVDQU64 Z0, (AX)(BX*1)
-	ADDQ      $+64, AX
-	DECQ      SI
-	JNZ       sum138
+	VMOVDQU64  (R10), Z0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+64, R10
+	VMOVDQU64  (R11), Z1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+64, R11
+	VMOVDQU64  (R12), Z2
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+64, R12
+	VPADDW     Z1, Z0, Z3
+	VPSUBW     Z1, Z0, Z0
+	VPADDW     Z2, Z3, Z1
+	VPSUBW     Z2, Z3, Z3
+	VMOVDQU64  Z1, (AX)
+	VMOVDQU64  Z3, (AX)(DX*2)
+	VPADDW     Z2, Z0, Z1
+	VPSUBW     Z2, Z0, Z0
+	VMOVDQU64  Z1, (AX)(DX*1)
+	VMOVDQU64  Z0, (AX)(BX*1)
+	ADDQ       $+64, AX
+	DECQ       SI
+	JNZ        sum138
 	VZEROUPPER
 	RET
 
 planes134:
 sum139:
-	VMOVDQU64 (R9), Z0
-	ADDQ      $+64, R9
-	VMOVDQU64 (R10), Z1
-	ADDQ      $+64, R10
-	VPADDW    Z1, Z0, Z2
-	VPSUBW    Z1, Z0, Z0
-	VMOVDQU64 Z2, (AX)
-	VMOVDQU64 Z0, (AX)(DX*1)
-	ADDQ      $+64, AX
-	DECQ      SI
-	JNZ       sum139
+	VMOVDQU64  (R10), Z0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+64, R10
+	VMOVDQU64  (R11), Z1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+64, R11
+	VPADDW     Z1, Z0, Z2
+	VPSUBW     Z1, Z0, Z0
+	VMOVDQU64  Z2, (AX)
+	VMOVDQU64  Z0, (AX)(DX*1)
+	ADDQ       $+64, AX
+	DECQ       SI
+	JNZ        sum139
 	VZEROUPPER
 	RET
 
 planes133:
 sum140:
-	VMOVDQU64 (R9), Z0
-	ADDQ      $+64, R9
-	VMOVDQU64 Z0, (AX)
-	ADDQ      $+64, AX
-	DECQ      SI
-	JNZ       sum140
+	VMOVDQU64  (R10), Z0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+64, R10
+	VMOVDQU64  Z0, (AX)
+	ADDQ       $+64, AX
+	DECQ       SI
+	JNZ        sum140
 	VZEROUPPER
 	RET
 
 // func sumsI1632AVX512(dst []byte, stride int, src []byte, offs []int32, blocks int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·sumsI1632AVX512(SB), NOSPLIT, $0-88
 	MOVQ    dst_base+0(FP), AX
 	MOVQ    stride+24(FP), DX
 	MOVQ    src_base+32(FP), DI
 	MOVQ    offs_base+56(FP), R8
 	MOVQ    blocks+80(FP), SI
+	IMUL3Q  $+128, SI, R9
 	SHLQ    $0x02, SI
 	LEAQ    (DX)(DX*2), BX
 	LEAQ    (AX)(DX*4), CX
-	MOVLQSX (R8), R9
-	LEAQ    (DI)(R9*2), R9
+	MOVLQSX (R8), R10
+	LEAQ    (DI)(R10*2), R10
 	CMPQ    offs_len+64(FP), $0x01
 	JEQ     planes141
-	MOVLQSX 4(R8), R10
-	LEAQ    (DI)(R10*2), R10
+	MOVLQSX 4(R8), R11
+	LEAQ    (DI)(R11*2), R11
 	CMPQ    offs_len+64(FP), $0x02
 	JEQ     planes142
-	MOVLQSX 8(R8), R11
-	LEAQ    (DI)(R11*2), R11
+	MOVLQSX 8(R8), R12
+	LEAQ    (DI)(R12*2), R12
 	CMPQ    offs_len+64(FP), $0x03
 	JEQ     planes143
 	MOVLQSX 12(R8), R8
 	LEAQ    (DI)(R8*2), R8
 
 sum145:
-	VPMOVSXWD (R9), Z0
-	ADDQ      $+32, R9
-	VPMOVSXWD (R10), Z1
-	ADDQ      $+32, R10
-	VPMOVSXWD (R11), Z2
-	ADDQ      $+32, R11
-	VPMOVSXWD (R8), Z3
-	ADDQ      $+32, R8
-	VPADDD    Z1, Z0, Z4
-	VPSUBD    Z1, Z0, Z0
-	VPADDD    Z3, Z2, Z1
-	VPSUBD    Z3, Z2, Z2
-	VPADDD    Z1, Z4, Z3
-	VPSUBD    Z2, Z4, Z5
-	VPADDD    Z2, Z4, Z6
-	VPSUBD    Z1, Z4, Z4
-	VMOVDQU64 Z3, (AX)
-	VMOVDQU64 Z5, (AX)(DX*2)
-	VMOVDQU64 Z6, (CX)
-	VMOVDQU64 Z4, (CX)(DX*2)
-	VPADDD    Z1, Z0, Z3
-	VPSUBD    Z2, Z0, Z4
-	VPADDD    Z2, Z0, Z2
-	VPSUBD    Z1, Z0, Z0
-	VMOVDQU64 Z3, (AX)(DX*1)
-	VMOVDQU64 Z4, (AX)(BX*1)
-	VMOVDQU64 Z2, (CX)(DX*1)
-	VMOVDQU64 Z0, (CX)(BX*1)
-	ADDQ      $+64, AX
-	ADDQ      $+64, CX
-	DECQ      SI
-	JNZ       sum145
+	VPMOVSXWD  (R10), Z0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+32, R10
+	VPMOVSXWD  (R11), Z1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+32, R11
+	VPMOVSXWD  (R12), Z2
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+32, R12
+	VPMOVSXWD  (R8), Z3
+	PREFETCHT0 (R8)(R9*1)
+	ADDQ       $+32, R8
+	VPADDD     Z1, Z0, Z4
+	VPSUBD     Z1, Z0, Z0
+	VPADDD     Z3, Z2, Z1
+	VPSUBD     Z3, Z2, Z2
+	VPADDD     Z1, Z4, Z3
+	VPSUBD     Z2, Z4, Z5
+	VPADDD     Z2, Z4, Z6
+	VPSUBD     Z1, Z4, Z4
+	VMOVDQU64  Z3, (AX)
+	VMOVDQU64  Z5, (AX)(DX*2)
+	VMOVDQU64  Z6, (CX)
+	VMOVDQU64  Z4, (CX)(DX*2)
+	VPADDD     Z1, Z0, Z3
+	VPSUBD     Z2, Z0, Z4
+	VPADDD     Z2, Z0, Z2
+	VPSUBD     Z1, Z0, Z0
+	VMOVDQU64  Z3, (AX)(DX*1)
+	VMOVDQU64  Z4, (AX)(BX*1)
+	VMOVDQU64  Z2, (CX)(DX*1)
+	VMOVDQU64  Z0, (CX)(BX*1)
+	ADDQ       $+64, AX
+	ADDQ       $+64, CX
+	DECQ       SI
+	JNZ        sum145
 	VZEROUPPER
 	RET
 
 planes143:
 sum146:
-	VPMOVSXWD (R9), Z0
-	ADDQ      $+32, R9
-	VPMOVSXWD (R10), Z1
-	ADDQ      $+32, R10
-	VPMOVSXWD (R11), Z2
-	ADDQ      $+32, R11
-	VPADDD    Z1, Z0, Z3
-	VPSUBD    Z1, Z0, Z0
-	VPADDD    Z2, Z3, Z1
-	VPSUBD    Z2, Z3, Z3
-	VMOVDQU64 Z1, (AX)
-	VMOVDQU64 Z3, (AX)(DX*2)
-	VPADDD    Z2, Z0, Z1
-	VPSUBD    Z2, Z0, Z0
-	VMOVDQU64 Z1, (AX)(DX*1)
-	VMOVDQU64 Z0, (AX)(BX*1)
-	ADDQ      $+64, AX
-	DECQ      SI
-	JNZ       sum146
+	VPMOVSXWD  (R10), Z0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+32, R10
+	VPMOVSXWD  (R11), Z1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+32, R11
+	VPMOVSXWD  (R12), Z2
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+32, R12
+	VPADDD     Z1, Z0, Z3
+	VPSUBD     Z1, Z0, Z0
+	VPADDD     Z2, Z3, Z1
+	VPSUBD     Z2, Z3, Z3
+	VMOVDQU64  Z1, (AX)
+	VMOVDQU64  Z3, (AX)(DX*2)
+	VPADDD     Z2, Z0, Z1
+	VPSUBD     Z2, Z0, Z0
+	VMOVDQU64  Z1, (AX)(DX*1)
+	VMOVDQU64  Z0, (AX)(BX*1)
+	ADDQ       $+64, AX
+	DECQ       SI
+	JNZ        sum146
 	VZEROUPPER
 	RET
 
 planes142:
 sum147:
-	VPMOVSXWD (R9), Z0
-	ADDQ      $+32, R9
-	VPMOVSXWD (R10), Z1
-	ADDQ      $+32, R10
-	VPADDD    Z1, Z0, Z2
-	VPSUBD    Z1, Z0, Z0
-	VMOVDQU64 Z2, (AX)
-	VMOVDQU64 Z0, (AX)(DX*1)
-	ADDQ      $+64, AX
-	DECQ      SI
-	JNZ       sum147
+	VPMOVSXWD  (R10), Z0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+32, R10
+	VPMOVSXWD  (R11), Z1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+32, R11
+	VPADDD     Z1, Z0, Z2
+	VPSUBD     Z1, Z0, Z0
+	VMOVDQU64  Z2, (AX)
+	VMOVDQU64  Z0, (AX)(DX*1)
+	ADDQ       $+64, AX
+	DECQ       SI
+	JNZ        sum147
 	VZEROUPPER
 	RET
 
 planes141:
 sum148:
-	VPMOVSXWD (R9), Z0
-	ADDQ      $+32, R9
-	VMOVDQU64 Z0, (AX)
-	ADDQ      $+64, AX
-	DECQ      SI
-	JNZ       sum148
+	VPMOVSXWD  (R10), Z0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+32, R10
+	VMOVDQU64  Z0, (AX)
+	ADDQ       $+64, AX
+	DECQ       SI
+	JNZ        sum148
 	VZEROUPPER
 	RET
 
 // func sumsI3216AVX512(dst []byte, stride int, src []byte, offs []int32, blocks int)
-// Requires: AVX, AVX512BW, AVX512F
+// Requires: AVX, AVX512BW, AVX512F, MMX+
 TEXT ·sumsI3216AVX512(SB), NOSPLIT, $0-88
 	MOVQ    dst_base+0(FP), AX
 	MOVQ    stride+24(FP), DX
 	MOVQ    src_base+32(FP), DI
 	MOVQ    offs_base+56(FP), R8
 	MOVQ    blocks+80(FP), SI
+	IMUL3Q  $+256, SI, R9
 	SHLQ    $0x01, SI
 	LEAQ    (DX)(DX*2), BX
 	LEAQ    (AX)(DX*4), CX
-	MOVLQSX (R8), R9
-	LEAQ    (DI)(R9*4), R9
+	MOVLQSX (R8), R10
+	LEAQ    (DI)(R10*4), R10
 	CMPQ    offs_len+64(FP), $0x01
 	JEQ     planes149
-	MOVLQSX 4(R8), R10
-	LEAQ    (DI)(R10*4), R10
+	MOVLQSX 4(R8), R11
+	LEAQ    (DI)(R11*4), R11
 	CMPQ    offs_len+64(FP), $0x02
 	JEQ     planes150
-	MOVLQSX 8(R8), R11
-	LEAQ    (DI)(R11*4), R11
+	MOVLQSX 8(R8), R12
+	LEAQ    (DI)(R12*4), R12
 	CMPQ    offs_len+64(FP), $0x03
 	JEQ     planes151
 	MOVLQSX 12(R8), R8
 	LEAQ    (DI)(R8*4), R8
 
 sum153:
-	VMOVDQU64    (R9), Z0
-	VMOVDQU64    64(R9), Z2
+	VMOVDQU64    (R10), Z0
+	VMOVDQU64    64(R10), Z2
 	VPMOVDW      Z0, Y1
 	VPMOVDW      Z2, Y2
 	VINSERTI64X4 $0x01, Y2, Z1, Z0
-	ADDQ         $+128, R9
-	VMOVDQU64    (R10), Z2
-	VMOVDQU64    64(R10), Z3
+	PREFETCHT0   (R10)(R9*1)
+	ADDQ         $+128, R10
+	VMOVDQU64    (R11), Z2
+	VMOVDQU64    64(R11), Z3
 	VPMOVDW      Z2, Y1
 	VPMOVDW      Z3, Y3
 	VINSERTI64X4 $0x01, Y3, Z1, Z2
-	ADDQ         $+128, R10
-	VMOVDQU64    (R11), Z3
-	VMOVDQU64    64(R11), Z4
+	PREFETCHT0   (R11)(R9*1)
+	ADDQ         $+128, R11
+	VMOVDQU64    (R12), Z3
+	VMOVDQU64    64(R12), Z4
 	VPMOVDW      Z3, Y1
 	VPMOVDW      Z4, Y4
 	VINSERTI64X4 $0x01, Y4, Z1, Z3
-	ADDQ         $+128, R11
+	PREFETCHT0   (R12)(R9*1)
+	ADDQ         $+128, R12
 	VMOVDQU64    (R8), Z4
 	VMOVDQU64    64(R8), Z5
 	VPMOVDW      Z4, Y1
 	VPMOVDW      Z5, Y5
 	VINSERTI64X4 $0x01, Y5, Z1, Z4
+	PREFETCHT0   (R8)(R9*1)
 	ADDQ         $+128, R8
 	VPADDW       Z2, Z0, Z5
 	VPSUBW       Z2, Z0, Z0
@@ -2710,24 +2869,27 @@ sum153:
 
 planes151:
 sum154:
-	VMOVDQU64    (R9), Z0
-	VMOVDQU64    64(R9), Z2
+	VMOVDQU64    (R10), Z0
+	VMOVDQU64    64(R10), Z2
 	VPMOVDW      Z0, Y1
 	VPMOVDW      Z2, Y2
 	VINSERTI64X4 $0x01, Y2, Z1, Z0
-	ADDQ         $+128, R9
-	VMOVDQU64    (R10), Z2
-	VMOVDQU64    64(R10), Z3
+	PREFETCHT0   (R10)(R9*1)
+	ADDQ         $+128, R10
+	VMOVDQU64    (R11), Z2
+	VMOVDQU64    64(R11), Z3
 	VPMOVDW      Z2, Y1
 	VPMOVDW      Z3, Y3
 	VINSERTI64X4 $0x01, Y3, Z1, Z2
-	ADDQ         $+128, R10
-	VMOVDQU64    (R11), Z3
-	VMOVDQU64    64(R11), Z4
+	PREFETCHT0   (R11)(R9*1)
+	ADDQ         $+128, R11
+	VMOVDQU64    (R12), Z3
+	VMOVDQU64    64(R12), Z4
 	VPMOVDW      Z3, Y1
 	VPMOVDW      Z4, Y4
 	VINSERTI64X4 $0x01, Y4, Z1, Z3
-	ADDQ         $+128, R11
+	PREFETCHT0   (R12)(R9*1)
+	ADDQ         $+128, R12
 	VPADDW       Z2, Z0, Z4
 	VPSUBW       Z2, Z0, Z0
 	VPADDW       Z3, Z4, Z2
@@ -2746,18 +2908,20 @@ sum154:
 
 planes150:
 sum155:
-	VMOVDQU64    (R9), Z0
-	VMOVDQU64    64(R9), Z2
+	VMOVDQU64    (R10), Z0
+	VMOVDQU64    64(R10), Z2
 	VPMOVDW      Z0, Y1
 	VPMOVDW      Z2, Y2
 	VINSERTI64X4 $0x01, Y2, Z1, Z0
-	ADDQ         $+128, R9
-	VMOVDQU64    (R10), Z2
-	VMOVDQU64    64(R10), Z3
+	PREFETCHT0   (R10)(R9*1)
+	ADDQ         $+128, R10
+	VMOVDQU64    (R11), Z2
+	VMOVDQU64    64(R11), Z3
 	VPMOVDW      Z2, Y1
 	VPMOVDW      Z3, Y3
 	VINSERTI64X4 $0x01, Y3, Z1, Z2
-	ADDQ         $+128, R10
+	PREFETCHT0   (R11)(R9*1)
+	ADDQ         $+128, R11
 	VPADDW       Z2, Z0, Z3
 	VPSUBW       Z2, Z0, Z0
 	VMOVDQU64    Z3, (AX)
@@ -2770,12 +2934,13 @@ sum155:
 
 planes149:
 sum156:
-	VMOVDQU64    (R9), Z0
-	VMOVDQU64    64(R9), Z2
+	VMOVDQU64    (R10), Z0
+	VMOVDQU64    64(R10), Z2
 	VPMOVDW      Z0, Y1
 	VPMOVDW      Z2, Y2
 	VINSERTI64X4 $0x01, Y2, Z1, Z0
-	ADDQ         $+128, R9
+	PREFETCHT0   (R10)(R9*1)
+	ADDQ         $+128, R10
 	VMOVDQU64    Z0, (AX)
 	ADDQ         $+64, AX
 	DECQ         SI
@@ -2784,115 +2949,126 @@ sum156:
 	RET
 
 // func sumsI3232AVX512(dst []byte, stride int, src []byte, offs []int32, blocks int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·sumsI3232AVX512(SB), NOSPLIT, $0-88
 	MOVQ    dst_base+0(FP), AX
 	MOVQ    stride+24(FP), DX
 	MOVQ    src_base+32(FP), DI
 	MOVQ    offs_base+56(FP), R8
 	MOVQ    blocks+80(FP), SI
+	IMUL3Q  $+256, SI, R9
 	SHLQ    $0x02, SI
 	LEAQ    (DX)(DX*2), BX
 	LEAQ    (AX)(DX*4), CX
-	MOVLQSX (R8), R9
-	LEAQ    (DI)(R9*4), R9
+	MOVLQSX (R8), R10
+	LEAQ    (DI)(R10*4), R10
 	CMPQ    offs_len+64(FP), $0x01
 	JEQ     planes157
-	MOVLQSX 4(R8), R10
-	LEAQ    (DI)(R10*4), R10
+	MOVLQSX 4(R8), R11
+	LEAQ    (DI)(R11*4), R11
 	CMPQ    offs_len+64(FP), $0x02
 	JEQ     planes158
-	MOVLQSX 8(R8), R11
-	LEAQ    (DI)(R11*4), R11
+	MOVLQSX 8(R8), R12
+	LEAQ    (DI)(R12*4), R12
 	CMPQ    offs_len+64(FP), $0x03
 	JEQ     planes159
 	MOVLQSX 12(R8), R8
 	LEAQ    (DI)(R8*4), R8
 
 sum161:
-	VMOVDQU64 (R9), Z0
-	ADDQ      $+64, R9
-	VMOVDQU64 (R10), Z1
-	ADDQ      $+64, R10
-	VMOVDQU64 (R11), Z2
-	ADDQ      $+64, R11
-	VMOVDQU64 (R8), Z3
-	ADDQ      $+64, R8
-	VPADDD    Z1, Z0, Z4
-	VPSUBD    Z1, Z0, Z0
-	VPADDD    Z3, Z2, Z1
-	VPSUBD    Z3, Z2, Z2
-	VPADDD    Z1, Z4, Z3
-	VPSUBD    Z2, Z4, Z5
-	VPADDD    Z2, Z4, Z6
-	VPSUBD    Z1, Z4, Z4
-	VMOVDQU64 Z3, (AX)
-	VMOVDQU64 Z5, (AX)(DX*2)
-	VMOVDQU64 Z6, (CX)
-	VMOVDQU64 Z4, (CX)(DX*2)
-	VPADDD    Z1, Z0, Z3
-	VPSUBD    Z2, Z0, Z4
-	VPADDD    Z2, Z0, Z2
-	VPSUBD    Z1, Z0, Z0
-	VMOVDQU64 Z3, (AX)(DX*1)
-	VMOVDQU64 Z4, (AX)(BX*1)
-	VMOVDQU64 Z2, (CX)(DX*1)
-	VMOVDQU64 Z0, (CX)(BX*1)
-	ADDQ      $+64, AX
-	ADDQ      $+64, CX
-	DECQ      SI
-	JNZ       sum161
+	VMOVDQU64  (R10), Z0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+64, R10
+	VMOVDQU64  (R11), Z1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+64, R11
+	VMOVDQU64  (R12), Z2
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+64, R12
+	VMOVDQU64  (R8), Z3
+	PREFETCHT0 (R8)(R9*1)
+	ADDQ       $+64, R8
+	VPADDD     Z1, Z0, Z4
+	VPSUBD     Z1, Z0, Z0
+	VPADDD     Z3, Z2, Z1
+	VPSUBD     Z3, Z2, Z2
+	VPADDD     Z1, Z4, Z3
+	VPSUBD     Z2, Z4, Z5
+	VPADDD     Z2, Z4, Z6
+	VPSUBD     Z1, Z4, Z4
+	VMOVDQU64  Z3, (AX)
+	VMOVDQU64  Z5, (AX)(DX*2)
+	VMOVDQU64  Z6, (CX)
+	VMOVDQU64  Z4, (CX)(DX*2)
+	VPADDD     Z1, Z0, Z3
+	VPSUBD     Z2, Z0, Z4
+	VPADDD     Z2, Z0, Z2
+	VPSUBD     Z1, Z0, Z0
+	VMOVDQU64  Z3, (AX)(DX*1)
+	VMOVDQU64  Z4, (AX)(BX*1)
+	VMOVDQU64  Z2, (CX)(DX*1)
+	VMOVDQU64  Z0, (CX)(BX*1)
+	ADDQ       $+64, AX
+	ADDQ       $+64, CX
+	DECQ       SI
+	JNZ        sum161
 	VZEROUPPER
 	RET
 
 planes159:
 sum162:
-	VMOVDQU64 (R9), Z0
-	ADDQ      $+64, R9
-	VMOVDQU64 (R10), Z1
-	ADDQ      $+64, R10
-	VMOVDQU64 (R11), Z2
-	ADDQ      $+64, R11
-	VPADDD    Z1, Z0, Z3
-	VPSUBD    Z1, Z0, Z0
-	VPADDD    Z2, Z3, Z1
-	VPSUBD    Z2, Z3, Z3
-	VMOVDQU64 Z1, (AX)
-	VMOVDQU64 Z3, (AX)(DX*2)
-	VPADDD    Z2, Z0, Z1
-	VPSUBD    Z2, Z0, Z0
-	VMOVDQU64 Z1, (AX)(DX*1)
-	VMOVDQU64 Z0, (AX)(BX*1)
-	ADDQ      $+64, AX
-	DECQ      SI
-	JNZ       sum162
+	VMOVDQU64  (R10), Z0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+64, R10
+	VMOVDQU64  (R11), Z1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+64, R11
+	VMOVDQU64  (R12), Z2
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+64, R12
+	VPADDD     Z1, Z0, Z3
+	VPSUBD     Z1, Z0, Z0
+	VPADDD     Z2, Z3, Z1
+	VPSUBD     Z2, Z3, Z3
+	VMOVDQU64  Z1, (AX)
+	VMOVDQU64  Z3, (AX)(DX*2)
+	VPADDD     Z2, Z0, Z1
+	VPSUBD     Z2, Z0, Z0
+	VMOVDQU64  Z1, (AX)(DX*1)
+	VMOVDQU64  Z0, (AX)(BX*1)
+	ADDQ       $+64, AX
+	DECQ       SI
+	JNZ        sum162
 	VZEROUPPER
 	RET
 
 planes158:
 sum163:
-	VMOVDQU64 (R9), Z0
-	ADDQ      $+64, R9
-	VMOVDQU64 (R10), Z1
-	ADDQ      $+64, R10
-	VPADDD    Z1, Z0, Z2
-	VPSUBD    Z1, Z0, Z0
-	VMOVDQU64 Z2, (AX)
-	VMOVDQU64 Z0, (AX)(DX*1)
-	ADDQ      $+64, AX
-	DECQ      SI
-	JNZ       sum163
+	VMOVDQU64  (R10), Z0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+64, R10
+	VMOVDQU64  (R11), Z1
+	PREFETCHT0 (R11)(R9*1)
+	ADDQ       $+64, R11
+	VPADDD     Z1, Z0, Z2
+	VPSUBD     Z1, Z0, Z0
+	VMOVDQU64  Z2, (AX)
+	VMOVDQU64  Z0, (AX)(DX*1)
+	ADDQ       $+64, AX
+	DECQ       SI
+	JNZ        sum163
 	VZEROUPPER
 	RET
 
 planes157:
 sum164:
-	VMOVDQU64 (R9), Z0
-	ADDQ      $+64, R9
-	VMOVDQU64 Z0, (AX)
-	ADDQ      $+64, AX
-	DECQ      SI
-	JNZ       sum164
+	VMOVDQU64  (R10), Z0
+	PREFETCHT0 (R10)(R9*1)
+	ADDQ       $+64, R10
+	VMOVDQU64  Z0, (AX)
+	ADDQ       $+64, AX
+	DECQ       SI
+	JNZ        sum164
 	VZEROUPPER
 	RET
 

@@ -15,7 +15,8 @@ type Pool struct {
 	walk      *walk
 	offs      [][]int32 // [class] for channel byte 0
 	pre, post uint8
-	first     int // the first source plane
+	first     int // where the first source plane is, counted from the first plane of the map
+	step      int // from one channel byte of the source to the next
 }
 
 func poolGeneric(dst, src, mask []byte, offs []int32, pre, post uint8) {
@@ -67,11 +68,12 @@ func NewPool(set *Set, in, out Geom, and bool, kernel, stride, pad, dil [3]int) 
 	if and {
 		p.post = 0xFF
 		if complement {
-			p.first = p.src.Planes(Bit)
+			p.first = p.src.Planes(Bit) * p.src.PlaneStride()
 		} else {
 			p.pre = 0xFF
 		}
 	}
+	p.step = p.src.Phases() * p.src.PlaneStride()
 	p.walk = newWalk(p.src, out, 16*block, out.Planes(Bit))
 	for i := range p.walk.classes {
 		var offs []int32
@@ -110,15 +112,15 @@ func (p *Pool) Run(stage, part, parts int, dst, src, scratch []byte) {
 		clearEnds(dst, p.out, Bit)
 	}
 	scratch = scratch[p.prep.bytes()+part*p.tileBytes():][:p.tileBytes()]
-	tiles := p.walk.tiles()
+	tiles, phases := p.walk.tiles(), len(p.walk.classes)
 	lo, hi := share(p.out.Planes(Bit)*tiles, part, parts)
 	for i := lo; i < hi; i++ {
 		plane, pl := i/tiles, p.walk.at(i%tiles)
-		ch, cl := plane/p.out.Phases(), plane%p.out.Phases()
+		ch, cl := plane/phases, plane%phases
 		c := &p.walk.classes[cl]
-		to := dst[p.out.Plane(plane):][:p.out.PlaneStride()]
+		to := p.walk.planeOf(dst, plane, 1)
 		valid := validBits(p.out.C, ch)
-		from := src[(p.first+ch*p.src.Phases())*p.src.PlaneStride()+pl.start:]
+		from := src[p.first+ch*p.step+pl.start:]
 		tile := p.walk.target(to, scratch, 1, pl)
 		p.set.pool(tile, from, p.walk.mask(c, pl), p.offs[cl], p.pre&valid, p.post&valid)
 		p.walk.finish(to, tile, 1, c, pl)

@@ -107,13 +107,13 @@ func (p *ThresholdMap) Run(stage, part, parts int, dst, src, scratch []byte) {
 		clearEnds(dst, p.out, Bit)
 	}
 	scratch = scratch[p.prep.bytes()+part*p.tileBytes():][:p.tileBytes()]
-	tiles, phases := p.walk.tiles(), p.out.Phases()
+	tiles, phases := p.walk.tiles(), len(p.walk.classes)
 	lo, hi := share(p.out.Planes(Bit)*tiles, part, parts)
 	for i := lo; i < hi; i++ {
 		plane, pl := i/tiles, p.walk.at(i%tiles)
 		o, cl := &p.outs[plane/phases], plane%phases
 		c := &p.walk.classes[cl]
-		to := dst[p.out.Plane(plane):][:p.out.PlaneStride()]
+		to := p.walk.planeOf(dst, plane, 1)
 		tile := p.walk.target(to, scratch, 1, pl)
 		p.set.threshold[p.elem-I16](tile, src[pl.start*p.elem.Size():], p.walk.mask(c, pl), &o.offs[cl], &o.t, o.flip)
 		p.walk.finish(to, tile, 1, c, pl)

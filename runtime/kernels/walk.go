@@ -16,6 +16,10 @@ type walk struct {
 	perSpan int  // tiles of a span
 	classes []class
 	ones    []byte // the mask of tiles that go to scratch
+
+	// Distances of the geometries, in elements: input pitch and frame; output pitch, frame, plane and lead.
+	ip, jump, op, of, plane, lead int
+	rowsOf                        int // stored rows of an output frame
 }
 
 // class is one phase of the output: its extents, and for direct walks its mask.
@@ -36,12 +40,13 @@ type place struct {
 // newWalk plans the visits of out, computed at the positions of in, with tiles of at most maxTile positions, smaller where
 // units planes would give too few tiles to share among parts.
 func newWalk(in, out Geom, maxTile, units int) *walk {
-	w := &walk{in: in, out: out}
+	w := &walk{in: in, out: out, ip: in.Pitch(), jump: in.Frame(), op: out.Pitch(), of: out.Frame(), plane: out.PlaneStride(), lead: out.Lead()}
 	ts, hs, ws := out.Stored()
-	p, f := in.Pitch(), in.Frame()
+	p, f := w.ip, w.jump
+	w.rowsOf = hs
 	flat := (ts-1)*f + (hs-1)*p + ws
 	frame := (hs-1)*p + ws
-	w.direct = p == out.Pitch() && f == out.Frame()
+	w.direct = p == w.op && f == w.of
 	w.spans, w.spanLen = 1, flat
 	if !w.direct {
 		const never = int(^uint(0) >> 1)
@@ -115,10 +120,9 @@ func (w *walk) at(i int) place {
 	pl := place{first: i == 0, last: i == w.tiles()-1}
 	pl.n = min(w.tile, w.spanLen-j*w.tile)
 	pl.blocks = ceilDiv(pl.n, block)
-	p, f := w.in.Pitch(), w.in.Frame()
+	p, f := w.ip, w.jump
 	if w.rows {
-		_, hs, _ := w.out.Stored()
-		pl.t, pl.h, pl.w = span/hs, span%hs, j*w.tile
+		pl.t, pl.h, pl.w = span/w.rowsOf, span%w.rowsOf, j*w.tile
 		pl.start = pl.t*f + pl.h*p + pl.w
 		return pl
 	}
@@ -126,8 +130,21 @@ func (w *walk) at(i int) place {
 	if w.spans > 1 {
 		pl.start += span * f
 	}
-	pl.t, pl.h, pl.w = pl.start/f, pl.start%f/p, pl.start%p
+	if !w.direct {
+		pl.t, pl.h, pl.w = pl.start/f, pl.start%f/p, pl.start%p
+	}
 	return pl
+}
+
+// planeOf is plane i of an output buffer of e-byte elements.
+func (w *walk) planeOf(dst []byte, i, e int) []byte {
+	at := (w.lead + i*w.plane) * e
+	return dst[at : at+w.plane*e]
+}
+
+// from is an output buffer from a tile of plane i on.
+func (w *walk) from(dst []byte, i, e int, pl place) []byte {
+	return dst[(w.lead+i*w.plane+pl.start)*e:]
 }
 
 // mask is the mask of class c for a tile: at least blocks*64 bytes.
@@ -136,7 +153,7 @@ func (w *walk) mask(c *class, pl place) []byte {
 	if !w.direct {
 		return w.ones[:n]
 	}
-	f := w.out.Frame()
+	f := w.of
 	i := pl.start % f
 	if rem := c.nt*f - pl.start; rem < w.tile {
 		i = c.maskEnd - max(rem, 0)
@@ -167,8 +184,7 @@ func (w *walk) finish(plane, tile []byte, e int, c *class, pl place) {
 		}
 		return
 	}
-	ip, jump := w.in.Pitch(), w.in.Frame()
-	op, of := w.out.Pitch(), w.out.Frame()
+	ip, jump, op, of := w.ip, w.jump, w.op, w.of
 	t, h, x, i := pl.t, pl.h, pl.w, 0
 	for i < pl.n && t < c.nt {
 		if h >= c.nh || x >= c.nw {
@@ -201,13 +217,13 @@ func (w *walk) finish(plane, tile []byte, e int, c *class, pl place) {
 
 // nextRow is the element of an output plane at which the row after (t,h) begins, or the end of the plane.
 func (w *walk) nextRow(c *class, t, h int) int {
-	switch op, of := w.out.Pitch(), w.out.Frame(); {
+	switch {
 	case h+1 < c.nh:
-		return t*of + (h+1)*op
+		return t*w.of + (h+1)*w.op
 	case t+1 < c.nt:
-		return (t + 1) * of
+		return (t + 1) * w.of
 	}
-	return w.out.PlaneStride()
+	return w.plane
 }
 
 // clearEnds zeroes the lead and the tail of an output buffer.

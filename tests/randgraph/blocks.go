@@ -32,9 +32,11 @@ func (g *gen) block(x act) act {
 
 // convBlock is convolution, norm and activation, with pooling in any place.
 func (g *gen) convBlock(x act) act {
-	z := g.conv(x.v, false)
+	var z *ir.Value
 	if g.p(0.2) {
-		z = g.pool(z)
+		z = g.pool(g.conv(x.v, false))
+	} else {
+		z = g.biased(x.v, false)
 	}
 	z = g.norm(z)
 	if g.p(0.15) {
@@ -49,7 +51,7 @@ func (g *gen) sameBlock(x act) act {
 	if g.p(0.3) {
 		z = g.linear(z, g.channels(z))
 	} else {
-		z = g.conv(z, true)
+		z = g.biased(z, true)
 	}
 	z = g.norm(z)
 	for {

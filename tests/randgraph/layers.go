@@ -83,6 +83,16 @@ func (g *gen) conv(x *ir.Value, same bool) *ir.Value {
 	return g.convTo(x, o, groups, g.p(0.25), same)
 }
 
+// biased appends conv, now and then with a bias.
+func (g *gen) biased(x *ir.Value, same bool) *ir.Value {
+	z := g.conv(x, same)
+	if n := z.Def; g.p(0.2) && n.Arg(2) == nil {
+		b := g.floats(func(int) float32 { return pick(g, 0, 1, -2, 0.5, float32(g.rng.NormFloat64())) }, g.channels(z))
+		return g.op("conv", n.Attrs, n.Args[0], n.Args[1], b)
+	}
+	return z
+}
+
 // pointwise appends a convolution of kernel 1.
 func (g *gen) pointwise(x *ir.Value, o int) *ir.Value {
 	return g.convTo(x, o, 1, true, true)
@@ -116,7 +126,7 @@ func (g *gen) convTo(x *ir.Value, o, groups int, point, same bool) *ir.Value {
 		}
 	}
 	args := []*ir.Value{x, g.weights(append([]int{o, g.channels(x) / groups}, kernel...)...)}
-	if g.p(0.2) {
+	if g.has(InnerBias) && g.p(0.1) {
 		args = append(args, g.floats(func(int) float32 { return pick(g, 0, 1, -2, 0.5, float32(g.rng.NormFloat64())) }, o))
 	}
 	return g.op("conv", map[string]any{"groups": groups, "stride": stride, "dilation": dil, "pad": pad}, args...)

@@ -38,10 +38,12 @@ const (
 	SecondInput  = "second-input"  // two inputs, concatenated
 	SumConcat    = "sum-concat"    // integer sums concatenated in front of the norm
 	PoolDilation = "pool-dilation" // dilated pooling
+	InnerBias    = "inner-bias"    // a bias between a convolution and a pool or another convolution
+	State        = "state"         // a binary LSTM that does not start at zero
 )
 
 // Features lists all of them.
-var Features = []string{FloatInput, InputScale, WeightScale, Ternary, Signed, Sign, Batch, LowRank, OrSum, OrClip, MuxWhere, FloatLSTM, SecondInput, SumConcat, PoolDilation}
+var Features = []string{FloatInput, InputScale, WeightScale, Ternary, Signed, Sign, Batch, LowRank, OrSum, OrClip, MuxWhere, FloatLSTM, SecondInput, SumConcat, PoolDilation, InnerBias, State}
 
 // Config limits what New makes. The zero Config allows everything.
 type Config struct {
@@ -56,7 +58,7 @@ type Config struct {
 func Seed(seed uint64, c Config) *ir.Module {
 	rng := rand.New(rand.NewPCG(seed, 0x62696c6c))
 	if seed%2 == 0 {
-		c.Without = append(slices.Clone(c.Without), FloatInput, InputScale, WeightScale, Sign, Batch, LowRank, OrSum, OrClip, FloatLSTM)
+		c.Without = append(slices.Clone(c.Without), FloatInput, InputScale, WeightScale, Sign, Batch, LowRank, OrSum, OrClip, FloatLSTM, InnerBias, State)
 	}
 	c.Taps = c.Taps || seed%4 == 3
 	m := New(rng, c)
@@ -80,6 +82,7 @@ func New(rng *rand.Rand, c Config) *ir.Module {
 	for i, v := range g.results {
 		f.Results = append(f.Results, ir.Port{Name: fmt.Sprintf("y%d", i), Value: v})
 	}
+	f.RemoveDead()
 	m := &ir.Module{Name: "random", Level: ir.Source, Funcs: []*ir.Func{f}}
 	if err := ir.Verify(m); err != nil {
 		panic(fmt.Sprintf("randgraph: the module is not well formed: %v", err))

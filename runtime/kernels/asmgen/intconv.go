@@ -81,6 +81,8 @@ func (v isa) sums(in string, size int) {
 	v.Load(v.Param("src").Base(), src)
 	v.Load(v.Param("offs").Base(), offs)
 	v.Load(v.Param("blocks"), left)
+	ahead := v.GP64() // the next tile's elements follow this one's
+	v.IMUL3Q(step(64*elemSize[in]), left, ahead)
 	v.SHLQ(Imm(map[int]uint64{64: 1, 32: 2}[v.bytes]+uint64(size/4)), left) // registers of a plane
 	v.LEAQ(Mem{Base: stride, Index: stride, Scale: 2}, stride3)
 	v.LEAQ(Mem{Base: dst, Index: stride, Scale: 4}, dst4)
@@ -123,6 +125,7 @@ func (v isa) sums(in string, size int) {
 		for i := range x {
 			x[i] = v.vec()
 			v.widen(in, size, Mem{Base: planes[i]}, x[i])
+			v.PREFETCHT0(Mem{Base: planes[i], Index: ahead, Scale: 1})
 			v.ADDQ(step(v.bytes/size*e), planes[i])
 		}
 		// s and then doubled by each further plane; the last two planes are combined first.

@@ -14,6 +14,8 @@
 //	                          out when N is negative
 //	flip FROM TO N            copies a file with all bits of byte N inverted
 //	only NAME...              the folder's files are these, in any order
+//
+// and the condition [root]: permissions do not hold for this user.
 package script
 
 import (
@@ -21,6 +23,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"flag"
+	"fmt"
 	"math"
 	"os"
 	"os/exec"
@@ -59,6 +62,12 @@ func Params(dir, bin string) testscript.Params {
 				e.Setenv("PATH", bin+string(os.PathListSeparator)+e.Getenv("PATH"))
 			}
 			return nil
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond == "root" {
+				return os.Geteuid() == 0, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits": exits, "fails": fails, "text": text, "npy": npy, "cut": cut, "flip": flip, "only": only,
@@ -172,7 +181,7 @@ func flip(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func only(ts *testscript.TestScript, neg bool, args []string) {
-	arguments(ts, len(args) > 0, neg, "only NAME...")
+	arguments(ts, true, neg, "only NAME...")
 	entries, err := os.ReadDir(ts.MkAbs("."))
 	ts.Check(err)
 	var got []string

@@ -1,0 +1,204 @@
+package runtime
+
+import "math"
+
+// pairwise is an elementwise operation of two operands of one element type. A
+// nil float32 loop means that float64 serves: its results are rounded once.
+type pairwise struct {
+	code    Opcode
+	name    string
+	doc     string
+	f32     func(dst, a, b []float32)
+	f64     func(dst, a, b []float64)
+	i64     func(dst, a, b []int64)
+	divides bool // an integer b of 0 ends the run with an error
+}
+
+var pairwises = []pairwise{
+	{OpAdd, "add", "y = a + b; integers wrap.", addLoop[float32], addLoop[float64], addLoop[int64], false},
+	{OpSub, "sub", "y = a - b; integers wrap.", subLoop[float32], subLoop[float64], subLoop[int64], false},
+	{OpMul, "mul", "y = a * b; integers wrap.", mulLoop[float32], mulLoop[float64], mulLoop[int64], false},
+	{OpDiv, "div", "y = a / b; integers truncate toward zero, and a division by zero ends the run with an error.", divLoop[float32], divLoop[float64], divLoop[int64], true},
+	{OpMin, "min", "y = the smaller of a and b; NaN wins.", minLoop[float32], minLoop[float64], minLoop[int64], false},
+	{OpMax, "max", "y = the larger of a and b; NaN wins.", maxLoop[float32], maxLoop[float64], maxLoop[int64], false},
+	{OpPRelu, "prelu", "y = a, or a*b where a < 0; b broadcasts to a.", preluLoop[float32], preluLoop[float64], preluLoop[int64], false},
+}
+
+func addLoop[T Number](dst, a, b []T) {
+	a, b = a[:len(dst)], b[:len(dst)]
+	for i := range dst {
+		dst[i] = a[i] + b[i]
+	}
+}
+
+func subLoop[T Number](dst, a, b []T) {
+	a, b = a[:len(dst)], b[:len(dst)]
+	for i := range dst {
+		dst[i] = a[i] - b[i]
+	}
+}
+
+func mulLoop[T Number](dst, a, b []T) {
+	a, b = a[:len(dst)], b[:len(dst)]
+	for i := range dst {
+		dst[i] = a[i] * b[i]
+	}
+}
+
+func divLoop[T Number](dst, a, b []T) {
+	a, b = a[:len(dst)], b[:len(dst)]
+	for i := range dst {
+		dst[i] = a[i] / b[i]
+	}
+}
+
+func minLoop[T Number](dst, a, b []T) {
+	a, b = a[:len(dst)], b[:len(dst)]
+	for i := range dst {
+		dst[i] = min(a[i], b[i])
+	}
+}
+
+func maxLoop[T Number](dst, a, b []T) {
+	a, b = a[:len(dst)], b[:len(dst)]
+	for i := range dst {
+		dst[i] = max(a[i], b[i])
+	}
+}
+
+func preluLoop[T Number](dst, a, b []T) {
+	a, b = a[:len(dst)], b[:len(dst)]
+	for i, v := range a {
+		if v < 0 {
+			v *= b[i]
+		}
+		dst[i] = v
+	}
+}
+
+func init() {
+	for i := range pairwises {
+		b := &pairwises[i]
+		register(&opcode{
+			code: b.code, name: b.name, doc: b.doc + " Operands broadcast; any float or integer type.",
+			in: "a b", out: "y", inPlace: true,
+			prepare: b.prepare,
+		})
+	}
+}
+
+func (o *pairwise) prepare(p *prep) step {
+	a, b, y := p.in(0), p.in(1), p.out(0)
+	p.sameElem(a, y)
+	p.sameElem(b, y)
+	if !y.elem.isFloat() && !y.elem.isInt() {
+		p.fail("%s, expected a float or integer type", y)
+	}
+	w := p.broadcasting(y, a, b)
+	switch y.elem {
+	case F32:
+		return w.step(1, func(m *memory, r *run) {
+			walkPair(m, w, r, view[float32](y, m), view[float32](a, m), view[float32](b, m), o.f32)
+		})
+	case F64:
+		return w.step(1, func(m *memory, r *run) {
+			walkPair(m, w, r, view[float64](y, m), view[float64](a, m), view[float64](b, m), o.f64)
+		})
+	}
+	return w.step(4, func(m *memory, r *run) {
+		av, bv := tmp[int64](m, 0), tmp[int64](m, 1)
+		for i := 0; i < r.n; i += chunk {
+			n := min(chunk, r.n-i)
+			pickInts(av[:n], a, m, r.at[0]+i*w.inner[0], w.inner[0])
+			pickInts(bv[:n], b, m, r.at[1]+i*w.inner[1], w.inner[1])
+			if o.divides {
+				for j, v := range bv[:n] {
+					if v == 0 {
+						m.fault.set("element %d of the result is a division by zero", r.first+i+j)
+						bv[j] = 1
+					}
+				}
+			}
+			o.i64(av[:n], av[:n], bv[:n])
+			storeInts(y, m, r.first+i, av[:n])
+		}
+	})
+}
+
+// walkPair computes one piece of native elements.
+func walkPair[T, R Number](m *memory, w *walker, r *run, dst []R, a, b []T, f func(dst []R, a, b []T)) {
+	for i := 0; i < r.n; i += chunk {
+		n := min(chunk, r.n-i)
+		f(dst[r.first+i:r.first+i+n],
+			pick(a, r.at[0]+i*w.inner[0], w.inner[0], n, tmp[T](m, 0)),
+			pick(b, r.at[1]+i*w.inner[1], w.inner[1], n, tmp[T](m, 1)))
+	}
+}
+
+var _ = register(&opcode{
+	code: OpPow,
+	name: "pow",
+	doc: "y = a^b in a's element type. Floats are computed in float64 and rounded once; of an integer a an integer power is exact modulo 2^bits, and a negative power of 0 " +
+		"ends the run with an error. Operands broadcast; b may have another type.",
+	in: "a b", out: "y", inPlace: true,
+	prepare: func(p *prep) step {
+		a, b, y := p.in(0), p.in(1), p.out(0)
+		p.sameElem(a, y)
+		for _, o := range []*operand{a, b} {
+			if !o.elem.isFloat() && !o.elem.isInt() {
+				p.fail("%s, expected a float or integer type", o)
+			}
+		}
+		w := p.broadcasting(y, a, b)
+		if a.elem.isInt() && b.elem.isInt() {
+			return w.step(16, func(m *memory, r *run) {
+				var av, bv [chunk]int64
+				for i := 0; i < r.n; i += chunk {
+					n := min(chunk, r.n-i)
+					pickInts(av[:n], a, m, r.at[0]+i*w.inner[0], w.inner[0])
+					pickInts(bv[:n], b, m, r.at[1]+i*w.inner[1], w.inner[1])
+					for j, x := range av[:n] {
+						if x == 0 && bv[j] < 0 {
+							m.fault.set("element %d of the result is 0 to the power %d", r.first+i+j, bv[j])
+						}
+						av[j] = powInt(x, bv[j])
+					}
+					storeInts(y, m, r.first+i, av[:n])
+				}
+			})
+		}
+		return w.step(32, func(m *memory, r *run) {
+			var av, bv [chunk]float64
+			for i := 0; i < r.n; i += chunk {
+				n := min(chunk, r.n-i)
+				pickFloats(av[:n], a, m, r.at[0]+i*w.inner[0], w.inner[0])
+				pickFloats(bv[:n], b, m, r.at[1]+i*w.inner[1], w.inner[1])
+				for j, x := range av[:n] {
+					av[j] = math.Pow(x, bv[j])
+				}
+				storeFloats(y, m, r.first+i, av[:n])
+			}
+		})
+	},
+})
+
+// powInt is x^n modulo 2^64, truncated toward zero for a negative n.
+func powInt(x, n int64) int64 {
+	if n < 0 {
+		switch {
+		case x == 1 || x == -1 && n%2 == 0:
+			return 1
+		case x == -1:
+			return -1
+		}
+		return 0
+	}
+	y := int64(1)
+	for ; n > 0; n >>= 1 {
+		if n&1 == 1 {
+			y *= x
+		}
+		x *= x
+	}
+	return y
+}

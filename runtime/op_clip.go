@@ -1,0 +1,63 @@
+package runtime
+
+var _ = register(&opcode{
+	code: OpClip,
+	name: "clip",
+	doc: "y = x limited to at least min, then to at most max, each of one element. A bound that is left out or NaN does not limit; NaN in x stays. " +
+		"Any float or integer type.",
+	in: "x min? max?", out: "y", inPlace: true,
+	prepare: func(p *prep) step {
+		x, lo, hi, y := p.dense(p.in(0)), p.optIn(1), p.optIn(2), p.dense(p.out(0))
+		p.sameElem(x, y)
+		p.sameShape(x, y)
+		for _, b := range []*operand{lo, hi} {
+			if b != nil {
+				if p.sameElem(p.dense(b), y); b.n != 1 {
+					p.fail("%s, expected one element", b)
+				}
+			}
+		}
+		switch {
+		case y.elem == F32:
+			return clipStep(y, x, lo, hi, 1, func(dst []float32, o *operand, m *memory, at int) { copy(dst, view[float32](o, m)[at:]) },
+				func(m *memory, at int, v []float32) { copy(view[float32](y, m)[at:], v) })
+		case y.elem == F64:
+			return clipStep(y, x, lo, hi, 1, loadFloats, func(m *memory, at int, v []float64) { storeFloats(y, m, at, v) })
+		case y.elem.isInt():
+			return clipStep(y, x, lo, hi, 4, loadInts, func(m *memory, at int, v []int64) { storeInts(y, m, at, v) })
+		}
+		p.fail("%s, expected a float or integer type", y)
+		return step{}
+	},
+})
+
+func clipStep[T Number](y, x, lo, hi *operand, cost int, load func(dst []T, o *operand, m *memory, at int), store func(m *memory, at int, v []T)) step {
+	return ranged(y.n, cost, func(m *memory, from, to int) {
+		v, least, most := tmp[T](m, 0), tmp[T](m, 1)[:1], tmp[T](m, 2)[:1]
+		if lo != nil {
+			load(least, lo, m, 0)
+		}
+		if hi != nil {
+			load(most, hi, m, 0)
+		}
+		for ; from < to; from += chunk {
+			n := min(chunk, to-from)
+			load(v[:n], x, m, from)
+			if lo != nil {
+				for i, e := range v[:n] {
+					if e < least[0] {
+						v[i] = least[0]
+					}
+				}
+			}
+			if hi != nil {
+				for i, e := range v[:n] {
+					if e > most[0] {
+						v[i] = most[0]
+					}
+				}
+			}
+			store(m, from, v[:n])
+		}
+	})
+}

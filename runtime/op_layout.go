@@ -1,0 +1,209 @@
+package runtime
+
+var (
+	_ = register(&opcode{
+		code: OpExpand,
+		name: "expand",
+		doc:  "x stretched to y's shape: axes of size 1 repeat, axes missing in front are added.",
+		in:   "x", out: "y",
+		prepare: func(p *prep) step {
+			x, y := p.dense(p.in(0)), p.dense(p.out(0))
+			p.sameElem(x, y)
+			s, ok := broadcast(x.shape, y.shape)
+			if !ok {
+				p.fail("%s does not broadcast to %s", x, y)
+			}
+			return reorder(y, x, newStrided(y.shape, s, 0))
+		},
+	})
+	_ = register(&opcode{
+		code: OpTile,
+		name: "tile",
+		doc:  "x repeated along every axis: y[i, ...] = x[i mod d, ...]. y's sizes are multiples of x's.",
+		in:   "x", out: "y",
+		prepare: func(p *prep) step {
+			x, y := p.dense(p.in(0)), p.dense(p.out(0))
+			p.sameElem(x, y)
+			if x.rank() != y.rank() {
+				p.fail("%s and %s, expected as many axes", x, y)
+			}
+			return indexed(p, y, x, nil, func(a, i int) int { return i % x.shape[a] })
+		},
+	})
+	_ = register(&opcode{
+		code: OpPad,
+		name: "pad",
+		doc: "Elements added before and after axes, or removed where the numbers are negative; y's shape says how many after. Modes: 0 constant (value, or 0), 1 reflect (about " +
+			"the first and last element, which are not repeated), 2 edge (the nearest element), 3 wrap (periodic). Integers: elements before every axis, then mode.",
+		in: "x value?", out: "y",
+		prepare: func(p *prep) step {
+			x, value, y := p.dense(p.in(0)), p.optIn(1), p.dense(p.out(0))
+			p.sameElem(x, y)
+			if x.rank() != y.rank() {
+				p.fail("%s and %s, expected as many axes", x, y)
+			}
+			v := p.ints(x.rank() + 1)
+			mode := p.between("mode", v[x.rank()], 0, 3)
+			if value != nil {
+				if p.sameElem(p.dense(value), y); value.n != 1 {
+					p.fail("%s, expected one element", value)
+				}
+			} else if mode == 0 && y.elem == SBit {
+				p.fail("%s has no 0 to pad with: expected value", y)
+			}
+			if x.n == 0 && y.n > 0 && mode != 0 {
+				p.fail("%s has no elements to pad with", x)
+			}
+			return indexed(p, y, x, value, func(a, i int) int { return padSource(mode, i-v[a], x.shape[a]) })
+		},
+	})
+)
+
+// padSource is the index that position i of an axis of d elements is taken
+// from, -1 for the padding value.
+func padSource(mode, i, d int) int {
+	if i >= 0 && i < d {
+		return i
+	}
+	switch mode {
+	case 1:
+		if d == 1 {
+			return 0
+		}
+		period := 2 * (d - 1)
+		i = (i%period + period) % period
+		return min(i, period-i)
+	case 2:
+		return min(max(i, 0), d-1)
+	case 3:
+		return (i%d + d) % d
+	}
+	return -1
+}
+
+// indexed is a step that takes index from(a, i) of x along every axis a for
+// index i of y; -1 takes value, or 0.
+func indexed(p *prep, y, x, value *operand, from func(a, i int) int) step {
+	if y.n == 0 {
+		return step{}
+	}
+	table := make([][]int32, y.rank())
+	for a, n := range y.shape {
+		table[a] = make([]int32, n)
+		for i := range table[a] {
+			j := from(a, i)
+			if j >= x.shape[a] || j < -1 {
+				p.fail("%s and %s: axis %d does not fit", x, y, a)
+			}
+			table[a][i] = int32(j)
+		}
+	}
+	switch y.elem.Width() {
+	case 1:
+		return indexedStep[uint8](y, x, value, table)
+	case 2:
+		return indexedStep[uint16](y, x, value, table)
+	case 4:
+		return indexedStep[uint32](y, x, value, table)
+	}
+	return indexedStep[uint64](y, x, value, table)
+}
+
+func indexedStep[T Number](y, x, value *operand, table [][]int32) step {
+	last := y.rank() - 1
+	if last < 0 {
+		return ranged(1, 1, func(m *memory, _, _ int) { view[T](y, m)[0] = view[T](x, m)[0] })
+	}
+	n, own := y.shape[last], strides(x.shape)
+	return ranged(y.n/n, n, func(m *memory, lo, hi int) {
+		src, dst := view[T](x, m), view[T](y, m)
+		var fill T
+		if value != nil {
+			fill = view[T](value, m)[0]
+		}
+		for r := lo; r < hi; r++ {
+			row, q, at := dst[r*n:(r+1)*n], r, 0
+			for a := last - 1; a >= 0; a-- {
+				j := int(table[a][q%y.shape[a]])
+				q /= y.shape[a]
+				if j < 0 || at < 0 {
+					at = -1
+				} else {
+					at += j * own[a]
+				}
+			}
+			for i, j := range table[last] {
+				if at < 0 || j < 0 {
+					row[i] = fill
+				} else {
+					row[i] = src[at+int(j)]
+				}
+			}
+		}
+	})
+}
+
+var _ = register(&opcode{
+	code: OpGatherElements,
+	name: "gather_elements",
+	doc: "y[i,j,...] = x at (i,j,...) with the coordinate on axis replaced by index[i,j,...]. Negative indices count from the end; one out of range ends the run with an " +
+		"error. Integers: axis.",
+	in: "x index", out: "y",
+	prepare: func(p *prep) step {
+		x, index, y := p.dense(p.in(0)), p.dense(p.in(1), I32, I64), p.dense(p.out(0))
+		p.sameElem(x, y)
+		p.sameShape(index, y)
+		axis := p.axis(x, p.ints(1)[0])
+		if x.rank() != y.rank() {
+			p.fail("%s and %s, expected as many axes", x, y)
+		}
+		for a, n := range y.shape {
+			if a != axis && n > x.shape[a] {
+				p.fail("%s and %s: axis %d does not fit", x, y, a)
+			}
+		}
+		if y.n == 0 {
+			return step{}
+		}
+		own, size, width := strides(x.shape), x.shape[axis], x.elem.Width()
+		return ranged(y.n, 8, func(m *memory, lo, hi int) {
+			src, dst := x.bytes(m), y.bytes(m)
+			for r := lo; r < hi; r++ {
+				i := indexAt(index, m, r)
+				if i < 0 {
+					i += int64(size)
+				}
+				if i < 0 || i >= int64(size) {
+					m.fault.set("index element %d is out of range for an axis of %d", r, size)
+					return
+				}
+				at, q := int(i)*own[axis], r
+				for a := len(own) - 1; a >= 0; a-- {
+					if a != axis {
+						at += q % y.shape[a] * own[a]
+					}
+					q /= y.shape[a]
+				}
+				copy(dst[r*width:(r+1)*width], src[at*width:])
+			}
+		})
+	},
+})
+
+var _ = register(&opcode{
+	code: OpJoin,
+	name: "join",
+	doc:  "A tern from two dense bits: y = pos - neg. Where both are set y is 0.",
+	in:   "pos neg", out: "y", inPlace: true,
+	prepare: func(p *prep) step {
+		pos, neg, y := p.dense(p.in(0), Bit), p.dense(p.in(1), Bit), p.dense(p.out(0), Tern)
+		p.sameShape(pos, y)
+		p.sameShape(neg, y)
+		return ranged(y.n, 1, func(m *memory, lo, hi int) {
+			a, b, dst := pos.bytes(m)[lo:hi], neg.bytes(m)[lo:hi], y.bytes(m)[lo:hi]
+			for i, v := range a {
+				dst[i] = v - b[i]
+			}
+		})
+	},
+})
