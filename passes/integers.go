@@ -120,8 +120,11 @@ func binaryConv(rw *rewriter, r *ranger, n *ir.Node) []*ir.Value {
 		return nil
 	}
 	in := asScaled(n.Args[0])
-	w := recoverBinary(ir.ConstOf(n.Args[1]))
-	if in == nil || w == nil {
+	if in == nil {
+		return nil
+	}
+	w := recoverWeights(ir.ConstOf(n.Args[1]))
+	if w == nil {
 		return nil
 	}
 	var bias *ir.Tensor
@@ -131,7 +134,7 @@ func binaryConv(rw *rewriter, r *ranger, n *ir.Node) []*ir.Value {
 		}
 	}
 	op := "iconv"
-	if in.z.Type.DType.IsBit() {
+	if in.z.Type.DType.IsBit() && w.Bits.Type.DType != ir.I8 {
 		op = "bconv"
 	}
 	attrs := map[string]any{"groups": n.Int("groups")}
@@ -171,8 +174,11 @@ func binaryLinear(rw *rewriter, r *ranger, n *ir.Node) []*ir.Value {
 		return nil
 	}
 	in := asScaled(n.Args[0])
-	w := recoverBinary(wt)
-	if in == nil || w == nil || in.z.Type.Rank() == 0 {
+	if in == nil || in.z.Type.Rank() == 0 {
+		return nil
+	}
+	w := recoverWeights(wt)
+	if w == nil {
 		return nil
 	}
 	z := rw.Op("ilinear", nil, in.z, rw.Const(w.Bits))

@@ -101,8 +101,10 @@ func kindOf(n *ir.Node) (kind, why string) {
 		return "bit", "bits in, binary weights, integers out for the linear block"
 	case "iconv":
 		why = "integers in, additions and subtractions only"
-		if n.In(0).DType == ir.U8 {
-			why = "u8 video in, additions and subtractions only, scale folded into the thresholds"
+		if w := n.In(1).DType; w != ir.SBit && w != ir.Tern {
+			why = "integers in, few-bit weights"
+		} else if n.In(0).DType == ir.U8 {
+			why = "8-bit integers in, additions and subtractions only, scale folded into the thresholds"
 		}
 		return "integer", why
 	case "blstm":

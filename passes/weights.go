@@ -63,6 +63,73 @@ func recoverBinary(t *ir.Tensor) *binaryWeights {
 	return b
 }
 
+// recoverWeights recognises binary or ternary weights or, failing that, few-bit
+// ones: a scale times integers of at most 8 bits.
+func recoverWeights(t *ir.Tensor) *binaryWeights {
+	if b := recoverBinary(t); b != nil {
+		return b
+	}
+	if t == nil || t.Type.DType != ir.F32 || t.Type.Rank() == 0 || t.Len() == 0 {
+		return nil
+	}
+	o := t.Type.Shape[0]
+	row := t.Len() / o
+	out := &binaryWeights{Bits: ir.NewTensor(t.Type.With(ir.I8)), Scale: make([]float64, o)}
+	whole, ok := gridScale(t.F)
+	for c := range o {
+		w := t.F[c*row : (c+1)*row]
+		s := whole
+		if !ok {
+			own, found := gridScale(w)
+			if !found {
+				return nil
+			}
+			s = own
+		}
+		out.Scale[c] = float64(s)
+		for i, x := range w {
+			out.Bits.I[c*row+i] = int64(math.Round(float64(x) / float64(s)))
+		}
+	}
+	return out
+}
+
+// gridScale finds s such that every weight is the float32 product of s and an
+// integer of at most 8 bits. The smallest magnitude is tried as 1 to 16 times s.
+func gridScale(w []float32) (float32, bool) {
+	least := float32(0)
+	for _, x := range w {
+		if x-x != 0 {
+			return 0, false
+		}
+		if a := float32(math.Abs(float64(x))); a != 0 && (least == 0 || a < least) {
+			least = a
+		}
+	}
+	if least == 0 {
+		return 1, true
+	}
+	for k := 1; k <= 16; k++ {
+		mid := math.Float32bits(least / float32(k))
+		for ulp := range uint32(5) { // the quotient is rounded: the scale may be a neighbour
+			if s := math.Float32frombits(mid + ulp - 2); onGrid(w, s) {
+				return s, true
+			}
+		}
+	}
+	return 0, false
+}
+
+func onGrid(w []float32, s float32) bool {
+	for _, x := range w {
+		q := math.Round(float64(x) / float64(s))
+		if math.Abs(q) > 127 || float32(q)*s != x {
+			return false
+		}
+	}
+	return true
+}
+
 // transpose2D returns the transpose of a matrix of f32.
 func transpose2D(t *ir.Tensor) *ir.Tensor {
 	r, c := t.Type.Shape[0], t.Type.Shape[1]

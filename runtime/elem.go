@@ -124,6 +124,11 @@ func as[T Number](b []byte) []T {
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), n)
 }
 
+func sizeOf[T Number]() int {
+	var z T
+	return int(unsafe.Sizeof(z))
+}
+
 // holds reports whether T is the Go type of dense elements e.
 func holds[T Number](e Elem) bool {
 	var z T

@@ -15,9 +15,14 @@ import (
 
 type float interface{ float32 | float64 }
 
+// real is what the inner loop computes with; integers wrap.
+type real interface {
+	float32 | float64 | int32 | int64
+}
+
 // blocking is one implementation of the inner loop: the size of its tiles of
 // sums, in assembly (float32 only) or not.
-type blocking[T float] struct {
+type blocking[T real] struct {
 	rows, cols int
 	simd       bool
 }
@@ -26,7 +31,7 @@ type blocking[T float] struct {
 const maxTile = 64
 
 // blockingFor is the best inner loop for a set of kernels.
-func blockingFor[T float](set *kernels.Set) *blocking[T] {
+func blockingFor[T real](set *kernels.Set) *blocking[T] {
 	if _, single := any(T(0)).(float32); single && set.ISA() >= simdISA {
 		return &blocking[T]{rows: simdRows, cols: simdCols, simd: true}
 	}
@@ -105,7 +110,7 @@ func (b *blocking[T]) multiply(y []T, ldy int, a []T, lda int, panels []T, rows,
 	}
 }
 
-func tile2x4[T float](sums *[maxTile]T, a []T, lda int, panel []T, k int) {
+func tile2x4[T real](sums *[maxTile]T, a []T, lda int, panel []T, k int) {
 	var s00, s01, s02, s03, s10, s11, s12, s13 T
 	b := a[lda : lda+k]
 	for i, u := range a[:k] {
@@ -124,7 +129,7 @@ func tile2x4[T float](sums *[maxTile]T, a []T, lda int, panel []T, k int) {
 	*(*[8]T)(sums[:]) = [8]T{s00, s01, s02, s03, s10, s11, s12, s13}
 }
 
-func tile1x4[T float](sums *[maxTile]T, a []T, panel []T, k int) {
+func tile1x4[T real](sums *[maxTile]T, a []T, panel []T, k int) {
 	var s0, s1, s2, s3 T
 	for _, u := range a[:k] {
 		w := (*[4]T)(panel)
@@ -161,28 +166,41 @@ func (a *area) scratch(int) int { return a.size }
 
 // matrix is a right operand that is packed at load when it is a constant, else
 // by the first stage of a step into scratch memory.
-type matrix[T float] struct {
+type matrix[T real] struct {
 	*blocking[T]
 	x                *operand
 	first            int // of the element (0,0) in x
 	k, n             int
 	rowStep, colStep int
+	batches          int // as many matrices, one after the other in x
 	packed           []T
 	at               int // offset of the panels in scratch memory
 }
 
 // newMatrix makes the right operand and reserves scratch memory if it needs any.
-func newMatrix[T float](mem *area, x *operand, first, k, n, rowStep, colStep int) *matrix[T] {
-	r := &matrix[T]{blocking: blockingFor[T](mem.p.set), x: x, first: first, k: k, n: n, rowStep: rowStep, colStep: colStep}
+func newMatrix[T real](mem *area, x *operand, first, k, n, rowStep, colStep int) *matrix[T] {
+	return newMatrices[T](mem, x, 1, first, k, n, rowStep, colStep)
+}
+
+func newMatrices[T real](mem *area, x *operand, batches, first, k, n, rowStep, colStep int) *matrix[T] {
+	r := &matrix[T]{blocking: blockingFor[T](mem.p.set), x: x, batches: batches, first: first, k: k, n: n, rowStep: rowStep, colStep: colStep}
 	if x.fixed != nil {
-		r.packed = make([]T, r.panelLen(k, n))
-		if k > 0 {
-			r.blocking.pack(r.packed, as[T](x.fixed)[first:], k, n, rowStep, colStep, 0, r.count())
-		}
+		r.packed = make([]T, batches*r.panelLen(k, n))
+		r.packRange(r.packed, as[T](x.fixed), 0, batches*r.count())
 	} else {
-		r.at = mem.take(r.panelLen(k, n), x.elem.Width())
+		r.at = mem.take(mulSat(batches, r.panelLen(k, n)), x.elem.Width())
 	}
 	return r
+}
+
+// packRange packs panels lo to hi of all matrices together.
+func (r *matrix[T]) packRange(dst, src []T, lo, hi int) {
+	for lo < hi && r.k > 0 {
+		b, first := lo/r.count(), lo%r.count()
+		n := min(r.count()-first, hi-lo)
+		r.blocking.pack(dst[b*r.panelLen(r.k, r.n):], src[r.first+b*r.k*r.n:], r.k, r.n, r.rowStep, r.colStep, first, first+n)
+		lo += n
+	}
 }
 
 // count is the number of panels.
@@ -190,9 +208,9 @@ func (r *matrix[T]) count() int { return r.panels(r.n) }
 
 // pack is a part of the first stage.
 func (r *matrix[T]) pack(m *memory, part, parts int) {
-	if r.packed == nil && r.k > 0 {
-		lo, hi := share(r.count(), part, parts)
-		r.blocking.pack(r.data(m), view[T](r.x, m)[r.first:], r.k, r.n, r.rowStep, r.colStep, lo, hi)
+	if r.packed == nil {
+		lo, hi := share(r.batches*r.count(), part, parts)
+		r.packRange(r.data(m), view[T](r.x, m), lo, hi)
 	}
 }
 
@@ -200,10 +218,14 @@ func (r *matrix[T]) data(m *memory) []T {
 	if r.packed != nil {
 		return r.packed
 	}
-	return as[T](m.scratch[r.at:])[:r.panelLen(r.k, r.n)]
+	return as[T](m.scratch[r.at:])[:r.batches*r.panelLen(r.k, r.n)]
 }
 
 // product sets rows of y to rows of a times panels lo to hi of the matrix.
 func (r *matrix[T]) product(m *memory, y []T, ldy int, a []T, lda, rows, lo, hi int) {
-	r.multiply(y, ldy, a, lda, r.data(m)[lo*r.k*r.cols:], rows, r.k, r.n, lo, hi)
+	r.batchProduct(m, 0, y, ldy, a, lda, rows, lo, hi)
+}
+
+func (r *matrix[T]) batchProduct(m *memory, batch int, y []T, ldy int, a []T, lda, rows, lo, hi int) {
+	r.multiply(y, ldy, a, lda, r.data(m)[batch*r.panelLen(r.k, r.n)+lo*r.k*r.cols:], rows, r.k, r.n, lo, hi)
 }

@@ -27,6 +27,9 @@ var (
 			if x.rank() != y.rank() {
 				p.fail("%s and %s, expected as many axes", x, y)
 			}
+			if x.n == 0 && y.n > 0 {
+				p.fail("%s has no elements to repeat", x)
+			}
 			return indexed(p, y, x, nil, func(a, i int) int { return i % x.shape[a] })
 		},
 	})

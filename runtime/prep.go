@@ -388,6 +388,9 @@ func mulSat(v ...int) int {
 	return n
 }
 
+// addSat adds and saturates.
+func addSat(a, b int) int { return int(min(int64(a)+int64(b), 1<<31-1)) }
+
 // plan is what the kernels package plans.
 type plan interface {
 	Stages() int

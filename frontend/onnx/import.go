@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -192,7 +193,7 @@ func (imp *importer) run() (*ir.Module, error) {
 	imp.fn.RemoveDead()
 	imp.videoInputs()
 
-	module := &ir.Module{Name: strings.TrimSuffix(imp.model.Name, ".onnx"), Level: ir.Source, Meta: imp.meta(), Funcs: []*ir.Func{imp.fn}}
+	module := &ir.Module{Name: strings.TrimSuffix(imp.model.Name, ".onnx"), Level: ir.Source, Meta: imp.meta(), Labels: imp.labels(), Funcs: []*ir.Func{imp.fn}}
 	if err := ir.Verify(module); err != nil {
 		return nil, fmt.Errorf("BUG: import: %w", err)
 	}
@@ -210,9 +211,25 @@ func (imp *importer) meta() map[string]string {
 		meta["producer"] = imp.model.Producer
 	}
 	for key, value := range imp.model.Metadata {
-		meta["onnx."+key] = value
+		switch own, found := strings.CutPrefix(key, metaPrefix); {
+		case key == labelsKey:
+		case found:
+			meta[own] = value
+		default:
+			meta["onnx."+key] = value
+		}
 	}
 	return meta
+}
+
+// labels returns the labels that an export has kept, nil if there are none.
+func (imp *importer) labels() (list []string) {
+	text, ok := imp.model.Metadata[labelsKey]
+	if ok && json.Unmarshal([]byte(text), &list) != nil {
+		imp.report.notef("metadata %q is no list of texts and was ignored", labelsKey)
+		return nil
+	}
+	return list
 }
 
 // nodes imports nodes in order. Those without a counterpart, and what depends

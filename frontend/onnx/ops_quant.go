@@ -159,15 +159,19 @@ func trunc(c *call) []*ir.Value {
 	}, args...))
 }
 
+// lstmQuantizers are the quantizers of a QuantLSTMCell in the order of their
+// operands.
+var lstmQuantizers = []string{
+	"output", "cell_state", "input_acc", "forget_acc", "cell_acc", "output_acc",
+	"input_sigmoid", "forget_sigmoid", "cell_tanh", "output_sigmoid", "hidden_state_tanh",
+}
+
 // quantLSTMCell is the layer that Brevitas exports, with eleven quantizers in
 // the order of their operands.
 func quantLSTMCell(c *call) []*ir.Value {
 	var signed, narrow []int
 	var rounding []string
-	for _, q := range []string{
-		"output", "cell_state", "input_acc", "forget_acc", "cell_acc", "output_acc",
-		"input_sigmoid", "forget_sigmoid", "cell_tanh", "output_sigmoid", "hidden_state_tanh",
-	} {
+	for _, q := range lstmQuantizers {
 		signed = append(signed, c.int(q+"_signed", 1))
 		narrow = append(narrow, c.int(q+"_narrow", c.int(q+"_narrow_range", 0)))
 		rounding = append(rounding, strings.ToUpper(c.str(q+"_rounding_mode", "ROUND")))

@@ -54,13 +54,13 @@ func (op GateOp) bytes(s, valid uint8) gateBytes {
 	}
 }
 
-func gateGeneric(dst, f, x []byte, g gateBytes) {
+func gateGeneric(dst, f, x []byte, fx, f1, x1 uint8) {
 	const ones = 0x0101010101010101
-	fx, f1, x1 := uint64(g.fx)*ones, uint64(g.f1)*ones, uint64(g.x1)*ones
+	a, b, c := uint64(fx)*ones, uint64(f1)*ones, uint64(x1)*ones
 	f, x = f[:len(dst)], x[:len(dst)]
 	for i := 0; i+8 <= len(dst); i += 8 {
 		fv, xv := binary.LittleEndian.Uint64(f[i:]), binary.LittleEndian.Uint64(x[i:])
-		binary.LittleEndian.PutUint64(dst[i:], fv&(xv&fx^f1)^xv&x1)
+		binary.LittleEndian.PutUint64(dst[i:], fv&(xv&a^b)^xv&c)
 	}
 }
 
@@ -120,7 +120,8 @@ func (p *Gate) Run(stage, part, parts int, dst, f, x, s []byte) {
 		} else {
 			fv = f[a:b]
 		}
-		p.set.gate(dst[a:b], fv, x[a:b], p.op.bytes(sel, validBits(p.g.C, ch)))
+		k := p.op.bytes(sel, validBits(p.g.C, ch))
+		p.set.gate(dst[a:b], fv, x[a:b], k.fx, k.f1, k.x1)
 		p.walk.finish(p.walk.planeOf(dst, plane, 1), nil, 1, c, pl)
 	}
 }

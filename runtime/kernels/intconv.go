@@ -1,9 +1,6 @@
 package kernels
 
 import (
-	"os"
-	"strconv"
-
 	"fmt"
 	"math"
 	"slices"
@@ -237,9 +234,6 @@ func (b *intBuilder) tile(groups, outs int) int {
 			best, bestCost = tile, cost
 		}
 	}
-	if v := os.Getenv("KT"); v != "" {
-		best, _ = strconv.Atoi(v)
-	}
 	return best
 }
 
@@ -443,37 +437,10 @@ func (p *IntConv) tileInts(job *intJob, cl, j int, pl place, dst, sums, spare []
 			from = spare[i*p.walk.tile*p.acc.Size():][:n*p.acc.Size()]
 			if p.outElem != p.acc {
 				to := p.walk.target(plane, narrow, e, pl)
-				convert(to, p.outElem, from, p.acc, o.mid[i], mask)
+				p.set.convert[p.acc-I16][p.outElem-I8](to, from, mask, o.mid[i])
 				from = to
 			}
 		}
 		p.walk.finish(plane, from, e, c, pl)
-	}
-}
-
-// convert writes (src + add) & mask in another element type.
-func convert(dst []byte, to Elem, src []byte, from Elem, add int32, mask []byte) {
-	if from == I16 {
-		convertFrom(dst, to, view16(src), add, mask)
-	} else {
-		convertFrom(dst, to, view32(src), add, mask)
-	}
-}
-
-func convertFrom[S int16 | int32](dst []byte, to Elem, src []S, add int32, mask []byte) {
-	switch to {
-	case I8:
-		convertTo(view8(dst), src, add, mask)
-	case I16:
-		convertTo(view16(dst), src, add, mask)
-	default:
-		convertTo(view32(dst), src, add, mask)
-	}
-}
-
-func convertTo[D int8 | int16 | int32, S int16 | int32](dst []D, src []S, add int32, mask []byte) {
-	dst, src = dst[:len(mask)], src[:len(mask)]
-	for i, m := range mask {
-		dst[i] = D((int32(src[i]) + add) & int32(int8(m)))
 	}
 }

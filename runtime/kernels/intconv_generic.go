@@ -102,3 +102,10 @@ func thresholdGeneric[D int16 | int32](dst, src, mask []byte, offs *[8]int32, t 
 		dst[i] = (dst[i] ^ flip) & m
 	}
 }
+
+func convertGeneric[D int8 | int16 | int32, S int16 | int32](dst, src, mask []byte, add int32) {
+	d, s := viewOf[D](dst)[:len(mask)], viewOf[S](src)[:len(mask)]
+	for i, m := range mask {
+		d[i] = D((int32(s[i]) + add) & int32(int8(m)))
+	}
+}

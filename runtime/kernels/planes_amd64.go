@@ -3,3 +3,78 @@
 //go:build amd64 && !purego
 
 package kernels
+
+// See Set.pool.
+//
+//go:noescape
+func poolAVX2(dst []byte, src []byte, mask []byte, offs []int32, pre uint8, post uint8)
+
+// See Set.gate.
+//
+//go:noescape
+func gateAVX2(dst []byte, f []byte, x []byte, fx uint8, f1 uint8, x1 uint8)
+
+// See Set.convert.
+//
+//go:noescape
+func convert16To8AVX2(dst []byte, src []byte, mask []byte, add int32)
+
+// See Set.convert.
+//
+//go:noescape
+func convert16To32AVX2(dst []byte, src []byte, mask []byte, add int32)
+
+// See Set.convert.
+//
+//go:noescape
+func convert32To8AVX2(dst []byte, src []byte, mask []byte, add int32)
+
+// See Set.convert.
+//
+//go:noescape
+func convert32To16AVX2(dst []byte, src []byte, mask []byte, add int32)
+
+// See Set.pool.
+//
+//go:noescape
+func poolAVX512(dst []byte, src []byte, mask []byte, offs []int32, pre uint8, post uint8)
+
+// See Set.gate.
+//
+//go:noescape
+func gateAVX512(dst []byte, f []byte, x []byte, fx uint8, f1 uint8, x1 uint8)
+
+// See Set.convert.
+//
+//go:noescape
+func convert16To8AVX512(dst []byte, src []byte, mask []byte, add int32)
+
+// See Set.convert.
+//
+//go:noescape
+func convert16To32AVX512(dst []byte, src []byte, mask []byte, add int32)
+
+// See Set.convert.
+//
+//go:noescape
+func convert32To8AVX512(dst []byte, src []byte, mask []byte, add int32)
+
+// See Set.convert.
+//
+//go:noescape
+func convert32To16AVX512(dst []byte, src []byte, mask []byte, add int32)
+
+// countBlocksAVX2 adds to n[j] the number of set bits j; len(src) is a multiple of 64.
+//
+//go:noescape
+func countBlocksAVX2(n *[8]int32, src []byte)
+
+// countBlocksAVX512 adds to n[j] the number of set bits j; len(src) is a multiple of 64.
+//
+//go:noescape
+func countBlocksAVX512(n *[8]int32, src []byte)
+
+// split2BlocksAVX2 separates even from odd bytes; len(src) is a multiple of 64.
+//
+//go:noescape
+func split2BlocksAVX2(even []byte, odd []byte, src []byte)

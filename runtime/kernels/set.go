@@ -69,10 +69,14 @@ type Set struct {
 	// dst[p] = (sum over o of (x_o >= t[o]) << o ^ flip) & mask[p].
 	threshold [2]thresholdFunc
 
+	// convert writes (src + add) & mask as elements of another type, which they fit. Indices: from i16 (0) or i32 (1), to
+	// i8 (0), i16 (1) or i32 (2).
+	convert [2][3]convertFunc
+
 	// pool writes dst[p] = (OR over j of (src[offs[j]+p] ^ pre) ^ post) & mask[p].
 	pool poolFunc
 
-	// gate writes dst = (f & (x & fx ^ f1)) ^ x & x1 with the bytes of g; len(dst) is a multiple of 64.
+	// gate writes dst = (f & (x & fx ^ f1)) ^ x & x1 with the bytes fx, f1, x1; len(dst) is a multiple of 64.
 	gate gateFunc
 
 	// count adds to n[j], len(n) <= 8, the number of set bits j of the bytes of src, any length.
@@ -90,8 +94,9 @@ type (
 	accLEFunc     func(dst, src, mask []byte, terms []int32, init, t *[8]int32, flip uint8)
 	accIntFunc    func(dst []byte, stride, outs int, src, mask []byte, terms []int32, init *[8]int32)
 	thresholdFunc func(dst, src, mask []byte, offs *[8]int32, t *[8]int32, flip uint8)
+	convertFunc   func(dst, src, mask []byte, add int32)
 	poolFunc      func(dst, src, mask []byte, offs []int32, pre, post uint8)
-	gateFunc      func(dst, f, x []byte, g gateBytes)
+	gateFunc      func(dst, f, x []byte, fx, f1, x1 uint8)
 	countFunc     func(n []int32, src []byte)
 	splitFunc     func(even, odd, src []byte)
 )

@@ -72,5 +72,20 @@ func asmTable() []kernel {
 			s.accInt = [2]accIntFunc{accInt16AVX512, accInt32AVX512}
 		}},
 		{"threshold", AVX512, func(s *Set) { s.threshold = [2]thresholdFunc{threshold16AVX512, threshold32AVX512} }},
+		{"pool", AVX2, func(s *Set) { s.pool = poolAVX2 }},
+		{"gate", AVX2, func(s *Set) { s.gate = gateAVX2 }},
+		{"convert", AVX2, func(s *Set) {
+			s.convert[0][0], s.convert[0][2] = convert16To8AVX2, convert16To32AVX2
+			s.convert[1][0], s.convert[1][1] = convert32To8AVX2, convert32To16AVX2
+		}},
+		{"count", AVX2, func(s *Set) { s.count = countAVX2 }},
+		{"split2", AVX2, func(s *Set) { s.split2 = split2AVX2 }},
+		{"pool", AVX512, func(s *Set) { s.pool = poolAVX512 }},
+		{"gate", AVX512, func(s *Set) { s.gate = gateAVX512 }},
+		{"convert", AVX512, func(s *Set) {
+			s.convert[0][0], s.convert[0][2] = convert16To8AVX512, convert16To32AVX512
+			s.convert[1][0], s.convert[1][1] = convert32To8AVX512, convert32To16AVX512
+		}},
+		{"count", AVX512, func(s *Set) { s.count = countAVX512 }},
 	}
 }

@@ -23,6 +23,12 @@ func genericTable() []kernel {
 		{"threshold", Generic, func(s *Set) {
 			s.threshold = [2]thresholdFunc{thresholdGeneric[int16], thresholdGeneric[int32]}
 		}},
+		{"convert", Generic, func(s *Set) {
+			s.convert = [2][3]convertFunc{
+				{convertGeneric[int8, int16], nil, convertGeneric[int32, int16]},
+				{convertGeneric[int8, int32], convertGeneric[int16, int32], nil},
+			}
+		}},
 		{"pool", Generic, func(s *Set) { s.pool = poolGeneric }},
 		{"gate", Generic, func(s *Set) { s.gate = gateGeneric }},
 		{"count", Generic, func(s *Set) { s.count = countGeneric }},

@@ -40,7 +40,7 @@ func TestIR(t *testing.T) {
 
 // stage is the module after a pass that changed it.
 type stage struct {
-	name string // as "07 integers"
+	name string // of the pass; "integers 2" is its second run that changed something
 	m    *ir.Module
 }
 
@@ -49,14 +49,18 @@ type stage struct {
 func lowerStepwise(t *testing.T, m *ir.Module) []stage {
 	t.Helper()
 	whole := m.Clone()
-	stages := []stage{{"00 import", m.Clone()}}
+	stages := []stage{{"import", m.Clone()}}
 	before, _ := ir.Print(m, "data")
-	for i, name := range passes.Pipeline {
+	runs := map[string]int{}
+	for _, name := range passes.Pipeline {
 		if _, err := passes.Run(context.Background(), m, []string{name}, passes.RunOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		if after, _ := ir.Print(m, "data"); after != before {
-			stages = append(stages, stage{fmt.Sprintf("%02d %s", i+1, name), m.Clone()})
+			if runs[name]++; runs[name] > 1 {
+				name = fmt.Sprintf("%s %d", name, runs[name])
+			}
+			stages = append(stages, stage{name, m.Clone()})
 			before = after
 		}
 	}

@@ -83,7 +83,7 @@ func (v isa) sub(size int, a, b, c Op) {
 }
 
 // broadcast repeats an element of size bytes.
-func (v isa) broadcast(size int, m Mem, x Op) {
+func (v isa) broadcast(size int, m, x Op) {
 	switch size {
 	case 1:
 		v.VPBROADCASTB(m, x)

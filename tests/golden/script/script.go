@@ -15,7 +15,8 @@
 //	flip FROM TO N            copies a file with all bits of byte N inverted
 //	only NAME...              the folder's files are these, in any order
 //
-// and the condition [root]: permissions do not hold for this user.
+// and the conditions [root]: permissions do not hold for this user, and [race]:
+// the race detector watches.
 package script
 
 import (
@@ -64,8 +65,11 @@ func Params(dir, bin string) testscript.Params {
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
-			if cond == "root" {
+			switch cond {
+			case "root":
 				return os.Geteuid() == 0, nil
+			case "race":
+				return race, nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},

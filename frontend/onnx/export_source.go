@@ -1,0 +1,307 @@
+package onnx
+
+import (
+	"slices"
+
+	"github.com/billnet/billnet/frontend/onnx/onnxpb"
+	"github.com/billnet/billnet/ir"
+)
+
+// exports maps every operation onto ONNX, the inverse of handlers for those
+// that have an operator of their own.
+var exports = map[string]func(e *exporter, n *ir.Node){}
+
+func init() {
+	for name := range sourceExports {
+		exports[name] = func(e *exporter, n *ir.Node) { e.source(n, sourceExports[name](e, n)) }
+	}
+	for _, name := range plainExports {
+		exports[name] = func(e *exporter, n *ir.Node) { e.source(n, asIs()) }
+	}
+	for name, f := range logicExports {
+		exports[name] = f
+	}
+	for name, f := range lstmExports {
+		exports[name] = f
+	}
+}
+
+// moves are the operations that take elements from their operands as they are,
+// in whatever form these travel.
+var moves = map[string]bool{
+	"concat": true, "depth_to_space": true, "expand": true, "gather": true, "gather_elements": true, "gather_nd": true, "identity": true, "max": true, "max_pool": true,
+	"min": true, "pad": true, "reshape": true, "resize": true, "slice": true, "split": true, "squeeze": true, "tile": true, "transpose": true, "unsqueeze": true, "where": true,
+}
+
+// plainExports are the operations that are one operator on the same operands.
+var plainExports = []string{
+	"abs", "add", "and", "ceil", "div", "equal", "exp", "floor", "global_average_pool", "global_max_pool", "greater", "greater_or_equal",
+	"hard_swish", "identity", "less", "less_or_equal", "log", "matmul", "matmul_integer", "max", "mean", "min", "mul", "neg", "not", "or", "pow", "prelu",
+	"qlinear_matmul", "reciprocal", "relu", "round", "sigmoid", "sign", "sqrt", "sub", "sum", "tanh", "where", "xor", "clip", "dynamic_quantize_linear",
+}
+
+// form is the part of an operator that is not its data operands.
+type form struct {
+	domain   string // "" for the default one
+	attrs    []*onnxpb.Attribute
+	operands []string                     // after the data operands
+	arrange  func(data []string) []string // puts all operands in order instead
+}
+
+func asIs(attrs ...*onnxpb.Attribute) form { return form{attrs: attrs} }
+
+// source exports a node as the one operator that it came from or could have
+// come from.
+func (e *exporter) source(n *ir.Node, f form) {
+	d := n.Result().Type.DType
+	data := dataOperands(n)
+	asNumbers := data != nil && !d.IsFloat() && d != ir.Bool && slices.ContainsFunc(data, e.travelsAsNumbers)
+	var inputs []string
+	for _, a := range n.Args {
+		if asNumbers && slices.Contains(data, a) && a != nil {
+			inputs = append(inputs, e.num(a))
+		} else {
+			inputs = append(inputs, e.native(a))
+		}
+	}
+	if f.arrange != nil {
+		inputs = f.arrange(inputs)
+	}
+	inputs = append(inputs, f.operands...)
+	var outputs []string
+	for _, r := range n.Results {
+		name := unique(e.names, e.loc)
+		outputs = append(outputs, name)
+		if asNumbers {
+			e.slots[r] = &slot{num: name}
+		} else {
+			e.slots[r] = &slot{native: name}
+		}
+	}
+	e.node(f.domain, n.Op.Onnx, inputs, outputs, f.attrs...)
+}
+
+// dataOperands lists the operands whose elements an operation only moves, nil
+// for an operation that does more.
+func dataOperands(n *ir.Node) []*ir.Value {
+	switch {
+	case !moves[n.Op.Name]:
+		return nil
+	case n.Is("where"):
+		return n.Args[1:]
+	case n.Is("gather") || n.Is("gather_elements") || n.Is("gather_nd"):
+		return n.Args[:1]
+	}
+	return n.Args
+}
+
+// travelsAsNumbers reports whether a value is there as float32 numbers rather
+// than in its own type.
+func (e *exporter) travelsAsNumbers(v *ir.Value) bool {
+	if v == nil {
+		return false
+	}
+	if v.Type.DType.IsLogic() {
+		return true
+	}
+	s := e.slots[v]
+	return s != nil && s.native == "" && s.num != ""
+}
+
+// sourceExports give attributes and shape-like operands their names and places
+// in ONNX.
+var sourceExports = map[string]func(e *exporter, n *ir.Node) form{
+	"elu":         func(e *exporter, n *ir.Node) form { return asIs(attrFloat("alpha", n.Float("alpha"))) },
+	"leaky_relu":  func(e *exporter, n *ir.Node) form { return asIs(attrFloat("alpha", n.Float("alpha"))) },
+	"softmax":     axisAttr,
+	"log_softmax": axisAttr,
+	"concat":      axisAttr,
+	"gather":      axisAttr,
+	"hard_sigmoid": func(e *exporter, n *ir.Node) form {
+		return asIs(attrFloat("alpha", n.Float("alpha")), attrFloat("beta", n.Float("beta")))
+	},
+	"gather_elements": axisAttr,
+	"gather_nd":       func(e *exporter, n *ir.Node) form { return asIs(attrInt("batch_dims", n.Int("batch_dims"))) },
+	"cast": func(e *exporter, n *ir.Node) form {
+		code, err := dtypeOf(n.Result().Type.DType)
+		if err != nil {
+			e.failf("%w", err)
+		}
+		return asIs(attrInt("to", int(code)))
+	},
+	"gemm": func(e *exporter, n *ir.Node) form {
+		return asIs(attrFloat("alpha", n.Float("alpha")), attrFloat("beta", n.Float("beta")), attrInt("transA", b2i(n.Bool("trans_a"))), attrInt("transB", b2i(n.Bool("trans_b"))))
+	},
+
+	"conv":         convForm,
+	"conv_integer": convForm,
+	"qlinear_conv": convForm,
+	"max_pool":     poolForm,
+	"average_pool": func(e *exporter, n *ir.Node) form {
+		f := poolForm(e, n)
+		f.attrs = append(f.attrs, attrInt("count_include_pad", b2i(n.Bool("count_include_pad"))))
+		return f
+	},
+	"batch_norm": func(e *exporter, n *ir.Node) form { return asIs(attrFloat("epsilon", n.Float("epsilon"))) },
+
+	"reduce_max":  reduceForm,
+	"reduce_mean": reduceForm,
+	"reduce_min":  reduceForm,
+	"reduce_prod": reduceForm,
+	"reduce_sum":  reduceForm,
+	"arg_max": func(e *exporter, n *ir.Node) form {
+		return asIs(attrInt("axis", n.Int("axis")), attrInt("keepdims", b2i(n.Bool("keepdims"))), attrInt("select_last_index", b2i(n.Bool("select_last"))))
+	},
+
+	"reshape": func(e *exporter, n *ir.Node) form {
+		shape := n.Ints("shape")
+		f := form{operands: in(e.ints(shape))}
+		if slices.Contains(shape, 0) {
+			f.attrs = []*onnxpb.Attribute{attrInt("allowzero", 1)}
+		}
+		return f
+	},
+	"expand":    func(e *exporter, n *ir.Node) form { return form{operands: in(e.ints(n.Ints("shape")))} },
+	"tile":      func(e *exporter, n *ir.Node) form { return form{operands: in(e.ints(n.Ints("repeats")))} },
+	"squeeze":   func(e *exporter, n *ir.Node) form { return form{operands: in(e.intsIf(n.Ints("axes")))} },
+	"unsqueeze": func(e *exporter, n *ir.Node) form { return form{operands: in(e.ints(n.Ints("axes")))} },
+	"transpose": func(e *exporter, n *ir.Node) form { return asIs(attrInts("perm", n.Ints("perm"))) },
+	"split": func(e *exporter, n *ir.Node) form {
+		return form{attrs: []*onnxpb.Attribute{attrInt("axis", n.Int("axis"))}, operands: in(e.ints(n.Ints("sizes")))}
+	},
+	"slice": func(e *exporter, n *ir.Node) form {
+		return form{operands: in(e.ints(n.Ints("starts")), e.ints(n.Ints("ends")), e.intsIf(n.Ints("axes")), e.intsIf(n.Ints("steps")))}
+	},
+	"pad": padForm,
+	"depth_to_space": func(e *exporter, n *ir.Node) form {
+		return asIs(attrInt("blocksize", n.Int("blocksize")), attrString("mode", n.Str("mode")))
+	},
+	"resize": resizeForm,
+
+	"lstm": func(e *exporter, n *ir.Node) form {
+		return asIs(append(recurrentForm(n), attrInt("input_forget", b2i(n.Bool("input_forget"))))...)
+	},
+	"gru": func(e *exporter, n *ir.Node) form {
+		return asIs(append(recurrentForm(n), attrInt("linear_before_reset", b2i(n.Bool("linear_before_reset"))))...)
+	},
+	"rnn": func(e *exporter, n *ir.Node) form { return asIs(recurrentForm(n)...) },
+
+	"quantize_linear": func(e *exporter, n *ir.Node) form {
+		f := axisAttr(e, n)
+		if n.Has("to") {
+			code, _ := dtypeOf(n.Result().Type.DType)
+			f.attrs = append(f.attrs, attrInt("output_dtype", int(code)))
+		}
+		return f
+	},
+	"dequantize_linear": axisAttr,
+	"bipolar_quant":     func(e *exporter, n *ir.Node) form { return e.qonnx() },
+	"quant":             quantForm,
+	"trunc_quant":       quantForm,
+	"quant_lstm_cell":   quantLSTMForm,
+}
+
+// intsIf is ints, or an operand left out for an empty list.
+func (e *exporter) intsIf(v []int) string {
+	if len(v) == 0 {
+		return ""
+	}
+	return e.ints(v)
+}
+
+func axisAttr(e *exporter, n *ir.Node) form { return asIs(attrInt("axis", n.Int("axis"))) }
+
+func windowForm(n *ir.Node) []*onnxpb.Attribute {
+	return []*onnxpb.Attribute{attrInts("strides", n.Ints("stride")), attrInts("pads", n.Ints("pad")), attrInts("dilations", n.Ints("dilation"))}
+}
+
+func convForm(e *exporter, n *ir.Node) form {
+	return asIs(append(windowForm(n), attrInt("group", n.Int("groups")))...)
+}
+
+func poolForm(e *exporter, n *ir.Node) form {
+	return asIs(append(windowForm(n), attrInts("kernel_shape", n.Ints("kernel")), attrInt("ceil_mode", b2i(n.Bool("ceil"))))...)
+}
+
+// reduceForm: the axes of sums are an operand; those of other reductions are
+// one from operator set 18 on.
+func reduceForm(e *exporter, n *ir.Node) form {
+	f := asIs(attrInt("keepdims", b2i(n.Bool("keepdims"))))
+	if n.Is("reduce_sum") || e.opsets[""] >= 18 {
+		f.operands = in(e.intsIf(n.Ints("axes")))
+	} else {
+		f.attrs = append(f.attrs, attrInts("axes", n.Ints("axes")))
+	}
+	return f
+}
+
+// padForm: the sizes come before the value, the last data operand, and the axes
+// behind it.
+func padForm(e *exporter, n *ir.Node) form {
+	f := asIs(attrString("mode", n.Str("mode")))
+	f.arrange = func(data []string) []string {
+		data = append(data, "")
+		return in(data[0], e.ints(n.Ints("pads")), data[1], e.intsIf(n.Ints("axes")))
+	}
+	return f
+}
+
+func resizeForm(e *exporter, n *ir.Node) form {
+	f := asIs(attrString("mode", "nearest"), attrString("coordinate_transformation_mode", n.Str("coordinates")), attrString("nearest_mode", n.Str("nearest")))
+	if s := n.Floats("scales"); len(s) > 0 {
+		t := ir.NewTensor(ir.T(ir.F32, len(s)))
+		for i, v := range s {
+			t.F[i] = float32(v)
+		}
+		f.operands = in("", e.shared(e.loc+".scales", t))
+	} else {
+		f.operands = in("", "", e.ints(n.Ints("sizes")))
+	}
+	return f
+}
+
+func recurrentForm(n *ir.Node) []*onnxpb.Attribute {
+	attrs := []*onnxpb.Attribute{
+		attrInt("hidden_size", n.In(2).Shape[2]),
+		attrString("direction", n.Str("direction")),
+		attrStrings("activations", n.Strs("activations")),
+		attrFloats("activation_alpha", n.Floats("activation_alpha")),
+		attrFloats("activation_beta", n.Floats("activation_beta")),
+	}
+	if clip := n.Float("clip"); clip != 0 {
+		attrs = append(attrs, attrFloat("clip", clip))
+	}
+	if layout := n.Int("layout"); layout != 0 {
+		attrs = append(attrs, attrInt("layout", layout))
+	}
+	return attrs
+}
+
+// qonnxDomain is the domain of quantizers that ONNX itself does not have.
+const qonnxDomain = "qonnx.custom_op.general"
+
+// qonnx declares the domain.
+func (e *exporter) qonnx(attrs ...*onnxpb.Attribute) form {
+	e.opsets[qonnxDomain] = max(e.opsets[qonnxDomain], 1)
+	return form{domain: qonnxDomain, attrs: attrs}
+}
+
+func quantForm(e *exporter, n *ir.Node) form {
+	f := e.qonnx(attrInt("signed", b2i(n.Bool("signed"))), attrInt("narrow", b2i(n.Bool("narrow"))), attrString("rounding_mode", n.Str("rounding")))
+	if n.Is("trunc_quant") && n.Arg(4) == nil { // the first version has no scale of the result
+		f.arrange = func(data []string) []string { return slices.Delete(data, 4, 5) }
+	} else if n.Is("trunc_quant") {
+		e.opsets[qonnxDomain] = 2
+	}
+	return f
+}
+
+func quantLSTMForm(e *exporter, n *ir.Node) form {
+	attrs := []*onnxpb.Attribute{
+		attrInt("batch_first", b2i(n.Bool("batch_first"))), attrInt("reverse_input", b2i(n.Bool("reverse_input"))), attrInt("cifg", b2i(n.Bool("cifg"))),
+	}
+	for i, q := range lstmQuantizers {
+		attrs = append(attrs, attrInt(q+"_signed", n.Ints("signed")[i]), attrInt(q+"_narrow", n.Ints("narrow")[i]), attrString(q+"_rounding_mode", n.Strs("rounding")[i]))
+	}
+	return e.qonnx(attrs...)
+}

@@ -1,0 +1,268 @@
+package runtime
+
+var (
+	_ = register(&opcode{
+		code: OpConv,
+		name: "conv",
+		doc: "Convolution of dense floats, f32 or f64, with one to three spatial axes: y[n,o,p] = sum over i in o's group and taps k of w[o,i,k]*x[n,i,p*stride + k*dilation - pad], " +
+			"summed over i, then k in row-major order, starting at 0, without fused multiply-adds; then bias is added. Padding is 0. x [N,C,...], w [O,C/groups,...], bias [O]. " +
+			"Integers: groups, strides, pads before, pads after, dilations.",
+		in: "x w bias?", out: "y",
+		prepare: func(p *prep) step {
+			y := p.dense(p.out(0), F32, F64)
+			for _, o := range []*operand{p.in(0), p.in(1)} {
+				p.sameElem(p.dense(o), y)
+			}
+			if y.elem == F64 {
+				return prepareConv[float64](p)
+			}
+			return prepareConv[float32](p)
+		},
+	})
+	_ = register(&opcode{
+		code: OpDenseConv,
+		name: "dense_conv",
+		doc: "conv's equation on dense integers, bools and logic types, x and w of any of them; y is an integer that wraps. Integers: groups, strides, pads before, pads after, " +
+			"dilations.",
+		in: "x w", out: "y",
+		prepare: func(p *prep) step {
+			y := p.dense(p.out(0))
+			for _, o := range []*operand{p.in(0), p.in(1)} {
+				if p.dense(o).elem.isFloat() {
+					p.fail("%s, expected an integer, bool or logic type", o)
+				}
+			}
+			if !y.elem.isInt() {
+				p.fail("%s, expected an integer type", y)
+			}
+			if y.elem.Width() == 8 {
+				return prepareConv[int64](p)
+			}
+			return prepareConv[int32](p)
+		},
+	})
+)
+
+// conv computes a convolution as matrix products: for every group and tile of
+// output positions the input under all taps is gathered into panels (a column
+// is a position, a row is a channel and tap), and the weights, a matrix with a
+// row for every output channel, are multiplied by them. Memory outside the map
+// is gathered as 0, which adds nothing.
+type conv[T real] struct {
+	*blocking[T]
+	*window
+	x, weights, out  *values[T]
+	bias             *operand
+	batch, groups    int
+	inC, outC        int // channels of a group
+	k                int // channels of a group times taps
+	tile             int // panels of a tile
+	tiles            int // of a map
+	panelsAt, stride int // scratch memory of every part
+}
+
+// tileBytes is about the size of a tile's panels, which should stay in cache.
+const tileBytes = 96 << 10
+
+func prepareConv[T real](p *prep) step {
+	x, w, bias, y := p.dense(p.in(0)), p.dense(p.in(1)), p.optIn(2), p.dense(p.out(0))
+	k := x.rank() - 2
+	if k < 1 || w.rank() != x.rank() || y.rank() != x.rank() {
+		p.fail("%s, %s and %s, expected as many axes, at least three", x, w, y)
+	}
+	v := p.ints(1 + 4*k)
+	groups := v[0]
+	if groups < 1 || x.shape[1]%groups != 0 || w.shape[0]%groups != 0 {
+		p.fail("%d groups do not divide %d input and %d output channels", groups, x.shape[1], w.shape[0])
+	}
+	mem := area{p: p}
+	c := &conv[T]{blocking: blockingFor[T](p.set), batch: x.shape[0], groups: groups, inC: x.shape[1] / groups, outC: w.shape[0] / groups, bias: bias}
+	if w.shape[1] != c.inC || y.shape[0] != c.batch || y.shape[1] != w.shape[0] {
+		p.fail("%s, %s and %s do not fit with %d groups", x, w, y, groups)
+	}
+	if bias != nil {
+		p.sameElem(p.dense(bias), y)
+		p.shaped(bias, w.shape[0])
+	}
+	c.window = p.newWindow(x, y, w.shape[2:], v[1:])
+	if y.n == 0 {
+		return step{}
+	}
+	_, positions, taps := c.sizes()
+	c.k = c.inC * taps
+	panels := c.panels(positions)
+	perPanel := mulSat(c.k, c.cols, y.elem.Width())
+	c.tile = max(1, min(panels, tileBytes/max(perPanel, 1)))
+	c.tiles = (panels + c.tile - 1) / c.tile
+	c.x, c.weights, c.out = newValues[T](&mem, x), newValues[T](&mem, w), newValues[T](&mem, y)
+	c.stride = roundUp(mulSat(c.k, c.cols*c.tile, sizeOf[T]()), align)
+	c.panelsAt = mem.size
+	s := step{
+		work:    mulSat(y.n, max(c.k, 1)),
+		scratch: func(parts int) int { return addSat(c.panelsAt, mulSat(parts, c.stride)) },
+	}
+	if c.stride > defaultLimit {
+		p.fail("the panels of a tile need %d bytes of scratch memory", c.stride)
+	}
+	if c.x.convert || c.weights.convert {
+		s.stages = append(s.stages, func(m *memory, part, parts int) {
+			c.x.load(m, part, parts)
+			c.weights.load(m, part, parts)
+		})
+	}
+	s.stages = append(s.stages, c.run)
+	if c.out.convert {
+		s.stages = append(s.stages, c.out.store)
+	}
+	return s
+}
+
+func (c *conv[T]) run(m *memory, part, parts int) {
+	lo, hi := share(c.batch*c.groups*c.tiles, part, parts)
+	panels := as[T](m.scratch[c.panelsAt+part*c.stride:][:c.k*c.cols*c.tile*sizeOf[T]()])
+	inSize, outSize, _ := c.sizes()
+	x, w, y := c.x.view(m), c.weights.view(m), c.out.view(m)
+	var bias []T
+	if c.bias != nil {
+		bias = view[T](c.bias, m)
+	}
+	for u := lo; u < hi; u++ {
+		n, g, tile := u/(c.groups*c.tiles), u/c.tiles%c.groups, u%c.tiles
+		first := tile * c.tile * c.cols
+		count := min(c.tile*c.cols, outSize-first)
+		c.gather(panels, x[(n*c.groups+g)*c.inC*inSize:][:c.inC*inSize], first, count)
+		dst := y[(n*c.groups+g)*c.outC*outSize+first:]
+		c.multiply(dst, outSize, w[g*c.outC*c.k:], c.k, panels, c.outC, c.k, count, 0, c.panels(count))
+		if bias != nil {
+			for o := range c.outC {
+				row, b := dst[o*outSize:o*outSize+count], bias[g*c.outC+o]
+				for i := range row {
+					row[i] += b
+				}
+			}
+		}
+	}
+}
+
+// gather fills the panels with the input under all taps of count positions from
+// first on.
+func (c *conv[T]) gather(panels, x []T, first, count int) {
+	inSize, _, _ := c.sizes()
+	full := roundUp(count, c.cols)
+	for i := count; i < full; i++ { // columns that do not exist
+		for k := range c.k {
+			panels[i/c.cols*c.cols*c.k+k*c.cols+i%c.cols] = 0
+		}
+	}
+	for done := 0; done < count; {
+		// A run of positions in one output row and one panel.
+		p := first + done
+		ow := p % c.out3(2)
+		oh, ot := p/c.out3(2)%c.out3(1), p/c.out3(2)/c.out3(1)
+		n := min(count-done, c.out3(2)-ow, c.cols-done%c.cols)
+		dst := panels[done/c.cols*c.cols*c.k+done%c.cols:]
+		k := 0
+		for ch := range c.inC {
+			plane := x[ch*inSize : (ch+1)*inSize]
+			for kt := range c.kernel[0] {
+				t := ot*c.window.stride[0] + kt*c.dil[0] - c.pad[0]
+				for kh := range c.kernel[1] {
+					h := oh*c.window.stride[1] + kh*c.dil[1] - c.pad[1]
+					inside := t >= 0 && t < c.in[0] && h >= 0 && h < c.in[1]
+					for kw := range c.kernel[2] {
+						row := dst[k*c.cols : k*c.cols+n]
+						k++
+						if !inside {
+							clear(row)
+							continue
+						}
+						src := plane[(t*c.in[1]+h)*c.in[2]:][:c.in[2]]
+						gatherRow(row, src, ow*c.window.stride[2]+kw*c.dil[2]-c.pad[2], c.window.stride[2])
+					}
+				}
+			}
+		}
+		done += n
+	}
+}
+
+// out3 is an output size.
+func (c *conv[T]) out3(a int) int { return c.window.out[a] }
+
+// gatherRow sets dst to the elements of src from at on, step apart; elements
+// outside src are 0.
+func gatherRow[T real](dst, src []T, at, step int) {
+	if step == 1 && at >= 0 && at+len(dst) <= len(src) {
+		copy(dst, src[at:])
+		return
+	}
+	for i := range dst {
+		dst[i] = 0
+		if uint(at) < uint(len(src)) {
+			dst[i] = src[at]
+		}
+		at += step
+	}
+}
+
+// values is an operand seen as elements T: its own memory where it holds them,
+// else a converted copy in scratch memory (for a constant: made at load).
+type values[T real] struct {
+	*operand
+	convert bool
+	fixed   []T
+	at      int
+}
+
+func newValues[T real](mem *area, o *operand) *values[T] {
+	v := &values[T]{operand: o, convert: !holds[T](o.elem)}
+	switch {
+	case v.convert && o.fixed != nil:
+		v.convert = false
+		v.fixed = make([]T, o.n)
+		v.read(nil, v.fixed, 0)
+	case v.convert:
+		v.at = mem.take(o.n, sizeOf[T]())
+	}
+	return v
+}
+
+func (v *values[T]) view(m *memory) []T {
+	switch {
+	case v.fixed != nil:
+		return v.fixed
+	case v.convert:
+		return as[T](m.scratch[v.at:])[:v.n]
+	}
+	return view[T](v.operand, m)
+}
+
+// read converts elements from lo on.
+func (v *values[T]) read(m *memory, dst []T, lo int) {
+	var ints [chunk]int64
+	for i := 0; i < len(dst); i += chunk {
+		n := min(chunk, len(dst)-i)
+		loadInts(ints[:n], v.operand, m, lo+i)
+		narrow(dst[i:], ints[:n])
+	}
+}
+
+// load is a part of a stage that converts an input.
+func (v *values[T]) load(m *memory, part, parts int) {
+	if v.convert {
+		lo, hi := share(v.n, part, parts)
+		v.read(m, v.view(m)[lo:hi], lo)
+	}
+}
+
+// store is a part of a stage that converts an output.
+func (v *values[T]) store(m *memory, part, parts int) {
+	lo, hi := share(v.n, part, parts)
+	src := v.view(m)
+	var ints [chunk]int64
+	for ; lo < hi; lo += chunk {
+		n := min(chunk, hi-lo)
+		widen(ints[:n], src[lo:])
+		storeInts(v.operand, m, lo, ints[:n])
+	}
+}

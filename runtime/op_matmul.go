@@ -1,0 +1,94 @@
+package runtime
+
+import "slices"
+
+var _ = register(&opcode{
+	code: OpMatMul,
+	name: "matmul",
+	doc: "Matrix product over the last two axes: y[...,i,j] = sum over k of a[...,i,k]*b[...,k,j]; the axes before broadcast. An operand with one axis is a row (a) or a " +
+		"column (b), and its axis is dropped from y. Sums run over k in ascending order and start at 0, without fused multiply-adds. f32, f64, i32 or i64; integers wrap.",
+	in: "a b", out: "y",
+	prepare: func(p *prep) step {
+		switch p.out(0).elem {
+		case F32:
+			return prepareMatMul[float32](p)
+		case F64:
+			return prepareMatMul[float64](p)
+		case I32:
+			return prepareMatMul[int32](p)
+		case I64:
+			return prepareMatMul[int64](p)
+		}
+		p.fail("%s, expected f32, f64, i32 or i64", p.out(0))
+		return step{}
+	},
+})
+
+// unitRows and unitPanels bound a unit of work of a matrix product.
+const (
+	unitRows   = 16
+	unitPanels = 16
+)
+
+func prepareMatMul[T real](p *prep) step {
+	a, b, y := p.dense(p.in(0)), p.dense(p.in(1)), p.dense(p.out(0))
+	p.sameElem(a, y)
+	p.sameElem(b, y)
+	if a.rank() == 0 || b.rank() == 0 {
+		p.fail("%s and %s, expected at least one axis each", a, b)
+	}
+	as, bs := a.shape, b.shape
+	if len(as) == 1 {
+		as = []int{1, as[0]}
+	}
+	if len(bs) == 1 {
+		bs = []int{bs[0], 1}
+	}
+	m, k, n := as[len(as)-2], as[len(as)-1], bs[len(bs)-1]
+	if bs[len(bs)-2] != k {
+		p.fail("%s and %s: %d columns against %d rows", a, b, k, bs[len(bs)-2])
+	}
+	as, bs = as[:len(as)-2], bs[:len(bs)-2]
+	matrix := []int{}
+	if a.rank() > 1 {
+		matrix = append(matrix, m)
+	}
+	if b.rank() > 1 {
+		matrix = append(matrix, n)
+	}
+	split := y.rank() - len(matrix)
+	if split < 0 || !slices.Equal(y.shape[split:], matrix) {
+		p.fail("%s, expected the last axes %s", y, shapeString(matrix))
+	}
+	batch := y.shape[:split]
+	sa, okA := broadcast(as, batch)
+	sb, okB := broadcast(bs, batch)
+	if !okA || !okB || len(batch) != max(len(as), len(bs)) {
+		p.fail("%s, expected the axes that %s and %s broadcast to", y, a, b)
+	}
+	if y.n == 0 {
+		return step{}
+	}
+	mem := area{p: p}
+	right := newMatrices[T](&mem, b, product(bs), 0, k, n, n, 1)
+	s := step{work: mulSat(y.n, max(k, 1)), scratch: mem.scratch}
+	if right.packed == nil {
+		s.stages = append(s.stages, right.pack)
+	}
+	rowUnits, panelUnits := (m+unitRows-1)/unitRows, (right.count()+unitPanels-1)/unitPanels
+	s.stages = append(s.stages, func(mm *memory, part, parts int) {
+		dst, x := view[T](y, mm), view[T](a, mm)
+		lo, hi := share(product(batch)*rowUnits*panelUnits, part, parts)
+		for u := lo; u < hi; u++ {
+			i, row, panel := u/(rowUnits*panelUnits), u/panelUnits%rowUnits*unitRows, u%panelUnits*unitPanels
+			atA, atB, q := 0, 0, i
+			for d := len(batch) - 1; d >= 0; d-- {
+				atA += q % batch[d] * sa[d]
+				atB += q % batch[d] * sb[d]
+				q /= batch[d]
+			}
+			right.batchProduct(mm, atB, dst[(i*m+row)*n:], n, x[(atA*m+row)*k:], k, min(unitRows, m-row), panel, min(panel+unitPanels, right.count()))
+		}
+	})
+	return s
+}

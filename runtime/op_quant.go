@@ -1,0 +1,267 @@
+package runtime
+
+import "math"
+
+// The ways of rounding to an integer: codes of the file format.
+const (
+	roundHalfEven = iota
+	roundCeil
+	roundFloor
+	roundUpAway
+	roundDown
+	roundHalfUp
+	roundHalfDown
+	roundingCount
+)
+
+func roundBy(code int, x float64) float64 {
+	switch code {
+	case roundCeil:
+		return math.Ceil(x)
+	case roundFloor:
+		return math.Floor(x)
+	case roundUpAway:
+		return math.Copysign(math.Ceil(math.Abs(x)), x)
+	case roundDown:
+		return math.Trunc(x)
+	case roundHalfUp:
+		return math.Copysign(math.Floor(math.Abs(x)+0.5), x)
+	case roundHalfDown:
+		return math.Copysign(math.Ceil(math.Abs(x)-0.5), x)
+	}
+	return math.RoundToEven(x)
+}
+
+const roundingDoc = "rounding: 0 halves to even, 1 ceil, 2 floor, 3 up (away from 0), 4 down (toward 0), 5 halves up (away from 0), 6 halves down (toward 0)"
+
+// quantizer rounds numbers to a scaled integer grid, every operation rounded to
+// float32 where single says so.
+type quantizer struct {
+	single, signed, narrow bool
+	rounding               int
+}
+
+// cut rounds to the element type.
+func (q *quantizer) cut(v float64) float64 {
+	if q.single {
+		return float64(float32(v))
+	}
+	return v
+}
+
+// clamp limits v to the integer range of a number of bits; NaN stays.
+func (q *quantizer) clamp(v, bits float64) float64 {
+	lo, hi := 0.0, math.Exp2(bits)-1
+	if q.signed {
+		half := math.Exp2(bits - 1)
+		if lo, hi = -half, half-1; q.narrow {
+			lo++
+		}
+	} else if q.narrow {
+		hi--
+	}
+	if v > hi {
+		v = hi
+	}
+	if v < lo {
+		v = lo
+	}
+	return v
+}
+
+// grid is the point of the grid nearest to x.
+func (q *quantizer) grid(x, scale, zero, bits float64) float64 {
+	v := q.cut(q.cut(x/scale) + zero)
+	switch {
+	case bits != 1 || !q.signed:
+		v = roundBy(q.rounding, q.clamp(v, bits))
+	case v >= 0:
+		v = 1
+	default:
+		v = -1
+	}
+	return q.cut(q.cut(v-zero) * scale)
+}
+
+// requantize is the integer nearest to v plus a zero point, saturated to the
+// type; NaN gives the zero point.
+func requantize(e Elem, v float64, zero int64) int64 {
+	if v != v {
+		v = 0
+	}
+	v = math.RoundToEven(v) + float64(zero)
+	lo, hi := e.intRange()
+	switch {
+	case v <= float64(lo):
+		return lo
+	case v >= float64(hi):
+		return hi
+	}
+	return int64(v)
+}
+
+// quantizing is a step that computes y element by element from operands that
+// broadcast to it, as float64; one that is left out is NaN.
+func (p *prep) quantizing(y *operand, f func(v *[maxWalk]float64) float64, xs ...*operand) step {
+	var present []*operand
+	var slot []int
+	for i, x := range xs {
+		if x != nil {
+			present, slot = append(present, x), append(slot, i)
+		}
+	}
+	w := p.broadcasting(y, present...)
+	return w.step(16, func(m *memory, r *run) {
+		out := tmp[float64](m, 0)
+		for i := 0; i < r.n; i += chunk {
+			n := min(chunk, r.n-i)
+			for j := range n {
+				v := (*[maxWalk]float64)(tmp[float64](m, 1))
+				for k := range v {
+					v[k] = math.NaN()
+				}
+				for k, x := range present {
+					v[slot[k]] = floatAt(x, m, r.at[k]+(i+j)*w.inner[k])
+				}
+				out[j] = f(v)
+			}
+			storeFloats(y, m, r.first+i, out[:n])
+		}
+	})
+}
+
+// quantOperands checks x and y, floats of one type, and returns the quantizer
+// that integers signed, narrow and rounding describe.
+func (p *prep) quantOperands(x, y *operand) *quantizer {
+	p.sameElem(p.dense(x, F32, F64), p.dense(y))
+	p.sameShape(x, y)
+	v := p.ints(3)
+	return &quantizer{y.elem == F32, p.between("signed", v[0], 0, 1) == 1, p.between("narrow", v[1], 0, 1) == 1, p.between("rounding", v[2], 0, roundingCount-1)}
+}
+
+var (
+	_ = register(&opcode{
+		code: OpBipolarQuant,
+		name: "bipolar_quant",
+		doc:  "y = scale where x >= 0, -scale for everything else, NaN included; scale broadcasts to x.",
+		in:   "x scale", out: "y",
+		prepare: func(p *prep) step {
+			x, y := p.in(0), p.out(0)
+			p.sameElem(p.dense(x, F32, F64), p.dense(y))
+			p.sameShape(x, y)
+			return p.quantizing(y, func(v *[maxWalk]float64) float64 {
+				if v[0] >= 0 {
+					return v[1]
+				}
+				return -v[1]
+			}, x, p.in(1))
+		},
+	})
+	_ = register(&opcode{
+		code: OpQuant,
+		name: "quant",
+		doc: "Rounds to a grid: y = (round(clamp(x/scale + zero, lo, hi)) - zero)*scale with lo..hi the range of that many bits, every operation rounded to x's type; the operands " +
+			"broadcast to x. One signed bit is {-1,+1}. Integers: signed, narrow, rounding; " + roundingDoc + ".",
+		in: "x scale zero bits", out: "y",
+		prepare: func(p *prep) step {
+			q := p.quantOperands(p.in(0), p.out(0))
+			return p.quantizing(p.out(0), func(v *[maxWalk]float64) float64 { return q.grid(v[0], v[1], v[2], v[3]) }, p.in(0), p.in(1), p.in(2), p.in(3))
+		},
+	})
+	_ = register(&opcode{
+		code: OpTruncQuant,
+		name: "trunc_quant",
+		doc: "Drops low bits of numbers on a grid: q = round(x/scale + zero), halves to even; without out_scale y = (r(q/2^(in_bits-out_bits)) - zero)*scale; with it " +
+			"y = (r(clamp(q/s)) - zero/s)*out_scale, s = out_scale/scale as a power of two. Operands broadcast to x. Integers: signed, narrow, rounding; " + roundingDoc + ".",
+		in: "x scale zero in_bits out_scale? out_bits", out: "y",
+		prepare: func(p *prep) step {
+			q := p.quantOperands(p.in(0), p.out(0))
+			rescale := p.optIn(4) != nil
+			return p.quantizing(p.out(0), func(v *[maxWalk]float64) float64 {
+				x, scale, zero, inBits, outScale, outBits := v[0], v[1], v[2], v[3], v[4], v[5]
+				y := math.RoundToEven(q.cut(q.cut(x/scale) + zero))
+				if !rescale {
+					y = roundBy(q.rounding, q.cut(y/q.cut(math.Exp2(inBits-outBits))))
+					return q.cut(q.cut(y-zero) * scale)
+				}
+				s := math.Exp2(math.RoundToEven(math.Log2(outScale / scale)))
+				y = roundBy(q.rounding, q.clamp(q.cut(y/s), outBits))
+				return q.cut(q.cut(y-q.cut(zero/s)) * outScale)
+			}, p.in(0), p.in(1), p.in(2), p.in(3), p.optIn(4), p.in(5))
+		},
+	})
+	_ = register(&opcode{
+		code: OpQuantizeLinear,
+		name: "quantize_linear",
+		doc: "y = saturate(round(x/scale) + zero), halves to even, the quotient rounded to x's type (scale's for an integer x). scale, a float, and zero, of y's integer type, " +
+			"broadcast to x.",
+		in: "x scale zero?", out: "y",
+		prepare: func(p *prep) step {
+			x, scale, zero, y := p.dense(p.in(0)), p.dense(p.in(1), F32, F64), p.optIn(2), p.dense(p.out(0))
+			p.sameShape(x, y)
+			if !y.elem.isInt() || !x.elem.isFloat() && x.elem != I32 {
+				p.fail("%s and %s, expected a float or i32, and an integer type", x, y)
+			}
+			q := &quantizer{single: x.elem == F32 || x.elem == I32 && scale.elem == F32}
+			if zero != nil {
+				p.sameElem(zero, y)
+			}
+			return p.quantizing(y, func(v *[maxWalk]float64) float64 {
+				z := int64(0)
+				if v[2] == v[2] {
+					z = int64(v[2])
+				}
+				return float64(requantize(y.elem, q.cut(q.cut(v[0])/v[1]), z))
+			}, x, scale, zero)
+		},
+	})
+	_ = register(&opcode{
+		code: OpDequantizeLinear,
+		name: "dequantize_linear",
+		doc:  "y = (x - zero)*scale in y's type, scale's. x is an integer, zero of its type; scale and zero broadcast to x.",
+		in:   "x scale zero?", out: "y",
+		prepare: func(p *prep) step {
+			x, scale, zero, y := p.dense(p.in(0)), p.dense(p.in(1), F32, F64), p.optIn(2), p.dense(p.out(0))
+			p.sameShape(x, y)
+			p.sameElem(scale, y)
+			if !x.elem.isInt() {
+				p.fail("%s, expected an integer type", x)
+			}
+			q := &quantizer{single: y.elem == F32}
+			if zero != nil {
+				p.sameElem(zero, x)
+			}
+			return p.quantizing(y, func(v *[maxWalk]float64) float64 {
+				x := v[0]
+				if v[2] == v[2] {
+					x -= v[2]
+				}
+				return q.cut(x) * v[1]
+			}, x, scale, zero)
+		},
+	})
+	_ = register(&opcode{
+		code: OpRequantize,
+		name: "requantize",
+		doc: "What a quantized convolution or product ends with: y = saturate(round(float32(float32(s)*factor)) + zero), halves to even. s is an integer; factor, f32, and zero, of " +
+			"y's integer type, broadcast to it.",
+		in: "s factor zero?", out: "y",
+		prepare: func(p *prep) step {
+			s, factor, zero, y := p.dense(p.in(0)), p.dense(p.in(1), F32), p.optIn(2), p.dense(p.out(0))
+			p.sameShape(s, y)
+			if !s.elem.isInt() || !y.elem.isInt() {
+				p.fail("%s and %s, expected integer types", s, y)
+			}
+			if zero != nil {
+				p.sameElem(zero, y)
+			}
+			return p.quantizing(y, func(v *[maxWalk]float64) float64 {
+				z := int64(0)
+				if v[2] == v[2] {
+					z = int64(v[2])
+				}
+				return float64(requantize(y.elem, float64(float32(float32(v[0])*float32(v[1]))), z))
+			}, s, factor, zero)
+		},
+	})
+)

@@ -1,0 +1,53 @@
+package runtime
+
+// window is the geometry of a convolution or pooling over [N,C,spatial...] with
+// one to three spatial axes, which are brought to three (t, h, w) with sizes 1.
+type window struct {
+	in, out, kernel, stride, pad, after, dil [3]int
+}
+
+// newWindow reads strides, pads (all before, then all after) and dilations from
+// v, k each, and checks the sizes of the result.
+func (p *prep) newWindow(x, y *operand, kernel, v []int) *window {
+	k := x.rank() - 2
+	if k < 1 || k > 3 || y.rank() != x.rank() || len(kernel) != k {
+		p.fail("%s, %s and a kernel with %d axes, expected [N,C,...] with one to three more axes", x, y, len(kernel))
+	}
+	w := &window{in: [3]int{1, 1, 1}, out: [3]int{1, 1, 1}, kernel: [3]int{1, 1, 1}, stride: [3]int{1, 1, 1}, dil: [3]int{1, 1, 1}}
+	for i := range k {
+		a := 3 - k + i
+		w.in[a], w.out[a], w.kernel[a] = x.shape[2+i], y.shape[2+i], kernel[i]
+		w.stride[a], w.pad[a], w.after[a], w.dil[a] = v[i], v[k+i], v[2*k+i], v[3*k+i]
+		if w.kernel[a] < 1 || w.stride[a] < 1 || w.dil[a] < 1 || w.pad[a] < 0 || w.after[a] < 0 {
+			p.fail("axis %d: kernel %d, stride %d, dilation %d, pad %d and %d", i, w.kernel[a], w.stride[a], w.dil[a], w.pad[a], w.after[a])
+		}
+		span := int64(w.in[a]) + int64(w.pad[a]) + int64(w.after[a]) - int64(w.dil[a])*int64(w.kernel[a]-1) - 1
+		most := span/int64(w.stride[a]) + 1
+		if span%int64(w.stride[a]) != 0 {
+			most++ // a pooling may round up
+		}
+		if span < 0 || int64(w.out[a]) > most || int64(w.out[a]) < span/int64(w.stride[a])+1 {
+			p.fail("axis %d: %d positions of a window of %d by %d in %d elements padded by %d and %d", i, w.out[a], w.kernel[a], w.dil[a], w.in[a], w.pad[a], w.after[a])
+		}
+	}
+	return w
+}
+
+// inside returns, for position p of axis a, the first tap that is not in the
+// padding before, and the end of those that are not in the padding after.
+func (w *window) inside(a, p int) (lo, hi int) {
+	start := p*w.stride[a] - w.pad[a]
+	if start < 0 {
+		lo = min((-start+w.dil[a]-1)/w.dil[a], w.kernel[a])
+	}
+	if last := w.in[a] - 1 - start; last >= 0 {
+		hi = min(last/w.dil[a]+1, w.kernel[a])
+	}
+	return lo, max(lo, hi)
+}
+
+// sizes are the numbers of elements of an input map, an output map and the
+// kernel.
+func (w *window) sizes() (in, out, taps int) {
+	return product(w.in[:]), product(w.out[:]), product(w.kernel[:])
+}
