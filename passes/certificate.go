@@ -3,6 +3,7 @@ package passes
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math"
 
 	"github.com/billnet/billnet/ir"
@@ -19,11 +20,10 @@ type Certificate struct {
 
 // certOf returns the certificate of a node with thresholds, or nil.
 func certOf(certs []Certificate, n *ir.Node) *Certificate {
+	t := thresholdConst(n)
 	for i := range certs {
-		for _, a := range n.Args {
-			if c := ir.ConstOf(a); c != nil && c == certs[i].t {
-				return &certs[i]
-			}
+		if t != nil && certs[i].t == t {
+			return &certs[i]
 		}
 	}
 	return nil
@@ -79,6 +79,45 @@ func (c *Certificate) MinMargin() float64 {
 		m = min(m, p.Margin)
 	}
 	return m
+}
+
+// Reattach finds the thresholds that decoded certificates speak of: the module
+// applies them in the certificates' order. It fails when they do not fit.
+func Reattach(m *ir.Module, certs []Certificate) ([]Certificate, error) {
+	next := 0
+	for _, n := range m.Main().Nodes {
+		t := thresholdConst(n)
+		if t == nil {
+			continue
+		}
+		if next == len(certs) || len(certs[next].Channels) != t.Len() {
+			return nil, fmt.Errorf("%s (%s): its thresholds do not fit the certificates", n.Loc, n.Op.Name)
+		}
+		for i, p := range certs[next].Channels {
+			if t.I[i] != p.T {
+				return nil, fmt.Errorf("%s (%s): channel %d has threshold %d, its certificate says %d", n.Loc, n.Op.Name, i, t.I[i], p.T)
+			}
+		}
+		certs[next].t = t
+		next++
+	}
+	if next != len(certs) {
+		return nil, fmt.Errorf("%d certificates for %d thresholded layers", len(certs), next)
+	}
+	return certs, nil
+}
+
+// thresholdConst returns the constant thresholds that a node applies, or nil.
+func thresholdConst(n *ir.Node) *ir.Tensor {
+	switch n.Op.Name {
+	case "threshold":
+		return ir.ConstOf(n.Args[1])
+	case "bconv", "iconv":
+		return ir.ConstOf(n.Arg(2))
+	case "blstm":
+		return ir.ConstOf(n.Args[3])
+	}
+	return nil
 }
 
 // The flags of an encoded channel.

@@ -20,7 +20,7 @@ var _ = register(&Pass{
 
 // integerRules are the rules that move to_float toward the outputs.
 func integerRules(r *ranger) []rule {
-	return []rule{foldNode, dropIdentity, sinkLayout, sinkConcat, sinkPool, sinkMean, sinkGate, gateToMux,
+	return []rule{foldNode, dropIdentity, sinkLayout, sinkConcat, sinkPool, sinkMean, sinkSum, sinkGate, gateToMux,
 		func(rw *rewriter, n *ir.Node) []*ir.Value { return binaryConv(rw, r, n) },
 		func(rw *rewriter, n *ir.Node) []*ir.Value { return binaryLinear(rw, r, n) }}
 }
@@ -267,4 +267,16 @@ func sinkMean(rw *rewriter, n *ir.Node) []*ir.Value {
 	}
 	count := rw.Op("count", n.Attrs, z)
 	return []*ir.Value{rw.Op("div", nil, rw.Op("to_float", nil, count), rw.Const(ir.Scalar(ir.F32, float64(num))))}
+}
+
+// sinkSum: the sum of integers is their count while f32 is exact.
+func sinkSum(rw *rewriter, n *ir.Node) []*ir.Value {
+	if n.Op.Name != "reduce_sum" || n.In(0).DType != ir.F32 {
+		return nil
+	}
+	z := unwrap(n.Args[0], "to_float")
+	if z == nil || !z.Type.DType.IsLogic() || n.In(0).Elems() >= exactFloat {
+		return nil
+	}
+	return []*ir.Value{rw.Op("to_float", nil, rw.Op("count", n.Attrs, z))}
 }

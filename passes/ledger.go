@@ -10,17 +10,17 @@ import (
 
 // Entry is one row of the ledger: what a layer became, and why.
 type Entry struct {
-	Layer   string  `json:"layer"`
-	Op      string  `json:"op"`
-	Kind    string  `json:"kind"` // bit, integer, float, or convert (an integer handed to a float layer)
-	Shape   string  `json:"shape"`
-	MACs    int     `json:"macs"`
-	Bytes   int     `json:"weight_bytes"`
-	Class   string  `json:"class"`            // exact or ideal
-	Margin  float64 `json:"margin,omitempty"` // ideal: smallest distance to a tie, in units of the accumulator
-	AtRisk  int     `json:"at_risk,omitempty"`
-	Why     string  `json:"why"`
-	Outputs bool    `json:"output,omitempty"` // the node gives a result of the model
+	Layer  string  `json:"layer"`
+	Op     string  `json:"op"`
+	Kind   string  `json:"kind"` // bit, integer, float, or convert (an integer handed to a float layer)
+	Shape  string  `json:"shape"`
+	MACs   int     `json:"macs"`
+	Bytes  int     `json:"weight_bytes"`
+	Class  string  `json:"class"`            // exact or ideal
+	Margin float64 `json:"margin,omitempty"` // ideal: smallest distance to a tie, in units of the accumulator
+	AtRisk int     `json:"at_risk,omitempty"`
+	Why    string  `json:"why"`
+	Output bool    `json:"output,omitempty"` // the layer gives a result of the model
 }
 
 // Ledger is the account of a compiled module.
@@ -38,6 +38,7 @@ type Ledger struct {
 // operations and constants are left out).
 func NewLedger(m *ir.Module, certs []Certificate) *Ledger {
 	l := &Ledger{}
+	last := givesOutput(m.Main())
 	for _, n := range m.Main().Nodes {
 		if movesOnly(n) {
 			continue
@@ -47,6 +48,7 @@ func NewLedger(m *ir.Module, certs []Certificate) *Ledger {
 			e.MACs = n.Op.Work(n)
 		}
 		e.Kind, e.Why = kindOf(n)
+		e.Output = last[n]
 		if n.Is("affine") && !(isSplat(n.Args[1], 1) && isSplat(n.Args[3], 0)) {
 			e.Class = "ideal"
 		}
@@ -57,6 +59,23 @@ func NewLedger(m *ir.Module, certs []Certificate) *Ledger {
 		l.add(e)
 	}
 	return l
+}
+
+// givesOutput marks the nodes whose result is a result of the function, moved
+// or converted at most.
+func givesOutput(f *ir.Func) map[*ir.Node]bool {
+	out := map[*ir.Node]bool{}
+	for _, r := range f.Results {
+		n := ir.Def(r.Value)
+		for n != nil {
+			out[n] = true
+			if !movesOnly(n) && !n.Is("affine") || len(n.Args) == 0 {
+				break
+			}
+			n = ir.Def(n.Args[0])
+		}
+	}
+	return out
 }
 
 func (l *Ledger) add(e Entry) {

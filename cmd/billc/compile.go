@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/billnet/billnet/codegen/bytecode"
@@ -18,16 +20,16 @@ import (
 )
 
 type compileCmd struct {
-	Model string `arg:"" type:"existingfile" help:"Model to compile: .onnx or .bill."`
+	Model string `arg:"" help:"Model to compile: .onnx or .bill."`
 	Out   string `short:"o" help:"Output file; by default the model's name with the new extension." placeholder:"FILE"`
 	Emit  string `enum:"bytecode,ir" default:"bytecode" help:"What to write: ${enum}."`
 	modelFlags
 
-	Passes       []string `help:"Run these passes instead of the default pipeline (see billc passes)." placeholder:"PASS,..."`
+	Passes       []string `help:"Run these passes instead of the default pipeline (see billc passes)." placeholder:"PASS"`
 	StopAfter    string   `help:"Stop after this pass; with --emit=ir." placeholder:"PASS"`
 	PrintIRAfter string   `name:"print-ir-after" help:"Print the IR after this pass, or after all." placeholder:"PASS|all"`
 	Verify       int      `help:"Evaluate the model before and after every pass on this many inputs." placeholder:"N"`
-	StrictBinary bool     `help:"Fail (exit code 4) when a layer other than the last is float."`
+	StrictBinary bool     `help:"Fail (exit code 4) when a layer that does not give an output is float."`
 	MaxFloat     int      `name:"max-float-bytes" default:"-1" help:"Fail (exit code 4) when float layers hold more weight bytes than this." placeholder:"N"`
 	Ledger       string   `enum:"table,json,none" default:"table" help:"How to print the ledger: ${enum}."`
 }
@@ -35,6 +37,13 @@ type compileCmd struct {
 func (c *compileCmd) Run(ctx context.Context, s *streams) error {
 	if c.StopAfter != "" && c.Emit != "ir" {
 		return withCode(exitUsage, "--stop-after leaves no packed module to generate from: add --emit=ir")
+	}
+	if err := c.checkPasses(); err != nil {
+		return err
+	}
+	info, err := os.Stat(c.Model)
+	if err != nil {
+		return err
 	}
 	out, err := c.outPath()
 	if err != nil {
@@ -58,6 +67,7 @@ func (c *compileCmd) Run(ctx context.Context, s *streams) error {
 		return fmt.Errorf("%s: %w", c.Model, err)
 	}
 	if c.Emit == "ir" {
+		built.keepCertificates()
 		if err := bill.WriteFile(out, m); err != nil {
 			return err
 		}
@@ -71,16 +81,35 @@ func (c *compileCmd) Run(ctx context.Context, s *streams) error {
 	if err := writeFile(out, data); err != nil {
 		return err
 	}
-	info, err := os.Stat(c.Model)
-	if err != nil {
-		return err
-	}
 	fmt.Fprintf(s.err, "wrote %s: %d bytes from %d (%.1f times smaller); arena %d bytes, lower bound %d\n",
 		out, len(data), info.Size(), float64(info.Size())/float64(len(data)), plan.Arena, plan.LowerBound)
 	return nil
 }
 
-// outPath returns where to write, and refuses to overwrite the model.
+// checkPasses refuses names that are no pass, or not in the pipeline.
+func (c *compileCmd) checkPasses() error {
+	for _, name := range c.Passes {
+		if passes.Lookup(name) == nil {
+			return withCode(exitUsage, "--passes: unknown pass %q; billc passes lists them", name)
+		}
+	}
+	for flag, name := range map[string]string{"--stop-after": c.StopAfter, "--print-ir-after": c.PrintIRAfter} {
+		if name != "" && !(flag == "--print-ir-after" && name == "all") && !slices.Contains(c.pipeline(), name) {
+			return withCode(exitUsage, "%s: pass %q is not in the pipeline: %s", flag, name, strings.Join(c.pipeline(), ", "))
+		}
+	}
+	return nil
+}
+
+func (c *compileCmd) pipeline() []string {
+	if len(c.Passes) > 0 {
+		return c.Passes
+	}
+	return passes.Pipeline
+}
+
+// outPath returns where to write. It refuses to replace the model, and any file
+// whose name is not that of an artifact: weights, labels, clips.
 func (c *compileCmd) outPath() (string, error) {
 	out := c.Out
 	ext := map[string]string{"bytecode": ".billb", "ir": ".bill"}[c.Emit]
@@ -90,6 +119,9 @@ func (c *compileCmd) outPath() (string, error) {
 	if a, err := os.Stat(out); err == nil {
 		if b, err := os.Stat(c.Model); err == nil && os.SameFile(a, b) {
 			return "", withCode(exitUsage, "the output %s is the model itself; name another with -o", out)
+		}
+		if filepath.Ext(out) != ext {
+			return "", withCode(exitUsage, "the output %s exists, and its name does not end in %s: it may be a file of yours; remove it, or name another with -o", out, ext)
 		}
 	}
 	return out, nil
@@ -104,9 +136,9 @@ type compiled struct {
 }
 
 func (c *compileCmd) compile(ctx context.Context, s *streams, m *ir.Module) (*compiled, error) {
-	pipeline := passes.Pipeline
-	if len(c.Passes) > 0 {
-		pipeline = c.Passes
+	pipeline := c.pipeline()
+	if m.Level == ir.Packed && len(c.Passes) == 0 {
+		pipeline = nil // text of a compiled module
 	}
 	if m.Meta == nil {
 		m.Meta = map[string]string{}
@@ -122,17 +154,55 @@ func (c *compileCmd) compile(ctx context.Context, s *streams, m *ir.Module) (*co
 		PrintAfter: c.PrintIRAfter,
 		Print:      s.out,
 		Check:      c.Verify,
-		Reproduce:  func(name string, before *ir.Module, rest []string) { c.reproduce(s, name, before, rest) },
+		Reproduce: func(name string, before *ir.Module, rest []string) {
+			if ctx.Err() == nil {
+				c.reproduce(s, name, before, rest)
+			}
+		},
 	})
 }
 
 // lower runs a pipeline and makes the ledger.
 func lower(ctx context.Context, m *ir.Module, pipeline []string, o passes.RunOptions) (*compiled, error) {
+	kept, err := takeCertificates(m)
+	if err != nil {
+		return nil, err
+	}
 	res, err := passes.Run(ctx, m, pipeline, o)
 	if err != nil {
 		return nil, err
 	}
-	return &compiled{m, res.Notes, res.Certs, passes.NewLedger(m, res.Certs)}, nil
+	certs := append(kept, res.Certs...)
+	return &compiled{m, res.Notes, certs, passes.NewLedger(m, certs)}, nil
+}
+
+// certificateKey is the metadata under which text keeps the certificates.
+const certificateKey = "certificate"
+
+// keepCertificates puts the certificates into the module's metadata, so that
+// text that is compiled later has them.
+func (b *compiled) keepCertificates() {
+	if len(b.certs) > 0 {
+		b.module.Meta[certificateKey] = base64.StdEncoding.EncodeToString(passes.EncodeCertificates(b.certs))
+	}
+}
+
+// takeCertificates is the inverse of keepCertificates.
+func takeCertificates(m *ir.Module) ([]passes.Certificate, error) {
+	text, ok := m.Meta[certificateKey]
+	if !ok {
+		return nil, nil
+	}
+	delete(m.Meta, certificateKey)
+	data, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return nil, fmt.Errorf("metadata %q: %w", certificateKey, err)
+	}
+	certs, err := passes.DecodeCertificates(data)
+	if err != nil {
+		return nil, err
+	}
+	return passes.Reattach(m, certs)
 }
 
 // bytecode generates the artifact.
@@ -181,8 +251,8 @@ func printJSON(s *streams, v any) error {
 // gates applies --strict-binary and --max-float-bytes.
 func (c *compileCmd) gates(l *passes.Ledger) error {
 	if c.StrictBinary {
-		for i, e := range l.Entries {
-			if e.Kind == "float" && i != len(l.Entries)-1 {
+		for _, e := range l.Entries {
+			if e.Kind == "float" && !e.Output {
 				return withCode(exitUnsupported, "layer %q (%s) is float: %s (--strict-binary)", e.Layer, e.Op, e.Why)
 			}
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,7 +15,7 @@ import (
 )
 
 type inspectCmd struct {
-	Model string `arg:"" type:"existingfile" help:"Model or artifact: .onnx, .bill or .billb."`
+	Model string `arg:"" help:"Model or artifact: .onnx, .bill or .billb."`
 	JSON  bool   `help:"Print JSON."`
 	Raw   bool   `help:"Show the model as it is, before any pass."`
 	modelFlags
@@ -105,11 +106,14 @@ func (c *inspectCmd) inspectModel(ctx context.Context, s *streams) (*inspection,
 		in.Outputs = append(in.Outputs, portInfo{p.Name, p.Value.Type.String()})
 	}
 	if m.Level == ir.Packed {
-		_, plan, err := bytecode.Generate(m, nil)
-		if err != nil {
+		switch _, plan, err := bytecode.Generate(m, nil); {
+		case err == nil:
+			in.ArenaBytes, in.LowerBound = plan.Arena, plan.LowerBound
+		case errors.As(err, new(*bytecode.UnsupportedError)):
+			fmt.Fprintf(s.err, "note: %v\n", err)
+		default:
 			return nil, fmt.Errorf("%s: %w", c.Model, err)
 		}
-		in.ArenaBytes, in.LowerBound = plan.Arena, plan.LowerBound
 	}
 	return in, nil
 }

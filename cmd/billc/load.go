@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -20,7 +22,7 @@ type modelFlags struct {
 	Shape  map[string]string `help:"Shape of an input that leaves dimensions open." placeholder:"NAME=1x3x16x96x128"`
 	Dim    map[string]int    `help:"Size of a named open dimension." placeholder:"NAME=N"`
 	Const  map[string]string `help:"Bind an input to a constant from an .npy file at compile time." placeholder:"NAME=@FILE"`
-	Labels string            `help:"File with one class name a line." type:"existingfile" placeholder:"FILE"`
+	Labels string            `help:"File with one class name a line." placeholder:"FILE"`
 }
 
 // load reads a model by its extension: .bill is text, anything else ONNX. The
@@ -101,7 +103,11 @@ func (f *modelFlags) setLabels(m *ir.Module) error {
 		m.Labels = lines(string(text))
 	} else if m.Labels == nil {
 		for _, key := range []string{"labels", "classes", "names", "class_names"} {
-			if v, ok := m.Meta[key]; ok {
+			v, ok := m.Meta[key]
+			if !ok {
+				v, ok = m.Meta["onnx."+key]
+			}
+			if ok {
 				m.Labels = parseLabels(v)
 				break
 			}
@@ -145,6 +151,13 @@ func parseLabels(s string) []string {
 // writeFile writes data to path atomically: a temporary file beside it, then a
 // rename, so that a failure leaves an existing file as it was.
 func writeFile(path string, data []byte) error {
+	if err := replaceFile(path, data); err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, reason(err))
+	}
+	return nil
+}
+
+func replaceFile(path string, data []byte) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".tmp*")
 	if err != nil {
 		return err
@@ -160,4 +173,17 @@ func writeFile(path string, data []byte) error {
 		return err
 	}
 	return os.Rename(tmp.Name(), path)
+}
+
+// reason is an error without the name of a temporary file.
+func reason(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	var l *os.LinkError
+	if errors.As(err, &l) {
+		return l.Err
+	}
+	return err
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/billnet/billnet/codegen/bytecode"
 	"github.com/billnet/billnet/frontend/onnx"
 )
 
@@ -117,7 +118,7 @@ func report(w io.Writer, err error) int {
 	switch {
 	case errors.As(err, &coded):
 		return coded.code
-	case errors.As(err, &unsupported):
+	case errors.As(err, &unsupported), errors.As(err, new(*bytecode.UnsupportedError)):
 		return exitUnsupported
 	case errors.Is(err, context.DeadlineExceeded):
 		return exitTimeout

@@ -16,18 +16,30 @@ import (
 
 // benchCmd measures a model's speed.
 type benchCmd struct {
-	Model   string        `arg:"" help:"The model, a .billb file."`
-	Runs    int           `placeholder:"N" help:"Measure N runs, however long they take."`
-	Time    time.Duration `default:"2s" placeholder:"DURATION" help:"Without --runs, measure for this long (default 2s)."`
-	Profile bool          `help:"Also measure every instruction, in as many runs of its own."`
-	JSON    bool          `help:"The same as --format json."`
-	Format  string        `default:"text" enum:"text,json,go" help:"text (default), json, or go: lines for benchstat."`
+	Model   string
+	Runs    int
+	Time    time.Duration
+	Profile bool
+	JSON    bool
+	Format  string
 	inputFlags
 	engine
 }
 
-func (benchCmd) Help() string {
-	return `The model runs a tenth of the time to warm up and is then measured run by run. Clips a second come from the median. Inputs that --input does not give are random, always the same; integers wider than 8 bits are 0.
+func declareBench(f *flags) runner {
+	c := &benchCmd{}
+	f.model = &c.Model
+	f.IntVar(&c.Runs, "runs", 0, "Measure `N` runs, however long they take.")
+	f.DurationVar(&c.Time, "time", 2*time.Second, "Without --runs, measure for this `DURATION` (default 2s).")
+	f.BoolVar(&c.Profile, "profile", false, "Also measure every instruction, in as many runs of its own.")
+	f.BoolVar(&c.JSON, "json", false, "The same as --format json.")
+	f.oneOf(&c.Format, "format", "`FORMAT` is text (default), json, or go: lines for benchstat.", "text", "json", "go")
+	c.inputFlags.declare(f)
+	c.engine.declare(f)
+	return c
+}
+
+const benchHelp = `The model runs a tenth of the time to warm up and is then measured run by run. Clips a second come from the median. Inputs that --input does not give are random, always the same; integers wider than 8 bits are 0.
 Loading, clip reading and the copies into and out of the model are as in any run: the copies are measured, the rest is not.
 
 Examples:
@@ -35,37 +47,62 @@ Examples:
   billrun bench model.billb --threads 2
   billrun bench model.billb --profile --isa generic
   billrun bench old.billb --format go > old.txt; billrun bench new.billb --format go > new.txt; benchstat old.txt new.txt`
-}
 
 // maxRuns bounds the memory of the times.
 const maxRuns = 1 << 20
 
 // measured is the result of a benchmark.
 type measured struct {
-	Model     string  `json:"model"`
-	ISA       string  `json:"isa"`
-	Threads   int     `json:"threads"`
-	Runs      int     `json:"runs"`
-	MinMS     float64 `json:"min_ms"`
-	MedianMS  float64 `json:"median_ms"`
-	P95MS     float64 `json:"p95_ms"`
-	ClipsPerS float64 `json:"clips_per_s"`
-	Allocs    float64 `json:"allocs_per_run"`
-	Bytes     float64 `json:"bytes_per_run"`
-	Arena     int     `json:"arena_bytes"`
-	Profile   []opRow `json:"profile,omitempty"`
-
-	times []time.Duration // in the order of the runs
+	model     string
+	isa       string
+	threads   int
+	runs      int
+	min       float64 // ms
+	median    float64 // ms
+	p95       float64 // ms
+	clipsPerS float64
+	allocs    float64 // a run
+	bytes     float64 // a run
+	arena     int     // bytes
+	profile   []opRow
+	times     []time.Duration // in the order of the runs
 }
 
 // opRow is an instruction of a profile.
 type opRow struct {
-	Name   string   `json:"name"`
-	Opcode string   `json:"opcode"`
-	MS     float64  `json:"ms"`                // a run
-	Share  float64  `json:"share"`             // of the sum of all instructions, 0..1
-	GMACs  *float64 `json:"gmac_s,omitempty"`  // 1e9 multiply-accumulates a second, where the operation has them
-	MACs   float64  `json:"mac_run,omitempty"` // multiply-accumulates of a run
+	name, opcode string
+	ms           float64 // a run
+	share        float64 // of the sum of all instructions, 0..1
+	macs         float64 // multiply-accumulates of a run; 0 where the operation has none
+}
+
+// rate is 1e9 multiply-accumulates a second; ok is false where there is none.
+func (r *opRow) rate() (gmacs float64, ok bool) {
+	if r.macs == 0 || r.ms == 0 {
+		return 0, false
+	}
+	return r.macs / r.ms / 1e6, true
+}
+
+func (r *measured) object() object {
+	o := object{{"model", r.model}, {"isa", r.isa}, {"threads", r.threads}, {"runs", r.runs},
+		{"min_ms", r.min}, {"median_ms", r.median}, {"p95_ms", r.p95}, {"clips_per_s", r.clipsPerS},
+		{"allocs_per_run", r.allocs}, {"bytes_per_run", r.bytes}, {"arena_bytes", r.arena}}
+	var rows []object
+	for _, p := range r.profile {
+		row := object{{"name", p.name}, {"opcode", p.opcode}, {"ms", p.ms}, {"share", p.share}}
+		if gmacs, ok := p.rate(); ok {
+			row = append(row, member{"gmac_s", gmacs})
+		}
+		if p.macs > 0 {
+			row = append(row, member{"mac_run", p.macs})
+		}
+		rows = append(rows, row)
+	}
+	if rows != nil {
+		o = append(o, member{"profile", rows})
+	}
+	return o
 }
 
 func (c *benchCmd) Run(e *env) error {
@@ -98,13 +135,13 @@ func (c *benchCmd) Run(e *env) error {
 		return err
 	}
 	if c.Profile {
-		if r.Profile, err = c.profile(e, m, data, r.Runs); err != nil {
+		if r.profile, err = c.profile(e, m, data, r.runs); err != nil {
 			return err
 		}
 	}
 	switch c.Format {
 	case "json":
-		return writeJSON(e.stdout, r)
+		return writeJSON(e.stdout, r.object())
 	case "go":
 		r.writeGo(e.stdout)
 	default:
@@ -195,11 +232,11 @@ func (c *benchCmd) measure(e *env, m *model, s *runtime.Session, data [][]byte) 
 	}
 	median := ms(sorted[n/2]+sorted[(n-1)/2]) / 2
 	return &measured{
-		Model: m.prog.Name(), ISA: isa.String(), Threads: c.Threads, Runs: n,
-		MinMS: ms(sorted[0]), MedianMS: median, P95MS: ms(sorted[(95*n+99)/100-1]), ClipsPerS: 1000 / max(median, 1e-6),
+		model: m.prog.Name(), isa: isa.String(), threads: c.Threads, runs: n,
+		min: ms(sorted[0]), median: median, p95: ms(sorted[(95*n+99)/100-1]), clipsPerS: 1000 / max(median, 1e-6),
 		// Whole allocations, as the testing package counts them: the few of the Go runtime's own do not show.
-		Allocs: math.Floor(float64(after.Mallocs-before.Mallocs) / float64(n)), Bytes: math.Floor(float64(after.TotalAlloc-before.TotalAlloc) / float64(n)),
-		Arena: m.prog.ArenaBytes(), times: times,
+		allocs: math.Floor(float64(after.Mallocs-before.Mallocs) / float64(n)), bytes: math.Floor(float64(after.TotalAlloc-before.TotalAlloc) / float64(n)),
+		arena: m.prog.ArenaBytes(), times: times,
 	}, nil
 }
 
@@ -228,38 +265,32 @@ func (c *benchCmd) profile(e *env, m *model, data [][]byte, runs int) ([]opRow, 
 	var rows []opRow
 	sum := 0.0
 	for i, t := range s.Profile() {
-		row := opRow{Name: t.Name, Opcode: t.Op.String(), MS: ms(t.Time) / float64(max(t.Runs, 1))}
-		if n, ok := macs(img, &img.Code[i]); ok {
-			row.MACs = n
-			if row.MS > 0 {
-				rate := n / row.MS / 1e6
-				row.GMACs = &rate
-			}
-		}
-		sum += row.MS
+		row := opRow{name: t.Name, opcode: t.Op.String(), ms: ms(t.Time) / float64(max(t.Runs, 1))}
+		row.macs, _ = macs(img, &img.Code[i])
+		sum += row.ms
 		rows = append(rows, row)
 	}
 	for i := range rows {
 		if sum > 0 {
-			rows[i].Share = rows[i].MS / sum
+			rows[i].share = rows[i].ms / sum
 		}
 	}
 	return rows, nil
 }
 
 func (r *measured) writeText(w io.Writer) {
-	fmt.Fprintf(w, "%s: kernels %s, threads %d, arena %d bytes\n", plain(r.Model), r.ISA, r.Threads, r.Arena)
-	fmt.Fprintf(w, "runs %d  min_ms %.4g  median_ms %.4g  p95_ms %.4g  clips/s %.4g  allocations/run %g\n", r.Runs, r.MinMS, r.MedianMS, r.P95MS, r.ClipsPerS, r.Allocs)
-	if r.Profile == nil {
+	fmt.Fprintf(w, "%s: kernels %s, threads %d, arena %d bytes\n", plain(r.model), r.isa, r.threads, r.arena)
+	fmt.Fprintf(w, "runs %d  min_ms %.4g  median_ms %.4g  p95_ms %.4g  clips/s %.4g  allocations/run %g\n", r.runs, r.min, r.median, r.p95, r.clipsPerS, r.allocs)
+	if r.profile == nil {
 		return
 	}
 	fmt.Fprintf(w, "\n%4s %10s %7s %9s  %-14s %s\n", "", "ms", "share", "G MAC/s", "opcode", "name")
-	for i, row := range r.Profile {
+	for i, row := range r.profile {
 		rate := ""
-		if row.GMACs != nil {
-			rate = fmt.Sprintf("%.4g", *row.GMACs)
+		if gmacs, ok := row.rate(); ok {
+			rate = fmt.Sprintf("%.4g", gmacs)
 		}
-		fmt.Fprintf(w, "%4d %10.4f %5.1f %% %9s  %-14s %s\n", i, row.MS, 100*row.Share, rate, row.Opcode, plain(row.Name))
+		fmt.Fprintf(w, "%4d %10.4f %5.1f %% %9s  %-14s %s\n", i, row.ms, 100*row.share, rate, row.opcode, plain(row.name))
 	}
 }
 
@@ -275,10 +306,10 @@ func (r *measured) writeGo(w io.Writer) {
 			return '_'
 		}
 		return c
-	}, plain(r.Model))
+	}, plain(r.model))
 	fmt.Fprintf(w, "goos: %s\ngoarch: %s\npkg: billrun\n", goruntime.GOOS, goruntime.GOARCH)
 	line := func(suffix string, runs int, ns float64, more string) {
-		fmt.Fprintf(w, "BenchmarkRun/model=%s/isa=%s%s-%d\t%8d\t%12.1f ns/op%s\n", name, r.ISA, suffix, r.Threads, runs, ns, more)
+		fmt.Fprintf(w, "BenchmarkRun/model=%s/isa=%s%s-%d\t%8d\t%12.1f ns/op%s\n", name, r.isa, suffix, r.threads, runs, ns, more)
 	}
 	for i := range samples {
 		part := r.times[i*len(r.times)/samples : (i+1)*len(r.times)/samples]
@@ -290,9 +321,9 @@ func (r *measured) writeGo(w io.Writer) {
 			sum += t
 		}
 		ns := float64(sum) / float64(len(part))
-		line("", len(part), ns, fmt.Sprintf("\t%12.4g clips/s\t%8.0f B/op\t%8.0f allocs/op", 1e9/max(ns, 1), r.Bytes, r.Allocs))
+		line("", len(part), ns, fmt.Sprintf("\t%12.4g clips/s\t%8.0f B/op\t%8.0f allocs/op", 1e9/max(ns, 1), r.bytes, r.allocs))
 	}
-	for i, row := range r.Profile {
-		line(fmt.Sprintf("/op=%d_%s", i, row.Opcode), r.Runs, 1e6*row.MS, "")
+	for i, row := range r.profile {
+		line(fmt.Sprintf("/op=%d_%s", i, row.opcode), r.runs, 1e6*row.ms, "")
 	}
 }

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,17 +17,28 @@ import (
 
 // testCmd compares outputs with recorded ones.
 type testCmd struct {
-	Model     string  `arg:"" help:"The model, a .billb file."`
-	Golden    string  `required:"" placeholder:"DIR" help:"Folder of clips and their recorded outputs."`
-	Update    bool    `help:"Record the outputs of this model instead of comparing."`
-	Tolerance float64 `default:"1e-5" placeholder:"E" help:"Largest difference of floats (default 1e-5), relative for values above 1. Integers are compared exactly."`
+	Model     string
+	Golden    string
+	Update    bool
+	Tolerance float64
 	inputFlags
 	clipFlags
 	engine
 }
 
-func (testCmd) Help() string {
-	return `The folder holds clips and, beside every clip X, its recorded outputs:
+func declareTest(f *flags) runner {
+	c := &testCmd{}
+	f.model = &c.Model
+	f.StringVar(&c.Golden, "golden", "", "The folder `DIR` holds clips and their recorded outputs; it must be given.")
+	f.BoolVar(&c.Update, "update", false, "Record the outputs of this model instead of comparing.")
+	f.Float64Var(&c.Tolerance, "tolerance", 1e-5, "Largest difference `E` of floats (default 1e-5), relative for values above 1. Integers are compared exactly.")
+	c.inputFlags.declare(f)
+	c.clipFlags.declare(f)
+	c.engine.declare(f)
+	return c
+}
+
+const testHelp = `The folder holds clips and, beside every clip X, its recorded outputs:
 
   X.golden.json   all outputs for every clip in X, written by --update
   X.golden.npy    the first output for the clips in X along its first axis, as another program gave it (PyTorch, say); never updated
@@ -42,7 +51,6 @@ Examples:
   billrun test model.billb --golden testdata --update
   billrun test model.billb --golden testdata
   billrun test model.billb --golden testdata --tolerance 1e-3`
-}
 
 const (
 	goldenJSON = ".golden.json"
@@ -50,20 +58,19 @@ const (
 	goldenKind = "billrun golden 1"
 )
 
-// golden is the content of an X.golden.json file.
-type golden struct {
-	Format string       `json:"format"`
-	Model  string       `json:"model"` // that recorded it, for people
-	Clips  []goldenClip `json:"clips"`
-}
-
-type goldenClip struct {
-	Outputs []record `json:"outputs"`
+// recorded is an output in an X.golden.json file.
+type recorded struct {
+	name, elem string
+	shape      []int
+	values     []string // numbers as they are written, and strings that stand for numbers
 }
 
 func (c *testCmd) Run(e *env) error {
 	if !(c.Tolerance >= 0) || math.IsInf(c.Tolerance, 0) {
 		return usagef("--tolerance %v: expected 0 or more", c.Tolerance)
+	}
+	if c.Golden == "" {
+		return usagef("no folder is given: expected --golden DIR (billrun test --help shows the usage)")
 	}
 	m, err := loadModel(c.Model)
 	if err != nil {
@@ -92,11 +99,7 @@ func (c *testCmd) Run(e *env) error {
 		}
 		total += len(got)
 		if c.Update {
-			text, err := encodeGolden(m.prog.Name(), got)
-			if err != nil {
-				return fmt.Errorf("%s: %w", path, err)
-			}
-			files = append(files, file{name + goldenJSON, text})
+			files = append(files, file{name + goldenJSON, encodeGolden(m.prog.Name(), got)})
 		} else if err := c.compare(path, got); err != nil {
 			return err
 		}
@@ -153,34 +156,84 @@ func goldenRun(e *env, m *model, s *runtime.Session, in *inputs, path string) ([
 	return list, err
 }
 
-// encodeGolden writes a recording: one output a line.
-func encodeGolden(model string, clips [][]values) (string, error) {
-	var b bytes.Buffer
-	name, err := json.Marshal(model)
-	if err != nil {
-		return "", err
-	}
-	fmt.Fprintf(&b, "{\n\"format\": %q,\n\"model\": %s,\n\"clips\": [", goldenKind, name)
+// encodeGolden writes the recording of the clips of a file: one output a line.
+// model is the name of the one that recorded it, for people.
+func encodeGolden(model string, clips [][]values) string {
+	b := []byte("{\n\"format\": ")
+	b = appendString(b, goldenKind)
+	b = append(b, ",\n\"model\": "...)
+	b = appendString(b, model)
+	b = append(b, ",\n\"clips\": ["...)
 	for i, outs := range clips {
 		if i > 0 {
-			b.WriteByte(',')
+			b = append(b, ',')
 		}
-		b.WriteString("\n{\"outputs\": [")
+		b = append(b, "\n{\"outputs\": ["...)
 		for j, v := range outs {
 			if j > 0 {
-				b.WriteByte(',')
+				b = append(b, ',')
 			}
-			line, err := json.Marshal(v.record())
-			if err != nil {
-				return "", err
-			}
-			b.WriteString("\n")
-			b.Write(line)
+			b = appendJSON(append(b, '\n'), v.object())
 		}
-		b.WriteString("\n]}")
+		b = append(b, "\n]}"...)
 	}
-	b.WriteString("\n]\n}\n")
-	return b.String(), nil
+	return string(append(b, "\n]\n}\n"...))
+}
+
+// decodeGolden reads a recording: by clip, by output.
+func decodeGolden(text []byte) ([][]recorded, error) {
+	r := &jsonReader{text: text}
+	format, clips := "", [][]recorded(nil)
+	r.object(func(name string) {
+		switch name {
+		case "format":
+			format = r.string()
+		case "model":
+			r.string()
+		case "clips":
+			r.array(func() {
+				var outs []recorded
+				r.object(func(name string) {
+					if name != "outputs" {
+						r.failf("unknown member %q of a clip", name)
+					}
+					r.array(func() { outs = append(outs, readRecorded(r)) })
+				})
+				clips = append(clips, outs)
+			})
+		default:
+			r.failf("unknown member %q", name)
+		}
+	})
+	r.end()
+	if r.err == nil && format != goldenKind {
+		return nil, fmt.Errorf("format %q, expected %q", format, goldenKind)
+	}
+	return clips, r.err
+}
+
+func readRecorded(r *jsonReader) (out recorded) {
+	r.object(func(name string) {
+		switch name {
+		case "name":
+			out.name = r.string()
+		case "elem":
+			out.elem = r.string()
+		case "shape":
+			r.array(func() { out.shape = append(out.shape, r.int()) })
+		case "values":
+			r.array(func() {
+				if r.peek() == '"' {
+					out.values = append(out.values, r.string())
+				} else {
+					out.values = append(out.values, r.number())
+				}
+			})
+		default:
+			r.failf("unknown member %q of an output", name)
+		}
+	})
+	return out
 }
 
 // updateGolden writes the recordings that changed.
@@ -233,38 +286,29 @@ func differf(format string, args ...any) error {
 }
 
 func (c *testCmd) compareJSON(path string, text []byte, got [][]values) error {
-	var want golden
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&want); err != nil {
+	want, err := decodeGolden(text)
+	if err != nil {
 		return fmt.Errorf("%s: %w", path+goldenJSON, err)
 	}
-	if want.Format != goldenKind {
-		return fmt.Errorf("%s: format %q, expected %q", path+goldenJSON, want.Format, goldenKind)
-	}
-	if len(want.Clips) != len(got) {
-		return differf("%s: %d clips are recorded, the file has %d", path, len(want.Clips), len(got))
+	if len(want) != len(got) {
+		return differf("%s: %d clips are recorded, the file has %d", path, len(want), len(got))
 	}
 	for i, outs := range got {
-		if len(want.Clips[i].Outputs) != len(outs) {
-			return differf("%s: clip %d: %d outputs are recorded, the model has %d", path, i, len(want.Clips[i].Outputs), len(outs))
+		if len(want[i]) != len(outs) {
+			return differf("%s: clip %d: %d outputs are recorded, the model has %d", path, i, len(want[i]), len(outs))
 		}
 		for j, v := range outs {
-			w := want.Clips[i].Outputs[j]
-			if w.Name != v.name || w.Elem != v.elem.String() || !slices.Equal(w.Shape, v.shape) {
-				return differf("%s: clip %d: output %d: want %q %s%s, got %q %s%s", path, i, j, w.Name, w.Elem, shapeText(w.Shape), v.name, v.elem, shapeText(v.shape))
+			w := want[i][j]
+			if w.name != v.name || w.elem != v.elem.String() || !slices.Equal(w.shape, v.shape) {
+				return differf("%s: clip %d: output %d: want %q %s%s, got %q %s%s", path, i, j, w.name, w.elem, shapeText(w.shape), v.name, v.elem, shapeText(v.shape))
 			}
-			elems, err := numbers(w.Values)
-			if err != nil {
-				return fmt.Errorf("%s: clip %d: output %q: %w", path+goldenJSON, i, w.Name, err)
+			if len(w.values) != v.len() {
+				return fmt.Errorf("%s: clip %d: output %q: %d values for shape %s", path+goldenJSON, i, w.name, len(w.values), shapeText(w.shape))
 			}
-			if len(elems) != v.len() {
-				return fmt.Errorf("%s: clip %d: output %q: %d values for shape %s", path+goldenJSON, i, w.Name, len(elems), shapeText(w.Shape))
-			}
-			for k, text := range elems {
+			for k, text := range w.values {
 				same, err := c.same(text, v, k)
 				if err != nil {
-					return fmt.Errorf("%s: clip %d: output %q: element %s: %w", path+goldenJSON, i, w.Name, v.at(k), err)
+					return fmt.Errorf("%s: clip %d: output %q: element %s: %w", path+goldenJSON, i, w.name, v.at(k), err)
 				}
 				if !same {
 					return c.differs(path, i, v, k, text)
@@ -273,24 +317,6 @@ func (c *testCmd) compareJSON(path string, text []byte, got [][]values) error {
 		}
 	}
 	return nil
-}
-
-// numbers splits a JSON array of numbers, and strings that stand for numbers.
-func numbers(text json.RawMessage) ([]string, error) {
-	var list []json.RawMessage
-	if err := json.Unmarshal(text, &list); err != nil {
-		return nil, err
-	}
-	out := make([]string, len(list))
-	for i, raw := range list {
-		out[i] = string(raw)
-		if raw[0] == '"' {
-			if err := json.Unmarshal(raw, &out[i]); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return out, nil
 }
 
 // same compares element i with a recorded one.

@@ -10,45 +10,31 @@ import (
 
 // infoCmd shows what a model file holds.
 type infoCmd struct {
-	Model string `arg:"" help:"The model, a .billb file."`
-	JSON  bool   `help:"As one JSON object."`
+	Model string
+	JSON  bool
 }
 
-func (infoCmd) Help() string {
-	return `Weight bytes are those of all constants as they are stored. The arena is the memory of a session's activations, without the kernels' scratch memory.
+func declareInfo(f *flags) runner {
+	c := &infoCmd{}
+	f.model = &c.Model
+	f.BoolVar(&c.JSON, "json", false, "As one JSON object.")
+	return c
+}
+
+const infoHelp = `Weight bytes are those of all constants as they are stored. The arena is the memory of a session's activations, without the kernels' scratch memory.
 
 Examples:
 
   billrun info model.billb
   billrun info model.billb --json`
-}
 
 // about is what info shows.
 type about struct {
-	Model        string            `json:"model"`
-	Inputs       []portInfo        `json:"inputs"`
-	Outputs      []portInfo        `json:"outputs"`
-	Labels       []string          `json:"labels"`
-	Meta         map[string]string `json:"meta"`
-	FileBytes    int               `json:"file_bytes"`
-	WeightBytes  int               `json:"weight_bytes"`
-	ArenaBytes   int               `json:"arena_bytes"`
-	Certificate  int               `json:"certificate_bytes"`
-	Instructions []instrInfo       `json:"instructions"`
-}
-
-type portInfo struct {
-	Name  string `json:"name"`
-	Elem  string `json:"elem"`
-	Shape []int  `json:"shape"`
-	Clip  string `json:"clip,omitempty"` // how clips fill it
-}
-
-type instrInfo struct {
-	Opcode string  `json:"opcode"`
-	Name   string  `json:"name"`
-	Text   string  `json:"text"`
-	MACs   float64 `json:"mac,omitempty"`
+	*runtime.Image
+	clips     []string // how clips fill the inputs, "" for those that they do not
+	fileBytes int
+	weights   int      // bytes
+	text      []string // of the instructions
 }
 
 func (c *infoCmd) Run(e *env) error {
@@ -60,59 +46,84 @@ func (c *infoCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	a := about{Model: img.Name, Inputs: []portInfo{}, Outputs: []portInfo{}, Labels: append([]string{}, img.Labels...), Meta: map[string]string{},
-		FileBytes: fileBytes, ArenaBytes: img.Arena, Certificate: len(img.Certificate), Instructions: []instrInfo{}}
-	for _, kv := range img.Meta {
-		a.Meta[kv[0]] = kv[1]
-	}
+	a := about{Image: img, fileBytes: fileBytes}
 	for _, p := range img.Inputs {
-		info := portInfo{p.Name, p.Elem.String(), append([]int{}, p.Shape...), ""}
+		how := ""
 		if s, ok, err := clipSpec(p, metaLayout(img.Meta)); ok && err == nil {
-			info.Clip = fmt.Sprintf("%d frames %dx%d, %d channels, %s", s.T, s.W, s.H, s.C, s.Layout)
+			how = fmt.Sprintf("%d frames %dx%d, %d channels, %s", s.T, s.W, s.H, s.C, s.Layout)
 		}
-		a.Inputs = append(a.Inputs, info)
-	}
-	for _, p := range img.Outputs {
-		a.Outputs = append(a.Outputs, portInfo{p.Name, p.Elem.String(), append([]int{}, p.Shape...), ""})
+		a.clips = append(a.clips, how)
 	}
 	for _, k := range img.Consts {
-		a.WeightBytes += len(k.Data)
+		a.weights += len(k.Data)
 	}
-	for i, in := range m.prog.Instructions() {
-		n, _ := macs(img, &img.Code[i])
-		a.Instructions = append(a.Instructions, instrInfo{in.Op.String(), in.Name, in.Text, n})
+	for _, in := range m.prog.Instructions() {
+		a.text = append(a.text, in.Text)
 	}
 	if c.JSON {
-		return writeJSON(e.stdout, a)
+		return writeJSON(e.stdout, a.object())
 	}
-	a.write(e.stdout, img)
+	a.write(e.stdout)
 	return nil
 }
 
-func (a *about) write(w io.Writer, img *runtime.Image) {
-	fmt.Fprintf(w, "model     %s\n", plain(a.Model))
+func (a *about) object() object {
+	var inputs, outputs, code []object
 	for i, p := range a.Inputs {
-		fmt.Fprintf(w, "input     %s", portText(img.Inputs[i]))
-		if p.Clip != "" {
-			fmt.Fprintf(w, "  (clip: %s)", p.Clip)
+		o := portObject(p)
+		if a.clips[i] != "" {
+			o = append(o, member{"clip", a.clips[i]})
+		}
+		inputs = append(inputs, o)
+	}
+	for _, p := range a.Outputs {
+		outputs = append(outputs, portObject(p))
+	}
+	meta := map[string]string{}
+	for _, kv := range a.Meta {
+		meta[kv[0]] = kv[1]
+	}
+	for i := range a.Code {
+		in := &a.Code[i]
+		o := object{{"opcode", in.Op.String()}, {"name", in.Name}, {"text", a.text[i]}}
+		if n, _ := macs(a.Image, in); n > 0 {
+			o = append(o, member{"mac", n})
+		}
+		code = append(code, o)
+	}
+	return object{{"model", a.Name}, {"inputs", inputs}, {"outputs", outputs}, {"labels", a.Labels}, {"meta", meta},
+		{"file_bytes", a.fileBytes}, {"weight_bytes", a.weights}, {"arena_bytes", a.Arena}, {"certificate_bytes", len(a.Certificate)},
+		{"instructions", code}}
+}
+
+func portObject(p runtime.Port) object {
+	return object{{"name", p.Name}, {"elem", p.Elem.String()}, {"shape", p.Shape}}
+}
+
+func (a *about) write(w io.Writer) {
+	fmt.Fprintf(w, "model     %s\n", plain(a.Name))
+	for i, p := range a.Inputs {
+		fmt.Fprintf(w, "input     %s", portText(p))
+		if a.clips[i] != "" {
+			fmt.Fprintf(w, "  (clip: %s)", a.clips[i])
 		}
 		fmt.Fprintln(w)
 	}
-	for _, p := range img.Outputs {
+	for _, p := range a.Outputs {
 		fmt.Fprintf(w, "output    %s\n", portText(p))
 	}
 	if len(a.Labels) > 0 {
 		fmt.Fprintf(w, "labels    %d: %s\n", len(a.Labels), plain(strings.Join(a.Labels, ", ")))
 	}
-	for _, kv := range img.Meta {
+	for _, kv := range a.Meta {
 		fmt.Fprintf(w, "meta      %s = %s\n", plain(kv[0]), plain(kv[1]))
 	}
-	fmt.Fprintf(w, "sizes     file %d, weights %d, arena %d, certificate %d bytes\n", a.FileBytes, a.WeightBytes, a.ArenaBytes, a.Certificate)
-	fmt.Fprintf(w, "code      %d instructions\n", len(a.Instructions))
-	for i, in := range a.Instructions {
-		fmt.Fprintf(w, "%5d     %s", i, in.Text)
-		if in.Name != "" {
-			fmt.Fprintf(w, "  ; %s", plain(in.Name))
+	fmt.Fprintf(w, "sizes     file %d, weights %d, arena %d, certificate %d bytes\n", a.fileBytes, a.weights, a.Arena, len(a.Certificate))
+	fmt.Fprintf(w, "code      %d instructions\n", len(a.Code))
+	for i, text := range a.text {
+		fmt.Fprintf(w, "%5d     %s", i, text)
+		if name := a.Code[i].Name; name != "" {
+			fmt.Fprintf(w, "  ; %s", plain(name))
 		}
 		fmt.Fprintln(w)
 	}

@@ -12,16 +12,31 @@ import (
 
 // inputFlags give tensors to named inputs.
 type inputFlags struct {
-	Input []string `sep:"none" placeholder:"NAME=@FILE" help:"Tensor of a named input, an .npy file that is taken as it is; may be repeated."`
+	Input []string
+}
+
+func (c *inputFlags) declare(f *flags) {
+	f.Func("input", "`NAME=@FILE` gives the tensor of a named input, an .npy file that is taken as it is; may be repeated.", func(s string) error {
+		c.Input = append(c.Input, s)
+		return nil
+	})
 }
 
 // clipFlags say how a clip becomes a model's input.
 type clipFlags struct {
-	Fit    string    `default:"stretch" enum:"stretch,crop,letterbox" help:"How frames of another shape become the model's: stretch (default), crop or letterbox."`
-	Size   string    `placeholder:"WxH" help:"The clips are raw rgb24 frames of this size; for standard input, given as -."`
-	Mean   []float32 `placeholder:"M" help:"For f32 models: the input is (x/255 - mean)/std instead of 0..255; one value or one a channel."`
-	Std    []float32 `placeholder:"S" help:"See --mean."`
-	Layout string    `placeholder:"AXES" help:"Order of the clip input's axes after the batch, as in CTHW; else the model's metadata or its shape says."`
+	Fit    string
+	Size   string
+	Mean   []float32
+	Std    []float32
+	Layout string
+}
+
+func (c *clipFlags) declare(f *flags) {
+	f.oneOf(&c.Fit, "fit", "`HOW` frames of another shape become the model's: stretch (default), crop or letterbox.", "stretch", "crop", "letterbox")
+	f.StringVar(&c.Size, "size", "", "The clips are raw rgb24 frames of size `WxH`; for standard input, given as -.")
+	f.floats(&c.Mean, "mean", "For f32 models: the input is (x/255 - `M`)/S instead of 0..255; one value, or one a channel as in 0.5,0.4,0.5.")
+	f.floats(&c.Std, "std", "The `S` of --mean.")
+	f.StringVar(&c.Layout, "layout", "", "The order `AXES` of the clip input's axes after the batch, as in CTHW; else the model's metadata or its shape says.")
 }
 
 // inputs is a model with its inputs bound: all but at most one are fixed

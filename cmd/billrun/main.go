@@ -20,8 +20,6 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
-
-	"github.com/alecthomas/kong"
 )
 
 func main() {
@@ -40,7 +38,10 @@ const (
 	exitTimeout = 124
 )
 
-const description = `Runs a compiled BILLNET model (.billb) on clips.
+const description = `Usage: billrun [run] MODEL [CLIP...] [flags]
+       billrun COMMAND ...
+
+Runs a compiled BILLNET model (.billb) on clips.
 
 Examples:
 
@@ -51,18 +52,16 @@ Examples:
   billrun test model.billb --golden testdata
   billrun bench model.billb --profile
 
-A file called like a command is given after "run": billrun run ./test clip.gif.
+A file called like a command is given after "run": billrun run ./test clip.gif. What begins with - and is no flag stands after "--".
 Exit codes: 0 done, 1 failed, 2 bad usage, 3 outputs differ, 70 a fault in billrun, 124 timed out.`
 
-// commands is the command line.
-type commands struct {
-	Run     runCmd     `cmd:"" default:"withargs" help:"Run a model on clips or tensors (what happens when no command is given)."`
-	Test    testCmd    `cmd:"" help:"Compare a model's outputs with recorded ones."`
-	Bench   benchCmd   `cmd:"" help:"Measure a model's speed."`
-	Info    infoCmd    `cmd:"" help:"Show a model's interface, instructions and sizes."`
-	Version versionCmd `cmd:"" help:"Show the version and the instruction sets of this machine."`
-
-	Timeout time.Duration `placeholder:"DURATION" help:"Give up after this time, as in 30s (exit code 124)."`
+// commands are the commands of the program; the first is the default.
+var commands = []command{
+	{"run", "Run a model on clips or tensors (what happens when no command is given).", runHelp, declareRun},
+	{"test", "Compare a model's outputs with recorded ones.", testHelp, declareTest},
+	{"bench", "Measure a model's speed.", benchHelp, declareBench},
+	{"info", "Show a model's interface, instructions and sizes.", infoHelp, declareInfo},
+	{"version", "Show the version and the instruction sets of this machine.", "", declareVersion},
 }
 
 // env is what a command runs with.
@@ -90,33 +89,20 @@ const grace = 500 * time.Millisecond
 
 // run is the program. It returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	var cmds commands
-	shown := false // help was asked for and printed
-	parser, err := kong.New(&cmds, kong.Name("billrun"), kong.Description(description), kong.Writers(stdout, stderr),
-		kong.Exit(func(int) { shown = true }), kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}))
+	cmd, timeout, err := parse(args)
 	if err != nil {
-		return report(stderr, &bug{err, nil})
+		return report(stderr, err)
 	}
-	parsed, err := parser.Parse(args)
-	if shown {
-		return exitDone
-	}
-	if err != nil {
-		return report(stderr, usagef("%v (billrun --help shows the usage)", err))
-	}
-	if cmds.Timeout < 0 {
-		return report(stderr, usagef("--timeout %v is negative", cmds.Timeout))
-	}
-	if cmds.Timeout > 0 {
+	if timeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, cmds.Timeout, &fail{exitTimeout, fmt.Sprintf("timed out after %v", cmds.Timeout)})
+		ctx, cancel = context.WithTimeoutCause(ctx, timeout, &fail{exitTimeout, fmt.Sprintf("timed out after %v", timeout)})
 		defer cancel()
 	}
 	done := make(chan error, 1)
 	go func() {
 		e := &env{ctx: ctx, stdin: stdin, stdout: bufio.NewWriter(stdout), stderr: stderr}
 		done <- guard(func() error {
-			err := parsed.Run(e)
+			err := cmd.Run(e)
 			if ferr := e.stdout.Flush(); err == nil && ferr != nil {
 				err = fmt.Errorf("writing the output: %w", ferr)
 			}

@@ -48,8 +48,13 @@ func (m *model) image() (*runtime.Image, int, error) {
 
 // engine is the flags of a session.
 type engine struct {
-	Threads int    `default:"1" placeholder:"N" help:"Threads that share the work of one run (default 1)."`
-	ISA     string `default:"best" placeholder:"NAME" help:"Kernels to use: generic, avx2, avx512 or best (the default)."`
+	Threads int
+	ISA     string
+}
+
+func (e *engine) declare(f *flags) {
+	f.IntVar(&e.Threads, "threads", 1, "Share the work of one run between `N` threads (default 1).")
+	f.StringVar(&e.ISA, "isa", "best", "Use the kernels `NAME`: generic, avx2, avx512 or best (the default).")
 }
 
 const maxThreads = 256

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,19 +14,31 @@ import (
 
 // runCmd runs a model.
 type runCmd struct {
-	Model string   `arg:"" help:"The model, a .billb file."`
-	Clips []string `arg:"" optional:"" help:"Clips: .npy, GIF, a folder of PNG or JPEG frames, .y4m, what ffmpeg reads, or - for standard input."`
-
-	Top  int    `default:"5" placeholder:"N" help:"Classes to show (default 5)."`
-	JSON bool   `help:"One JSON object a clip and line; notes go to standard error."`
-	Out  string `placeholder:"DIR" help:"With --input: write every output as DIR/NAME.npy."`
+	Model string
+	Clips []string
+	Top   int
+	JSON  bool
+	Out   string
 	inputFlags
 	clipFlags
 	engine
 }
 
-func (runCmd) Help() string {
-	return `The first output is taken as the scores of classes. They are shown as the model gives them (logits), beside their softmax in percent.
+func declareRun(f *flags) runner {
+	c := &runCmd{}
+	f.model, f.clips = &c.Model, &c.Clips
+	f.IntVar(&c.Top, "top", 5, "Show the `N` best classes (default 5).")
+	f.BoolVar(&c.JSON, "json", false, "One JSON object a clip and line; notes go to standard error.")
+	f.StringVar(&c.Out, "out", "", "With --input: write every output as `DIR`/NAME.npy.")
+	c.inputFlags.declare(f)
+	c.clipFlags.declare(f)
+	c.engine.declare(f)
+	return c
+}
+
+const runHelp = `MODEL is a .billb file. A CLIP is an .npy file, a GIF, a folder of PNG or JPEG frames, a .y4m file, what ffmpeg reads, or - for standard input.
+
+The first output is taken as the scores of classes. They are shown as the model gives them (logits), beside their softmax in percent.
 An .npy file is the model's input tensor, alone or several along a batch axis; it is never resized. Every other clip is sampled and resized, and what was done is said.
 A model with several inputs takes the others by --input. Without clips, --input gives all of them, and all outputs are printed or written by --out.
 
@@ -38,7 +49,6 @@ Examples:
   billrun model.billb --json *.y4m > scores.jsonl
   billrun model.billb - --size 176x144 < frames.rgb
   billrun model.billb --input x=@x.npy --input sel=@sel.npy --out results`
-}
 
 func (c *runCmd) Run(e *env) error {
 	if c.Top < 1 {
@@ -210,25 +220,10 @@ func writeTop(w io.Writer, v values, labels []string, top int) {
 	}
 }
 
-// scores is a clip's line of --json. The logits are those of all classes.
-type scores struct {
-	Clip   string          `json:"clip"`
-	Index  int             `json:"index"`
-	Class  int             `json:"class"`
-	Label  string          `json:"label"`
-	Logits json.RawMessage `json:"logits"`
-}
-
-func scoresOf(path string, index int, v values, labels []string) scores {
+// scoresOf is a clip's line of --json. The logits are those of all classes.
+func scoresOf(path string, index int, v values, labels []string) object {
 	class := ranked(v)[0]
-	return scores{path, index, class, label(labels, class), v.json()}
-}
-
-// writeJSON writes a value on one line.
-func writeJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
+	return object{{"clip", path}, {"index", index}, {"class", class}, {"label", label(labels, class)}, {"logits", v.json()}}
 }
 
 // shown is the number of elements of a tensor that are printed.
@@ -254,13 +249,11 @@ func (c *runCmd) tensors(e *env, m *model, s *runtime.Session, in *inputs) error
 		}
 	}
 	if c.JSON {
-		list := []record{}
-		for _, v := range outs {
-			list = append(list, v.record())
+		list := make([]object, len(outs))
+		for i, v := range outs {
+			list[i] = v.object()
 		}
-		return writeJSON(e.stdout, struct {
-			Outputs []record `json:"outputs"`
-		}{list})
+		return writeJSON(e.stdout, object{{"outputs", list}})
 	}
 	for i, v := range outs {
 		var b bytes.Buffer

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"math"
 	"strconv"
 
@@ -69,7 +68,7 @@ func (v values) text(i int) string {
 
 // json is the elements as a JSON array. JSON has no number for what is not
 // finite: those are the strings "NaN", "+Inf" and "-Inf".
-func (v values) json() json.RawMessage {
+func (v values) json() literal {
 	b := []byte{'['}
 	for i := range v.len() {
 		if i > 0 {
@@ -84,16 +83,9 @@ func (v values) json() json.RawMessage {
 	return append(b, ']')
 }
 
-// record is a tensor in JSON.
-type record struct {
-	Name   string          `json:"name"`
-	Elem   string          `json:"elem"`
-	Shape  []int           `json:"shape"`
-	Values json.RawMessage `json:"values"`
-}
-
-func (v values) record() record {
-	return record{v.name, v.elem.String(), append([]int{}, v.shape...), v.json()}
+// object is the tensor in JSON.
+func (v values) object() object {
+	return object{{"name", v.name}, {"elem", v.elem.String()}, {"shape", v.shape}, {"values", v.json()}}
 }
 
 // at prints the position of element i, as [0,3].

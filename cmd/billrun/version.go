@@ -26,6 +26,8 @@ func version() string {
 // versionCmd shows the version.
 type versionCmd struct{}
 
+func declareVersion(*flags) runner { return versionCmd{} }
+
 func (versionCmd) Run(e *env) error {
 	var isas []string
 	for _, isa := range []kernels.ISA{kernels.Generic, kernels.AVX2, kernels.AVX512} {

@@ -131,10 +131,12 @@ func (g *gen) node(n *ir.Node) error {
 		return g.join(n)
 	case "tally":
 		return g.tally(n)
+	case "max", "min", "sum":
+		return g.variadic(n)
 	}
 	r, ok := dense[n.Op.Name]
 	if !ok {
-		return fmt.Errorf("bytecode has no instruction for it")
+		return errNoInstruction
 	}
 	return g.row(r, n)
 }
@@ -218,6 +220,33 @@ func (g *gen) reshape(n *ir.Node) error {
 	}
 	if out := g.buffer(n.Result()); in >= 0 && !g.isInput(n.Args[0]) {
 		g.group[out] = g.group[in]
+	}
+	return nil
+}
+
+// variadic emits an operation of any number of operands as a chain of two.
+func (g *gen) variadic(n *ir.Node) error {
+	op := n.Op.Name
+	if op == "sum" {
+		op = "add"
+	}
+	v := n.Args[0]
+	if len(n.Args) == 1 {
+		return g.emit("cast", n.Loc.Name, []int{g.operand(v)}, n.Results, nil, nil, nil)
+	}
+	for i, a := range n.Args[1:] {
+		y := n.Result()
+		if i < len(n.Args)-2 {
+			shape, err := ir.Broadcast(v.Type.Shape, a.Type.Shape)
+			if err != nil {
+				return err
+			}
+			y = &ir.Value{Type: ir.T(y.Type.DType, shape...)}
+		}
+		if err := g.emit(op, n.Loc.Name, []int{g.operand(v), g.operand(a)}, []*ir.Value{y}, nil, nil, nil); err != nil {
+			return err
+		}
+		v = y
 	}
 	return nil
 }

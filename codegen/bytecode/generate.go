@@ -1,8 +1,10 @@
 package bytecode
 
 import (
+	"errors"
 	"fmt"
 	"sort"
+	"strings"
 
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/runtime"
@@ -37,10 +39,18 @@ func Generate(m *ir.Module, certificate []byte) (*runtime.Image, Plan, error) {
 		}
 		g.img.Inputs = append(g.img.Inputs, port)
 	}
+	var missing UnsupportedError
 	for _, n := range f.Nodes {
-		if err := g.node(n); err != nil {
+		err := g.node(n)
+		switch {
+		case errors.Is(err, errNoInstruction):
+			missing.Nodes = append(missing.Nodes, fmt.Sprintf("%s (%s)", n.Loc, n.Op.Name))
+		case err != nil:
 			return nil, Plan{}, fmt.Errorf("%s (%s): %w", n.Loc, n.Op.Name, err)
 		}
+	}
+	if missing.Nodes != nil {
+		return nil, Plan{}, &missing
 	}
 	for _, r := range f.Results {
 		if c := ir.ConstOf(r.Value); c != nil || g.isInput(r.Value) || g.isOutput(r.Value) {
@@ -63,6 +73,15 @@ func Generate(m *ir.Module, certificate []byte) (*runtime.Image, Plan, error) {
 	plan, err := place(g.img, g.group)
 	return g.img, plan, err
 }
+
+// UnsupportedError lists the nodes that no instruction stands for.
+type UnsupportedError struct{ Nodes []string }
+
+func (e *UnsupportedError) Error() string {
+	return "bytecode has no instruction for " + strings.Join(e.Nodes, ", ")
+}
+
+var errNoInstruction = errors.New("bytecode has no instruction for it")
 
 // gen is the state of one generation.
 type gen struct {
@@ -164,7 +183,7 @@ func (g *gen) operand(v *ir.Value) int {
 func (g *gen) emit(op, name string, in []int, out []*ir.Value, consts []int, ints []int64, floats []float64) error {
 	code, ok := runtime.LookupOpcode(op)
 	if !ok {
-		return fmt.Errorf("bytecode has no instruction %s", op)
+		return errNoInstruction
 	}
 	i := runtime.Instr{Op: code, In: in, Const: consts, Ints: ints, Floats: floats, Name: name}
 	for k, v := range out {

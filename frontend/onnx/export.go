@@ -254,6 +254,7 @@ func (e *exporter) results(f *ir.Func) error {
 		}
 		e.graph.Output = append(e.graph.Output, portInfo(r.Name, code, r.Value.Type.Shape))
 	}
+	e.prune()
 	return nil
 }
 
@@ -291,6 +292,29 @@ func (e *exporter) rename(from, to string) bool {
 		}
 	}
 	return true
+}
+
+// prune drops nodes and initializers that nothing reads: a value may have been
+// made in a form that its readers did not ask for.
+func (e *exporter) prune() {
+	live := make(map[string]bool)
+	for _, o := range e.graph.Output {
+		live[o.Name] = true
+	}
+	isLive := func(name string) bool { return live[name] }
+	var kept []*onnxpb.Node
+	for _, n := range slices.Backward(e.graph.Node) {
+		if !slices.ContainsFunc(n.Output, isLive) {
+			continue
+		}
+		for _, name := range n.Input {
+			live[name] = true
+		}
+		kept = append(kept, n)
+	}
+	slices.Reverse(kept)
+	e.graph.Node = kept
+	e.graph.Initializer = slices.DeleteFunc(e.graph.Initializer, func(t *onnxpb.Tensor) bool { return !live[t.Name] })
 }
 
 // unique returns a name that taken does not have yet, and adds it.

@@ -39,7 +39,7 @@ var logicExports = map[string]func(e *exporter, n *ir.Node){
 		}
 	},
 	"recode": func(e *exporter, n *ir.Node) { e.bit(n, e.emit("Greater", in(e.num(n.Args[0]), e.scalar(ir.F32, 0)))) },
-	"join":   func(e *exporter, n *ir.Node) { e.numbers(n, "Sub", e.num(n.Args[0]), e.num(n.Args[1])) },
+	"join":   exportJoin,
 	"mux": func(e *exporter, n *ir.Node) {
 		e.numbers(n, "Where", e.cond(n.Args[0]), e.num(n.Args[2]), e.num(n.Args[1]))
 	},
@@ -48,6 +48,18 @@ var logicExports = map[string]func(e *exporter, n *ir.Node){
 		e.numbers(n, "Where", e.cond(n.Args[0]), e.emit("Max", in(f, x)), f)
 	},
 	"min_pool": exportMinPool,
+	"tally": func(e *exporter, n *ir.Node) {
+		base, bits := n.Int("base"), int64(len(n.Args))
+		e.spans[n.Result()] = span{int64(base), int64(base) + bits}
+		y := e.num(n.Args[0])
+		for _, b := range n.Args[1:] {
+			y = e.emit("Add", in(y, e.num(b)))
+		}
+		if base != 0 {
+			y = e.emit("Add", in(y, e.scalar(ir.F32, float64(base))))
+		}
+		e.slots[n.Result()] = &slot{num: y}
+	},
 }
 
 // numbers emits an operator whose result is the node's, as numbers.
@@ -208,9 +220,6 @@ func exportAffine(e *exporter, n *ir.Node) {
 	}
 	y := e.cast(z, ir.F64)
 	for i, op := range []string{"Mul", "Div", "Add"} {
-		if is(i, []float64{1, 1, 0}[i]) {
-			continue
-		}
 		shape := ones(n.In(0).Rank())
 		shape[a] = p[i].Len()
 		y = e.emit(op, in(y, e.shared(e.loc+"."+n.Op.Operands[i+1].Name, p[i].Reshape(shape...))))
@@ -232,6 +241,20 @@ func exportCast(e *exporter, n *ir.Node) {
 	default:
 		e.source(n, sourceExports["cast"](e, n))
 	}
+}
+
+// exportJoin: the join of x > 0 and -x > 0 is the sign of x, others are the
+// difference of the bits.
+func exportJoin(e *exporter, n *ir.Node) {
+	pos, neg := ir.Def(n.Args[0]), ir.Def(n.Args[1])
+	plain := func(s *ir.Node) bool { return s.Is("step") && s.Bool("strict") && !s.Bool("nan") && !s.Bool("signed") }
+	if plain(pos) && plain(neg) && pos.In(0).DType == ir.F32 {
+		if minus := ir.Def(neg.Args[0]); minus.Is("neg") && minus.Args[0] == pos.Args[0] {
+			e.numbers(n, "Sign", e.native(pos.Args[0]))
+			return
+		}
+	}
+	e.numbers(n, "Sub", e.num(n.Args[0]), e.num(n.Args[1]))
 }
 
 // exportMinPool: the smallest of bits is not the largest of their negations.

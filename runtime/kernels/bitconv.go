@@ -98,6 +98,7 @@ type bitBuilder struct {
 	complement bool
 	tp         *taps
 	patterns   map[[2]int]int
+	offsets    int64 // offsets of all patterns
 }
 
 // terms returns the weight and mask bytes of the terms of output channels 8b.. in the order of the offsets: 16 bytes a term.
@@ -140,12 +141,15 @@ func (b *bitBuilder) terms(ob int) (wm []byte, lo, hi int) {
 }
 
 // pattern returns the index of the offsets for input bytes lo to hi.
-func (b *bitBuilder) pattern(lo, hi int) int {
+func (b *bitBuilder) pattern(lo, hi int) (int, error) {
 	key := [2]int{lo, hi}
 	if i, ok := b.patterns[key]; ok {
-		return i
+		return i, nil
 	}
 	p := b.p
+	if b.offsets += int64(hi-lo) * int64(b.ntaps) * int64(len(p.walk.classes)); b.offsets > maxTerms {
+		return 0, fmt.Errorf("kernels: a bit convolution with more than %d different terms is not supported", maxTerms)
+	}
 	g := p.src
 	planes := ceilDiv(p.in.C, 8) * g.Phases()
 	var perClass [][]int32
@@ -165,7 +169,7 @@ func (b *bitBuilder) pattern(lo, hi int) int {
 	}
 	p.offs = append(p.offs, perClass)
 	b.patterns[key] = len(p.offs) - 1
-	return len(p.offs) - 1
+	return len(p.offs) - 1, nil
 }
 
 func (b *bitBuilder) build(th *Threshold) error {
@@ -179,7 +183,10 @@ func (b *bitBuilder) build(th *Threshold) error {
 		all[ob] = wm
 		o := &p.outs[ob]
 		o.n = min(8, b.c.OutC-8*ob)
-		o.pattern = b.pattern(lo, hi)
+		var err error
+		if o.pattern, err = b.pattern(lo, hi); err != nil {
+			return err
+		}
 		for i := 0; i < len(wm) && p.masked == 0; i += 16 {
 			real := validBits(p.in.C, lo+i/16/b.ntaps%(hi-lo))
 			for _, m := range wm[i+8 : i+8+o.n] {

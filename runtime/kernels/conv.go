@@ -39,6 +39,13 @@ func (th *Threshold) check(outC int) error {
 func (w Weights) sign(i int) bool    { return w.Sign[i>>3]>>(i&7)&1 != 0 }
 func (w Weights) nonzero(i int) bool { return w.Nonzero == nil || w.Nonzero[i>>3]>>(i&7)&1 != 0 }
 
+// maxTerms limits the terms of a plan over all its outputs and output phases, so that hostile shapes can not claim much
+// memory.
+const maxTerms = 1 << 24
+
+// maxTaps limits the positions of a kernel times the output phases.
+const maxTaps = 1 << 20
+
 // axisTap is where a kernel tap along one axis reads for one output phase: stored position o reads o+off of input phase.
 type axisTap struct{ phase, off int }
 
@@ -181,14 +188,14 @@ func checkMaps(in Geom, inElem Elem, out Geom, outElem Elem) error {
 func kernelSize(kernel [3]int, out Geom) (int, error) {
 	n := int64(1)
 	for _, k := range kernel {
-		if k < 1 || k > maxDim || n > 1<<22 {
-			n = 1 << 62
+		if k < 1 || k > maxDim || n > maxTaps {
+			n = maxTaps + 1
 			break
 		}
 		n *= int64(k)
 	}
-	if n > 1<<22 || n*int64(out.Phases()) > 1<<22 {
-		return 0, fmt.Errorf("kernels: kernel %v with %d output phases, expected 1 to %d taps in all", kernel, out.Phases(), 1<<22)
+	if n > maxTaps || n*int64(out.Phases()) > maxTaps {
+		return 0, fmt.Errorf("kernels: kernel %v with %d output phases, expected 1 to %d taps in all", kernel, out.Phases(), maxTaps)
 	}
 	return int(n), nil
 }

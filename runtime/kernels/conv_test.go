@@ -5,11 +5,10 @@ import (
 )
 
 func TestBitConv(t *testing.T) {
-	cases := 400
-	if testing.Short() {
-		cases = 100
-	}
-	sets := variants(t)
+	eachISA(t, func(t *testing.T, s *Set) { checkBitConv(t, s, 160) })
+}
+
+func checkBitConv(t *testing.T, set *Set, cases int) {
 	for i := range cases {
 		r := rng(uint64(i))
 		cc := randomConv(r, convShapes[i%len(convShapes)], i%3 == 0)
@@ -29,31 +28,30 @@ func TestBitConv(t *testing.T) {
 		y := thresholded(z, th)
 		parts := 1 + r.IntN(3)
 		elem := pick(r, I8, I16, I32)
-		for name, set := range sets {
-			p, err := NewBitConv(set, cc.in, cc.out, cc.c, signed, cc.w, th, Bit)
-			if err != nil {
-				t.Fatalf("case %d: %v\n%v", i, err, &cc)
+		p, err := NewBitConv(set, cc.in, cc.out, cc.c, signed, cc.w, th, Bit)
+		if err != nil {
+			t.Fatalf("case %d: %v\n%v", i, err, &cc)
+		}
+		if err := same(cc.out, Bit, run(t, p, cc.out, Bit, src, parts), y); err != nil {
+			t.Fatalf("case %d signed %v bits: %v\n%v", i, signed, err, &cc)
+		}
+		p, err = NewBitConv(set, cc.in, cc.out, cc.c, signed, cc.w, nil, elem)
+		if err != nil {
+			if elem != I8 {
+				t.Fatalf("case %d: %v", i, err)
 			}
-			if err := same(cc.out, Bit, run(t, p, cc.out, Bit, src, parts), y); err != nil {
-				t.Fatalf("case %d %s signed %v bits: %v\n%v", i, name, signed, err, &cc)
-			}
-			p, err = NewBitConv(set, cc.in, cc.out, cc.c, signed, cc.w, nil, elem)
-			if err != nil {
-				if elem != I8 {
-					t.Fatalf("case %d: %v", i, err)
-				}
-				continue
-			}
-			if err := same(cc.out, elem, run(t, p, cc.out, elem, src, parts), z); err != nil {
-				t.Fatalf("case %d %s signed %v %v: %v\n%v", i, name, signed, elem, err, &cc)
-			}
+			continue
+		}
+		if err := same(cc.out, elem, run(t, p, cc.out, elem, src, parts), z); err != nil {
+			t.Fatalf("case %d signed %v %v: %v\n%v", i, signed, elem, err, &cc)
 		}
 	}
 }
 
 // Counts beyond 8 bits: saturation, complemented weights, chunks of sums in 16 and 32 bits.
-func TestBitConvLargeK(t *testing.T) {
-	sets := variants(t)
+func TestBitConvLargeK(t *testing.T) { eachISA(t, checkBitConvLargeK) }
+
+func checkBitConvLargeK(t *testing.T, set *Set) {
 	for _, k := range []int{248, 255, 256, 257, 320, 504, 510, 511, 512, 1000, 33000} {
 		for _, signed := range []bool{false, true} {
 			r := rng(uint64(k))
@@ -84,44 +82,42 @@ func TestBitConvLargeK(t *testing.T) {
 			for _, d := range []int{0, 1, 253, 254, 255, 256, 257, k - 257, k - 256, k - 255, k - 254, k - 1, k, k + 1} {
 				counts = append(counts, int32(d))
 			}
-			for name, set := range sets {
-				for step := range counts {
-					th := &Threshold{T: make([]int32, 11), Flip: []byte{0x55, 0x02}}
-					for o := range th.T {
-						d := counts[(step+o)%len(counts)]
-						base := int32(0)
-						for i := range k {
-							if signed || w.sign(o*k+i) {
-								base++
-							}
-						}
-						if signed {
-							d *= 2
-						}
-						th.T[o] = base - d
-						if step%2 == 0 && o < 8 { // without a channel that needs sums
-							th.T[o] = base - min(d, 254)
+			for step := range counts {
+				th := &Threshold{T: make([]int32, 11), Flip: []byte{0x55, 0x02}}
+				for o := range th.T {
+					d := counts[(step+o)%len(counts)]
+					base := int32(0)
+					for i := range k {
+						if signed || w.sign(o*k+i) {
+							base++
 						}
 					}
-					p, err := NewBitConv(set, in, out, c, signed, w, th, Bit)
-					if err != nil {
-						t.Fatal(err)
+					if signed {
+						d *= 2
 					}
-					if err := same(out, Bit, run(t, p, out, Bit, src, 2), thresholded(z, th)); err != nil {
-						t.Fatalf("K=%d signed %v %s step %d wide %v: %v", k, signed, name, step, p.wide, err)
+					th.T[o] = base - d
+					if step%2 == 0 && o < 8 { // without a channel that needs sums
+						th.T[o] = base - min(d, 254)
 					}
 				}
-				for _, e := range []Elem{I16, I32} {
-					p, err := NewBitConv(set, in, out, c, signed, w, nil, e)
-					if err != nil {
-						if e == I32 {
-							t.Fatal(err)
-						}
-						continue
+				p, err := NewBitConv(set, in, out, c, signed, w, th, Bit)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := same(out, Bit, run(t, p, out, Bit, src, 2), thresholded(z, th)); err != nil {
+					t.Fatalf("K=%d signed %v step %d wide %v: %v", k, signed, step, p.wide, err)
+				}
+			}
+			for _, e := range []Elem{I16, I32} {
+				p, err := NewBitConv(set, in, out, c, signed, w, nil, e)
+				if err != nil {
+					if e == I32 {
+						t.Fatal(err)
 					}
-					if err := same(out, e, run(t, p, out, e, src, 1), z); err != nil {
-						t.Fatalf("K=%d signed %v %s %v: %v", k, signed, name, e, err)
-					}
+					continue
+				}
+				if err := same(out, e, run(t, p, out, e, src, 1), z); err != nil {
+					t.Fatalf("K=%d signed %v %v: %v", k, signed, e, err)
 				}
 			}
 		}
@@ -129,11 +125,10 @@ func TestBitConvLargeK(t *testing.T) {
 }
 
 func TestIntConv(t *testing.T) {
-	cases := 400
-	if testing.Short() {
-		cases = 100
-	}
-	sets := variants(t)
+	eachISA(t, func(t *testing.T, s *Set) { checkIntConv(t, s, 160) })
+}
+
+func checkIntConv(t *testing.T, set *Set, cases int) {
 	for i := range cases {
 		r := rng(uint64(1000 + i))
 		cc := randomConv(r, convShapes[i%len(convShapes)], i%2 == 0)
@@ -176,22 +171,20 @@ func TestIntConv(t *testing.T) {
 		th := randomThresholds(r, z)
 		y := thresholded(z, th)
 		parts := 1 + r.IntN(3)
-		for name, set := range sets {
-			for _, a := range []Elem{acc, I32} {
-				p, err := NewIntConv(set, cc.in, inElem, cc.out, cc.c, cc.w, a, lo, hi, th, Bit)
-				if err != nil {
-					t.Fatalf("case %d: %v\n%v", i, err, &cc)
-				}
-				if err := same(cc.out, Bit, run(t, p, cc.out, Bit, src, parts), y); err != nil {
-					t.Fatalf("case %d %s %v->%v->bits: %v\n%v", i, name, inElem, a, err, &cc)
-				}
-				p, err = NewIntConv(set, cc.in, inElem, cc.out, cc.c, cc.w, a, lo, hi, nil, outElem)
-				if err != nil {
-					t.Fatalf("case %d: %v", i, err)
-				}
-				if err := same(cc.out, outElem, run(t, p, cc.out, outElem, src, parts), z); err != nil {
-					t.Fatalf("case %d %s %v->%v->%v: %v\n%v", i, name, inElem, a, outElem, err, &cc)
-				}
+		for _, a := range []Elem{acc, I32} {
+			p, err := NewIntConv(set, cc.in, inElem, cc.out, cc.c, cc.w, a, lo, hi, th, Bit)
+			if err != nil {
+				t.Fatalf("case %d: %v\n%v", i, err, &cc)
+			}
+			if err := same(cc.out, Bit, run(t, p, cc.out, Bit, src, parts), y); err != nil {
+				t.Fatalf("case %d %v->%v->bits: %v\n%v", i, inElem, a, err, &cc)
+			}
+			p, err = NewIntConv(set, cc.in, inElem, cc.out, cc.c, cc.w, a, lo, hi, nil, outElem)
+			if err != nil {
+				t.Fatalf("case %d: %v", i, err)
+			}
+			if err := same(cc.out, outElem, run(t, p, cc.out, outElem, src, parts), z); err != nil {
+				t.Fatalf("case %d %v->%v->%v: %v\n%v", i, inElem, a, outElem, err, &cc)
 			}
 		}
 	}

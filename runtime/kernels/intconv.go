@@ -145,8 +145,8 @@ func (b *intBuilder) build(lo, hi []int32, th *Threshold) error {
 	jobs := ceilDiv(b.c.OutC, size)
 	b.collect()
 	groups := size / b.ocg
-	if terms := int64(groups) * int64(ceilDiv(b.icg, b.size)) * int64(b.ntaps) * int64(p.out.Phases()); terms > 1<<26 {
-		return fmt.Errorf("kernels: an integer convolution with %d terms an output is not supported", terms)
+	if terms := int64(b.c.OutC) * int64(ceilDiv(b.icg, b.size)) * int64(b.ntaps); terms > maxTerms || terms*int64(p.out.Phases()) > maxTerms {
+		return fmt.Errorf("kernels: an integer convolution with more than %d terms is not supported", maxTerms)
 	}
 	tile := b.tile(groups, size)
 	p.walk = newWalk(p.src, p.out, tile, jobs)

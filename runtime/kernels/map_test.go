@@ -131,26 +131,16 @@ func run(t testing.TB, p staged, g Geom, e Elem, src []byte, parts int) []byte {
 	return dst
 }
 
-// variants returns a name and a set for every kernel row that runs here: the generic set with that one row installed, and
-// the sets that Select makes. Rows that can not run are logged.
-func variants(t testing.TB) map[string]*Set {
-	m := map[string]*Set{}
+// eachISA runs f for every instruction set; those that are missing here skip.
+func eachISA(t *testing.T, f func(t *testing.T, s *Set)) {
 	for isa := Generic; isa <= AVX512; isa++ {
-		if !Available(isa) {
-			t.Logf("SKIPPED on this machine or build: %v", isa)
-			continue
-		}
-		m[isa.String()] = Select(isa)
+		t.Run(isa.String(), func(t *testing.T) {
+			if !Available(isa) {
+				t.Skipf("%v is not available on this machine or in this build", isa)
+			}
+			f(t, Select(isa))
+		})
 	}
-	for _, k := range table() {
-		if k.isa == Generic || !Available(k.isa) {
-			continue
-		}
-		s := Select(Generic)
-		k.install(s)
-		m[k.String()] = s
-	}
-	return m
 }
 
 func rng(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 17)) }

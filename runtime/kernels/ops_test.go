@@ -18,8 +18,9 @@ func randomBits(r interface{ IntN(int) int }, d *dense, density int) {
 	}
 }
 
-func TestPool(t *testing.T) {
-	sets := variants(t)
+func TestPool(t *testing.T) { eachISA(t, checkPool) }
+
+func checkPool(t *testing.T, set *Set) {
 	for i := range 300 {
 		r := rng(uint64(i))
 		cc := randomConv(r, convShape{1, 1, 1 + r.IntN(19)}, i%2 == 0)
@@ -52,14 +53,12 @@ func TestPool(t *testing.T) {
 					}
 				}
 			}
-			for name, set := range sets {
-				p, err := NewPool(set, cc.in, cc.out, and, cc.c.Kernel, cc.c.Stride, cc.c.Pad, cc.c.Dil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := same(cc.out, Bit, run(t, p, cc.out, Bit, src, 1+i%3), y); err != nil {
-					t.Fatalf("case %d %s and=%v: %v\n%v", i, name, and, err, &cc)
-				}
+			p, err := NewPool(set, cc.in, cc.out, and, cc.c.Kernel, cc.c.Stride, cc.c.Pad, cc.c.Dil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := same(cc.out, Bit, run(t, p, cc.out, Bit, src, 1+i%3), y); err != nil {
+				t.Fatalf("case %d and=%v: %v\n%v", i, and, err, &cc)
 			}
 		}
 	}
@@ -74,8 +73,9 @@ func randomMaps(r interface{ IntN(int) int }, seed uint64) (d *dense, a, b Geom)
 	return d, a, b
 }
 
-func TestGate(t *testing.T) {
-	sets := variants(t)
+func TestGate(t *testing.T) { eachISA(t, checkGate) }
+
+func checkGate(t *testing.T, set *Set) {
 	for i := range 160 {
 		r := rng(uint64(i))
 		x, g, _ := randomMaps(r, uint64(i))
@@ -92,41 +92,40 @@ func TestGate(t *testing.T) {
 			a, b, s := f.v[j], x.v[j], int64(sel[j/n/8]>>(j/n%8)&1)
 			y.v[j] = [...]int64{a & b, a | b, a ^ b, a &^ b, 1 - b, a | s&b, a&(1-s) | b&s, a & (1 - s | b)}[op]
 		}
-		for name, set := range sets {
-			p, err := NewGate(set, op, g)
-			if err != nil {
+		p, err := NewGate(set, op, g)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, alias := range []string{"none", "f", "x"} {
+			dst, ok := aligned(g.Bytes(Bit))
+			fb, xb := encode(g, Bit, f), encode(g, Bit, x)
+			switch alias {
+			case "f":
+				dst = fb
+			case "x":
+				dst = xb
+			}
+			if op == Not {
+				if fb = nil; alias == "f" {
+					continue
+				}
+			}
+			for part := range 3 {
+				p.Run(0, part, 3, dst, fb, xb, sel)
+			}
+			if err := ok(); err != nil {
 				t.Fatal(err)
 			}
-			for _, alias := range []string{"none", "f", "x"} {
-				dst, ok := aligned(g.Bytes(Bit))
-				fb, xb := encode(g, Bit, f), encode(g, Bit, x)
-				switch alias {
-				case "f":
-					dst = fb
-				case "x":
-					dst = xb
-				}
-				if op == Not {
-					if fb = nil; alias == "f" {
-						continue
-					}
-				}
-				for part := range 3 {
-					p.Run(0, part, 3, dst, fb, xb, sel)
-				}
-				if err := ok(); err != nil {
-					t.Fatal(err)
-				}
-				if err := same(g, Bit, dst, y); err != nil {
-					t.Fatalf("case %d %s %v in place of %s: %v\n%+v", i, name, op, alias, err, g)
-				}
+			if err := same(g, Bit, dst, y); err != nil {
+				t.Fatalf("case %d %v in place of %s: %v\n%+v", i, op, alias, err, g)
 			}
 		}
 	}
 }
 
-func TestCount(t *testing.T) {
-	sets := variants(t)
+func TestCount(t *testing.T) { eachISA(t, checkCount) }
+
+func checkCount(t *testing.T, set *Set) {
 	for i := range 100 {
 		r := rng(uint64(i))
 		x, g, _ := randomMaps(r, uint64(i))
@@ -143,34 +142,33 @@ func TestCount(t *testing.T) {
 				}
 			}
 		}
-		for name, set := range sets {
-			for _, perFrame := range []bool{false, true} {
-				p, err := NewCount(set, g, perFrame)
-				if err != nil {
-					t.Fatal(err)
-				}
-				got := make([]int32, p.Len()+2)
-				for j := range got {
-					got[j] = -7
-				}
-				p.Run(0, 0, 2, got, src)
-				p.Run(0, 1, 2, got, src)
-				want := all
-				if perFrame {
-					want = frames
-				}
-				for j, v := range got {
-					if j >= len(want) && v != -7 || j < len(want) && v != want[j] {
-						t.Fatalf("case %d %s per frame %v: count %d is %d, want %v", i, name, perFrame, j, v, want)
-					}
+		for _, perFrame := range []bool{false, true} {
+			p, err := NewCount(set, g, perFrame)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := make([]int32, p.Len()+2)
+			for j := range got {
+				got[j] = -7
+			}
+			p.Run(0, 0, 2, got, src)
+			p.Run(0, 1, 2, got, src)
+			want := all
+			if perFrame {
+				want = frames
+			}
+			for j, v := range got {
+				if j >= len(want) && v != -7 || j < len(want) && v != want[j] {
+					t.Fatalf("case %d per frame %v: count %d is %d, want %v", i, perFrame, j, v, want)
 				}
 			}
 		}
 	}
 }
 
-func TestThresholdMap(t *testing.T) {
-	sets := variants(t)
+func TestThresholdMap(t *testing.T) { eachISA(t, checkThresholdMap) }
+
+func checkThresholdMap(t *testing.T, set *Set) {
 	for i := range 150 {
 		r := rng(uint64(i))
 		x, a, b := randomMaps(r, uint64(i))
@@ -180,20 +178,19 @@ func TestThresholdMap(t *testing.T) {
 		}
 		th := randomThresholds(r, x)
 		y := thresholded(x, th)
-		for name, set := range sets {
-			p, err := NewThreshold(set, a, e, b, th)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := same(b, Bit, run(t, p, b, Bit, encode(a, e, x), 2), y); err != nil {
-				t.Fatalf("case %d %s %v: %v", i, name, e, err)
-			}
+		p, err := NewThreshold(set, a, e, b, th)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := same(b, Bit, run(t, p, b, Bit, encode(a, e, x), 2), y); err != nil {
+			t.Fatalf("case %d %v: %v", i, e, err)
 		}
 	}
 }
 
-func TestLayouts(t *testing.T) {
-	sets := variants(t)
+func TestLayouts(t *testing.T) { eachISA(t, checkLayouts) }
+
+func checkLayouts(t *testing.T, set *Set) {
 	for i := range 150 {
 		r := rng(uint64(i))
 		x, a, b := randomMaps(r, uint64(i))
@@ -208,29 +205,27 @@ func TestLayouts(t *testing.T) {
 			flat[j], raw[j] = int32(x.v[j]), byte(x.v[j])
 		}
 		src := encode(a, e, x)
-		for name, set := range sets {
-			p, err := NewRelayout(set, a, b, e)
+		p, err := NewRelayout(set, a, b, e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := same(b, e, run(t, p, b, e, src, 3), x); err != nil {
+			t.Fatalf("case %d relayout of %v: %v\n%+v\n%+v", i, e, err, a, b)
+		}
+		if e == U8 {
+			p, err := NewLoad(set, a)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := same(b, e, run(t, p, b, e, src, 3), x); err != nil {
-				t.Fatalf("case %d %s relayout of %v: %v\n%+v\n%+v", i, name, e, err, a, b)
+			dst, ok := aligned(a.Bytes(U8))
+			for part := range 3 {
+				p.Run(0, part, 3, dst, raw)
 			}
-			if e == U8 {
-				p, err := NewLoad(set, a)
-				if err != nil {
-					t.Fatal(err)
-				}
-				dst, ok := aligned(a.Bytes(U8))
-				for part := range 3 {
-					p.Run(0, part, 3, dst, raw)
-				}
-				if err := ok(); err != nil {
-					t.Fatal(err)
-				}
-				if err := same(a, U8, dst, x); err != nil {
-					t.Fatalf("case %d %s load: %v\n%+v", i, name, err, a)
-				}
+			if err := ok(); err != nil {
+				t.Fatal(err)
+			}
+			if err := same(a, U8, dst, x); err != nil {
+				t.Fatalf("case %d load: %v\n%+v", i, err, a)
 			}
 		}
 		dst, ok := aligned(a.Bytes(e))
@@ -365,88 +360,88 @@ func TestValidation(t *testing.T) {
 }
 
 // Run neither allocates nor races: the parts of a stage run at once here, for the race detector.
-func TestRunParts(t *testing.T) {
-	for name, s := range variants(t) {
-		in := Geom{C: 16, T: 4, H: 9, W: 40, HT: 1, HH: 1, HW: 1, PT: 1, PH: 1, PW: 1}
-		split := in
-		split.PH, split.PW = 2, 2
-		half := Geom{C: 16, T: 4, H: 5, W: 20, HT: 1, HH: 1, HW: 1, PT: 1, PH: 1, PW: 1}
-		one, two, three := [3]int{1, 1, 1}, [3]int{1, 2, 2}, [3]int{3, 3, 3}
-		c := Conv{OutC: 16, Groups: 2, Kernel: three, Stride: one, Pad: one, Dil: one}
-		down := c
-		down.Stride = two
-		w := Weights{Sign: bitsOf(func(i int) bool { return bits.OnesCount(uint(i))%2 == 0 }, 16*8*27)}
-		th := &Threshold{T: make([]int32, 16)}
-		lo, hi := make([]int32, 16), make([]int32, 16)
-		for i := range lo {
-			lo[i], hi[i] = -216*4, 216*4
+func TestRunParts(t *testing.T) { eachISA(t, checkRunParts) }
+
+func checkRunParts(t *testing.T, s *Set) {
+	in := Geom{C: 16, T: 4, H: 9, W: 40, HT: 1, HH: 1, HW: 1, PT: 1, PH: 1, PW: 1}
+	split := in
+	split.PH, split.PW = 2, 2
+	half := Geom{C: 16, T: 4, H: 5, W: 20, HT: 1, HH: 1, HW: 1, PT: 1, PH: 1, PW: 1}
+	one, two, three := [3]int{1, 1, 1}, [3]int{1, 2, 2}, [3]int{3, 3, 3}
+	c := Conv{OutC: 16, Groups: 2, Kernel: three, Stride: one, Pad: one, Dil: one}
+	down := c
+	down.Stride = two
+	w := Weights{Sign: bitsOf(func(i int) bool { return bits.OnesCount(uint(i))%2 == 0 }, 16*8*27)}
+	th := &Threshold{T: make([]int32, 16)}
+	lo, hi := make([]int32, 16), make([]int32, 16)
+	for i := range lo {
+		lo[i], hi[i] = -216*4, 216*4
+	}
+	type plan struct {
+		p    staged
+		dst  int
+		src  int
+		name string
+	}
+	var plans []plan
+	add := func(name string, p staged, err error, o Geom, oe Elem, i Geom, ie Elem) {
+		if err != nil {
+			t.Fatal(err)
 		}
-		type plan struct {
-			p    staged
-			dst  int
-			src  int
-			name string
-		}
-		var plans []plan
-		add := func(name string, p staged, err error, o Geom, oe Elem, i Geom, ie Elem) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			plans = append(plans, plan{p, o.Bytes(oe), i.Bytes(ie), name})
-		}
-		bc, err := NewBitConv(s, in, in, c, true, w, th, Bit)
-		add("bit signed", bc, err, in, Bit, in, Bit)
-		bc, err = NewBitConv(s, split, half, down, false, w, th, Bit)
-		add("bit stride", bc, err, half, Bit, split, Bit)
-		bc, err = NewBitConv(s, in, half, down, false, w, nil, I16)
-		add("bit int", bc, err, half, I16, in, Bit)
-		ic, err := NewIntConv(s, in, I16, in, c, w, I16, lo, hi, th, Bit)
-		add("int bits", ic, err, in, Bit, in, I16)
-		ic, err = NewIntConv(s, in, I8, half, down, w, I16, lo, hi, nil, I32)
-		add("int i32", ic, err, half, I32, in, I8)
-		po, err := NewPool(s, in, half, true, three, two, one, one)
-		add("pool", po, err, half, Bit, in, Bit)
-		tm, err := NewThreshold(s, in, I16, split, th)
-		add("threshold", tm, err, split, Bit, in, I16)
-		re, err := NewRelayout(s, in, split, Bit)
-		add("relayout", re, err, split, Bit, in, Bit)
-		for _, p := range plans {
-			dst, _ := aligned(p.dst)
-			src, _ := aligned(p.src)
-			clear(src)
-			const parts = 3
-			scratch, _ := aligned(p.p.Scratch(parts))
-			serial := func() {
-				for st := range p.p.Stages() {
-					for i := range parts {
-						p.p.Run(st, i, parts, dst, src, scratch)
-					}
-				}
-			}
-			if n := testing.AllocsPerRun(3, serial); n != 0 {
-				t.Errorf("%s %s: %v allocations a run", name, p.name, n)
-			}
-			want := bytes.Clone(dst)
+		plans = append(plans, plan{p, o.Bytes(oe), i.Bytes(ie), name})
+	}
+	bc, err := NewBitConv(s, in, in, c, true, w, th, Bit)
+	add("bit signed", bc, err, in, Bit, in, Bit)
+	bc, err = NewBitConv(s, split, half, down, false, w, th, Bit)
+	add("bit stride", bc, err, half, Bit, split, Bit)
+	bc, err = NewBitConv(s, in, half, down, false, w, nil, I16)
+	add("bit int", bc, err, half, I16, in, Bit)
+	ic, err := NewIntConv(s, in, I16, in, c, w, I16, lo, hi, th, Bit)
+	add("int bits", ic, err, in, Bit, in, I16)
+	ic, err = NewIntConv(s, in, I8, half, down, w, I16, lo, hi, nil, I32)
+	add("int i32", ic, err, half, I32, in, I8)
+	po, err := NewPool(s, in, half, true, three, two, one, one)
+	add("pool", po, err, half, Bit, in, Bit)
+	tm, err := NewThreshold(s, in, I16, split, th)
+	add("threshold", tm, err, split, Bit, in, I16)
+	re, err := NewRelayout(s, in, split, Bit)
+	add("relayout", re, err, split, Bit, in, Bit)
+	for _, p := range plans {
+		dst, _ := aligned(p.dst)
+		src, _ := aligned(p.src)
+		clear(src)
+		const parts = 3
+		scratch, _ := aligned(p.p.Scratch(parts))
+		serial := func() {
 			for st := range p.p.Stages() {
-				var wg sync.WaitGroup
 				for i := range parts {
-					wg.Go(func() { p.p.Run(st, i, parts, dst, src, scratch) })
+					p.p.Run(st, i, parts, dst, src, scratch)
 				}
-				wg.Wait()
-			}
-			if !bytes.Equal(dst, want) {
-				t.Errorf("%s %s: concurrent parts differ from serial ones", name, p.name)
 			}
 		}
-		gate, _ := NewGate(s, SelOr, in)
-		count, _ := NewCount(s, in, true)
-		a, _ := aligned(in.Bytes(Bit))
-		sel, n := make([]byte, 2), make([]int32, count.Len())
-		if got := testing.AllocsPerRun(3, func() {
-			gate.Run(0, 0, 1, a, a, a, sel)
-			count.Run(0, 0, 1, n, a)
-		}); got != 0 {
-			t.Errorf("%s gate and count: %v allocations a run", name, got)
+		if n := testing.AllocsPerRun(3, serial); n != 0 {
+			t.Errorf("%s: %v allocations a run", p.name, n)
 		}
+		want := bytes.Clone(dst)
+		for st := range p.p.Stages() {
+			var wg sync.WaitGroup
+			for i := range parts {
+				wg.Go(func() { p.p.Run(st, i, parts, dst, src, scratch) })
+			}
+			wg.Wait()
+		}
+		if !bytes.Equal(dst, want) {
+			t.Errorf("%s: concurrent parts differ from serial ones", p.name)
+		}
+	}
+	gate, _ := NewGate(s, SelOr, in)
+	count, _ := NewCount(s, in, true)
+	a, _ := aligned(in.Bytes(Bit))
+	sel, n := make([]byte, 2), make([]int32, count.Len())
+	if got := testing.AllocsPerRun(3, func() {
+		gate.Run(0, 0, 1, a, a, a, sel)
+		count.Run(0, 0, 1, n, a)
+	}); got != 0 {
+		t.Errorf("gate and count: %v allocations a run", got)
 	}
 }

@@ -3,7 +3,7 @@ package kernels
 // genericTable lists the kernels in plain Go. They are complete: every other kernel replaces one of these.
 func genericTable() []kernel {
 	return []kernel{
-		{"bit_le", Generic, func(s *Set) {
+		{"bit", Generic, func(s *Set) {
 			for m := range 2 {
 				s.packBit[m] = packBitGeneric(m)
 				s.bitLE[m] = bitLEGeneric(m)
@@ -18,8 +18,10 @@ func genericTable() []kernel {
 			s.sums[I16] = [2]sumsFunc{sumsGeneric[int16, int16], sumsGeneric[int16, int32]}
 			s.sums[I32] = [2]sumsFunc{sumsGeneric[int32, int16], sumsGeneric[int32, int32]}
 		}},
-		{"acc_le", Generic, func(s *Set) { s.accLE = [2]accLEFunc{accLEGeneric[int16], accLEGeneric[int32]} }},
-		{"acc_int", Generic, func(s *Set) { s.accInt = [2]accIntFunc{accIntGeneric[int16], accIntGeneric[int32]} }},
+		{"acc", Generic, func(s *Set) {
+			s.accLE = [2]accLEFunc{accLEGeneric[int16], accLEGeneric[int32]}
+			s.accInt = [2]accIntFunc{accIntGeneric[int16], accIntGeneric[int32]}
+		}},
 		{"threshold", Generic, func(s *Set) {
 			s.threshold = [2]thresholdFunc{thresholdGeneric[int16], thresholdGeneric[int32]}
 		}},

@@ -22,6 +22,9 @@ type walk struct {
 	rowsOf                        int // stored rows of an output frame
 }
 
+// maxMask limits the mask of a frame, in bytes; a larger frame is copied row by row and needs none.
+const maxMask = 1 << 22
+
 // class is one phase of the output: its extents, and for direct walks its mask.
 type class struct {
 	rt, rh, rw int
@@ -46,7 +49,7 @@ func newWalk(in, out Geom, maxTile, units int) *walk {
 	w.rowsOf = hs
 	flat := (ts-1)*f + (hs-1)*p + ws
 	frame := (hs-1)*p + ws
-	w.direct = p == w.op && f == w.of
+	w.direct = p == w.op && f == w.of && f <= maxMask
 	w.spans, w.spanLen = 1, flat
 	if !w.direct {
 		const never = int(^uint(0) >> 1)

@@ -1,0 +1,310 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The command line is that of the standard flag package, with what it lacks: one
+// set of flags a command, arguments and flags in any order, help with examples.
+// Packages that offer all this at once, such as kong, call methods by their
+// names through reflection. The linker must then keep every exported method of
+// every type, used or not, and this program has to stay tiny.
+
+// runner is a command with its flags and arguments set.
+type runner interface{ Run(*env) error }
+
+// command is a command of the program.
+type command struct {
+	name, about string
+	help        string // explanation and examples; lines that begin with a space are printed as they are
+	declare     func(*flags) runner
+}
+
+// flags are the flags and arguments that a command declares. In the text of a
+// flag, what stands for its value is between backquotes.
+type flags struct {
+	*flag.FlagSet
+	model *string   // the first argument, which must be there; nil when the command takes none
+	clips *[]string // all others; nil when the command takes none
+}
+
+// helpText is the command that prints a text.
+type helpText string
+
+func (h helpText) Run(e *env) error {
+	fmt.Fprint(e.stdout, string(h))
+	return nil
+}
+
+// parse reads the command line. All its errors are of bad usage.
+func parse(args []string) (cmd runner, timeout time.Duration, err error) {
+	c, args, named := choose(args)
+	f := &flags{FlagSet: flag.NewFlagSet(c.name, flag.ContinueOnError)}
+	f.DurationVar(&timeout, "timeout", 0, "Give up after this `DURATION`, as in 30s (exit code 124).")
+	flagsOfAll := listFlags(f)
+	cmd = c.declare(f)
+	rest, err := f.read(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp) && !named && len(rest) == 0:
+		return helpText(wrap(description, 0) + listCommands() + flagsOfAll + "\n\"billrun COMMAND --help\" says more about a command.\n"), 0, nil
+	case errors.Is(err, flag.ErrHelp):
+		return helpText(f.usage() + c.about + "\n\n" + wrap(c.help, 0) + listFlags(f)), 0, nil
+	case err == nil && !named && len(rest) > 0:
+		err = isCommand(rest[0])
+	}
+	if err == nil {
+		err = f.take(rest)
+	}
+	if err == nil && timeout < 0 {
+		err = fmt.Errorf("--timeout %v is negative", timeout)
+	}
+	if err != nil {
+		return nil, 0, usagef("%v (billrun %s --help shows the usage)", err, c.name)
+	}
+	return cmd, timeout, nil
+}
+
+// choose finds the command, before which only flags of all commands may stand,
+// and takes its name out of the arguments. Without one it is the first, run.
+func choose(args []string) (c *command, rest []string, named bool) {
+	for i := 0; i < len(args); i++ {
+		switch arg := args[i]; {
+		case arg == "--timeout":
+			i++
+		case strings.HasPrefix(arg, "--timeout=") || arg == "-h" || arg == "--help":
+		default:
+			for k := range commands {
+				if commands[k].name == arg {
+					return &commands[k], slices.Delete(slices.Clone(args), i, i+1), true
+				}
+			}
+			return &commands[0], args, false
+		}
+	}
+	return &commands[0], args, false
+}
+
+// isCommand reports a model, given without a command, that seems to be a
+// misspelt command: it is no file and has neither a folder nor an extension.
+func isCommand(model string) error {
+	if _, err := os.Stat(model); err == nil || strings.ContainsAny(model, `./\`) {
+		return nil
+	}
+	var names []string
+	for _, c := range commands {
+		names = append(names, c.name)
+	}
+	return fmt.Errorf("%q is neither a command nor a file%s", model, suggest(model, "billrun ", names))
+}
+
+// read sets the flags among args and returns the others, which are all that
+// follow a "--". A value that looks like a flag is given after "=".
+func (f *flags) read(args []string) (rest []string, err error) {
+	for len(args) > 0 {
+		arg := args[0]
+		args = args[1:]
+		switch {
+		case arg == "--":
+			return append(rest, args...), nil
+		case arg == "-h" || arg == "--help":
+			return rest, flag.ErrHelp
+		case len(arg) < 2 || arg[0] != '-':
+			rest = append(rest, arg)
+			continue
+		}
+		name, value, given := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
+		fl := f.Lookup(name)
+		if fl == nil {
+			var names []string
+			f.VisitAll(func(fl *flag.Flag) { names = append(names, fl.Name) })
+			return rest, fmt.Errorf("unknown flag %s%s", arg, suggest(strings.TrimLeft(name, "-"), "--", names))
+		}
+		placeholder, _ := flag.UnquoteUsage(fl)
+		switch isSwitch := placeholder == ""; {
+		case given:
+		case isSwitch:
+			value = "true"
+		case len(args) == 0 || looksLikeFlag(args[0]):
+			return rest, fmt.Errorf("--%s: the value is missing, expected --%s %s", name, name, placeholder)
+		default:
+			value, args = args[0], args[1:]
+		}
+		if err := f.Set(name, value); err != nil {
+			return rest, fmt.Errorf("--%s %q: %s", name, value, expected(fl.Value, err))
+		}
+	}
+	return rest, nil
+}
+
+// looksLikeFlag tells flags from "-" and from negative numbers.
+func looksLikeFlag(arg string) bool {
+	return len(arg) > 1 && arg[0] == '-' && !strings.ContainsRune("0123456789.", rune(arg[1]))
+}
+
+// expected says what a flag takes, where the flag package's error does not.
+func expected(v flag.Value, err error) string {
+	if v, ok := v.(flag.Getter); ok {
+		switch v.Get().(type) {
+		case bool:
+			return "expected true or false"
+		case int:
+			return "expected a whole number"
+		case float64:
+			return "expected a number"
+		case time.Duration:
+			return "expected a duration, as in 1m30s or 200ms"
+		}
+	}
+	return err.Error()
+}
+
+// take sets the arguments.
+func (f *flags) take(args []string) error {
+	if f.model != nil {
+		if len(args) == 0 {
+			return errors.New("no model is given")
+		}
+		*f.model, args = args[0], args[1:]
+	}
+	if f.clips != nil {
+		*f.clips, args = args, nil
+	}
+	if len(args) > 0 {
+		return fmt.Errorf("unexpected argument %q", args[0])
+	}
+	return nil
+}
+
+// oneOf declares a flag that is one of several words, the first by default.
+func (f *flags) oneOf(p *string, name, usage string, words ...string) {
+	*p = words[0]
+	f.Func(name, usage, func(s string) error {
+		if !slices.Contains(words, s) {
+			return errors.New("expected one of " + strings.Join(words, ", "))
+		}
+		*p = s
+		return nil
+	})
+}
+
+// floats declares a flag of one or several numbers.
+func (f *flags) floats(p *[]float32, name, usage string) {
+	f.Func(name, usage, func(s string) error {
+		for word := range strings.SplitSeq(s, ",") {
+			v, err := strconv.ParseFloat(word, 32)
+			if err != nil {
+				return fmt.Errorf("%q is not a number, expected numbers with commas between them", word)
+			}
+			*p = append(*p, float32(v))
+		}
+		return nil
+	})
+}
+
+// usage is the first lines of a command's help.
+func (f *flags) usage() string {
+	s := "Usage: billrun " + f.Name()
+	if f.model != nil {
+		s += " MODEL"
+	}
+	if f.clips != nil {
+		s += " [CLIP...]"
+	}
+	return s + " [flags]\n\n"
+}
+
+// helpWidth is the columns of the help.
+const helpWidth = 96
+
+// listFlags describes the flags declared so far.
+func listFlags(f *flags) string {
+	var b strings.Builder
+	b.WriteString("\nFlags:\n  -h, --help            Show this help.\n")
+	f.VisitAll(func(fl *flag.Flag) {
+		value, usage := flag.UnquoteUsage(fl)
+		fmt.Fprintf(&b, "  %-20s  %s", strings.TrimSpace("--"+fl.Name+" "+value), wrap(usage, 24))
+	})
+	return b.String()
+}
+
+func listCommands() string {
+	var b strings.Builder
+	b.WriteString("\nCommands:\n")
+	for _, c := range commands {
+		fmt.Fprintf(&b, "  %-8s  %s\n", c.name, c.about)
+	}
+	return b.String()
+}
+
+// wrap breaks the lines of a text, except those that begin with a space. All
+// lines that it adds are indented.
+func wrap(text string, indent int) string {
+	var b strings.Builder
+	for line := range strings.SplitSeq(text, "\n") {
+		if strings.HasPrefix(line, " ") {
+			b.WriteString(line + "\n")
+			continue
+		}
+		column := indent
+		for i, word := range strings.Fields(line) {
+			switch {
+			case i > 0 && column+1+len(word) > helpWidth:
+				b.WriteString("\n" + strings.Repeat(" ", indent))
+				column = indent
+			case i > 0:
+				b.WriteByte(' ')
+				column++
+			}
+			b.WriteString(word)
+			column += len(word)
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// suggest names the word that was most likely meant, after a prefix, and
+// nothing when none is near: a beginning of it, or two letters wrong.
+func suggest(given, prefix string, words []string) string {
+	best, least := "", min(3, len(given))
+	for _, w := range words {
+		d := editDistance(given, w)
+		if strings.HasPrefix(w, given) && given != "" {
+			d = min(d, 1)
+		}
+		if d < least {
+			best, least = w, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(", did you mean %q?", prefix+best)
+}
+
+// editDistance is the number of letters to insert, delete or replace.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,181 @@
+package runtime
+
+import "math"
+
+var _ = register(&opcode{
+	code: OpQuantLSTMCell,
+	name: "quant_lstm_cell",
+	doc: "A quantized LSTM, f32 or f64; gates in the order i f c o, Q a quantizer as quant's. A step: i = Q6(sigmoid(Q2(Wii x + Whi h + bi))); " +
+		"f = Q7(sigmoid(Q3(Wif x + Whf h + bf))), or Q6(1) - i with cifg; g = Q8(tanh(Q4(Wic x + Whc h + bc))); o = Q9(sigmoid(Q5(Wio x + Who h + bo))); " +
+		"c = Q1(Q1(f*c) + Q1(i*g)); h = Q0(o * Q10(tanh(c))). x [S,B,I], y [S,B,H], or with batch_first [B,S,...]; h0 and c0 broadcast to [B,H], which y_h and y_c are. " +
+		"Constants: input weights [H,I] and recurrent weights [H,H] of the four gates, biases that broadcast to [H], then scale, zero and bits of quantizers 0 to 10, one number " +
+		"each. Integers: batch_first, reverse, cifg, then signed, narrow, rounding of every quantizer; " + roundingDoc + ".",
+	in:     "x h0 c0",
+	out:    "y? y_h? y_c?",
+	consts: "w_ii w_if w_ic w_io w_hi w_hf w_hc w_ho b_i b_f b_c b_o q...",
+	prepare: func(p *prep) step {
+		if p.in(0).elem == F64 {
+			return prepareQuantLSTM[float64](p)
+		}
+		return prepareQuantLSTM[float32](p)
+	},
+})
+
+const quantizers = 11
+
+type quantLSTM[T float] struct {
+	x, h0, c0, y, yh, yc         *operand
+	steps, batch, inputs, hidden int
+	batchFirst, reverse, coupled bool
+	atH, atC                     []int // strides of h0 and c0 in [B,H]
+	w, r                         [4][]T
+	b                            [4][]T
+	q                            [quantizers]gridOf
+}
+
+// gridOf is a quantizer with its parameters.
+type gridOf struct {
+	quantizer
+	scale, zero, bits float64
+}
+
+func (g *gridOf) of(x float64) float64 { return g.grid(x, g.scale, g.zero, g.bits) }
+
+func prepareQuantLSTM[T float](p *prep) step {
+	x := p.dense(p.in(0), F32, F64)
+	if x.rank() != 3 {
+		p.fail("%s, expected three axes", x)
+	}
+	v := p.ints(3 + 3*quantizers)
+	flag := func(i int) bool { return p.between("flag", v[i], 0, 1) == 1 }
+	l := &quantLSTM[T]{x: x, y: p.optOut(0), yh: p.optOut(1), yc: p.optOut(2), batchFirst: flag(0), reverse: flag(1), coupled: flag(2)}
+	l.steps, l.batch, l.inputs = x.shape[0], x.shape[1], x.shape[2]
+	if l.batchFirst {
+		l.steps, l.batch = l.batch, l.steps
+	}
+	k := p.konst(4, x.elem)
+	if len(k.Shape) != 2 || k.Shape[0] != k.Shape[1] {
+		p.fail("constant w_hi has shape %s, expected [H,H]", shapeString(k.Shape))
+	}
+	l.hidden = k.Shape[0]
+	state := []int{l.batch, l.hidden}
+	for g := range 4 {
+		l.w[g] = as[T](p.konstMatrix(g, l.hidden, l.inputs, x.elem).dense())
+		l.r[g] = as[T](p.konstMatrix(4+g, l.hidden, l.hidden, x.elem).dense())
+		b := p.konst(8+g, x.elem)
+		s, ok := broadcast(b.Shape, []int{l.hidden})
+		if !ok {
+			p.fail("constant %s has shape %s, expected one that broadcasts to [%d]", operandName(p.op.consts, 8+g), shapeString(b.Shape), l.hidden)
+		}
+		values := as[T](b.dense())
+		for j := range l.hidden {
+			l.b[g] = append(l.b[g], values[j*s[0]])
+		}
+	}
+	if len(p.instr.Const) != 12+3*quantizers {
+		p.fail("%d constants, expected %d", len(p.instr.Const), 12+3*quantizers)
+	}
+	number := func(i int) float64 {
+		c := p.konst(i, F32, F64, U8, I8, U16, I16, U32, I32, U64, I64)
+		if product(c.Shape) != 1 {
+			p.fail("constant %d has shape %s, expected one number", i, shapeString(c.Shape))
+		}
+		return floatAt(&operand{elem: c.Elem, n: 1, fixed: c.dense()}, nil, 0)
+	}
+	for i := range l.q {
+		q := quantizer{x.elem == F32, flag(3 + 3*i), flag(4 + 3*i), p.between("rounding", v[5+3*i], 0, roundingCount-1)}
+		l.q[i] = gridOf{q, number(12 + 3*i), number(13 + 3*i), number(14 + 3*i)}
+	}
+	initial := func(i int) (*operand, []int) {
+		o := p.dense(p.in(i), x.elem)
+		s, ok := broadcast(o.shape, state)
+		if !ok {
+			p.fail("%s does not broadcast to %s", o, shapeString(state))
+		}
+		return o, s
+	}
+	l.h0, l.atH = initial(1)
+	l.c0, l.atC = initial(2)
+	for _, o := range []*operand{l.yh, l.yc} {
+		if o != nil {
+			p.shaped(p.dense(o, x.elem), state...)
+		}
+	}
+	if l.y != nil {
+		if l.batchFirst {
+			p.shaped(p.dense(l.y, x.elem), l.batch, l.steps, l.hidden)
+		} else {
+			p.shaped(p.dense(l.y, x.elem), l.steps, l.batch, l.hidden)
+		}
+	}
+	if l.batch*l.hidden == 0 {
+		return step{}
+	}
+	mem := area{p: p}
+	slot := roundUp(3*l.hidden*sizeOf[T](), align)
+	at := mem.take(l.batch, slot)
+	s := ranged(l.batch, mulSat(l.steps, 4*l.hidden, l.inputs+l.hidden+16), func(m *memory, lo, hi int) {
+		for b := lo; b < hi; b++ {
+			l.sequence(m, b, as[T](m.scratch[at+b*slot:])[:3*l.hidden])
+		}
+	})
+	s.scratch = mem.scratch
+	return s
+}
+
+// sequence runs sequence b with room for three vectors.
+func (l *quantLSTM[T]) sequence(m *memory, b int, state []T) {
+	n := l.hidden
+	h, c, next := state[:n], state[n:2*n], state[2*n:]
+	for j := range n {
+		h[j] = view[T](l.h0, m)[b*l.atH[0]+j*l.atH[1]]
+		c[j] = view[T](l.c0, m)[b*l.atC[0]+j*l.atC[1]]
+	}
+	for i := range l.steps {
+		t := i
+		if l.reverse {
+			t = l.steps - 1 - i
+		}
+		row := t*l.batch + b
+		if l.batchFirst {
+			row = b*l.steps + t
+		}
+		x := view[T](l.x, m)[row*l.inputs:][:l.inputs]
+		for j := range n {
+			gate := func(g, acc int) float64 {
+				z := dot(l.w[g][j*l.inputs:], x) + dot(l.r[g][j*n:], h)
+				return l.q[acc].of(float64(z + l.b[g][j]))
+			}
+			input := T(l.q[6].of(float64(T(sigmoid(gate(0, 2))))))
+			forget := T(l.q[6].of(1)) - input
+			if !l.coupled {
+				forget = T(l.q[7].of(float64(T(sigmoid(gate(1, 3))))))
+			}
+			g := T(l.q[8].of(float64(T(math.Tanh(gate(2, 4))))))
+			output := T(l.q[9].of(float64(T(sigmoid(gate(3, 5))))))
+			kept, added := T(l.q[1].of(float64(T(forget*c[j])))), T(l.q[1].of(float64(T(input*g))))
+			c[j] = T(l.q[1].of(float64(kept + added)))
+			next[j] = T(l.q[0].of(float64(T(output * T(l.q[10].of(float64(T(math.Tanh(float64(c[j]))))))))))
+		}
+		copy(h, next)
+		if l.y != nil {
+			copy(view[T](l.y, m)[row*n:], h)
+		}
+	}
+	if l.yh != nil {
+		copy(view[T](l.yh, m)[b*n:], h)
+	}
+	if l.yc != nil {
+		copy(view[T](l.yc, m)[b*n:], c)
+	}
+}
+
+// dot sums in order from 0; v says how many.
+func dot[T float](w, v []T) T {
+	var s T
+	w = w[:len(v)]
+	for i, x := range v {
+		s += T(w[i] * x)
+	}
+	return s
+}
