@@ -53,8 +53,9 @@ type ChannelProof struct {
 
 	// For class Ideal, in units of z: the distance of the real tie point from
 	// the nearest integer, and a bound of the rounding error of the source's
-	// own float32 sum. Where Bound > Margin the source may round to the other
-	// side of the tie.
+	// own float32 expression; in units of the expression's value where that is
+	// the same for every z. Where Bound > Margin the source may round to the
+	// other side of the tie.
 	Margin, Bound float64
 }
 

@@ -526,40 +526,28 @@ func (ch *chain) realBit(v *big.Float) bool {
 	return d.Sign() > 0 || d.Sign() == 0 && !strict
 }
 
-// margin records, in units of z, how far the tie is from the nearest value and
-// the bound of the source's rounding error. lo and hi are the neighbours of the
-// tie, or the ends of the range where the bit is constant.
+// margin records how far the tie is from the nearest value and the bound of the
+// source's rounding error there. lo and hi are the neighbours of the tie, or the
+// ends of the range where the bit is constant.
 func (ch *chain) margin(c int, p *ChannelProof, lo, hi int64) {
 	at, _ := ch.tie()
 	a, b := ch.realValue(c, lo), ch.realValue(c, hi)
-	slope := real(0).Sub(b, a)
+	slope := 1.0
+	if lo != hi {
+		s := real(0).Sub(b, a)
+		slope, _ = s.Quo(s, real(float64(hi-lo))).Float64()
+	}
+	if slope == 0 {
+		slope = 1
+	}
 	p.Margin, p.Bound = math.Inf(1), 0
-	if slope.Sign() == 0 || lo == hi {
-		return
+	for _, z := range []int64{lo, hi} {
+		d, _ := real(0).Sub(ch.realValue(c, z), at).Float64()
+		margin, bound := math.Abs(d/slope), ch.roundingBound(c, z)/math.Abs(slope)
+		if margin-bound < p.Margin-p.Bound {
+			p.Margin, p.Bound = margin, bound
+		}
 	}
-	slope.Quo(slope, real(float64(hi-lo)))
-	near := math.Inf(1)
-	for _, v := range []*big.Float{a, b} {
-		d := real(0).Sub(v, at)
-		x, _ := d.Quo(d, slope).Float64()
-		near = math.Min(near, math.Abs(x))
-	}
-	p.Margin = near
-	p.Bound = ch.roundingBound(p, math.Max(math.Abs(float64(lo)), math.Abs(float64(hi))))
-}
-
-// roundingBound bounds, in units of z, the error of a float32 evaluation of the
-// chain in any order of the sum: with u = 2^-24, a sum of k rounded terms of
-// magnitude at most m in all is off by (k+1)*u*m, and every further operation
-// adds u relative to the tie point's magnitude.
-func (ch *chain) roundingBound(p *ChannelProof, tie float64) float64 {
-	const u = 1.0 / (1 << 24)
-	terms := 1.0
-	if d := ir.Def(ch.z); d.Is("bconv") || d.Is("iconv") || d.Is("ilinear") {
-		terms = float64(d.In(1).Elems() / d.In(1).Shape[0])
-	}
-	m := math.Max(math.Abs(float64(p.Lo)), math.Abs(float64(p.Hi)))
-	return (terms+1)*u*m + float64(len(ch.ops)+2)*u*math.Abs(tie)*2
 }
 
 // liftPool: a threshold behind a max pool is the pool of thresholds, since

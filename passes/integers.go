@@ -230,10 +230,8 @@ func sinkPool(rw *rewriter, n *ir.Node) []*ir.Value {
 	if n.Op.Name != "max_pool" || len(n.Results) != 1 {
 		return nil
 	}
-	for i, p := range n.Ints("pad") {
-		if k := n.Ints("kernel"); p >= k[i%len(k)] {
-			return nil
-		}
+	if !poolsElements(n) {
+		return nil
 	}
 	if m := ir.Def(n.Args[0]); m.Is("mul") { // scaled by a positive number
 		for i := range 2 {
@@ -249,6 +247,24 @@ func sinkPool(rw *rewriter, n *ir.Node) []*ir.Value {
 		return nil
 	}
 	return []*ir.Value{rw.Op("to_float", nil, rw.Op("max_pool", n.Attrs, z))}
+}
+
+// poolsElements reports whether every window of a pool covers an element.
+func poolsElements(n *ir.Node) bool {
+	for a, k := range n.Ints("kernel") {
+		in, stride, dil, pad := n.In(0).Shape[2+a], attrAt(n, "stride", a, 1), attrAt(n, "dilation", a, 1), attrAt(n, "pad", a, 0)
+		for o := range n.Result().Type.Shape[2+a] {
+			covered := false
+			for t := range k {
+				p := o*stride + t*dil - pad
+				covered = covered || p >= 0 && p < in
+			}
+			if !covered {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // sinkMean: the mean of integers is their count over their number; the sum is

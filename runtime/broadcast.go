@@ -49,7 +49,7 @@ type run struct {
 }
 
 // step is a step that calls f for every piece.
-func (w *walker) step(cost int, f func(m *memory, r *run)) step {
+func (w *walker) step(cost int, f func(m *memory, r run)) step {
 	return ranged(w.pieces, mulSat(min(w.n, maxRun), cost), func(m *memory, lo, hi int) {
 		var r run
 		for p := lo; p < hi; p++ {
@@ -65,7 +65,7 @@ func (w *walker) step(cost int, f func(m *memory, r *run)) step {
 					r.at[k] += i * s[a]
 				}
 			}
-			f(m, &r)
+			f(m, r)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"encoding/binary"
+	"math"
 	"math/rand/v2"
 	"testing"
 )
@@ -101,6 +102,60 @@ func opSamples() []*builder {
 	add(OpAffine, F32, []int{2, 3}, []*tensor{r(I32, 2, 3)}, []int{1}, []*tensor{r(F64, 3), r(F64, 1), r(F64, 3)})
 	add(OpILinear, I32, []int{2, 3}, []*tensor{r(Bit, 2, 5)}, nil, []*tensor{r(SBit, 3, 5)})
 	add(OpLSTM, F32, []int{3, 2, 2, 4}, []*tensor{r(F32, 3, 2, 5), r(F32, 2, 16, 5), r(F32, 2, 16, 4), r(F32, 2, 32)}, []int{2, 0, 0}, []float64{0})
+	for _, e := range []Elem{F32, I16} {
+		for _, op := range []Opcode{OpAdd, OpDiv, OpMax, OpPow, OpPRelu} {
+			add(op, e, []int{2, 3, 4}, []*tensor{r(e, 2, 1, 4), r(e, 3, 1)}, nil)
+		}
+		add(OpWhere, e, []int{2, 3}, []*tensor{r(Bool, 3), r(e, 2, 3), r(e, 2, 1)}, nil)
+		add(OpGreater, Bool, []int{2, 3}, []*tensor{r(e, 2, 3), r(e, 1, 3)}, nil)
+		add(OpClip, e, []int{7}, []*tensor{r(e, 7), r(e), r(e, 1)}, nil)
+		add(OpReduceMax, e, []int{2, 4}, []*tensor{r(e, 2, 3, 4)}, []int{1})
+		add(OpReduceSum, e, []int{1, 3, 1}, []*tensor{r(e, 2, 3, 4)}, []int{0, 2})
+		add(OpArgMax, I64, []int{2, 4}, []*tensor{r(e, 2, 3, 4)}, []int{1, 0})
+		add(OpMaxPool, e, []int{1, 2, 3, 2}, []*tensor{r(e, 1, 2, 5, 4)}, []int{2, 3, 2, 2, 1, 1, 0, 0, 1, 1})
+		add(OpPad, e, []int{5, 6}, []*tensor{r(e, 3, 4), r(e)}, []int{1, -1, 0})
+		add(OpPad, e, []int{9, 6}, []*tensor{r(e, 3, 4)}, []int{4, 1, 1})
+		add(OpTile, e, []int{4, 3}, []*tensor{r(e, 2, 3)}, nil)
+		add(OpExpand, e, []int{2, 3, 4}, []*tensor{r(e, 3, 1)}, nil)
+		add(OpGatherElements, e, []int{2, 2}, []*tensor{r(e, 2, 3), newTensor(I32, 2, 2)}, []int{1})
+	}
+	add(OpCast, U8, []int{9}, []*tensor{r(F32, 9)}, nil)
+	add(OpRecode, SBit, []int{9}, []*tensor{r(Bit, 9)}, nil)
+	add(OpJoin, Tern, []int{9}, []*tensor{r(Bit, 9), r(Bit, 9)}, nil)
+	add(OpStep, SBit, []int{9}, []*tensor{r(F32, 9)}, []int{1, 0})
+	add(OpRound, F32, []int{9}, []*tensor{r(F32, 9)}, []int{16})
+	add(OpRelu, F32, []int{9}, []*tensor{r(F32, 9)}, nil)
+	add(OpTanh, F32, []int{9}, []*tensor{r(F32, 9)}, nil)
+	add(OpElu, F64, []int{9}, []*tensor{r(F64, 9)}, nil, []float64{0.5})
+	add(OpSoftmax, F32, []int{2, 5}, []*tensor{r(F32, 2, 5)}, []int{1})
+	add(OpBatchNorm, F32, []int{2, 3, 4}, []*tensor{r(F32, 2, 3, 4), r(F32, 3), r(F32, 3), r(F32, 3), r(F32, 3)}, nil, []float64{1e-5})
+	add(OpConv, F32, []int{1, 4, 3, 4, 5}, []*tensor{r(F32, 1, 2, 3, 4, 5), r(F32, 4, 1, 3, 3, 3), r(F32, 4)}, []int{2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1})
+	add(OpDenseConv, I16, []int{2, 4, 3}, []*tensor{r(U8, 2, 3, 6), r(Tern, 4, 3, 2)}, []int{1, 2, 0, 1, 1})
+	add(OpAveragePool, F32, []int{1, 2, 3, 2}, []*tensor{r(F32, 1, 2, 5, 4)}, []int{2, 3, 2, 2, 1, 1, 0, 0, 1, 1, 1})
+	add(OpMatMul, F32, []int{2, 3, 4}, []*tensor{r(F32, 2, 3, 5), r(F32, 5, 4)}, nil)
+	add(OpMatMul, I32, []int{2, 3}, []*tensor{r(I32, 2, 3, 5), r(I32, 5)}, nil)
+	add(OpGRU, F32, []int{3, 1, 2, 4}, []*tensor{r(F32, 3, 2, 5), r(F32, 1, 12, 5), r(F32, 1, 12, 4)}, []int{1, 0, 0}, []float64{0})
+	add(OpRNN, F32, []int{3, 1, 2, 4}, []*tensor{r(F32, 3, 2, 5), r(F32, 1, 4, 5), r(F32, 1, 4, 4)}, []int{0, 0, 5}, []float64{0, 1, 2})
+	add(OpQuant, F32, []int{2, 3}, []*tensor{r(F32, 2, 3), r(F32, 3), r(F32), r(F32)}, []int{1, 0, 0})
+	add(OpTruncQuant, F32, []int{2, 3}, []*tensor{r(F32, 2, 3), r(F32, 3), r(F32), r(F32), r(F32), r(F32)}, []int{1, 0, 2})
+	add(OpBipolarQuant, F32, []int{2, 3}, []*tensor{r(F32, 2, 3), r(F32)}, nil)
+	add(OpQuantizeLinear, U8, []int{2, 3}, []*tensor{r(F32, 2, 3), r(F32, 3), r(U8, 3)}, nil)
+	add(OpDequantizeLinear, F32, []int{2, 3}, []*tensor{r(I8, 2, 3), r(F32, 3), r(I8, 3)}, nil)
+	add(OpRequantize, I8, []int{2, 3}, []*tensor{r(I32, 2, 3), r(F32, 3), r(I8)}, nil)
+	quantLSTM := []*tensor{}
+	for range 4 {
+		quantLSTM = append(quantLSTM, r(F32, 2, 5))
+	}
+	for range 4 {
+		quantLSTM = append(quantLSTM, r(F32, 2, 2))
+	}
+	for range 4 {
+		quantLSTM = append(quantLSTM, r(F32, 2))
+	}
+	for range 3 * quantizers {
+		quantLSTM = append(quantLSTM, r(F32))
+	}
+	add(OpQuantLSTMCell, F32, []int{3, 1, 2}, []*tensor{r(F32, 3, 1, 5), r(F32, 1, 2), r(F32, 2)}, make([]int, 3+3*quantizers), quantLSTM)
 	add(OpBitXor, SBit, []int{2, 3}, []*tensor{r(SBit, 2, 3), r(SBit, 3)}, nil)
 	for _, op := range []Opcode{OpBitMaxPool, OpBitMinPool} {
 		b := &builder{}
@@ -121,9 +176,51 @@ func opSamples() []*builder {
 	return append(list, b)
 }
 
+// TestSamples runs the samples, which together with smallNet's use every opcode,
+// and checks that none allocates.
 func TestSamples(t *testing.T) {
-	for _, b := range opSamples() {
+	used := map[Opcode]bool{OpLogSoftmax: true, OpIdentity: true} // as their neighbours
+	for _, b := range append(opSamples(), smallNet()) {
+		for _, in := range b.img.Code {
+			used[in.Op] = true
+		}
+		b.dividend()
 		b.run(t)
+		prog, err := LoadBytes(encode(t, &b.img))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := prog.NewSession(Options{Threads: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var in [][]byte
+		for _, x := range b.inputs {
+			in = append(in, x.bytes())
+		}
+		if n := testing.AllocsPerRun(5, func() {
+			if err := s.Run(in, nil); err != nil {
+				t.Fatal(err)
+			}
+		}); n != 0 {
+			t.Errorf("%s: %v allocations per run, expected 0", b.img.Code[0].Op, n)
+		}
+		s.Close()
+	}
+	for _, o := range Opcodes() {
+		family := o.Name == "and" || o.Name == "or" || o.Name == "xor" || o.Name == "not" || len(o.In) == 1 || len(o.In) == 3
+		if !used[o.Code] && !family {
+			t.Errorf("no sample uses %s", o.Name)
+		}
+	}
+}
+
+// dividend keeps the samples' integer divisors and exponents from 0 and below.
+func (b *builder) dividend() {
+	if op := b.img.Code[0].Op; op == OpDiv || op == OpPow {
+		for i := range b.inputs[1].v {
+			b.inputs[1].v[i] = 1 + math.Abs(b.inputs[1].v[i])
+		}
 	}
 }
 

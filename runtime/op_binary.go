@@ -97,15 +97,15 @@ func (o *pairwise) prepare(p *prep) step {
 	w := p.broadcasting(y, a, b)
 	switch y.elem {
 	case F32:
-		return w.step(1, func(m *memory, r *run) {
+		return w.step(1, func(m *memory, r run) {
 			walkPair(m, w, r, view[float32](y, m), view[float32](a, m), view[float32](b, m), o.f32)
 		})
 	case F64:
-		return w.step(1, func(m *memory, r *run) {
+		return w.step(1, func(m *memory, r run) {
 			walkPair(m, w, r, view[float64](y, m), view[float64](a, m), view[float64](b, m), o.f64)
 		})
 	}
-	return w.step(4, func(m *memory, r *run) {
+	return w.step(4, func(m *memory, r run) {
 		av, bv := tmp[int64](m, 0), tmp[int64](m, 1)
 		for i := 0; i < r.n; i += chunk {
 			n := min(chunk, r.n-i)
@@ -126,7 +126,7 @@ func (o *pairwise) prepare(p *prep) step {
 }
 
 // walkPair computes one piece of native elements.
-func walkPair[T, R Number](m *memory, w *walker, r *run, dst []R, a, b []T, f func(dst []R, a, b []T)) {
+func walkPair[T, R Number](m *memory, w *walker, r run, dst []R, a, b []T, f func(dst []R, a, b []T)) {
 	for i := 0; i < r.n; i += chunk {
 		n := min(chunk, r.n-i)
 		f(dst[r.first+i:r.first+i+n],
@@ -151,7 +151,7 @@ var _ = register(&opcode{
 		}
 		w := p.broadcasting(y, a, b)
 		if a.elem.isInt() && b.elem.isInt() {
-			return w.step(16, func(m *memory, r *run) {
+			return w.step(16, func(m *memory, r run) {
 				var av, bv [chunk]int64
 				for i := 0; i < r.n; i += chunk {
 					n := min(chunk, r.n-i)
@@ -167,7 +167,7 @@ var _ = register(&opcode{
 				}
 			})
 		}
-		return w.step(32, func(m *memory, r *run) {
+		return w.step(32, func(m *memory, r run) {
 			var av, bv [chunk]float64
 			for i := 0; i < r.n; i += chunk {
 				n := min(chunk, r.n-i)

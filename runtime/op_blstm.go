@@ -28,7 +28,7 @@ var _ = register(&opcode{
 				l.flip[i] = c.Data[i/8]>>(i%8)&1 == 1
 			}
 		}
-		l.sign0 = int8(p.between("sign0", p.ints(1)[0], -1, 1))
+		l.sign0 = int32(p.between("sign0", p.ints(1)[0], -1, 1))
 		state := func(o *operand, e Elem) *operand {
 			if o != nil && p.dense(o, e).n != l.batch*h {
 				p.fail("%s, expected %d elements", o, l.batch*h)
@@ -43,7 +43,7 @@ var _ = register(&opcode{
 		mem := area{p: p}
 		l.zAt = mem.take(l.batch*l.steps, 16*h)
 		l.xAt = mem.take(l.batch*l.steps, 16*l.wi.words)
-		l.stateAt = mem.take(l.batch, roundUp(16*l.wh.words+4*h, align))
+		l.stateAt = mem.take(l.batch, roundUp(16*l.wh.words+20*h, align))
 		return step{
 			stages:  []func(*memory, int, int){l.inputSums, l.recur},
 			work:    mulSat(l.batch*l.steps, 4*h, l.wi.words+l.wh.words),
@@ -58,7 +58,7 @@ type blstm struct {
 	wi, wh                       *matrixWords
 	t                            []int32
 	flip                         []bool
-	sign0                        int8
+	sign0                        int32
 	zAt, xAt, stateAt            int // scratch: wi.x of all steps, packed x, the recurrence's state
 }
 
@@ -70,9 +70,7 @@ func (l *blstm) inputSums(m *memory, part, parts int) {
 		packed := as[uint64](m.scratch[l.xAt+16*words*s:][:16*words])
 		packWords(packed[:words], packed[words:], l.x.bytes(m)[s*l.inputs:(s+1)*l.inputs])
 		z := as[int32](m.scratch[l.zAt+4*rows*s:][:4*rows])
-		for r := range z {
-			z[r] = l.wi.dot(r, packed[:words], packed[words:])
-		}
+		l.wi.product(z, 0, packed[:words], packed[words:])
 	}
 }
 
@@ -80,14 +78,15 @@ func (l *blstm) inputSums(m *memory, part, parts int) {
 func (l *blstm) recur(m *memory, part, parts int) {
 	h := l.hidden
 	words, rows := l.wh.words, l.wh.rows
-	size := roundUp(16*words+4*h, align)
+	size := roundUp(16*words+4*rows+4*h, align)
 	lo, hi := share(l.batch, part, parts)
 	for b := lo; b < hi; b++ {
 		state := m.scratch[l.stateAt+size*b:][:size]
 		packed := as[uint64](state[:16*words])
 		sign, nonzero := packed[:words], packed[words:]
-		cell := as[int16](state[16*words:][:2*h])
-		hidden := state[16*words+2*h:][:h]
+		zh := as[int32](state[16*words:][:4*rows])
+		cell := as[int16](state[16*words+4*rows:][:2*h])
+		hidden := state[16*words+4*rows+2*h:][:h]
 		clear(state)
 		if l.h0 != nil {
 			copy(hidden, l.h0.bytes(m)[b*h:])
@@ -97,26 +96,17 @@ func (l *blstm) recur(m *memory, part, parts int) {
 		}
 		for s := range l.steps {
 			packWords(sign, nonzero, hidden)
-			z := as[int32](m.scratch[l.zAt+4*rows*(b*l.steps+s):][:4*rows])
+			l.wh.product(zh, 0, sign, nonzero)
+			zx := as[int32](m.scratch[l.zAt+4*rows*(b*l.steps+s):][:4*rows])
+			for r, t := range l.t {
+				zh[r] = int32(truth((zh[r]+zx[r] >= t) != l.flip[r]))
+			}
+			i, f, o, g := zh[:h], zh[h:2*h], zh[2*h:3*h], zh[3*h:4*h]
 			for k := range h {
-				gate := func(r int) bool { return (z[r]+l.wh.dot(r, sign, nonzero) >= l.t[r]) != l.flip[r] }
-				var c int16
-				if gate(h + k) {
-					c = cell[k]
-				}
-				if gate(k) {
-					if gate(3*h + k) {
-						c = min(c, 32766) + 1
-					} else {
-						c = max(c, -32766) - 1
-					}
-				}
-				c = max(c, -32767)
-				cell[k] = c
-				hidden[k] = 0
-				if gate(2*h + k) {
-					hidden[k] = byte(l.sign(c))
-				}
+				c := f[k]*int32(cell[k]) + i[k]*(2*g[k]-1)
+				c = max(-32767, min(32767, c))
+				cell[k] = int16(c)
+				hidden[k] = byte(o[k] * l.sign(c))
 			}
 			if l.y != nil {
 				copy(l.y.bytes(m)[(b*l.steps+s)*h:], hidden)
@@ -131,7 +121,7 @@ func (l *blstm) recur(m *memory, part, parts int) {
 	}
 }
 
-func (l *blstm) sign(c int16) int8 {
+func (l *blstm) sign(c int32) int32 {
 	switch {
 	case c > 0:
 		return 1

@@ -55,18 +55,18 @@ func (c *comparison) prepare(p *prep) step {
 	a, b, y := p.in(0), p.in(1), p.bits(p.out(0))
 	p.sameElem(a, b)
 	w := p.broadcasting(y, a, b)
-	var f func(m *memory, r *run)
+	var f func(m *memory, r run)
 	switch a.elem {
 	case F32:
-		f = func(m *memory, r *run) {
+		f = func(m *memory, r run) {
 			walkPair(m, w, r, y.bytes(m), view[float32](a, m), view[float32](b, m), c.f32)
 		}
 	case F64:
-		f = func(m *memory, r *run) {
+		f = func(m *memory, r run) {
 			walkPair(m, w, r, y.bytes(m), view[float64](a, m), view[float64](b, m), c.f64)
 		}
 	default:
-		f = func(m *memory, r *run) {
+		f = func(m *memory, r run) {
 			av, bv := tmp[int64](m, 0), tmp[int64](m, 1)
 			for i := 0; i < r.n; i += chunk {
 				n := min(chunk, r.n-i)
@@ -79,7 +79,7 @@ func (c *comparison) prepare(p *prep) step {
 	if y.elem != SBit {
 		return w.step(2, f)
 	}
-	return w.step(3, func(m *memory, r *run) {
+	return w.step(3, func(m *memory, r run) {
 		f(m, r)
 		signBits(y.bytes(m)[r.first : r.first+r.n])
 	})

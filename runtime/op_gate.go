@@ -108,7 +108,7 @@ func (p *prep) gate(g gate) step {
 	p.sameElem(a, y)
 	if !y.planes {
 		p.sameElem(b, y)
-		return denseBits(p, y, func(v []uint64) uint64 { return g.word(v[0], v[1]) }, a, b)
+		return denseBits(p, y, func(a, b, _ uint64) uint64 { return g.word(a, b) }, a, b)
 	}
 	p.sameGeom(a, y)
 	if !b.planes {
@@ -147,7 +147,7 @@ func (p *prep) selection(op kernels.GateOp, word func(s, a, b uint64) uint64) st
 	p.sameElem(a, y)
 	p.sameElem(b, y)
 	if !y.planes {
-		return denseBits(p, y, func(v []uint64) uint64 { return word(v[0], v[1], v[2]) }, s, a, b)
+		return denseBits(p, y, word, s, a, b)
 	}
 	p.sameGeom(a, y)
 	p.sameGeom(b, y)
@@ -234,10 +234,10 @@ func channelGate(p *prep, g gate, y, a, s *operand) step {
 
 // denseBits is a boolean function of dense operands that broadcast to y. f gets
 // 0 or 1 of each operand and returns its result in the lowest bit.
-func denseBits(p *prep, y *operand, f func(v []uint64) uint64, xs ...*operand) step {
+func denseBits(p *prep, y *operand, f func(a, b, c uint64) uint64, xs ...*operand) step {
 	w := p.broadcasting(y, xs...)
 	clear := clearByte(y.elem)
-	return w.step(2*len(xs), func(m *memory, r *run) {
+	return w.step(2*len(xs), func(m *memory, r run) {
 		dst := y.bytes(m)[r.first : r.first+r.n]
 		var v [3]uint64
 		for i := range dst {
@@ -245,7 +245,7 @@ func denseBits(p *prep, y *operand, f func(v []uint64) uint64, xs ...*operand) s
 				v[k] = uint64(truth(int8(x.bytes(m)[r.at[k]+i*w.inner[k]]) > 0))
 			}
 			dst[i] = clear
-			if f(v[:len(xs)])&1 == 1 {
+			if f(v[0], v[1], v[2])&1 == 1 {
 				dst[i] = 1
 			}
 		}

@@ -73,10 +73,16 @@ func linearWords(mem *area, x *operand, w *matrixWords, set func(m *memory, i, o
 		},
 		func(m *memory, part, parts int) {
 			lo, hi := share(rows*w.rows, part, parts)
-			for i := lo; i < hi; i++ {
+			for i := lo; i < hi; {
 				r, o := i/w.rows, i%w.rows
+				n := min(w.rows-o, hi-i, chunk)
+				z := tmp[int32](m, 0)[:n]
 				sign, nonzero := planes(m, r)
-				set(m, i, o, w.dot(o, sign, nonzero))
+				w.product(z, o, sign, nonzero)
+				for j, v := range z {
+					set(m, i+j, o+j, v)
+				}
+				i += n
 			}
 		},
 	}}

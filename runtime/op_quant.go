@@ -111,7 +111,7 @@ func (p *prep) quantizing(y *operand, f func(v *[maxWalk]float64) float64, xs ..
 		}
 	}
 	w := p.broadcasting(y, present...)
-	return w.step(16, func(m *memory, r *run) {
+	return w.step(16, func(m *memory, r run) {
 		out := tmp[float64](m, 0)
 		for i := 0; i < r.n; i += chunk {
 			n := min(chunk, r.n-i)

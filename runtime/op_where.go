@@ -23,7 +23,7 @@ var _ = register(&opcode{
 })
 
 func whereStep[T Number](w *walker, y, c, a, b *operand) step {
-	return w.step(2, func(m *memory, r *run) {
+	return w.step(2, func(m *memory, r run) {
 		dst, cv, av, bv := view[T](y, m), c.bytes(m), view[T](a, m), view[T](b, m)
 		for i := 0; i < r.n; i += chunk {
 			n := min(chunk, r.n-i)

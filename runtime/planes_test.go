@@ -330,11 +330,10 @@ func TestCount(t *testing.T) {
 		x := randTensor(rng, []Elem{Bit, SBit}[i%2], 1, g.C, g.T, g.H, g.W)
 		all, ct, tc := newTensor(I32, 1, g.C, 1, 1, 1), newTensor(I32, 1, g.C, g.T), newTensor(I32, g.T, g.C)
 		walk(x.shape, func(j []int) {
-			if *x.at(j...) > 0 {
-				all.v[j[1]]++
-				*ct.at(0, j[1], j[2])++
-				*tc.at(j[2], j[1])++
-			}
+			v := *x.at(j...)
+			all.v[j[1]] += v
+			*ct.at(0, j[1], j[2]) += v
+			*tc.at(j[2], j[1]) += v
 		})
 		var b builder
 		p := b.toPlanes(b.input(x), g)

@@ -3,6 +3,7 @@ package runtime
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 )
 
 // Vectors of bits, sbits and terns as two bit planes of 64-bit words: sign (set
@@ -31,7 +32,8 @@ func packWords(sign, nonzero []uint64, x []byte) {
 	}
 }
 
-// matrixWords is the planes of a weight matrix, row by row.
+// matrixWords is the planes of a weight matrix, row by row. nonzero is nil when
+// no weight is zero.
 type matrixWords struct {
 	rows, cols, words int
 	sign, nonzero     []uint64
@@ -45,20 +47,38 @@ func newMatrixWords(c *Const, rows, cols int) *matrixWords {
 	for r := range rows {
 		packWords(m.sign[r*m.words:][:m.words], m.nonzero[r*m.words:][:m.words], dense[r*cols:(r+1)*cols])
 	}
+	if !slices.Contains(dense, 0) {
+		m.nonzero = nil
+	}
 	return m
 }
 
-// dot is the sum of row r of the weights times a vector given by its planes.
-func (m *matrixWords) dot(r int, sign, nonzero []uint64) int32 {
-	ws, wz := m.sign[r*m.words:][:m.words], m.nonzero[r*m.words:][:m.words]
+// product sets z[i] to the sum of row lo+i of the weights times a vector given
+// by its planes.
+func (m *matrixWords) product(z []int32, lo int, sign, nonzero []uint64) {
 	sign, nonzero = sign[:m.words], nonzero[:m.words]
-	var used, differ int
-	for i, s := range ws {
-		both := wz[i] & nonzero[i]
-		used += bits.OnesCount64(both)
-		differ += bits.OnesCount64((s ^ sign[i]) & both)
+	all := 0
+	for _, x := range nonzero {
+		all += bits.OnesCount64(x)
 	}
-	return int32(used - 2*differ)
+	for i := range z {
+		ws := m.sign[(lo+i)*m.words:][:m.words]
+		used, differ := all, 0
+		if m.nonzero == nil {
+			for j, s := range ws {
+				differ += bits.OnesCount64((s ^ sign[j]) & nonzero[j])
+			}
+		} else {
+			used = 0
+			wz := m.nonzero[(lo+i)*m.words:][:m.words]
+			for j, s := range ws {
+				both := wz[j] & nonzero[j]
+				used += bits.OnesCount64(both)
+				differ += bits.OnesCount64((s ^ sign[j]) & both)
+			}
+		}
+		z[i] = int32(used - 2*differ)
+	}
 }
 
 // konstMatrix is constant operand i, rows by cols of one of the element types,

@@ -14,6 +14,7 @@ import (
 
 	"github.com/billnet/billnet/codegen/bytecode"
 	"github.com/billnet/billnet/frontend/bill"
+	"github.com/billnet/billnet/frontend/onnx"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
 	"github.com/billnet/billnet/runtime"
@@ -22,11 +23,11 @@ import (
 type compileCmd struct {
 	Model string `arg:"" help:"Model to compile: .onnx or .bill."`
 	Out   string `short:"o" help:"Output file; by default the model's name with the new extension." placeholder:"FILE"`
-	Emit  string `enum:"bytecode,ir" default:"bytecode" help:"What to write: ${enum}."`
+	Emit  string `enum:"bytecode,ir,onnx" default:"bytecode" help:"What to write: ${enum}. ONNX is written from before the first packed pass."`
 	modelFlags
 
 	Passes       []string `help:"Run these passes instead of the default pipeline (see billc passes)." placeholder:"PASS"`
-	StopAfter    string   `help:"Stop after this pass; with --emit=ir." placeholder:"PASS"`
+	StopAfter    string   `help:"Stop after this pass, or before the first one; with --emit=ir or onnx." placeholder:"PASS|none"`
 	PrintIRAfter string   `name:"print-ir-after" help:"Print the IR after this pass, or after all." placeholder:"PASS|all"`
 	Verify       int      `help:"Evaluate the model before and after every pass on this many inputs." placeholder:"N"`
 	StrictBinary bool     `help:"Fail (exit code 4) when a layer that does not give an output is float."`
@@ -35,8 +36,8 @@ type compileCmd struct {
 }
 
 func (c *compileCmd) Run(ctx context.Context, s *streams) error {
-	if c.StopAfter != "" && c.Emit != "ir" {
-		return withCode(exitUsage, "--stop-after leaves no packed module to generate from: add --emit=ir")
+	if c.StopAfter != "" && c.Emit == "bytecode" {
+		return withCode(exitUsage, "--stop-after leaves no packed module to generate from: add --emit=ir or --emit=onnx")
 	}
 	if err := c.checkPasses(); err != nil {
 		return err
@@ -74,6 +75,17 @@ func (c *compileCmd) Run(ctx context.Context, s *streams) error {
 		fmt.Fprintf(s.err, "wrote %s (%s level)\n", out, m.Level)
 		return nil
 	}
+	if c.Emit == "onnx" {
+		data, err := onnx.Export(m)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.Model, err)
+		}
+		if err := writeFile(out, data); err != nil {
+			return err
+		}
+		fmt.Fprintf(s.err, "wrote %s (%s level, %d bytes)\n", out, m.Level, len(data))
+		return nil
+	}
 	data, plan, err := built.bytecode()
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Model, err)
@@ -94,16 +106,23 @@ func (c *compileCmd) checkPasses() error {
 		}
 	}
 	for flag, name := range map[string]string{"--stop-after": c.StopAfter, "--print-ir-after": c.PrintIRAfter} {
-		if name != "" && !(flag == "--print-ir-after" && name == "all") && !slices.Contains(c.pipeline(), name) {
+		if name != "" && !(flag == "--stop-after" && name == "none") && !(flag == "--print-ir-after" && name == "all") && !slices.Contains(c.pipeline(), name) {
 			return withCode(exitUsage, "%s: pass %q is not in the pipeline: %s", flag, name, strings.Join(c.pipeline(), ", "))
 		}
 	}
 	return nil
 }
 
+// pipeline is what to run: the passes asked for, or the default ones, of which
+// ONNX can express what comes before the packed level.
 func (c *compileCmd) pipeline() []string {
-	if len(c.Passes) > 0 {
+	switch {
+	case c.StopAfter == "none":
+		return nil
+	case len(c.Passes) > 0:
 		return c.Passes
+	case c.Emit == "onnx":
+		return passes.Pipeline[:slices.Index(passes.Pipeline, "layout")]
 	}
 	return passes.Pipeline
 }
@@ -112,7 +131,7 @@ func (c *compileCmd) pipeline() []string {
 // whose name is not that of an artifact: weights, labels, clips.
 func (c *compileCmd) outPath() (string, error) {
 	out := c.Out
-	ext := map[string]string{"bytecode": ".billb", "ir": ".bill"}[c.Emit]
+	ext := map[string]string{"bytecode": ".billb", "ir": ".bill", "onnx": ".onnx"}[c.Emit]
 	if out == "" {
 		out = strings.TrimSuffix(c.Model, filepath.Ext(c.Model)) + ext
 	}
@@ -149,8 +168,12 @@ func (c *compileCmd) compile(ctx context.Context, s *streams, m *ir.Module) (*co
 		m.Meta["source"] = filepath.Base(c.Model)
 		m.Meta["source.sha256"] = hex.EncodeToString(sum[:])
 	}
+	stop := c.StopAfter
+	if stop == "none" {
+		stop = ""
+	}
 	return lower(ctx, m, pipeline, passes.RunOptions{
-		StopAfter:  c.StopAfter,
+		StopAfter:  stop,
 		PrintAfter: c.PrintIRAfter,
 		Print:      s.out,
 		Check:      c.Verify,

@@ -27,13 +27,13 @@ type benchCmd struct {
 }
 
 func declareBench(f *flags) runner {
-	c := &benchCmd{}
+	c := &benchCmd{Time: 2 * time.Second, Format: "text"}
 	f.model = &c.Model
-	f.IntVar(&c.Runs, "runs", 0, "Measure `N` runs, however long they take.")
-	f.DurationVar(&c.Time, "time", 2*time.Second, "Without --runs, measure for this `DURATION` (default 2s).")
-	f.BoolVar(&c.Profile, "profile", false, "Also measure every instruction, in as many runs of its own.")
-	f.BoolVar(&c.JSON, "json", false, "The same as --format json.")
-	f.oneOf(&c.Format, "format", "`FORMAT` is text (default), json, or go: lines for benchstat.", "text", "json", "go")
+	f.count(&c.Runs, "runs", "N", "Measure N runs, however long they take.")
+	f.duration(&c.Time, "time", "Without --runs, measure for this long (default 2s).")
+	f.on(&c.Profile, "profile", "Also measure every instruction, in as many runs of its own.")
+	f.on(&c.JSON, "json", "The same as --format json.")
+	f.oneOf(&c.Format, "format", "FORMAT", "text (default), json, or go: lines for benchstat.", "text", "json", "go")
 	c.inputFlags.declare(f)
 	c.engine.declare(f)
 	return c

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"slices"
@@ -11,11 +10,12 @@ import (
 	"time"
 )
 
-// The command line is that of the standard flag package, with what it lacks: one
-// set of flags a command, arguments and flags in any order, help with examples.
-// Packages that offer all this at once, such as kong, call methods by their
-// names through reflection. The linker must then keep every exported method of
-// every type, used or not, and this program has to stay tiny.
+// The command line is read here, and not by a package such as kong: those call
+// methods by their names through reflection, the linker must then keep every
+// exported method of every type, used or not, and this program has to stay tiny.
+// For its size the standard flag package is too much as well, and would still
+// want most of this file: arguments and flags in any order, two dashes,
+// suggestions, help with examples.
 
 // runner is a command with its flags and arguments set.
 type runner interface{ Run(*env) error }
@@ -27,12 +27,84 @@ type command struct {
 	declare     func(*flags) runner
 }
 
-// flags are the flags and arguments that a command declares. In the text of a
-// flag, what stands for its value is between backquotes.
+// flags are the flags and arguments that a command declares.
 type flags struct {
-	*flag.FlagSet
-	model *string   // the first argument, which must be there; nil when the command takes none
-	clips *[]string // all others; nil when the command takes none
+	options []option
+	model   *string   // the first argument, which must be there; nil when the command takes none
+	clips   *[]string // all others; nil when the command takes none
+}
+
+// option is a flag.
+type option struct {
+	name, value string // value stands for the value in the help, "" for a switch
+	usage       string
+	set         func(string) error // the error does not name the flag
+}
+
+func (f *flags) add(name, value, usage string, set func(string) error) {
+	f.options = append(f.options, option{name, value, usage, set})
+}
+
+// on declares a switch. It is also set by =true and =false.
+func (f *flags) on(p *bool, name, usage string) {
+	f.add(name, "", usage, func(s string) (err error) {
+		if *p, err = strconv.ParseBool(s); err != nil {
+			return errors.New("expected true or false")
+		}
+		return nil
+	})
+}
+
+// text declares a flag of any text.
+func (f *flags) text(p *string, name, value, usage string) {
+	f.add(name, value, usage, func(s string) error { *p = s; return nil })
+}
+
+// oneOf declares a flag that is one of several words.
+func (f *flags) oneOf(p *string, name, value, usage string, words ...string) {
+	f.add(name, value, usage, func(s string) error {
+		if !slices.Contains(words, s) {
+			return errors.New("expected one of " + strings.Join(words, ", "))
+		}
+		*p = s
+		return nil
+	})
+}
+
+// count declares a flag of a whole number.
+func (f *flags) count(p *int, name, value, usage string) {
+	f.add(name, value, usage, func(s string) error {
+		n, err := strconv.ParseInt(s, 0, strconv.IntSize)
+		if err != nil {
+			return errors.New("expected a whole number")
+		}
+		*p = int(n)
+		return nil
+	})
+}
+
+// duration declares a flag of a time.
+func (f *flags) duration(p *time.Duration, name, usage string) {
+	f.add(name, "DURATION", usage, func(s string) (err error) {
+		if *p, err = time.ParseDuration(s); err != nil {
+			return errors.New("expected a duration, as in 1m30s or 200ms")
+		}
+		return nil
+	})
+}
+
+// floats declares a flag of numbers, with commas between them.
+func (f *flags) floats(p *[]float32, name, value, usage string) {
+	f.add(name, value, usage, func(s string) error {
+		for word := range strings.SplitSeq(s, ",") {
+			v, err := strconv.ParseFloat(word, 32)
+			if err != nil {
+				return fmt.Errorf("%q is not a number, expected numbers with commas between them", word)
+			}
+			*p = append(*p, float32(v))
+		}
+		return nil
+	})
 }
 
 // helpText is the command that prints a text.
@@ -43,19 +115,22 @@ func (h helpText) Run(e *env) error {
 	return nil
 }
 
+// errHelp says that help was asked for.
+var errHelp = errors.New("help")
+
 // parse reads the command line. All its errors are of bad usage.
 func parse(args []string) (cmd runner, timeout time.Duration, err error) {
 	c, args, named := choose(args)
-	f := &flags{FlagSet: flag.NewFlagSet(c.name, flag.ContinueOnError)}
-	f.DurationVar(&timeout, "timeout", 0, "Give up after this `DURATION`, as in 30s (exit code 124).")
-	flagsOfAll := listFlags(f)
+	f := &flags{}
+	f.duration(&timeout, "timeout", "Give up after this time, as in 30s (exit code 124).")
+	common := f.list()
 	cmd = c.declare(f)
 	rest, err := f.read(args)
 	switch {
-	case errors.Is(err, flag.ErrHelp) && !named && len(rest) == 0:
-		return helpText(wrap(description, 0) + listCommands() + flagsOfAll + "\n\"billrun COMMAND --help\" says more about a command.\n"), 0, nil
-	case errors.Is(err, flag.ErrHelp):
-		return helpText(f.usage() + c.about + "\n\n" + wrap(c.help, 0) + listFlags(f)), 0, nil
+	case err == errHelp && !named && len(rest) == 0:
+		return helpText(wrap(description, 0) + listCommands() + common + "\n\"billrun COMMAND --help\" says more about a command.\n"), 0, nil
+	case err == errHelp:
+		return helpText("Usage: billrun " + c.name + f.arguments() + " [flags]\n\n" + c.about + "\n\n" + wrap(c.help, 0) + f.list()), 0, nil
 	case err == nil && !named && len(rest) > 0:
 		err = isCommand(rest[0])
 	}
@@ -63,7 +138,7 @@ func parse(args []string) (cmd runner, timeout time.Duration, err error) {
 		err = f.take(rest)
 	}
 	if err == nil && timeout < 0 {
-		err = fmt.Errorf("--timeout %v is negative", timeout)
+		err = fmt.Errorf("--timeout %v: expected 0 or more", timeout)
 	}
 	if err != nil {
 		return nil, 0, usagef("%v (billrun %s --help shows the usage)", err, c.name)
@@ -114,30 +189,31 @@ func (f *flags) read(args []string) (rest []string, err error) {
 		case arg == "--":
 			return append(rest, args...), nil
 		case arg == "-h" || arg == "--help":
-			return rest, flag.ErrHelp
+			return rest, errHelp
 		case len(arg) < 2 || arg[0] != '-':
 			rest = append(rest, arg)
 			continue
 		}
 		name, value, given := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
-		fl := f.Lookup(name)
-		if fl == nil {
+		i := slices.IndexFunc(f.options, func(o option) bool { return o.name == name })
+		if i < 0 {
 			var names []string
-			f.VisitAll(func(fl *flag.Flag) { names = append(names, fl.Name) })
+			for _, o := range f.options {
+				names = append(names, o.name)
+			}
 			return rest, fmt.Errorf("unknown flag %s%s", arg, suggest(strings.TrimLeft(name, "-"), "--", names))
 		}
-		placeholder, _ := flag.UnquoteUsage(fl)
-		switch isSwitch := placeholder == ""; {
+		switch o := &f.options[i]; {
 		case given:
-		case isSwitch:
+		case o.value == "":
 			value = "true"
 		case len(args) == 0 || looksLikeFlag(args[0]):
-			return rest, fmt.Errorf("--%s: the value is missing, expected --%s %s", name, name, placeholder)
+			return rest, fmt.Errorf("--%s: the value is missing, expected --%s %s", name, name, o.value)
 		default:
 			value, args = args[0], args[1:]
 		}
-		if err := f.Set(name, value); err != nil {
-			return rest, fmt.Errorf("--%s %q: %s", name, value, expected(fl.Value, err))
+		if err := f.options[i].set(value); err != nil {
+			return rest, fmt.Errorf("--%s %q: %w", name, value, err)
 		}
 	}
 	return rest, nil
@@ -146,23 +222,6 @@ func (f *flags) read(args []string) (rest []string, err error) {
 // looksLikeFlag tells flags from "-" and from negative numbers.
 func looksLikeFlag(arg string) bool {
 	return len(arg) > 1 && arg[0] == '-' && !strings.ContainsRune("0123456789.", rune(arg[1]))
-}
-
-// expected says what a flag takes, where the flag package's error does not.
-func expected(v flag.Value, err error) string {
-	if v, ok := v.(flag.Getter); ok {
-		switch v.Get().(type) {
-		case bool:
-			return "expected true or false"
-		case int:
-			return "expected a whole number"
-		case float64:
-			return "expected a number"
-		case time.Duration:
-			return "expected a duration, as in 1m30s or 200ms"
-		}
-	}
-	return err.Error()
 }
 
 // take sets the arguments.
@@ -182,55 +241,27 @@ func (f *flags) take(args []string) error {
 	return nil
 }
 
-// oneOf declares a flag that is one of several words, the first by default.
-func (f *flags) oneOf(p *string, name, usage string, words ...string) {
-	*p = words[0]
-	f.Func(name, usage, func(s string) error {
-		if !slices.Contains(words, s) {
-			return errors.New("expected one of " + strings.Join(words, ", "))
-		}
-		*p = s
-		return nil
-	})
-}
-
-// floats declares a flag of one or several numbers.
-func (f *flags) floats(p *[]float32, name, usage string) {
-	f.Func(name, usage, func(s string) error {
-		for word := range strings.SplitSeq(s, ",") {
-			v, err := strconv.ParseFloat(word, 32)
-			if err != nil {
-				return fmt.Errorf("%q is not a number, expected numbers with commas between them", word)
-			}
-			*p = append(*p, float32(v))
-		}
-		return nil
-	})
-}
-
-// usage is the first lines of a command's help.
-func (f *flags) usage() string {
-	s := "Usage: billrun " + f.Name()
+// arguments are those of the usage line.
+func (f *flags) arguments() (s string) {
 	if f.model != nil {
 		s += " MODEL"
 	}
 	if f.clips != nil {
 		s += " [CLIP...]"
 	}
-	return s + " [flags]\n\n"
+	return s
 }
 
 // helpWidth is the columns of the help.
 const helpWidth = 96
 
-// listFlags describes the flags declared so far.
-func listFlags(f *flags) string {
+// list describes the flags.
+func (f *flags) list() string {
 	var b strings.Builder
 	b.WriteString("\nFlags:\n  -h, --help            Show this help.\n")
-	f.VisitAll(func(fl *flag.Flag) {
-		value, usage := flag.UnquoteUsage(fl)
-		fmt.Fprintf(&b, "  %-20s  %s", strings.TrimSpace("--"+fl.Name+" "+value), wrap(usage, 24))
-	})
+	for _, o := range f.options {
+		fmt.Fprintf(&b, "  %-20s  %s", strings.TrimSpace("--"+o.name+" "+o.value), wrap(o.usage, 24))
+	}
 	return b.String()
 }
 
@@ -256,7 +287,7 @@ func wrap(text string, indent int) string {
 		for i, word := range strings.Fields(line) {
 			switch {
 			case i > 0 && column+1+len(word) > helpWidth:
-				b.WriteString("\n" + strings.Repeat(" ", indent))
+				fmt.Fprintf(&b, "\n%*s", indent, "")
 				column = indent
 			case i > 0:
 				b.WriteByte(' ')

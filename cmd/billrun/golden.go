@@ -27,11 +27,16 @@ type testCmd struct {
 }
 
 func declareTest(f *flags) runner {
-	c := &testCmd{}
+	c := &testCmd{Tolerance: 1e-5}
 	f.model = &c.Model
-	f.StringVar(&c.Golden, "golden", "", "The folder `DIR` holds clips and their recorded outputs; it must be given.")
-	f.BoolVar(&c.Update, "update", false, "Record the outputs of this model instead of comparing.")
-	f.Float64Var(&c.Tolerance, "tolerance", 1e-5, "Largest difference `E` of floats (default 1e-5), relative for values above 1. Integers are compared exactly.")
+	f.text(&c.Golden, "golden", "DIR", "Folder of clips and their recorded outputs; it must be given.")
+	f.on(&c.Update, "update", "Record the outputs of this model instead of comparing.")
+	f.add("tolerance", "E", "Largest difference of floats (default 1e-5), relative for values above 1. Integers are compared exactly.", func(s string) (err error) {
+		if c.Tolerance, err = strconv.ParseFloat(s, 64); err != nil {
+			return errors.New("expected a number")
+		}
+		return nil
+	})
 	c.inputFlags.declare(f)
 	c.clipFlags.declare(f)
 	c.engine.declare(f)
@@ -241,18 +246,20 @@ func updateGolden(e *env, dir string, files []file, clips int) error {
 	if err := e.ctx.Err(); err != nil {
 		return err
 	}
-	files = slices.DeleteFunc(files, func(f file) bool {
-		old, err := os.ReadFile(filepath.Join(dir, f.name))
-		return err == nil && string(old) == f.data
-	})
-	paths, err := writeFiles(dir, files)
+	var changed []file
+	for _, f := range files {
+		if old, err := os.ReadFile(filepath.Join(dir, f.name)); err != nil || string(old) != f.data {
+			changed = append(changed, f)
+		}
+	}
+	paths, err := writeFiles(dir, changed)
 	if err != nil {
 		return err
 	}
 	for _, p := range paths {
 		fmt.Fprintf(e.stdout, "wrote %s\n", plain(p))
 	}
-	fmt.Fprintf(e.stdout, "%d clips, %d files written\n", clips, len(files))
+	fmt.Fprintf(e.stdout, "%d clips, %d files written\n", clips, len(changed))
 	return nil
 }
 

@@ -17,7 +17,7 @@ type infoCmd struct {
 func declareInfo(f *flags) runner {
 	c := &infoCmd{}
 	f.model = &c.Model
-	f.BoolVar(&c.JSON, "json", false, "As one JSON object.")
+	f.on(&c.JSON, "json", "As one JSON object.")
 	return c
 }
 

@@ -16,7 +16,7 @@ type inputFlags struct {
 }
 
 func (c *inputFlags) declare(f *flags) {
-	f.Func("input", "`NAME=@FILE` gives the tensor of a named input, an .npy file that is taken as it is; may be repeated.", func(s string) error {
+	f.add("input", "NAME=@FILE", "Tensor of a named input, an .npy file that is taken as it is; may be repeated.", func(s string) error {
 		c.Input = append(c.Input, s)
 		return nil
 	})
@@ -32,11 +32,12 @@ type clipFlags struct {
 }
 
 func (c *clipFlags) declare(f *flags) {
-	f.oneOf(&c.Fit, "fit", "`HOW` frames of another shape become the model's: stretch (default), crop or letterbox.", "stretch", "crop", "letterbox")
-	f.StringVar(&c.Size, "size", "", "The clips are raw rgb24 frames of size `WxH`; for standard input, given as -.")
-	f.floats(&c.Mean, "mean", "For f32 models: the input is (x/255 - `M`)/S instead of 0..255; one value, or one a channel as in 0.5,0.4,0.5.")
-	f.floats(&c.Std, "std", "The `S` of --mean.")
-	f.StringVar(&c.Layout, "layout", "", "The order `AXES` of the clip input's axes after the batch, as in CTHW; else the model's metadata or its shape says.")
+	c.Fit = "stretch"
+	f.oneOf(&c.Fit, "fit", "HOW", "How frames of another shape become the model's: stretch (default), crop or letterbox.", "stretch", "crop", "letterbox")
+	f.text(&c.Size, "size", "WxH", "The clips are raw rgb24 frames of this size; for standard input, given as -.")
+	f.floats(&c.Mean, "mean", "M,...", "For f32 models: the input is (x/255 - mean)/std instead of 0..255; one value or one a channel.")
+	f.floats(&c.Std, "std", "S,...", "See --mean.")
+	f.text(&c.Layout, "layout", "AXES", "Order of the clip input's axes after the batch, as in CTHW; else the model's metadata or its shape says.")
 }
 
 // inputs is a model with its inputs bound: all but at most one are fixed

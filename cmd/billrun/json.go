@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -57,7 +58,9 @@ func appendJSON(b []byte, value any) []byte {
 		return appendArray(b, v)
 	case map[string]string:
 		o := object{}
-		for _, k := range slices.Sorted(maps.Keys(v)) {
+		keys := slices.Collect(maps.Keys(v))
+		slices.SortFunc(keys, strings.Compare)
+		for _, k := range keys {
 			o = append(o, member{k, v[k]})
 		}
 		return appendJSON(b, o)

@@ -149,15 +149,14 @@ func guard(f func() error) (err error) {
 // report prints an error in one line, a fault with what its report needs, and
 // returns the exit code.
 func report(stderr io.Writer, err error) int {
-	var b *bug
-	var f *fail
-	switch {
-	case err == nil:
+	if err == nil {
 		return exitDone
-	case errors.As(err, &b):
+	}
+	if b, ok := errors.AsType[*bug](err); ok {
 		fmt.Fprintf(stderr, "BUG: %v\nThis is a fault in billrun %s, not in your files. Please report it with the command line, the model and these lines:\n%s", b.what, version(), b.stack)
 		return exitBug
-	case errors.As(err, &f):
+	}
+	if f, ok := errors.AsType[*fail](err); ok {
 		if f.text != "" {
 			complain(stderr, err)
 		}
@@ -169,5 +168,5 @@ func report(stderr io.Writer, err error) int {
 
 // complain prints an error in one line.
 func complain(stderr io.Writer, err error) {
-	fmt.Fprintf(stderr, "billrun: %s\n", plain(strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")))
+	fmt.Fprintf(stderr, "billrun: %s\n", plain(strings.Join(strings.Split(strings.TrimSpace(err.Error()), "\n"), "; ")))
 }

@@ -53,8 +53,9 @@ type engine struct {
 }
 
 func (e *engine) declare(f *flags) {
-	f.IntVar(&e.Threads, "threads", 1, "Share the work of one run between `N` threads (default 1).")
-	f.StringVar(&e.ISA, "isa", "best", "Use the kernels `NAME`: generic, avx2, avx512 or best (the default).")
+	e.Threads, e.ISA = 1, "best"
+	f.count(&e.Threads, "threads", "N", "Threads that share the work of one run (default 1).")
+	f.text(&e.ISA, "isa", "NAME", "Kernels to use: generic, avx2, avx512 or best (the default).")
 }
 
 const maxThreads = 256

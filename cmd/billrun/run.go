@@ -25,11 +25,11 @@ type runCmd struct {
 }
 
 func declareRun(f *flags) runner {
-	c := &runCmd{}
+	c := &runCmd{Top: 5}
 	f.model, f.clips = &c.Model, &c.Clips
-	f.IntVar(&c.Top, "top", 5, "Show the `N` best classes (default 5).")
-	f.BoolVar(&c.JSON, "json", false, "One JSON object a clip and line; notes go to standard error.")
-	f.StringVar(&c.Out, "out", "", "With --input: write every output as `DIR`/NAME.npy.")
+	f.count(&c.Top, "top", "N", "Classes to show (default 5).")
+	f.on(&c.JSON, "json", "One JSON object a clip and line; notes go to standard error.")
+	f.text(&c.Out, "out", "DIR", "With --input: write every output as DIR/NAME.npy.")
 	c.inputFlags.declare(f)
 	c.clipFlags.declare(f)
 	c.engine.declare(f)
@@ -112,10 +112,10 @@ func (c *runCmd) classify(e *env, m *model, s *runtime.Session, in *inputs) erro
 			}
 			return flush(e)
 		})
-		var w *writeError
+		_, stuck := errors.AsType[*writeError](err)
 		switch {
 		case err == nil:
-		case e.ctx.Err() != nil || errors.As(err, &w):
+		case e.ctx.Err() != nil || stuck:
 			return err
 		default:
 			failed = true

@@ -88,6 +88,7 @@ type officialCase struct {
 	name     string
 	ops      []string // operators of its graph, each once
 	promised bool     // only promised operators and element types
+	becomes  []string // operations made of its only node, nil if it has more
 	imported error    // why it could not be read, or evaluated by the interpreter
 	compiled error    // why bytecode does not give the expected outputs
 }
@@ -116,6 +117,13 @@ func runCase(dir string) *officialCase {
 	if err != nil {
 		c.imported = err
 		return c
+	}
+	if len(model.Graph.Nodes) == 1 {
+		for _, n := range m.Main().Nodes {
+			if n.Const == nil {
+				c.becomes = append(c.becomes, n.Op.Name)
+			}
+		}
 	}
 	got, err := ir.Eval(context.Background(), m.Main(), args, nil)
 	if err == nil {
@@ -325,6 +333,7 @@ func TestOfficialCases(t *testing.T) {
 		}
 	}
 	t.Log("\n" + text.String())
+	expectListed(t, all)
 
 	if n := counts[0]; n.interpreter*100 < n.cases*leastInterpreter || n.bytecode*100 < n.cases*leastBytecode {
 		t.Errorf("of %d cases of %s that count %d pass in the interpreter and %d as bytecode, expected %d %% and %d %%",
@@ -345,6 +354,27 @@ const (
 	leastBytecode      = 28
 	leastBytecodeOther = 5
 )
+
+// expectListed checks that Operators tells which operations an operator
+// becomes.
+func expectListed(t *testing.T, cases []*officialCase) {
+	listed := make(map[string][]string)
+	for _, o := range Operators() {
+		if o.Domain == "" {
+			listed[o.Name] = append(o.IR, "reshape", "cast")
+			if len(o.IR) > 0 && ir.Lookup(o.IR[0]) == nil {
+				t.Errorf("%s becomes %q, which is no operation", o.Name, o.IR[0])
+			}
+		}
+	}
+	for _, c := range cases {
+		for _, op := range c.becomes {
+			if !slices.Contains(listed[c.ops[0]], op) {
+				t.Errorf("%s: %s becomes %s, listed are %v", c.name, c.ops[0], op, listed[c.ops[0]])
+			}
+		}
+	}
+}
 
 // tally counts cases and how many pass either way.
 type tally struct{ cases, interpreter, bytecode int }

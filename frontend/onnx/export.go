@@ -457,7 +457,7 @@ func (e *exporter) initializer(loc string, t *ir.Tensor) string {
 // shared is initializer for constants that the export makes itself: equal ones
 // are stored once.
 func (e *exporter) shared(loc string, t *ir.Tensor) string {
-	key := fmt.Sprint(t.Type, t.Data())
+	key := t.Type.String() + string(t.Data())
 	if e.consts[key] == "" {
 		e.consts[key] = e.initializer(loc, t)
 	}

@@ -243,18 +243,60 @@ func exportCast(e *exporter, n *ir.Node) {
 	}
 }
 
-// exportJoin: the join of x > 0 and -x > 0 is the sign of x, others are the
-// difference of the bits.
+// exportJoin: the join of x > 0 and -x > 0 is the sign of x, that of two
+// comparisons of one accumulator often the sign of its distance from a point,
+// and any other the difference of the bits.
 func exportJoin(e *exporter, n *ir.Node) {
 	pos, neg := ir.Def(n.Args[0]), ir.Def(n.Args[1])
-	plain := func(s *ir.Node) bool { return s.Is("step") && s.Bool("strict") && !s.Bool("nan") && !s.Bool("signed") }
-	if plain(pos) && plain(neg) && pos.In(0).DType == ir.F32 {
+	plain := func(s *ir.Node) bool {
+		return s.Is("step") && s.Bool("strict") && !s.Bool("nan") && s.In(0).DType == ir.F32
+	}
+	if plain(pos) && plain(neg) {
 		if minus := ir.Def(neg.Args[0]); minus.Is("neg") && minus.Args[0] == pos.Args[0] {
 			e.numbers(n, "Sign", e.native(pos.Args[0]))
 			return
 		}
 	}
+	if pos.Is("threshold") && neg.Is("threshold") && pos.Args[0] == neg.Args[0] && pos.Int("axis") == neg.Int("axis") && e.spanOf(pos.Args[0]).reach() < exactFloat/2 {
+		if center, side := signPoint(pos, neg); center != nil {
+			z := e.emit("Sub", in(e.num(pos.Args[0]), e.shared(e.loc+".center", center)))
+			e.numbers(n, "Sign", e.emit("Mul", in(z, e.shared(e.loc+".side", side))))
+			return
+		}
+	}
 	e.numbers(n, "Sub", e.num(n.Args[0]), e.num(n.Args[1]))
+}
+
+// signPoint returns, for every channel, the point m and the side s = +1 or -1
+// for which the comparisons pos and neg of z are s*(z-m) > 0 and s*(z-m) < 0. There
+// is none where several z, or all, give neither.
+func signPoint(pos, neg *ir.Node) (m, s *ir.Tensor) {
+	t1, f1, t2, f2 := ir.ConstOf(pos.Args[1]), ir.ConstOf(pos.Args[2]), ir.ConstOf(neg.Args[1]), ir.ConstOf(neg.Args[2])
+	a, err := ir.Axis(pos.Int("axis"), pos.In(0).Rank())
+	if t1 == nil || f1 == nil || t2 == nil || f2 == nil || err != nil {
+		return nil, nil
+	}
+	shape := ones(pos.In(0).Rank())
+	shape[a] = t1.Len()
+	m, s = ir.NewTensor(ir.T(ir.F32, shape...)), ir.NewTensor(ir.T(ir.F32, shape...))
+	for c := range t1.Len() {
+		first, last := t2.I[c], t1.I[c] // z in first..last-1 gives neither
+		s.F[c] = 1
+		if f1.I[c] == 1 {
+			first, last, s.F[c] = last, first, -1
+		}
+		switch {
+		case f1.I[c] == f2.I[c] || max(first, -first) >= exactFloat/2:
+			return nil, nil
+		case first == last:
+			m.F[c] = float32(first) - 0.5
+		case first == last-1:
+			m.F[c] = float32(first)
+		default:
+			return nil, nil
+		}
+	}
+	return m, s
 }
 
 // exportMinPool: the smallest of bits is not the largest of their negations.

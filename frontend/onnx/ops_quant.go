@@ -8,12 +8,13 @@ import (
 )
 
 var quantOps = map[string]handler{
-	"ConvInteger":      {2, 4, convInteger},
-	"DequantizeLinear": {2, 3, dequantizeLinear},
-	"MatMulInteger":    {2, 4, plain("matmul_integer")},
-	"QLinearConv":      {8, 9, qlinearConv},
-	"QLinearMatMul":    {8, 8, plain("qlinear_matmul")},
-	"QuantizeLinear":   {2, 3, quantizeLinear},
+	"ConvInteger":           {2, 4, convInteger},
+	"DequantizeLinear":      {2, 3, dequantizeLinear},
+	"DynamicQuantizeLinear": {1, 1, func(c *call) []*ir.Value { return c.node("dynamic_quantize_linear", nil, c.args...).Results }},
+	"MatMulInteger":         {2, 4, plain("matmul_integer")},
+	"QLinearConv":           {8, 9, qlinearConv},
+	"QLinearMatMul":         {8, 8, plain("qlinear_matmul")},
+	"QuantizeLinear":        {2, 3, quantizeLinear},
 }
 
 func convInteger(c *call) []*ir.Value {

@@ -15,6 +15,8 @@ var shapeOps = map[string]handler{
 	"Expand":          {2, 2, expand},
 	"Flatten":         {1, 1, flatten},
 	"Gather":          {2, 2, gather},
+	"GatherElements":  {2, 2, gatherElements},
+	"GatherND":        {2, 2, gatherND},
 	"Pad":             {1, 4, pad},
 	"Range":           {3, 3, rangeOp},
 	"Reshape":         {1, 2, reshapeOp},
@@ -151,6 +153,14 @@ func flatten(c *call) []*ir.Value {
 
 func gather(c *call) []*ir.Value {
 	return one(c.emit("gather", attrs{"axis": c.int("axis", 0)}, c.args[0], c.args[1]))
+}
+
+func gatherElements(c *call) []*ir.Value {
+	return one(c.emit("gather_elements", attrs{"axis": c.int("axis", 0)}, c.args[0], c.args[1]))
+}
+
+func gatherND(c *call) []*ir.Value {
+	return one(c.emit("gather_nd", attrs{"batch_dims": c.int("batch_dims", 0)}, c.args[0], c.args[1]))
 }
 
 // pad: up to version 10 sizes and value are attributes.

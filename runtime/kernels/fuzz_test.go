@@ -33,7 +33,7 @@ func FuzzPlans(f *testing.F) {
 			case b < 248:
 				return 1 << (b % 32)
 			default:
-				return []int{-1, math.MaxInt, math.MinInt, 1 << 20, 1<<20 + 1, 65, 1 << 31, -1 << 20}[b%8]
+				return []int{-1, math.MaxInt, math.MinInt, 1 << 20, 1<<20 + 1, 65, math.MaxInt32, -1 << 20}[b%8]
 			}
 		}
 		geom := func() Geom {
@@ -58,7 +58,7 @@ func FuzzPlans(f *testing.F) {
 			if err != nil {
 				return
 			}
-			const limit = 1 << 22
+			const limit = 1 << 20
 			if in.Bytes(ie) > limit || out.Bytes(oe) > limit || p.Scratch(2) > 4*limit {
 				return
 			}

@@ -143,6 +143,14 @@ func eachISA(t *testing.T, f func(t *testing.T, s *Set)) {
 	}
 }
 
+// cases is the number of random cases of a test; a quarter of it with -short.
+func cases(n int) int {
+	if testing.Short() {
+		return n / 4
+	}
+	return n
+}
+
 func rng(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 17)) }
 
 // randomGeom draws the layout of a map.

@@ -21,7 +21,7 @@ func randomBits(r interface{ IntN(int) int }, d *dense, density int) {
 func TestPool(t *testing.T) { eachISA(t, checkPool) }
 
 func checkPool(t *testing.T, set *Set) {
-	for i := range 300 {
+	for i := range cases(120) {
 		r := rng(uint64(i))
 		cc := randomConv(r, convShape{1, 1, 1 + r.IntN(19)}, i%2 == 0)
 		randomBits(r, cc.x, pick(r, 0, 10, 50, 90, 100))
@@ -76,7 +76,7 @@ func randomMaps(r interface{ IntN(int) int }, seed uint64) (d *dense, a, b Geom)
 func TestGate(t *testing.T) { eachISA(t, checkGate) }
 
 func checkGate(t *testing.T, set *Set) {
-	for i := range 160 {
+	for i := range cases(120) {
 		r := rng(uint64(i))
 		x, g, _ := randomMaps(r, uint64(i))
 		f, y := newDense(x.c, x.t, x.h, x.w), newDense(x.c, x.t, x.h, x.w)
@@ -126,7 +126,7 @@ func checkGate(t *testing.T, set *Set) {
 func TestCount(t *testing.T) { eachISA(t, checkCount) }
 
 func checkCount(t *testing.T, set *Set) {
-	for i := range 100 {
+	for i := range cases(100) {
 		r := rng(uint64(i))
 		x, g, _ := randomMaps(r, uint64(i))
 		randomBits(r, x, pick(r, 0, 20, 100))
@@ -169,7 +169,7 @@ func checkCount(t *testing.T, set *Set) {
 func TestThresholdMap(t *testing.T) { eachISA(t, checkThresholdMap) }
 
 func checkThresholdMap(t *testing.T, set *Set) {
-	for i := range 150 {
+	for i := range cases(120) {
 		r := rng(uint64(i))
 		x, a, b := randomMaps(r, uint64(i))
 		e := pick(r, I16, I32)
@@ -191,14 +191,18 @@ func checkThresholdMap(t *testing.T, set *Set) {
 func TestLayouts(t *testing.T) { eachISA(t, checkLayouts) }
 
 func checkLayouts(t *testing.T, set *Set) {
-	for i := range 150 {
+	for i := range cases(120) {
 		r := rng(uint64(i))
 		x, a, b := randomMaps(r, uint64(i))
 		e := Elem(i % 5)
+		span := 1 << 8
+		if e >= I16 {
+			span = 1 << 16
+		}
 		flat := make([]int32, len(x.v))
 		raw := make([]byte, len(x.v))
 		for j := range x.v {
-			x.v[j] = int64(minOf(e) + r.IntN(min(1<<20, maxOf(e)-minOf(e)+1)))
+			x.v[j] = int64(minOf(e) + r.IntN(span))
 			if e == Bit {
 				x.v[j] = int64(r.IntN(2))
 			}

@@ -10,10 +10,10 @@ import (
 
 // checks are the tests that exercise the kernels of a row.
 var checks = map[string][]func(*testing.T, *Set){
-	"bit":       {func(t *testing.T, s *Set) { checkBitConv(t, s, 30) }},
-	"sums":      {func(t *testing.T, s *Set) { checkIntConv(t, s, 30) }},
-	"acc":       {func(t *testing.T, s *Set) { checkIntConv(t, s, 30) }},
-	"convert":   {func(t *testing.T, s *Set) { checkIntConv(t, s, 30) }},
+	"bit":       {func(t *testing.T, s *Set) { checkBitConv(t, s, cases(24)) }},
+	"sums":      {func(t *testing.T, s *Set) { checkIntConv(t, s, cases(24)) }},
+	"acc":       {func(t *testing.T, s *Set) { checkIntConv(t, s, cases(24)) }},
+	"convert":   {func(t *testing.T, s *Set) { checkIntConv(t, s, cases(24)) }},
 	"threshold": {checkThresholdMap},
 	"pool":      {checkPool},
 	"gate":      {checkGate},
