@@ -47,7 +47,7 @@ func onPlanes(n *ir.Node) (planes []bool, ok bool) {
 		}
 	case "count":
 		axes := n.Ints("axes")
-		ok = isMap(n.In(0)) && n.In(0).DType == ir.Bit && (slices.Equal(axes, []int{2, 3, 4}) || slices.Equal(axes, []int{3, 4}))
+		ok = isMap(n.In(0)) && n.In(0).DType.IsBit() && (slices.Equal(axes, []int{2, 3, 4}) || slices.Equal(axes, []int{3, 4}))
 		planes[0] = true
 	case "threshold":
 		ok = isMap(n.In(0)) && (n.In(0).DType == ir.I16 || n.In(0).DType == ir.I32) && n.Int("axis") == 1 && n.In(0).Elems() > n.In(0).Shape[1]

@@ -28,3 +28,35 @@ func BenchmarkMultiply(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkConv runs float convolutions: ordinary, pointwise, depthwise.
+func BenchmarkConv(b *testing.B) {
+	rng := newRand(61)
+	for _, c := range []struct {
+		name              string
+		c, o, groups, k   int
+		frames, rows, cls int
+	}{{"3x3x3", 32, 64, 1, 3, 8, 32, 32}, {"stem", 3, 32, 1, 3, 8, 64, 64}, {"pointwise", 64, 64, 1, 1, 8, 32, 32}, {"depthwise", 32, 32, 32, 3, 8, 32, 32}} {
+		b.Run(c.name, func(b *testing.B) {
+			bld := &builder{}
+			x := bld.input(randTensor(rng, F32, 1, c.c, c.frames, c.rows, c.cls))
+			y := bld.dense(F32, 1, c.o, c.frames, c.rows, c.cls)
+			w := ConstOperand(bld.konst(randTensor(rng, F32, c.o, c.c/c.groups, c.k, c.k, c.k)))
+			p := c.k / 2
+			bld.op(OpConv, []int{x, w}, []int{y}, []int{c.groups, 1, 1, 1, p, p, p, p, p, p, 1, 1, 1})
+			bld.output(y)
+			prog, err := LoadBytes(encode(b, &bld.img))
+			if err != nil {
+				b.Fatal(err)
+			}
+			s, _ := prog.NewSession(Options{})
+			in := [][]byte{bld.inputs[0].bytes()}
+			b.SetBytes(int64(2 * c.o * c.c / c.groups * c.k * c.k * c.k * c.frames * c.rows * c.cls)) // MB/s are MFLOP/s
+			for b.Loop() {
+				if err := s.Run(in, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -53,6 +53,18 @@ func (b *blocking[T]) tile(sums *[maxTile]T, a []T, lda int, panel []T, rows, k 
 	}
 }
 
+// addScaled adds w times src to dst, which is as long.
+func (b *blocking[T]) addScaled(dst, src []T, w T) {
+	src = src[:len(dst)]
+	if n := len(dst) &^ 7; b.simd && n > 0 {
+		simdAddScaled(unsafe.Pointer(&dst[0]), unsafe.Pointer(&src[0]), unsafe.Pointer(&w), n)
+		dst, src = dst[n:], src[n:]
+	}
+	for i, v := range src {
+		dst[i] += T(w * v)
+	}
+}
+
 // panels is the number of panels of n columns.
 func (b *blocking[T]) panels(n int) int { return (n + b.cols - 1) / b.cols }
 

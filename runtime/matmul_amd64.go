@@ -29,3 +29,9 @@ func tile4x16AVX2(sums, a unsafe.Pointer, lda int, panel unsafe.Pointer, k int)
 
 //go:noescape
 func tile1x16AVX2(sums, a, panel unsafe.Pointer, k int)
+
+// simdAddScaled adds w times src to dst; n is a positive multiple of 8.
+func simdAddScaled(dst, src, w unsafe.Pointer, n int) { addScaledAVX2(dst, src, w, n) }
+
+//go:noescape
+func addScaledAVX2(dst, src, w unsafe.Pointer, n int)

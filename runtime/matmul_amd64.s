@@ -89,3 +89,23 @@ loop1:
 	VMOVUPS Y1, 32(DI)
 	VZEROUPPER
 	RET
+
+// func addScaledAVX2(dst, src, w unsafe.Pointer, n int)
+TEXT ·addScaledAVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ w+16(FP), DX
+	MOVQ n+24(FP), CX
+	VBROADCASTSS (DX), Y0
+	XORQ AX, AX
+
+loopAdd:
+	VMULPS (SI)(AX*4), Y0, Y1
+	VADDPS (DI)(AX*4), Y1, Y1
+	VMOVUPS Y1, (DI)(AX*4)
+	ADDQ $8, AX
+	CMPQ AX, CX
+	JLT  loopAdd
+
+	VZEROUPPER
+	RET

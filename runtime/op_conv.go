@@ -43,7 +43,8 @@ var (
 	})
 )
 
-// conv computes a convolution as matrix products: for every group and tile of
+// conv computes a convolution as matrix products, but for groups of very few
+// output channels, which would not repay the gathering (see direct): for every group and tile of
 // output positions the input under all taps is gathered into panels (a column
 // is a position, a row is a channel and tap), and the weights, a matrix with a
 // row for every output channel, are multiplied by them. Memory outside the map
@@ -55,11 +56,17 @@ type conv[T real] struct {
 	bias             *operand
 	batch, groups    int
 	inC, outC        int // channels of a group
+	inSize, outSize  int // elements of a map
+	taps             int
 	k                int // channels of a group times taps
 	tile             int // panels of a tile
 	tiles            int // of a map
 	panelsAt, stride int // scratch memory of every part
 }
+
+// directOut is the largest number of output channels of a group that is
+// computed directly.
+const directOut = 2
 
 // tileBytes is about the size of a tile's panels, which should stay in cache.
 const tileBytes = 96 << 10
@@ -88,9 +95,9 @@ func prepareConv[T real](p *prep) step {
 	if y.n == 0 {
 		return step{}
 	}
-	_, positions, taps := c.sizes()
-	c.k = c.inC * taps
-	panels := c.panels(positions)
+	c.inSize, c.outSize, c.taps = c.sizes()
+	c.k = c.inC * c.taps
+	panels := c.panels(c.outSize)
 	perPanel := mulSat(c.k, c.cols, y.elem.Width())
 	c.tile = max(1, min(panels, tileBytes/max(perPanel, 1)))
 	c.tiles = (panels + c.tile - 1) / c.tile
@@ -110,7 +117,11 @@ func prepareConv[T real](p *prep) step {
 			c.weights.load(m, part, parts)
 		})
 	}
-	s.stages = append(s.stages, c.run)
+	if c.outC <= directOut && c.window.stride[2] == 1 {
+		s.stages = append(s.stages, c.direct)
+	} else {
+		s.stages = append(s.stages, c.run)
+	}
 	if c.out.convert {
 		s.stages = append(s.stages, c.out.store)
 	}
@@ -120,7 +131,7 @@ func prepareConv[T real](p *prep) step {
 func (c *conv[T]) run(m *memory, part, parts int) {
 	lo, hi := share(c.batch*c.groups*c.tiles, part, parts)
 	panels := as[T](m.scratch[c.panelsAt+part*c.stride:][:c.k*c.cols*c.tile*sizeOf[T]()])
-	inSize, outSize, _ := c.sizes()
+	inSize, outSize := c.inSize, c.outSize
 	x, w, y := c.x.view(m), c.weights.view(m), c.out.view(m)
 	var bias []T
 	if c.bias != nil {
@@ -144,41 +155,78 @@ func (c *conv[T]) run(m *memory, part, parts int) {
 	}
 }
 
+// direct computes output rows one by one: every tap's weight times an input row
+// is added to the whole row, in the order of the sum.
+func (c *conv[T]) direct(m *memory, part, parts int) {
+	out := c.window.out
+	rows, outs := out[0]*out[1], c.groups*c.outC
+	lo, hi := share(c.batch*outs*rows, part, parts)
+	x, w, y := c.x.view(m), c.weights.view(m), c.out.view(m)
+	for u := lo; u < hi; u++ {
+		n, o, r := u/(outs*rows), u/rows%outs, u%rows
+		dst := y[u*out[2]:][:out[2]]
+		clear(dst)
+		ot, oh := r/out[1], r%out[1]
+		t0, t1 := c.inside(0, ot)
+		h0, h1 := c.inside(1, oh)
+		for ch := range c.inC {
+			plane := x[(n*c.groups*c.inC+o/c.outC*c.inC+ch)*c.inSize:][:c.inSize]
+			weights := w[(o*c.inC+ch)*c.taps:][:c.taps]
+			for kt := t0; kt < t1; kt++ {
+				t := ot*c.window.stride[0] + kt*c.dil[0] - c.pad[0]
+				for kh := h0; kh < h1; kh++ {
+					h := oh*c.window.stride[1] + kh*c.dil[1] - c.pad[1]
+					src := plane[(t*c.in[1]+h)*c.in[2]:][:c.in[2]]
+					for kw := range c.kernel[2] {
+						shift := kw*c.dil[2] - c.pad[2]
+						lo, hi := max(0, -shift), min(len(dst), len(src)-shift)
+						if lo < hi {
+							c.addScaled(dst[lo:hi], src[lo+shift:hi+shift], weights[(kt*c.kernel[1]+kh)*c.kernel[2]+kw])
+						}
+					}
+				}
+			}
+		}
+		if c.bias != nil {
+			b := view[T](c.bias, m)[o]
+			for i := range dst {
+				dst[i] += b
+			}
+		}
+	}
+}
+
 // gather fills the panels with the input under all taps of count positions from
 // first on.
 func (c *conv[T]) gather(panels, x []T, first, count int) {
-	inSize, _, _ := c.sizes()
 	full := roundUp(count, c.cols)
 	for i := count; i < full; i++ { // columns that do not exist
 		for k := range c.k {
 			panels[i/c.cols*c.cols*c.k+k*c.cols+i%c.cols] = 0
 		}
 	}
+	out, stride := c.window.out, c.window.stride
 	for done := 0; done < count; {
 		// A run of positions in one output row and one panel.
 		p := first + done
-		ow := p % c.out3(2)
-		oh, ot := p/c.out3(2)%c.out3(1), p/c.out3(2)/c.out3(1)
-		n := min(count-done, c.out3(2)-ow, c.cols-done%c.cols)
+		ow := p % out[2]
+		oh, ot := p/out[2]%out[1], p/out[2]/out[1]
+		n := min(count-done, out[2]-ow, c.cols-done%c.cols)
 		dst := panels[done/c.cols*c.cols*c.k+done%c.cols:]
-		k := 0
-		for ch := range c.inC {
-			plane := x[ch*inSize : (ch+1)*inSize]
-			for kt := range c.kernel[0] {
-				t := ot*c.window.stride[0] + kt*c.dil[0] - c.pad[0]
-				for kh := range c.kernel[1] {
-					h := oh*c.window.stride[1] + kh*c.dil[1] - c.pad[1]
-					inside := t >= 0 && t < c.in[0] && h >= 0 && h < c.in[1]
-					for kw := range c.kernel[2] {
-						row := dst[k*c.cols : k*c.cols+n]
-						k++
-						if !inside {
-							clear(row)
-							continue
-						}
-						src := plane[(t*c.in[1]+h)*c.in[2]:][:c.in[2]]
-						gatherRow(row, src, ow*c.window.stride[2]+kw*c.dil[2]-c.pad[2], c.window.stride[2])
+		tap := 0
+		for kt := range c.kernel[0] {
+			t := ot*stride[0] + kt*c.dil[0] - c.pad[0]
+			for kh := range c.kernel[1] {
+				h := oh*stride[1] + kh*c.dil[1] - c.pad[1]
+				inside := t >= 0 && t < c.in[0] && h >= 0 && h < c.in[1]
+				for kw := range c.kernel[2] {
+					at := ow*stride[2] + kw*c.dil[2] - c.pad[2]
+					if !inside {
+						c.gatherNothing(dst[tap*c.cols:], n)
+					} else {
+						c.gatherTap(dst[tap*c.cols:], x[(t*c.in[1]+h)*c.in[2]:], at, stride[2], n)
 					}
+					tap++
 				}
 			}
 		}
@@ -186,22 +234,47 @@ func (c *conv[T]) gather(panels, x []T, first, count int) {
 	}
 }
 
-// out3 is an output size.
-func (c *conv[T]) out3(a int) int { return c.window.out[a] }
+// gatherNothing sets n elements to 0 for every channel.
+func (c *conv[T]) gatherNothing(dst []T, n int) {
+	for ch := range c.inC {
+		clear(dst[ch*c.taps*c.cols:][:n])
+	}
+}
 
-// gatherRow sets dst to the elements of src from at on, step apart; elements
-// outside src are 0.
-func gatherRow[T real](dst, src []T, at, step int) {
-	if step == 1 && at >= 0 && at+len(dst) <= len(src) {
-		copy(dst, src[at:])
+// gatherTap sets n elements to those from at on, step apart, of a row of every
+// channel; what lies outside the row is 0.
+func (c *conv[T]) gatherTap(dst, x []T, at, step, n int) {
+	inSize, width, next := c.inSize, c.in[2], c.taps*c.cols
+	if step == 1 && n == 16 && at >= 0 && at+16 <= width {
+		for ch := range c.inC {
+			*(*[16]T)(dst[ch*next:]) = *(*[16]T)(x[ch*inSize+at:])
+		}
 		return
 	}
-	for i := range dst {
-		dst[i] = 0
-		if uint(at) < uint(len(src)) {
-			dst[i] = src[at]
+	lo, hi := 0, n // positions whose element is inside the row
+	if at < 0 {
+		lo = min(n, (-at+step-1)/step)
+	}
+	if last := width - 1 - at; last < 0 {
+		hi = lo
+	} else {
+		hi = max(lo, min(n, last/step+1))
+	}
+	for ch := range c.inC {
+		row := dst[ch*next:][:n]
+		clear(row[:lo])
+		clear(row[hi:])
+		if lo == hi {
+			continue
 		}
-		at += step
+		src := x[ch*inSize+at+lo*step:]
+		if step == 1 {
+			copy(row[lo:hi], src)
+			continue
+		}
+		for i := range row[lo:hi] {
+			row[lo+i] = src[i*step]
+		}
 	}
 }
 

@@ -53,8 +53,7 @@ func preparePool(p *prep, kind poolKind) step {
 		p.fail("%s and %s, expected equal batches and channels", x, y)
 	}
 	padded := extra == 1 && p.between("count_include_pad", v[5*k], 0, 1) == 1
-	in, out, taps := w.sizes()
-	work := min(mulSat(out, taps), mulSat(out, max(in, 1)))
+	work := mulSat(product(w.out[:]), w.kernel[0], w.kernel[1], w.kernel[2])
 	switch y.elem {
 	case F32:
 		return ranged(x.shape[0]*x.shape[1], work, func(m *memory, lo, hi int) {
@@ -89,55 +88,88 @@ func poolInts[T Number](w *window, kind poolKind, y, x *operand, work int) step 
 	})
 }
 
-// poolMaps pools maps lo to hi.
+// poolMaps pools maps lo to hi, an output row at a time: every tap is taken into
+// the whole row, in row-major order of the taps.
 func poolMaps[T Number](w *window, kind poolKind, padded bool, y, x []T, lo, hi int, least, most T) {
 	in, out, _ := w.sizes()
+	first := startOf(kind, least, most)
 	for i := lo; i < hi; i++ {
-		src, dst := x[i*in:(i+1)*in], y[i*out:(i+1)*out]
-		at := 0
-		for ot := range w.out[0] {
+		src := x[i*in : (i+1)*in]
+		for r := range w.out[0] * w.out[1] {
+			ot, oh := r/w.out[1], r%w.out[1]
+			dst := y[i*out+r*w.out[2]:][:w.out[2]]
+			for j := range dst {
+				dst[j] = first
+			}
 			t0, t1 := w.inside(0, ot)
-			for oh := range w.out[1] {
-				h0, h1 := w.inside(1, oh)
-				for ow := range w.out[2] {
-					w0, w1 := w.inside(2, ow)
-					acc := T(0)
-					switch kind {
-					case poolMax:
-						acc = least
-					case poolMin:
-						acc = most
-					}
-					for kt := t0; kt < t1; kt++ {
-						t := ot*w.stride[0] + kt*w.dil[0] - w.pad[0]
-						for kh := h0; kh < h1; kh++ {
-							h := oh*w.stride[1] + kh*w.dil[1] - w.pad[1]
-							p := (t*w.in[1]+h)*w.in[2] + ow*w.stride[2] + w0*w.dil[2] - w.pad[2]
-							for range w1 - w0 {
-								switch v := src[p]; kind {
-								case poolMax:
-									acc = max(acc, v)
-								case poolMin:
-									acc = min(acc, v)
-								default:
-									acc += v
-								}
-								p += w.dil[2]
-							}
-						}
-					}
-					if kind == poolAverage {
-						count := (t1 - t0) * (h1 - h0) * (w1 - w0)
-						if padded {
-							count = w.within(0, ot) * w.within(1, oh) * w.within(2, ow)
-						}
-						if count > 0 {
-							acc /= T(count)
-						}
-					}
-					dst[at] = acc
-					at++
+			h0, h1 := w.inside(1, oh)
+			for kt := t0; kt < t1; kt++ {
+				t := ot*w.stride[0] + kt*w.dil[0] - w.pad[0]
+				for kh := h0; kh < h1; kh++ {
+					h := oh*w.stride[1] + kh*w.dil[1] - w.pad[1]
+					poolRow(w, kind, dst, src[(t*w.in[1]+h)*w.in[2]:][:w.in[2]])
 				}
+			}
+			if kind == poolAverage {
+				for ow := range dst {
+					w0, w1 := w.inside(2, ow)
+					count := (t1 - t0) * (h1 - h0) * (w1 - w0)
+					if padded {
+						count = w.within(0, ot) * w.within(1, oh) * w.within(2, ow)
+					}
+					if count > 0 {
+						dst[ow] /= T(count)
+					}
+				}
+			}
+		}
+	}
+}
+
+// startOf is where a pooling starts.
+func startOf[T Number](kind poolKind, least, most T) T {
+	switch kind {
+	case poolMax:
+		return least
+	case poolMin:
+		return most
+	}
+	return 0
+}
+
+// poolRow takes the taps of one input row into an output row.
+func poolRow[T Number](w *window, kind poolKind, dst, src []T) {
+	step := w.stride[2]
+	// The taps that are inside for some output.
+	first := max(0, (w.pad[2]-(len(dst)-1)*step)/w.dil[2])
+	end := min(w.kernel[2], (w.pad[2]+len(src)-1)/w.dil[2]+1)
+	for kw := first; kw < end; kw++ {
+		shift := kw*w.dil[2] - w.pad[2]
+		lo, hi := 0, len(dst) // outputs for which the tap is inside
+		if shift < 0 {
+			lo = min(hi, (-shift+step-1)/step)
+		}
+		if last := len(src) - 1 - shift; last < 0 {
+			continue
+		} else {
+			hi = min(hi, last/step+1)
+		}
+		if lo >= hi {
+			continue
+		}
+		row, from := dst[lo:hi], src[lo*step+shift:]
+		switch kind {
+		case poolMax:
+			for j := range row {
+				row[j] = max(row[j], from[j*step])
+			}
+		case poolMin:
+			for j := range row {
+				row[j] = min(row[j], from[j*step])
+			}
+		default:
+			for j := range row {
+				row[j] += from[j*step]
 			}
 		}
 	}

@@ -49,5 +49,5 @@ func (w *window) inside(a, p int) (lo, hi int) {
 // sizes are the numbers of elements of an input map, an output map and the
 // kernel.
 func (w *window) sizes() (in, out, taps int) {
-	return product(w.in[:]), product(w.out[:]), product(w.kernel[:])
+	return product(w.in[:]), product(w.out[:]), mulSat(w.kernel[:]...)
 }

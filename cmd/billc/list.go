@@ -1,9 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"io"
 	"strings"
+	"text/tabwriter"
 
+	"github.com/billnet/billnet/frontend/onnx"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
 )
@@ -23,7 +27,11 @@ func (passesCmd) Run(s *streams) error {
 
 type opsCmd struct{}
 
+// Run lists the ONNX operators that are imported with the operator sets they are
+// read from and the operations they become, then the operations of the IR.
 func (opsCmd) Run(s *streams) error {
+	writeOperators(s.out)
+	fmt.Fprintf(s.out, "\nOperations of the IR\n\n")
 	for _, o := range ir.Ops() {
 		fmt.Fprintf(s.out, "%s\n", o.Name)
 		if o.Onnx != "" {
@@ -49,4 +57,22 @@ func (opsCmd) Run(s *streams) error {
 		}
 	}
 	return nil
+}
+
+// writeOperators prints the table of operators, domain by domain.
+func writeOperators(out io.Writer) {
+	var text strings.Builder
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	domain := "none yet"
+	for _, o := range onnx.Operators() {
+		if o.Domain != domain {
+			domain = o.Domain
+			fmt.Fprintf(w, "\nOperators of %s\n\noperator\toperator sets\tbecomes\tnotes\n", cmp.Or(domain, "ONNX"))
+		}
+		fmt.Fprintf(w, "%s\t%d-%d\t%s\t%s\n", o.Name, o.MinOpset, o.MaxOpset, strings.Join(o.IR, ", "), o.Notes)
+	}
+	w.Flush()
+	for line := range strings.Lines(strings.TrimLeft(text.String(), "\n")) {
+		fmt.Fprintln(out, strings.TrimRight(line, " \n"))
+	}
 }

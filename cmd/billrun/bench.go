@@ -61,11 +61,11 @@ type measured struct {
 	median    float64 // ms
 	p95       float64 // ms
 	clipsPerS float64
-	allocs    float64 // a run
-	bytes     float64 // a run
-	arena     int     // bytes
+	allocs    int // a run
+	bytes     int // a run
+	arena     int // bytes
 	profile   []opRow
-	times     []time.Duration // in the order of the runs
+	times     []int // ns, in the order of the runs
 }
 
 // opRow is an instruction of a profile.
@@ -84,25 +84,36 @@ func (r *opRow) rate() (gmacs float64, ok bool) {
 	return r.macs / r.ms / 1e6, true
 }
 
-func (r *measured) object() object {
-	o := object{{"model", r.model}, {"isa", r.isa}, {"threads", r.threads}, {"runs", r.runs},
-		{"min_ms", r.min}, {"median_ms", r.median}, {"p95_ms", r.p95}, {"clips_per_s", r.clipsPerS},
-		{"allocs_per_run", r.allocs}, {"bytes_per_run", r.bytes}, {"arena_bytes", r.arena}}
-	var rows []object
-	for _, p := range r.profile {
-		row := object{{"name", p.name}, {"opcode", p.opcode}, {"ms", p.ms}, {"share", p.share}}
-		if gmacs, ok := p.rate(); ok {
-			row = append(row, member{"gmac_s", gmacs})
-		}
-		if p.macs > 0 {
-			row = append(row, member{"mac_run", p.macs})
-		}
-		rows = append(rows, row)
+func (r *measured) writeJSON(w *jsonWriter) {
+	w.key("model").string(r.model)
+	w.key("isa").string(r.isa)
+	w.key("threads").int(r.threads)
+	w.key("runs").int(r.runs)
+	w.key("min_ms").float(r.min)
+	w.key("median_ms").float(r.median)
+	w.key("p95_ms").float(r.p95)
+	w.key("clips_per_s").float(r.clipsPerS)
+	w.key("allocs_per_run").int(r.allocs)
+	w.key("bytes_per_run").int(r.bytes)
+	w.key("arena_bytes").int(r.arena)
+	if r.profile == nil {
+		return
 	}
-	if rows != nil {
-		o = append(o, member{"profile", rows})
-	}
-	return o
+	w.key("profile").array(len(r.profile), func(i int) {
+		p := &r.profile[i]
+		w.object(func() {
+			w.key("name").string(p.name)
+			w.key("opcode").string(p.opcode)
+			w.key("ms").float(p.ms)
+			w.key("share").float(p.share)
+			if gmacs, ok := p.rate(); ok {
+				w.key("gmac_s").float(gmacs)
+			}
+			if p.macs > 0 {
+				w.key("mac_run").float(p.macs)
+			}
+		})
+	})
 }
 
 func (c *benchCmd) Run(e *env) error {
@@ -141,7 +152,7 @@ func (c *benchCmd) Run(e *env) error {
 	}
 	switch c.Format {
 	case "json":
-		return writeJSON(e.stdout, r.object())
+		e.printJSON(r.writeJSON)
 	case "go":
 		r.writeGo(e.stdout)
 	default:
@@ -194,7 +205,7 @@ func randomTensor(r *rand.Rand, p runtime.Port) []byte {
 func (c *benchCmd) measure(e *env, m *model, s *runtime.Session, data [][]byte) (*measured, error) {
 	raw, _ := m.outputs()
 	once := func() error {
-		if err := e.ctx.Err(); err != nil {
+		if err := e.stopped(); err != nil {
 			return err
 		}
 		if err := s.Run(data, raw); err != nil {
@@ -212,7 +223,7 @@ func (c *benchCmd) measure(e *env, m *model, s *runtime.Session, data [][]byte) 
 	if limit == 0 {
 		limit = maxRuns
 	}
-	times := make([]time.Duration, 0, limit)
+	times := make([]int, 0, limit)
 	goruntime.GC()
 	var before, after goruntime.MemStats
 	goruntime.ReadMemStats(&before)
@@ -221,11 +232,12 @@ func (c *benchCmd) measure(e *env, m *model, s *runtime.Session, data [][]byte) 
 		if err := once(); err != nil {
 			return nil, err
 		}
-		times = append(times, time.Since(start))
+		times = append(times, int(time.Since(start)))
 	}
 	goruntime.ReadMemStats(&after)
 	n := len(times)
-	sorted := slices.Sorted(slices.Values(times))
+	sorted := slices.Clone(times)
+	slices.Sort(sorted)
 	isa, err := c.kernels()
 	if err != nil {
 		return nil, err
@@ -235,12 +247,12 @@ func (c *benchCmd) measure(e *env, m *model, s *runtime.Session, data [][]byte) 
 		model: m.prog.Name(), isa: isa.String(), threads: c.Threads, runs: n,
 		min: ms(sorted[0]), median: median, p95: ms(sorted[(95*n+99)/100-1]), clipsPerS: 1000 / max(median, 1e-6),
 		// Whole allocations, as the testing package counts them: the few of the Go runtime's own do not show.
-		allocs: math.Floor(float64(after.Mallocs-before.Mallocs) / float64(n)), bytes: math.Floor(float64(after.TotalAlloc-before.TotalAlloc) / float64(n)),
+		allocs: int(after.Mallocs-before.Mallocs) / n, bytes: int(after.TotalAlloc-before.TotalAlloc) / n,
 		arena: m.prog.ArenaBytes(), times: times,
 	}, nil
 }
 
-func ms(d time.Duration) float64 { return float64(d) / 1e6 }
+func ms(ns int) float64 { return float64(ns) / 1e6 }
 
 // profile measures the instructions in a session of its own, because measuring
 // them takes time too.
@@ -255,7 +267,7 @@ func (c *benchCmd) profile(e *env, m *model, data [][]byte, runs int) ([]opRow, 
 	}
 	defer s.Close()
 	for range runs {
-		if err := e.ctx.Err(); err != nil {
+		if err := e.stopped(); err != nil {
 			return nil, err
 		}
 		if err := s.Run(data, nil); err != nil {
@@ -265,7 +277,7 @@ func (c *benchCmd) profile(e *env, m *model, data [][]byte, runs int) ([]opRow, 
 	var rows []opRow
 	sum := 0.0
 	for i, t := range s.Profile() {
-		row := opRow{name: t.Name, opcode: t.Op.String(), ms: ms(t.Time) / float64(max(t.Runs, 1))}
+		row := opRow{name: t.Name, opcode: t.Op.String(), ms: ms(int(t.Time)) / float64(max(t.Runs, 1))}
 		row.macs, _ = macs(img, &img.Code[i])
 		sum += row.ms
 		rows = append(rows, row)
@@ -280,7 +292,7 @@ func (c *benchCmd) profile(e *env, m *model, data [][]byte, runs int) ([]opRow, 
 
 func (r *measured) writeText(w io.Writer) {
 	fmt.Fprintf(w, "%s: kernels %s, threads %d, arena %d bytes\n", plain(r.model), r.isa, r.threads, r.arena)
-	fmt.Fprintf(w, "runs %d  min_ms %.4g  median_ms %.4g  p95_ms %.4g  clips/s %.4g  allocations/run %g\n", r.runs, r.min, r.median, r.p95, r.clipsPerS, r.allocs)
+	fmt.Fprintf(w, "runs %d  min_ms %.4g  median_ms %.4g  p95_ms %.4g  clips/s %.4g  allocations/run %d\n", r.runs, r.min, r.median, r.p95, r.clipsPerS, r.allocs)
 	if r.profile == nil {
 		return
 	}
@@ -316,12 +328,12 @@ func (r *measured) writeGo(w io.Writer) {
 		if len(part) == 0 {
 			continue
 		}
-		sum := time.Duration(0)
+		sum := 0
 		for _, t := range part {
 			sum += t
 		}
 		ns := float64(sum) / float64(len(part))
-		line("", len(part), ns, fmt.Sprintf("\t%12.4g clips/s\t%8.0f B/op\t%8.0f allocs/op", 1e9/max(ns, 1), r.bytes, r.allocs))
+		line("", len(part), ns, fmt.Sprintf("\t%12.4g clips/s\t%8d B/op\t%8d allocs/op", 1e9/max(ns, 1), r.bytes, r.allocs))
 	}
 	for i, row := range r.profile {
 		line(fmt.Sprintf("/op=%d_%s", i, row.opcode), r.runs, 1e6*row.ms, "")

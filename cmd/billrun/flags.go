@@ -41,6 +41,9 @@ type option struct {
 	set         func(string) error // the error does not name the flag
 }
 
+// add is not inlined into the many calls, which are to be small.
+//
+//go:noinline
 func (f *flags) add(name, value, usage string, set func(string) error) {
 	f.options = append(f.options, option{name, value, usage, set})
 }

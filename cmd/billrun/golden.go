@@ -164,25 +164,20 @@ func goldenRun(e *env, m *model, s *runtime.Session, in *inputs, path string) ([
 // encodeGolden writes the recording of the clips of a file: one output a line.
 // model is the name of the one that recorded it, for people.
 func encodeGolden(model string, clips [][]values) string {
-	b := []byte("{\n\"format\": ")
-	b = appendString(b, goldenKind)
-	b = append(b, ",\n\"model\": "...)
-	b = appendString(b, model)
-	b = append(b, ",\n\"clips\": ["...)
-	for i, outs := range clips {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, "\n{\"outputs\": ["...)
-		for j, v := range outs {
-			if j > 0 {
-				b = append(b, ',')
-			}
-			b = appendJSON(append(b, '\n'), v.object())
-		}
-		b = append(b, "\n]}"...)
-	}
-	return string(append(b, "\n]\n}\n"...))
+	w := &jsonWriter{b: []byte("{\n\"format\": ")}
+	w.string(goldenKind)
+	w.b = append(w.b, ",\n\"model\": "...)
+	w.string(model)
+	w.b = append(w.b, ",\n\"clips\": "...)
+	w.array(len(clips), func(i int) {
+		w.b = append(w.b, "\n{\"outputs\": "...)
+		w.array(len(clips[i]), func(j int) {
+			w.b = append(w.b, '\n')
+			clips[i][j].writeJSON(w)
+		})
+		w.b = append(w.b[:len(w.b)-1], "\n]}"...)
+	})
+	return string(append(w.b[:len(w.b)-1], "\n]\n}\n"...))
 }
 
 // decodeGolden reads a recording: by clip, by output.
@@ -243,7 +238,7 @@ func readRecorded(r *jsonReader) (out recorded) {
 
 // updateGolden writes the recordings that changed.
 func updateGolden(e *env, dir string, files []file, clips int) error {
-	if err := e.ctx.Err(); err != nil {
+	if err := e.stopped(); err != nil {
 		return err
 	}
 	var changed []file

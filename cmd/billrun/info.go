@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/billnet/billnet/runtime"
@@ -61,43 +63,55 @@ func (c *infoCmd) Run(e *env) error {
 		a.text = append(a.text, in.Text)
 	}
 	if c.JSON {
-		return writeJSON(e.stdout, a.object())
+		e.printJSON(a.writeJSON)
+		return nil
 	}
 	a.write(e.stdout)
 	return nil
 }
 
-func (a *about) object() object {
-	var inputs, outputs, code []object
-	for i, p := range a.Inputs {
-		o := portObject(p)
-		if a.clips[i] != "" {
-			o = append(o, member{"clip", a.clips[i]})
+func (a *about) writeJSON(w *jsonWriter) {
+	w.key("model").string(a.Name)
+	w.key("inputs").array(len(a.Inputs), func(i int) { writePort(w, a.Inputs[i], a.clips[i]) })
+	w.key("outputs").array(len(a.Outputs), func(i int) { writePort(w, a.Outputs[i], "") })
+	w.key("labels").array(len(a.Labels), func(i int) { w.string(a.Labels[i]) })
+	w.key("meta").object(func() {
+		value := map[string]string{}
+		for _, kv := range a.Meta {
+			value[kv[0]] = kv[1]
 		}
-		inputs = append(inputs, o)
-	}
-	for _, p := range a.Outputs {
-		outputs = append(outputs, portObject(p))
-	}
-	meta := map[string]string{}
-	for _, kv := range a.Meta {
-		meta[kv[0]] = kv[1]
-	}
-	for i := range a.Code {
+		names := slices.Collect(maps.Keys(value))
+		slices.SortFunc(names, strings.Compare)
+		for _, name := range names {
+			w.key(name).string(value[name])
+		}
+	})
+	w.key("file_bytes").int(a.fileBytes)
+	w.key("weight_bytes").int(a.weights)
+	w.key("arena_bytes").int(a.Arena)
+	w.key("certificate_bytes").int(len(a.Certificate))
+	w.key("instructions").array(len(a.Code), func(i int) {
 		in := &a.Code[i]
-		o := object{{"opcode", in.Op.String()}, {"name", in.Name}, {"text", a.text[i]}}
-		if n, _ := macs(a.Image, in); n > 0 {
-			o = append(o, member{"mac", n})
-		}
-		code = append(code, o)
-	}
-	return object{{"model", a.Name}, {"inputs", inputs}, {"outputs", outputs}, {"labels", a.Labels}, {"meta", meta},
-		{"file_bytes", a.fileBytes}, {"weight_bytes", a.weights}, {"arena_bytes", a.Arena}, {"certificate_bytes", len(a.Certificate)},
-		{"instructions", code}}
+		w.object(func() {
+			w.key("opcode").string(in.Op.String())
+			w.key("name").string(in.Name)
+			w.key("text").string(a.text[i])
+			if n, _ := macs(a.Image, in); n > 0 {
+				w.key("mac").float(n)
+			}
+		})
+	})
 }
 
-func portObject(p runtime.Port) object {
-	return object{{"name", p.Name}, {"elem", p.Elem.String()}, {"shape", p.Shape}}
+func writePort(w *jsonWriter, p runtime.Port, clip string) {
+	w.object(func() {
+		w.key("name").string(p.Name)
+		w.key("elem").string(p.Elem.String())
+		w.key("shape").ints(p.Shape)
+		if clip != "" {
+			w.key("clip").string(clip)
+		}
+	})
 }
 
 func (a *about) write(w io.Writer) {

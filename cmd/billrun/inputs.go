@@ -208,7 +208,7 @@ func (in *inputs) each(e *env, path string, f func(index int, data [][]byte, not
 			return err
 		}
 		for i, t := range tensors {
-			if err := e.ctx.Err(); err != nil {
+			if err := e.stopped(); err != nil {
 				return err
 			}
 			data[in.open] = t
@@ -224,7 +224,7 @@ func (in *inputs) each(e *env, path string, f func(index int, data [][]byte, not
 	}
 	defer src.Close()
 	for {
-		if err := e.ctx.Err(); err != nil {
+		if err := e.stopped(); err != nil {
 			return err
 		}
 		it, err := src.Next()

@@ -2,101 +2,75 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"maps"
 	"math"
-	"slices"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 )
 
 // JSON is written and read by this file and json_read.go because the standard
-// package is several times as large as all that billrun needs of it.
+// package, with the reflection that it needs, is several times as large as all
+// that billrun wants of it.
 
-// object is a JSON object, its members in this order.
-type object []member
+// jsonWriter appends JSON to b. The caller sees to its structure: an object is
+// filled by calls of key, each followed by a value.
+type jsonWriter struct{ b []byte }
 
-type member struct {
-	name  string
-	value any // of a type that appendJSON knows
+// object writes an object; members writes what is in it.
+func (w *jsonWriter) object(members func()) {
+	w.b = append(w.b, '{')
+	members()
+	w.b = append(w.b, '}')
 }
 
-// literal is a value that is JSON already.
-type literal []byte
-
-// appendJSON appends a value of one of the types below. Any other is a fault of
-// the program. Numbers that JSON does not have become strings.
-func appendJSON(b []byte, value any) []byte {
-	switch v := value.(type) {
-	case string:
-		return appendString(b, v)
-	case int:
-		return strconv.AppendInt(b, int64(v), 10)
-	case float64:
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return strconv.AppendQuote(b, strconv.FormatFloat(v, 'g', -1, 64))
-		}
-		return strconv.AppendFloat(b, v, 'f', -1, 64)
-	case literal:
-		return append(b, v...)
-	case object:
-		b = append(b, '{')
-		for i, m := range v {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = append(appendString(b, m.name), ':')
-			b = appendJSON(b, m.value)
-		}
-		return append(b, '}')
-	case []object:
-		return appendArray(b, v)
-	case []string:
-		return appendArray(b, v)
-	case []int:
-		return appendArray(b, v)
-	case map[string]string:
-		o := object{}
-		keys := slices.Collect(maps.Keys(v))
-		slices.SortFunc(keys, strings.Compare)
-		for _, k := range keys {
-			o = append(o, member{k, v[k]})
-		}
-		return appendJSON(b, o)
+// key begins a member of an object. It is not inlined into the many calls, which
+// are to be small.
+//
+//go:noinline
+func (w *jsonWriter) key(name string) *jsonWriter {
+	if w.b[len(w.b)-1] != '{' {
+		w.b = append(w.b, ',')
 	}
-	panic(fmt.Sprintf("%T in JSON", value))
+	w.string(name)
+	w.b = append(w.b, ':')
+	return w
 }
 
-func appendArray[T any](b []byte, list []T) []byte {
-	b = append(b, '[')
-	for i, v := range list {
+// array writes an array of n elements, element i by item.
+func (w *jsonWriter) array(n int, item func(i int)) {
+	w.b = append(w.b, '[')
+	for i := range n {
 		if i > 0 {
-			b = append(b, ',')
+			w.b = append(w.b, ',')
 		}
-		b = appendJSON(b, v)
+		item(i)
 	}
-	return append(b, ']')
+	w.b = append(w.b, ']')
 }
 
-// appendString quotes a string. What is not UTF-8 becomes U+FFFD.
-func appendString(b []byte, s string) []byte {
-	b = append(b, '"')
+// string writes a string. What is not UTF-8 becomes U+FFFD.
+func (w *jsonWriter) string(s string) {
+	w.b = append(w.b, '"')
 	for _, r := range s {
 		switch {
 		case r == '"' || r == '\\':
-			b = append(b, '\\', byte(r))
+			w.b = append(w.b, '\\', byte(r))
 		case r < ' ':
-			b = fmt.Appendf(b, `\u%04x`, r)
+			w.b = fmt.Appendf(w.b, `\u%04x`, r)
 		default:
-			b = utf8.AppendRune(b, r)
+			w.b = utf8.AppendRune(w.b, r)
 		}
 	}
-	return append(b, '"')
+	w.b = append(w.b, '"')
 }
 
-// writeJSON writes an object on one line.
-func writeJSON(w io.Writer, o object) error {
-	_, err := w.Write(append(appendJSON(nil, o), '\n'))
-	return err
+func (w *jsonWriter) int(n int) { w.b = strconv.AppendInt(w.b, int64(n), 10) }
+
+func (w *jsonWriter) ints(list []int) { w.array(len(list), func(i int) { w.int(list[i]) }) }
+
+// float writes a finite number; JSON has no others.
+func (w *jsonWriter) float(v float64) {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		panic(fmt.Sprintf("%v in JSON", v))
+	}
+	w.b = strconv.AppendFloat(w.b, v, 'f', -1, 64)
 }

@@ -11,7 +11,6 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -19,13 +18,14 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	context.AfterFunc(ctx, stop) // a second interrupt ends the program at once
-	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	interrupt := make(chan os.Signal, 1)
+	signal.Notify(interrupt, os.Interrupt)
+	os.Exit(run(interrupt, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
 // The exit codes.
@@ -66,10 +66,26 @@ var commands = []command{
 
 // env is what a command runs with.
 type env struct {
-	ctx    context.Context
 	stdin  io.Reader
 	stdout *bufio.Writer // flushed after the command, and by it when a reader may be waiting
 	stderr io.Writer
+	stop   atomic.Pointer[fail] // why the command has to end
+}
+
+// stopped is the reason why the command has to end, nil while it may go on.
+// Package context would do the same, and link six times as much.
+func (e *env) stopped() error {
+	if stop := e.stop.Load(); stop != nil {
+		return stop
+	}
+	return nil
+}
+
+// printJSON prints an object on one line. Errors show when the output is flushed.
+func (e *env) printJSON(members func(*jsonWriter)) {
+	w := &jsonWriter{}
+	w.object(func() { members(w) })
+	e.stdout.Write(append(w.b, '\n'))
 }
 
 // fail is an error with an exit code. Without a text it was reported already.
@@ -87,20 +103,20 @@ func usagef(format string, args ...any) error {
 // grace is how long a command that was told to stop may take to do it.
 const grace = 500 * time.Millisecond
 
-// run is the program. It returns the exit code.
-func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+// run is the program. It ends early when something comes from interrupt, which
+// may be nil, and returns the exit code.
+func run(interrupt <-chan os.Signal, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	cmd, timeout, err := parse(args)
 	if err != nil {
 		return report(stderr, err)
 	}
+	var late <-chan time.Time
 	if timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, timeout, &fail{exitTimeout, fmt.Sprintf("timed out after %v", timeout)})
-		defer cancel()
+		late = time.After(timeout)
 	}
+	e := &env{stdin: stdin, stdout: bufio.NewWriter(stdout), stderr: stderr}
 	done := make(chan error, 1)
 	go func() {
-		e := &env{ctx: ctx, stdin: stdin, stdout: bufio.NewWriter(stdout), stderr: stderr}
 		done <- guard(func() error {
 			err := cmd.Run(e)
 			if ferr := e.stdout.Flush(); err == nil && ferr != nil {
@@ -109,21 +125,25 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 			return err
 		})
 	}()
+	var stop *fail
+	select {
+	case err := <-done:
+		return report(stderr, err)
+	case <-interrupt:
+		stop = &fail{exitFailed, "interrupted"}
+		signal.Reset(os.Interrupt) // a second interrupt ends the program at once
+	case <-late:
+		stop = &fail{exitTimeout, fmt.Sprintf("timed out after %v", timeout)}
+	}
+	// The command sees it between two clips; one that waits for input does not.
+	e.stop.Store(stop)
 	select {
 	case err = <-done:
-	case <-ctx.Done():
-		// The command sees it between two clips; one that waits for input does not.
-		select {
-		case err = <-done:
-		case <-time.After(grace):
-			err = ctx.Err()
+		if errors.Is(err, stop) {
+			err = stop
 		}
-	}
-	if err != nil && errors.Is(err, ctx.Err()) {
-		err = context.Cause(ctx)
-		if errors.Is(err, context.Canceled) {
-			err = errors.New("interrupted")
-		}
+	case <-time.After(grace):
+		err = stop
 	}
 	return report(stderr, err)
 }

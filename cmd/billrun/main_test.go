@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"flag"
 	"image"
@@ -208,12 +207,12 @@ func workspace(t *testing.T) string {
 
 func TestInterrupted(t *testing.T) {
 	dir := workspace(t)
-	ctx, cancel := context.WithCancel(context.Background())
+	interrupt := make(chan os.Signal, 1)
 	r, w := io.Pipe() // never written to: the command waits for its input
 	defer w.Close()
-	time.AfterFunc(10*time.Millisecond, cancel)
+	time.AfterFunc(10*time.Millisecond, func() { interrupt <- os.Interrupt })
 	var errs bytes.Buffer
-	if code := run(ctx, []string{filepath.Join(dir, "model.billb"), "-", "--size", "4x4"}, r, io.Discard, &errs); code != exitFailed {
+	if code := run(interrupt, []string{filepath.Join(dir, "model.billb"), "-", "--size", "4x4"}, r, io.Discard, &errs); code != exitFailed {
 		t.Errorf("exit code %d, want %d", code, exitFailed)
 	}
 	if got := errs.String(); got != "billrun: interrupted\n" {
@@ -224,7 +223,7 @@ func TestInterrupted(t *testing.T) {
 func TestTimeout(t *testing.T) {
 	dir := workspace(t)
 	var errs bytes.Buffer
-	if code := run(context.Background(), []string{"bench", filepath.Join(dir, "model.billb"), "--time", "1h", "--timeout", "20ms"}, nil, io.Discard, &errs); code != exitTimeout {
+	if code := run(nil, []string{"bench", filepath.Join(dir, "model.billb"), "--time", "1h", "--timeout", "20ms"}, nil, io.Discard, &errs); code != exitTimeout {
 		t.Errorf("exit code %d, want %d", code, exitTimeout)
 	}
 	if got := errs.String(); got != "billrun: timed out after 20ms\n" {
@@ -245,7 +244,7 @@ func TestOutputFails(t *testing.T) {
 	dir := workspace(t)
 	for _, args := range [][]string{{"version"}, {filepath.Join(dir, "model.billb"), filepath.Join(dir, "clip.npy"), filepath.Join(dir, "red.gif")}} {
 		var errs bytes.Buffer
-		if code := run(context.Background(), args, nil, brokenPipe{}, &errs); code != exitFailed {
+		if code := run(nil, args, nil, brokenPipe{}, &errs); code != exitFailed {
 			t.Errorf("%v: exit code %d, want %d", args, code, exitFailed)
 		}
 		if got := errs.String(); got != "billrun: writing the output: no space left on device\n" {
@@ -256,7 +255,7 @@ func TestOutputFails(t *testing.T) {
 
 func TestBug(t *testing.T) {
 	var errs bytes.Buffer
-	if code := run(context.Background(), []string{"version"}, nil, brokenPipe{panics: true}, &errs); code != exitBug {
+	if code := run(nil, []string{"version"}, nil, brokenPipe{panics: true}, &errs); code != exitBug {
 		t.Errorf("exit code %d, want %d", code, exitBug)
 	}
 	if got := errs.String(); !strings.HasPrefix(got, "BUG: a fault for the test\n") || !strings.Contains(got, "Please report it") {
@@ -273,7 +272,7 @@ func TestDamagedModel(t *testing.T) {
 			t.Fatal(err)
 		}
 		var errs bytes.Buffer
-		code := run(context.Background(), []string{"info", path}, nil, io.Discard, &errs)
+		code := run(nil, []string{"info", path}, nil, io.Discard, &errs)
 		if got := errs.String(); code != exitFailed || strings.Count(got, "\n") != 1 || !strings.HasPrefix(got, "billrun: "+path+": ") {
 			t.Errorf("%s %d: exit code %d, standard error %q", what, i, code, got)
 		}

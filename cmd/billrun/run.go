@@ -99,9 +99,7 @@ func (c *runCmd) classify(e *env, m *model, s *runtime.Session, in *inputs) erro
 			}
 			if c.JSON {
 				fmt.Fprintf(e.stderr, "%s: %s\n", plain(clipName(path, index)), plain(note))
-				if err := writeJSON(e.stdout, scoresOf(path, index, outs[0], labels)); err != nil {
-					return err
-				}
+				writeScores(e, path, index, outs[0], labels)
 			} else {
 				if !begun {
 					begun = true
@@ -115,7 +113,7 @@ func (c *runCmd) classify(e *env, m *model, s *runtime.Session, in *inputs) erro
 		_, stuck := errors.AsType[*writeError](err)
 		switch {
 		case err == nil:
-		case e.ctx.Err() != nil || stuck:
+		case e.stopped() != nil || stuck:
 			return err
 		default:
 			failed = true
@@ -220,10 +218,16 @@ func writeTop(w io.Writer, v values, labels []string, top int) {
 	}
 }
 
-// scoresOf is a clip's line of --json. The logits are those of all classes.
-func scoresOf(path string, index int, v values, labels []string) object {
+// writeScores writes a clip's line of --json. The logits are those of all classes.
+func writeScores(e *env, path string, index int, v values, labels []string) {
 	class := ranked(v)[0]
-	return object{{"clip", path}, {"index", index}, {"class", class}, {"label", label(labels, class)}, {"logits", v.json()}}
+	e.printJSON(func(w *jsonWriter) {
+		w.key("clip").string(path)
+		w.key("index").int(index)
+		w.key("class").int(class)
+		w.key("label").string(label(labels, class))
+		v.writeElements(w.key("logits"))
+	})
 }
 
 // shown is the number of elements of a tensor that are printed.
@@ -231,14 +235,14 @@ const shown = 8
 
 // tensors runs once on the tensors of --input.
 func (c *runCmd) tensors(e *env, m *model, s *runtime.Session, in *inputs) error {
-	if err := e.ctx.Err(); err != nil {
+	if err := e.stopped(); err != nil {
 		return err
 	}
 	raw, outs := m.outputs()
 	if err := s.Run(in.data, raw); err != nil {
 		return fmt.Errorf("%s: %w", m.path, err)
 	}
-	if err := e.ctx.Err(); err != nil {
+	if err := e.stopped(); err != nil {
 		return err // too late: nothing is written
 	}
 	var paths []string
@@ -249,11 +253,10 @@ func (c *runCmd) tensors(e *env, m *model, s *runtime.Session, in *inputs) error
 		}
 	}
 	if c.JSON {
-		list := make([]object, len(outs))
-		for i, v := range outs {
-			list[i] = v.object()
-		}
-		return writeJSON(e.stdout, object{{"outputs", list}})
+		e.printJSON(func(w *jsonWriter) {
+			w.key("outputs").array(len(outs), func(i int) { outs[i].writeJSON(w) })
+		})
+		return nil
 	}
 	for i, v := range outs {
 		var b bytes.Buffer

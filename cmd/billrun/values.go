@@ -66,26 +66,26 @@ func (v values) text(i int) string {
 	return strconv.FormatInt(v.int(i), 10)
 }
 
-// json is the elements as a JSON array. JSON has no number for what is not
-// finite: those are the strings "NaN", "+Inf" and "-Inf".
-func (v values) json() literal {
-	b := []byte{'['}
-	for i := range v.len() {
-		if i > 0 {
-			b = append(b, ',')
-		}
+// writeElements writes the elements as a JSON array. JSON has no number for what
+// is not finite: those are the strings "NaN", "+Inf" and "-Inf".
+func (v values) writeElements(w *jsonWriter) {
+	w.array(v.len(), func(i int) {
 		if f := v.float(i); math.IsNaN(f) || math.IsInf(f, 0) {
-			b = strconv.AppendQuote(b, v.text(i))
+			w.string(v.text(i))
 		} else {
-			b = append(b, v.text(i)...)
+			w.b = append(w.b, v.text(i)...)
 		}
-	}
-	return append(b, ']')
+	})
 }
 
-// object is the tensor in JSON.
-func (v values) object() object {
-	return object{{"name", v.name}, {"elem", v.elem.String()}, {"shape", v.shape}, {"values", v.json()}}
+// writeJSON writes the tensor as a JSON object.
+func (v values) writeJSON(w *jsonWriter) {
+	w.object(func() {
+		w.key("name").string(v.name)
+		w.key("elem").string(v.elem.String())
+		w.key("shape").ints(v.shape)
+		v.writeElements(w.key("values"))
+	})
 }
 
 // at prints the position of element i, as [0,3].

@@ -10,7 +10,7 @@ import (
 // on float32 numbers. The forms are those that the passes recognise.
 var logicExports = map[string]func(e *exporter, n *ir.Node){
 	"step":      exportStep,
-	"threshold": func(e *exporter, n *ir.Node) { e.threshold(n, n.Args[0], n.Args[1], n.Args[2], n.Int("axis")) },
+	"threshold": func(e *exporter, n *ir.Node) { e.threshold(n, n.Int("axis")) },
 	"bconv":     exportConv,
 	"iconv":     exportConv,
 	"ilinear": func(e *exporter, n *ir.Node) {
@@ -82,16 +82,29 @@ func exportStep(e *exporter, n *ir.Node) {
 	e.bit(n, c)
 }
 
-// threshold makes (z >= t[c]) != flip[c] the node's result. Channels that flip
-// compare -z >= 1-t, which is z < t of integers.
-func (e *exporter) threshold(n *ir.Node, z, t, flip *ir.Value, axis int) {
-	if e.slots[z].native == "" || e.spanOf(z).reach() < exactFloat {
+// threshold makes (z >= t[c]) != flip[c] the node's result: compared as float32
+// numbers, or as integers where float32 does not hold them.
+func (e *exporter) threshold(n *ir.Node, axis int) {
+	z, t, flip := n.Args[0], n.Args[1], n.Args[2]
+	if e.spanOf(z).reach() < exactFloat {
 		e.compare(n, e.num(z), z.Type, t, flip, axis)
 		return
 	}
-	e.failf("z reaches %d, from 2^24 on float32 is not exact", e.spanOf(z).reach())
+	tc, fc := ir.ConstOf(t), ir.ConstOf(flip)
+	a, err := ir.Axis(axis, z.Type.Rank())
+	if tc == nil || fc == nil || err != nil {
+		e.failf("t and flip must be constants")
+		return
+	}
+	shape := ones(z.Type.Rank())
+	shape[a] = tc.Len()
+	limit := tc.Convert(ir.I64).Reshape(shape...)
+	c := e.emit("GreaterOrEqual", in(e.cast(e.native(z), ir.I64), e.shared(e.loc+".threshold", limit)))
+	e.bit(n, e.emit("Xor", in(c, e.shared(e.loc+".flip", fc.Convert(ir.Bool).Reshape(shape...)))))
 }
 
+// compare is threshold of float32 numbers z of a type. Channels that flip compare
+// -z >= 1-t, which is z < t of integers.
 func (e *exporter) compare(n *ir.Node, z string, zt ir.Type, t, flip *ir.Value, axis int) {
 	tc, fc := ir.ConstOf(t), ir.ConstOf(flip)
 	if tc == nil || fc == nil {

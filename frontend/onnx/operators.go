@@ -3,6 +3,7 @@ package onnx
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/billnet/billnet/ir"
 )
@@ -68,6 +69,7 @@ var operatorNotes = map[string]string{
 	"Quant":              "rounding modes of QONNX",
 	"Range":              "computed at compile time",
 	"Reshape":            "the shape must be known at compile time",
+	"Resize":             "nearest neighbours, of all axes",
 	"Shape":              "computed at compile time",
 	"Size":               "computed at compile time",
 	"Slice":              "bounds must be known at compile time",
@@ -93,6 +95,7 @@ func Operators() []OperatorInfo {
 		case "":
 		case qonnxDomain:
 			info.MinOpset, info.MaxOpset = 1, newestQonnx
+			info.Notes = strings.TrimPrefix(info.Notes+"; also as onnx.brevitas and finn.custom_op.general", "; ")
 		default:
 			continue
 		}

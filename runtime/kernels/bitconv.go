@@ -19,6 +19,8 @@ type BitConv struct {
 	tileMajor bool
 	sumAt     [8]int32    // where the sums of 8 outputs begin in scratch, when wide
 	offs      [][][]int32 // [pattern of input bytes][class] offsets of the terms
+	inside    []byte      // one channel byte of 0xFF inside the map, for bitInsideLE; nil when not needed
+	ioffs     [][]int32   // [class] offsets of the terms in inside, for as many input bytes as a pattern has
 	outs      []bitOut    // one for 8 output channels
 }
 
@@ -59,7 +61,12 @@ func NewBitConv(set *Set, in, out Geom, c Conv, signed bool, w Weights, th *Thre
 		return nil, err
 	}
 	p := &BitConv{set: set, in: in, out: out, outElem: outElem, src: in}
-	complement := signed && tp.outside
+	// An exact 0 for the padding of -1 and +1: inside says where the map is; where its kernel does not apply, the
+	// complement of the input is stored and counted too.
+	padded := signed && tp.outside
+	icg := in.C / c.Groups
+	inside := padded && th != nil && w.Nonzero == nil && icg%8 == 0 && (c.Groups == 1 || c.OutC/c.Groups%8 == 0) && int64(icg)*int64(ntaps) < 64*8
+	complement := padded && !inside
 	if direct {
 		if err := tp.checkHalo(in); err != nil {
 			return nil, err
@@ -78,14 +85,32 @@ func NewBitConv(set *Set, in, out Geom, c Conv, signed bool, w Weights, th *Thre
 	if signed && !complement {
 		p.shift = 1
 	}
+	if inside {
+		p.inside = insideMap(p.src)
+	}
 	for i := range p.sumAt {
 		p.sumAt[i] = int32(i * p.walk.tile)
 	}
-	b := bitBuilder{p: p, c: c, w: w, ntaps: ntaps, icg: in.C / c.Groups, ocg: c.OutC / c.Groups, complement: complement, tp: tp, patterns: map[[2]int]int{}}
+	b := bitBuilder{p: p, c: c, w: w, ntaps: ntaps, icg: icg, ocg: c.OutC / c.Groups, complement: complement, tp: tp, patterns: map[[2]int]int{}}
 	if err := b.build(th); err != nil {
 		return nil, err
 	}
 	return p, nil
+}
+
+// insideMap is a map of 8 channels in the layout of g, all ones.
+func insideMap(g Geom) []byte {
+	g.C = 8
+	b := make([]byte, g.Bytes(Bit))
+	for t := range g.T {
+		for h := range g.H {
+			for w := range g.W {
+				at, _ := g.Index(Bit, 0, t, h, w)
+				b[at] = 0xFF
+			}
+		}
+	}
+	return b
 }
 
 // bitBuilder turns canonical weights into the terms of the kernels.
@@ -167,7 +192,17 @@ func (b *bitBuilder) pattern(lo, hi int) (int, error) {
 		}
 		perClass = append(perClass, offs)
 	}
-	p.offs = append(p.offs, perClass)
+	if p.offs = append(p.offs, perClass); p.inside != nil && p.ioffs == nil { // all patterns have as many bytes
+		for i := range p.walk.classes {
+			var offs []int32
+			for range hi - lo {
+				b.tp.eachTap(g, &p.walk.classes[i], func(_, phase, off int) {
+					offs = append(offs, int32(g.Plane(phase)+off))
+				})
+			}
+			p.ioffs = append(p.ioffs, offs)
+		}
+	}
 	b.patterns[key] = len(p.offs) - 1
 	return len(p.offs) - 1, nil
 }
@@ -394,7 +429,11 @@ func (p *BitConv) tileBits(ob, cl, tile int, dst, src, scratch []byte) {
 	src = src[pl.start:]
 	if p.wide == Bit {
 		to := p.walk.target(plane, scratch, 1, pl)
-		p.set.bitLE[p.masked](to, src, mask, offs, o.w, &o.le, o.flip)
+		if p.inside != nil {
+			p.set.bitInsideLE(to, src, mask, p.inside[pl.start:], offs, p.ioffs[cl], o.w, &o.le, o.flip)
+		} else {
+			p.set.bitLE[p.masked](to, src, mask, offs, o.w, &o.le, o.flip)
+		}
 		p.walk.finish(plane, to, 1, c, pl)
 		return
 	}

@@ -44,10 +44,20 @@ func bitInt16MaskedAVX512(dst []byte, stride int, outs int, src []byte, mask []b
 //go:noescape
 func bitInt32MaskedAVX512(dst []byte, stride int, outs int, src []byte, mask []byte, offs []int32, w []byte, base *[8]int32, shift uint, add bool)
 
+// See Set.bitInsideLE; AVX-512 with VPOPCNTB.
+//
+//go:noescape
+func bitInsideLEAVX512(dst []byte, src []byte, mask []byte, inside []byte, offs []int32, ioffs []int32, w []byte, le *[8]uint8, flip uint8)
+
 // See Set.bitLE; AVX2 with nibble tables, masked or not.
 //
 //go:noescape
 func bitLEAVX2(dst []byte, src []byte, mask []byte, offs []int32, w []byte, le *[8]uint8, flip uint8)
+
+// See Set.bitInsideLE; AVX2 with nibble tables.
+//
+//go:noescape
+func bitInsideLEAVX2(dst []byte, src []byte, mask []byte, inside []byte, offs []int32, ioffs []int32, w []byte, le *[8]uint8, flip uint8)
 
 // See Set.bitInt; AVX2 with nibble tables, masked or not.
 //

@@ -1830,6 +1830,134 @@ done22:
 	VZEROUPPER
 	RET
 
+// func bitInsideLEAVX512(dst []byte, src []byte, mask []byte, inside []byte, offs []int32, ioffs []int32, w []byte, le *[8]uint8, flip uint8)
+// Requires: AVX, AVX512BITALG, AVX512BW, AVX512F
+TEXT ·bitInsideLEAVX512(SB), NOSPLIT, $0-177
+	MOVQ         inside_base+72(FP), DI
+	MOVQ         src_base+24(FP), AX
+	MOVQ         mask_base+48(FP), CX
+	MOVQ         mask_len+56(FP), SI
+	MOVQ         offs_base+96(FP), DX
+	MOVQ         w_base+144(FP), BX
+	MOVQ         dst_base+0(FP), R8
+	MOVQ         le+168(FP), R9
+	VPBROADCASTB (R9), Z0
+	VPBROADCASTB 1(R9), Z1
+	VPBROADCASTB 2(R9), Z2
+	VPBROADCASTB 3(R9), Z3
+	VPBROADCASTB 4(R9), Z4
+	VPBROADCASTB 5(R9), Z5
+	VPBROADCASTB 6(R9), Z6
+	VPBROADCASTB 7(R9), Z7
+	VPBROADCASTB flip+176(FP), Z8
+	VPTERNLOGD   $0xff, Z9, Z9, Z9
+
+blocks23:
+	VPXORD Z10, Z10, Z10
+	XORQ   R9, R9
+
+outside24:
+	MOVQ         ioffs_base+120(FP), R10
+	MOVLQSX      (R10)(R9*4), R10
+	VPSUBB       (DI)(R10*1), Z10, Z10
+	INCQ         R9
+	CMPQ         R9, offs_len+104(FP)
+	JLT          outside24
+	MOVQ         offs_len+104(FP), R9
+	VMOVQ        R9, X11
+	VPBROADCASTB X11, Z11
+	VPSUBB       Z10, Z11, Z10
+	VPADDB       Z10, Z10, Z10
+	VPADDB       Z10, Z10, Z10
+	VMOVDQA64    Z10, Z11
+	VMOVDQA64    Z10, Z13
+	VMOVDQA64    Z10, Z14
+	VMOVDQA64    Z10, Z15
+	VMOVDQA64    Z10, Z16
+	VMOVDQA64    Z10, Z17
+	VMOVDQA64    Z10, Z18
+	XORQ         R9, R9
+	MOVQ         BX, R10
+
+terms25:
+	MOVLQSX      (DX)(R9*4), R11
+	VMOVDQU64    (AX)(R11*1), Z19
+	MOVQ         ioffs_base+120(FP), R11
+	MOVLQSX      (R11)(R9*4), R11
+	VMOVDQU64    (DI)(R11*1), Z20
+	VPBROADCASTD (R10), Z21
+	VPTERNLOGD   $0x28, Z20, Z19, Z21
+	VPOPCNTB     Z21, Z21
+	VPADDUSB     Z21, Z10, Z10
+	VPBROADCASTD 4(R10), Z21
+	VPTERNLOGD   $0x28, Z20, Z19, Z21
+	VPOPCNTB     Z21, Z21
+	VPADDUSB     Z21, Z11, Z11
+	VPBROADCASTD 8(R10), Z21
+	VPTERNLOGD   $0x28, Z20, Z19, Z21
+	VPOPCNTB     Z21, Z21
+	VPADDUSB     Z21, Z13, Z13
+	VPBROADCASTD 12(R10), Z21
+	VPTERNLOGD   $0x28, Z20, Z19, Z21
+	VPOPCNTB     Z21, Z21
+	VPADDUSB     Z21, Z14, Z14
+	VPBROADCASTD 16(R10), Z21
+	VPTERNLOGD   $0x28, Z20, Z19, Z21
+	VPOPCNTB     Z21, Z21
+	VPADDUSB     Z21, Z15, Z15
+	VPBROADCASTD 20(R10), Z21
+	VPTERNLOGD   $0x28, Z20, Z19, Z21
+	VPOPCNTB     Z21, Z21
+	VPADDUSB     Z21, Z16, Z16
+	VPBROADCASTD 24(R10), Z21
+	VPTERNLOGD   $0x28, Z20, Z19, Z21
+	VPOPCNTB     Z21, Z21
+	VPADDUSB     Z21, Z17, Z17
+	VPBROADCASTD 28(R10), Z21
+	VPTERNLOGD   $0x28, Z20, Z19, Z21
+	VPOPCNTB     Z21, Z21
+	VPADDUSB     Z21, Z18, Z18
+	ADDQ         $+32, R10
+	INCQ         R9
+	CMPQ         R9, offs_len+104(FP)
+	JLT          terms25
+	VPXORD       Z12, Z12, Z12
+	VPCMPUB      $0x02, Z7, Z18, K1
+	VPADDB       Z12, Z12, Z12
+	VPSUBB       Z9, Z12, K1, Z12
+	VPCMPUB      $0x02, Z6, Z17, K1
+	VPADDB       Z12, Z12, Z12
+	VPSUBB       Z9, Z12, K1, Z12
+	VPCMPUB      $0x02, Z5, Z16, K1
+	VPADDB       Z12, Z12, Z12
+	VPSUBB       Z9, Z12, K1, Z12
+	VPCMPUB      $0x02, Z4, Z15, K1
+	VPADDB       Z12, Z12, Z12
+	VPSUBB       Z9, Z12, K1, Z12
+	VPCMPUB      $0x02, Z3, Z14, K1
+	VPADDB       Z12, Z12, Z12
+	VPSUBB       Z9, Z12, K1, Z12
+	VPCMPUB      $0x02, Z2, Z13, K1
+	VPADDB       Z12, Z12, Z12
+	VPSUBB       Z9, Z12, K1, Z12
+	VPCMPUB      $0x02, Z1, Z11, K1
+	VPADDB       Z12, Z12, Z12
+	VPSUBB       Z9, Z12, K1, Z12
+	VPCMPUB      $0x02, Z0, Z10, K1
+	VPADDB       Z12, Z12, Z12
+	VPSUBB       Z9, Z12, K1, Z12
+	VPXORD       Z8, Z12, Z12
+	VPANDD       (CX), Z12, Z12
+	VMOVDQU64    Z12, (R8)
+	ADDQ         $0x40, R8
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, DI
+	SUBQ         $0x40, SI
+	JNZ          blocks23
+	VZEROUPPER
+	RET
+
 DATA nibbles<>+0(SB)/8, $0x0f0f0f0f0f0f0f0f
 DATA nibbles<>+8(SB)/8, $0x0f0f0f0f0f0f0f0f
 DATA nibbles<>+16(SB)/8, $0x0f0f0f0f0f0f0f0f
@@ -1848,7 +1976,7 @@ TEXT ·bitLEAVX2(SB), NOSPLIT, $0-129
 	MOVQ dst_base+0(FP), R8
 	MOVQ le+120(FP), R9
 
-blocks23:
+blocks26:
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
@@ -1860,7 +1988,7 @@ blocks23:
 	XORQ  R10, R10
 	MOVQ  BX, R11
 
-terms24:
+terms27:
 	MOVLQSX        (DX)(R10*4), R12
 	VMOVDQU        (AX)(R12*1), Y8
 	VPSRLW         $0x04, Y8, Y9
@@ -1921,7 +2049,7 @@ terms24:
 	ADDQ           $0x20, R11
 	INCQ           R10
 	CMPQ           R10, offs_len+80(FP)
-	JLT            terms24
+	JLT            terms27
 	VPXOR          Y8, Y8, Y8
 	VPXOR          Y9, Y9, Y9
 	VPBROADCASTB   3(R9), Y10
@@ -1973,7 +2101,7 @@ terms24:
 	XORQ           R10, R10
 	MOVQ           BX, R11
 
-terms25:
+terms28:
 	MOVLQSX        (DX)(R10*4), R12
 	VMOVDQU        (AX)(R12*1), Y8
 	VPSRLW         $0x04, Y8, Y9
@@ -2034,7 +2162,7 @@ terms25:
 	ADDQ           $0x20, R11
 	INCQ           R10
 	CMPQ           R10, offs_len+80(FP)
-	JLT            terms25
+	JLT            terms28
 	VPXOR          Y8, Y8, Y8
 	VPXOR          Y9, Y9, Y9
 	VPBROADCASTB   7(R9), Y10
@@ -2088,7 +2216,323 @@ terms25:
 	ADDQ           $0x40, CX
 	ADDQ           $0x40, AX
 	SUBQ           $0x40, SI
-	JNZ            blocks23
+	JNZ            blocks26
+	VZEROUPPER
+	RET
+
+// func bitInsideLEAVX2(dst []byte, src []byte, mask []byte, inside []byte, offs []int32, ioffs []int32, w []byte, le *[8]uint8, flip uint8)
+// Requires: AVX, AVX2
+TEXT ·bitInsideLEAVX2(SB), NOSPLIT, $0-177
+	MOVQ inside_base+72(FP), DI
+	MOVQ src_base+24(FP), AX
+	MOVQ mask_base+48(FP), CX
+	MOVQ mask_len+56(FP), SI
+	MOVQ offs_base+96(FP), DX
+	MOVQ w_base+144(FP), BX
+	LEAQ ·popTable+0(SB), R8
+	MOVQ dst_base+0(FP), R9
+	MOVQ le+168(FP), R10
+
+blocks29:
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	XORQ  R11, R11
+
+outside30:
+	MOVQ         ioffs_base+120(FP), R12
+	MOVLQSX      (R12)(R11*4), R12
+	VPSUBB       (DI)(R12*1), Y0, Y0
+	VPSUBB       32(DI)(R12*1), Y1, Y1
+	INCQ         R11
+	CMPQ         R11, offs_len+104(FP)
+	JLT          outside30
+	MOVQ         offs_len+104(FP), R11
+	VMOVQ        R11, X2
+	VPBROADCASTB X2, Y2
+	VPSUBB       Y0, Y2, Y0
+	VPADDB       Y0, Y0, Y0
+	VPADDB       Y0, Y0, Y0
+	VPSUBB       Y1, Y2, Y1
+	VPADDB       Y1, Y1, Y1
+	VPADDB       Y1, Y1, Y1
+	VMOVDQA      Y0, Y2
+	VMOVDQA      Y1, Y3
+	VMOVDQA      Y0, Y4
+	VMOVDQA      Y1, Y5
+	VMOVDQA      Y0, Y6
+	VMOVDQA      Y1, Y7
+	XORQ         R11, R11
+	MOVQ         BX, R12
+
+terms31:
+	MOVLQSX        (DX)(R11*4), R13
+	VMOVDQU        (AX)(R13*1), Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          nibbles<>+0(SB), Y8, Y8
+	VPAND          nibbles<>+0(SB), Y9, Y9
+	VMOVDQU        32(AX)(R13*1), Y10
+	VPSRLW         $0x04, Y10, Y11
+	VPAND          nibbles<>+0(SB), Y10, Y10
+	VPAND          nibbles<>+0(SB), Y11, Y11
+	MOVQ           ioffs_base+120(FP), R13
+	MOVLQSX        (R13)(R11*4), R13
+	MOVWLZX        (R12), R14
+	VBROADCASTI128 (R8)(R14*1), Y12
+	MOVWLZX        2(R12), R14
+	VBROADCASTI128 (R8)(R14*1), Y13
+	VPSHUFB        Y8, Y12, Y14
+	VPSHUFB        Y9, Y13, Y15
+	VPADDB         Y15, Y14, Y14
+	VPAND          (DI)(R13*1), Y14, Y14
+	VPADDUSB       Y14, Y0, Y0
+	VPSHUFB        Y10, Y12, Y12
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPAND          32(DI)(R13*1), Y12, Y12
+	VPADDUSB       Y12, Y1, Y1
+	MOVWLZX        4(R12), R14
+	VBROADCASTI128 (R8)(R14*1), Y12
+	MOVWLZX        6(R12), R14
+	VBROADCASTI128 (R8)(R14*1), Y13
+	VPSHUFB        Y8, Y12, Y14
+	VPSHUFB        Y9, Y13, Y15
+	VPADDB         Y15, Y14, Y14
+	VPAND          (DI)(R13*1), Y14, Y14
+	VPADDUSB       Y14, Y2, Y2
+	VPSHUFB        Y10, Y12, Y12
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPAND          32(DI)(R13*1), Y12, Y12
+	VPADDUSB       Y12, Y3, Y3
+	MOVWLZX        8(R12), R14
+	VBROADCASTI128 (R8)(R14*1), Y12
+	MOVWLZX        10(R12), R14
+	VBROADCASTI128 (R8)(R14*1), Y13
+	VPSHUFB        Y8, Y12, Y14
+	VPSHUFB        Y9, Y13, Y15
+	VPADDB         Y15, Y14, Y14
+	VPAND          (DI)(R13*1), Y14, Y14
+	VPADDUSB       Y14, Y4, Y4
+	VPSHUFB        Y10, Y12, Y12
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPAND          32(DI)(R13*1), Y12, Y12
+	VPADDUSB       Y12, Y5, Y5
+	MOVWLZX        12(R12), R14
+	VBROADCASTI128 (R8)(R14*1), Y12
+	MOVWLZX        14(R12), R14
+	VBROADCASTI128 (R8)(R14*1), Y13
+	VPSHUFB        Y8, Y12, Y8
+	VPSHUFB        Y9, Y13, Y9
+	VPADDB         Y9, Y8, Y8
+	VPAND          (DI)(R13*1), Y8, Y8
+	VPADDUSB       Y8, Y6, Y6
+	VPSHUFB        Y10, Y12, Y8
+	VPSHUFB        Y11, Y13, Y9
+	VPADDB         Y9, Y8, Y8
+	VPAND          32(DI)(R13*1), Y8, Y8
+	VPADDUSB       Y8, Y7, Y7
+	ADDQ           $0x20, R12
+	INCQ           R11
+	CMPQ           R11, offs_len+104(FP)
+	JLT            terms31
+	VPXOR          Y8, Y8, Y8
+	VPXOR          Y9, Y9, Y9
+	VPBROADCASTB   3(R10), Y10
+	VPMINUB        Y10, Y6, Y11
+	VPCMPEQB       Y11, Y6, Y11
+	VPADDB         Y8, Y8, Y8
+	VPSUBB         Y11, Y8, Y8
+	VPMINUB        Y10, Y7, Y6
+	VPCMPEQB       Y6, Y7, Y6
+	VPADDB         Y9, Y9, Y9
+	VPSUBB         Y6, Y9, Y9
+	VPBROADCASTB   2(R10), Y6
+	VPMINUB        Y6, Y4, Y7
+	VPCMPEQB       Y7, Y4, Y7
+	VPADDB         Y8, Y8, Y8
+	VPSUBB         Y7, Y8, Y8
+	VPMINUB        Y6, Y5, Y4
+	VPCMPEQB       Y4, Y5, Y4
+	VPADDB         Y9, Y9, Y9
+	VPSUBB         Y4, Y9, Y9
+	VPBROADCASTB   1(R10), Y4
+	VPMINUB        Y4, Y2, Y5
+	VPCMPEQB       Y5, Y2, Y5
+	VPADDB         Y8, Y8, Y8
+	VPSUBB         Y5, Y8, Y8
+	VPMINUB        Y4, Y3, Y2
+	VPCMPEQB       Y2, Y3, Y2
+	VPADDB         Y9, Y9, Y9
+	VPSUBB         Y2, Y9, Y9
+	VPBROADCASTB   (R10), Y2
+	VPMINUB        Y2, Y0, Y3
+	VPCMPEQB       Y3, Y0, Y3
+	VPADDB         Y8, Y8, Y8
+	VPSUBB         Y3, Y8, Y8
+	VPMINUB        Y2, Y1, Y0
+	VPCMPEQB       Y0, Y1, Y0
+	VPADDB         Y9, Y9, Y9
+	VPSUBB         Y0, Y9, Y9
+	VMOVDQU        Y8, (R9)
+	VMOVDQU        Y9, 32(R9)
+	VPXOR          Y0, Y0, Y0
+	VPXOR          Y1, Y1, Y1
+	XORQ           R11, R11
+
+outside32:
+	MOVQ         ioffs_base+120(FP), R12
+	MOVLQSX      (R12)(R11*4), R12
+	VPSUBB       (DI)(R12*1), Y0, Y0
+	VPSUBB       32(DI)(R12*1), Y1, Y1
+	INCQ         R11
+	CMPQ         R11, offs_len+104(FP)
+	JLT          outside32
+	MOVQ         offs_len+104(FP), R11
+	VMOVQ        R11, X2
+	VPBROADCASTB X2, Y2
+	VPSUBB       Y0, Y2, Y0
+	VPADDB       Y0, Y0, Y0
+	VPADDB       Y0, Y0, Y0
+	VPSUBB       Y1, Y2, Y1
+	VPADDB       Y1, Y1, Y1
+	VPADDB       Y1, Y1, Y1
+	VMOVDQA      Y0, Y2
+	VMOVDQA      Y1, Y3
+	VMOVDQA      Y0, Y4
+	VMOVDQA      Y1, Y5
+	VMOVDQA      Y0, Y6
+	VMOVDQA      Y1, Y7
+	XORQ         R11, R11
+	MOVQ         BX, R12
+
+terms33:
+	MOVLQSX        (DX)(R11*4), R13
+	VMOVDQU        (AX)(R13*1), Y8
+	VPSRLW         $0x04, Y8, Y9
+	VPAND          nibbles<>+0(SB), Y8, Y8
+	VPAND          nibbles<>+0(SB), Y9, Y9
+	VMOVDQU        32(AX)(R13*1), Y10
+	VPSRLW         $0x04, Y10, Y11
+	VPAND          nibbles<>+0(SB), Y10, Y10
+	VPAND          nibbles<>+0(SB), Y11, Y11
+	MOVQ           ioffs_base+120(FP), R13
+	MOVLQSX        (R13)(R11*4), R13
+	MOVWLZX        16(R12), R14
+	VBROADCASTI128 (R8)(R14*1), Y12
+	MOVWLZX        18(R12), R14
+	VBROADCASTI128 (R8)(R14*1), Y13
+	VPSHUFB        Y8, Y12, Y14
+	VPSHUFB        Y9, Y13, Y15
+	VPADDB         Y15, Y14, Y14
+	VPAND          (DI)(R13*1), Y14, Y14
+	VPADDUSB       Y14, Y0, Y0
+	VPSHUFB        Y10, Y12, Y12
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPAND          32(DI)(R13*1), Y12, Y12
+	VPADDUSB       Y12, Y1, Y1
+	MOVWLZX        20(R12), R14
+	VBROADCASTI128 (R8)(R14*1), Y12
+	MOVWLZX        22(R12), R14
+	VBROADCASTI128 (R8)(R14*1), Y13
+	VPSHUFB        Y8, Y12, Y14
+	VPSHUFB        Y9, Y13, Y15
+	VPADDB         Y15, Y14, Y14
+	VPAND          (DI)(R13*1), Y14, Y14
+	VPADDUSB       Y14, Y2, Y2
+	VPSHUFB        Y10, Y12, Y12
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPAND          32(DI)(R13*1), Y12, Y12
+	VPADDUSB       Y12, Y3, Y3
+	MOVWLZX        24(R12), R14
+	VBROADCASTI128 (R8)(R14*1), Y12
+	MOVWLZX        26(R12), R14
+	VBROADCASTI128 (R8)(R14*1), Y13
+	VPSHUFB        Y8, Y12, Y14
+	VPSHUFB        Y9, Y13, Y15
+	VPADDB         Y15, Y14, Y14
+	VPAND          (DI)(R13*1), Y14, Y14
+	VPADDUSB       Y14, Y4, Y4
+	VPSHUFB        Y10, Y12, Y12
+	VPSHUFB        Y11, Y13, Y13
+	VPADDB         Y13, Y12, Y12
+	VPAND          32(DI)(R13*1), Y12, Y12
+	VPADDUSB       Y12, Y5, Y5
+	MOVWLZX        28(R12), R14
+	VBROADCASTI128 (R8)(R14*1), Y12
+	MOVWLZX        30(R12), R14
+	VBROADCASTI128 (R8)(R14*1), Y13
+	VPSHUFB        Y8, Y12, Y8
+	VPSHUFB        Y9, Y13, Y9
+	VPADDB         Y9, Y8, Y8
+	VPAND          (DI)(R13*1), Y8, Y8
+	VPADDUSB       Y8, Y6, Y6
+	VPSHUFB        Y10, Y12, Y8
+	VPSHUFB        Y11, Y13, Y9
+	VPADDB         Y9, Y8, Y8
+	VPAND          32(DI)(R13*1), Y8, Y8
+	VPADDUSB       Y8, Y7, Y7
+	ADDQ           $0x20, R12
+	INCQ           R11
+	CMPQ           R11, offs_len+104(FP)
+	JLT            terms33
+	VPXOR          Y8, Y8, Y8
+	VPXOR          Y9, Y9, Y9
+	VPBROADCASTB   7(R10), Y10
+	VPMINUB        Y10, Y6, Y11
+	VPCMPEQB       Y11, Y6, Y11
+	VPADDB         Y8, Y8, Y8
+	VPSUBB         Y11, Y8, Y8
+	VPMINUB        Y10, Y7, Y6
+	VPCMPEQB       Y6, Y7, Y6
+	VPADDB         Y9, Y9, Y9
+	VPSUBB         Y6, Y9, Y9
+	VPBROADCASTB   6(R10), Y6
+	VPMINUB        Y6, Y4, Y7
+	VPCMPEQB       Y7, Y4, Y7
+	VPADDB         Y8, Y8, Y8
+	VPSUBB         Y7, Y8, Y8
+	VPMINUB        Y6, Y5, Y4
+	VPCMPEQB       Y4, Y5, Y4
+	VPADDB         Y9, Y9, Y9
+	VPSUBB         Y4, Y9, Y9
+	VPBROADCASTB   5(R10), Y4
+	VPMINUB        Y4, Y2, Y5
+	VPCMPEQB       Y5, Y2, Y5
+	VPADDB         Y8, Y8, Y8
+	VPSUBB         Y5, Y8, Y8
+	VPMINUB        Y4, Y3, Y2
+	VPCMPEQB       Y2, Y3, Y2
+	VPADDB         Y9, Y9, Y9
+	VPSUBB         Y2, Y9, Y9
+	VPBROADCASTB   4(R10), Y2
+	VPMINUB        Y2, Y0, Y3
+	VPCMPEQB       Y3, Y0, Y3
+	VPADDB         Y8, Y8, Y8
+	VPSUBB         Y3, Y8, Y8
+	VPMINUB        Y2, Y1, Y0
+	VPCMPEQB       Y0, Y1, Y0
+	VPADDB         Y9, Y9, Y9
+	VPSUBB         Y0, Y9, Y9
+	VPBROADCASTB   flip+176(FP), Y0
+	VPSLLW         $0x04, Y8, Y8
+	VPOR           (R9), Y8, Y8
+	VPXOR          Y0, Y8, Y8
+	VPAND          (CX), Y8, Y8
+	VPSLLW         $0x04, Y9, Y9
+	VPOR           32(R9), Y9, Y9
+	VPXOR          Y0, Y9, Y9
+	VPAND          32(CX), Y9, Y9
+	VMOVDQU        Y8, (R9)
+	VMOVDQU        Y9, 32(R9)
+	ADDQ           $0x40, R9
+	ADDQ           $0x40, CX
+	ADDQ           $0x40, AX
+	ADDQ           $0x40, DI
+	SUBQ           $0x40, SI
+	JNZ            blocks29
 	VZEROUPPER
 	RET
 
@@ -2103,7 +2547,7 @@ TEXT ·bitInt8AVX2(SB), NOSPLIT, $0-153
 	MOVQ dst_base+0(FP), DI
 	LEAQ ·popTable+0(SB), R8
 
-blocks26:
+blocks34:
 	MOVQ  DI, R9
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
@@ -2116,7 +2560,7 @@ blocks26:
 	XORQ  R10, R10
 	MOVQ  BX, R11
 
-terms28:
+terms36:
 	MOVLQSX        (DX)(R10*4), R12
 	VMOVDQU        (AX)(R12*1), Y8
 	VPSRLW         $0x04, Y8, Y9
@@ -2177,7 +2621,7 @@ terms28:
 	ADDQ           $0x20, R11
 	INCQ           R10
 	CMPQ           R10, offs_len+96(FP)
-	JLT            terms28
+	JLT            terms36
 	MOVQ           base+136(FP), R10
 	MOVQ           shift+144(FP), R11
 	NEGQ           R11
@@ -2196,7 +2640,7 @@ terms28:
 	VMOVDQU        Y0, 32(R9)
 	ADDQ           stride+24(FP), R9
 	CMPQ           outs+32(FP), $0x01
-	JLE            done27
+	JLE            done35
 	MOVQ           base+136(FP), R10
 	MOVQ           shift+144(FP), R11
 	NEGQ           R11
@@ -2215,7 +2659,7 @@ terms28:
 	VMOVDQU        Y1, 32(R9)
 	ADDQ           stride+24(FP), R9
 	CMPQ           outs+32(FP), $0x02
-	JLE            done27
+	JLE            done35
 	MOVQ           base+136(FP), R10
 	MOVQ           shift+144(FP), R11
 	NEGQ           R11
@@ -2234,7 +2678,7 @@ terms28:
 	VMOVDQU        Y1, 32(R9)
 	ADDQ           stride+24(FP), R9
 	CMPQ           outs+32(FP), $0x03
-	JLE            done27
+	JLE            done35
 	MOVQ           base+136(FP), R10
 	MOVQ           shift+144(FP), R11
 	NEGQ           R11
@@ -2253,7 +2697,7 @@ terms28:
 	VMOVDQU        Y1, 32(R9)
 	ADDQ           stride+24(FP), R9
 	CMPQ           outs+32(FP), $0x04
-	JLE            done27
+	JLE            done35
 	VPXOR          Y0, Y0, Y0
 	VPXOR          Y1, Y1, Y1
 	VPXOR          Y2, Y2, Y2
@@ -2265,7 +2709,7 @@ terms28:
 	XORQ           R10, R10
 	MOVQ           BX, R11
 
-terms29:
+terms37:
 	MOVLQSX        (DX)(R10*4), R12
 	VMOVDQU        (AX)(R12*1), Y8
 	VPSRLW         $0x04, Y8, Y9
@@ -2326,7 +2770,7 @@ terms29:
 	ADDQ           $0x20, R11
 	INCQ           R10
 	CMPQ           R10, offs_len+96(FP)
-	JLT            terms29
+	JLT            terms37
 	MOVQ           base+136(FP), R10
 	MOVQ           shift+144(FP), R11
 	NEGQ           R11
@@ -2345,7 +2789,7 @@ terms29:
 	VMOVDQU        Y0, 32(R9)
 	ADDQ           stride+24(FP), R9
 	CMPQ           outs+32(FP), $0x05
-	JLE            done27
+	JLE            done35
 	MOVQ           base+136(FP), R10
 	MOVQ           shift+144(FP), R11
 	NEGQ           R11
@@ -2364,7 +2808,7 @@ terms29:
 	VMOVDQU        Y1, 32(R9)
 	ADDQ           stride+24(FP), R9
 	CMPQ           outs+32(FP), $0x06
-	JLE            done27
+	JLE            done35
 	MOVQ           base+136(FP), R10
 	MOVQ           shift+144(FP), R11
 	NEGQ           R11
@@ -2383,7 +2827,7 @@ terms29:
 	VMOVDQU        Y1, 32(R9)
 	ADDQ           stride+24(FP), R9
 	CMPQ           outs+32(FP), $0x07
-	JLE            done27
+	JLE            done35
 	MOVQ           base+136(FP), R10
 	MOVQ           shift+144(FP), R11
 	NEGQ           R11
@@ -2402,12 +2846,12 @@ terms29:
 	VMOVDQU        Y1, 32(R9)
 	ADDQ           stride+24(FP), R9
 
-done27:
+done35:
 	ADDQ $+64, DI
 	ADDQ $0x40, CX
 	ADDQ $0x40, AX
 	SUBQ $0x40, SI
-	JNZ  blocks26
+	JNZ  blocks34
 	VZEROUPPER
 	RET
 
@@ -2422,7 +2866,7 @@ TEXT ·bitInt16AVX2(SB), NOSPLIT, $0-153
 	MOVQ dst_base+0(FP), DI
 	LEAQ ·popTable+0(SB), R8
 
-blocks30:
+blocks38:
 	MOVQ  DI, R9
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
@@ -2435,7 +2879,7 @@ blocks30:
 	XORQ  R10, R10
 	MOVQ  BX, R11
 
-terms32:
+terms40:
 	MOVLQSX        (DX)(R10*4), R12
 	VMOVDQU        (AX)(R12*1), Y8
 	VPSRLW         $0x04, Y8, Y9
@@ -2496,15 +2940,15 @@ terms32:
 	ADDQ           $0x20, R11
 	INCQ           R10
 	CMPQ           R10, offs_len+96(FP)
-	JLT            terms32
+	JLT            terms40
 	MOVQ           base+136(FP), R10
 	VMOVQ          shift+144(FP), X9
 	VPBROADCASTW   (R10), Y8
 	CMPB           add+152(FP), $0x00
-	JEQ            plain33
+	JEQ            plain41
 	VPXOR          Y8, Y8, Y8
 
-plain33:
+plain41:
 	VEXTRACTI128 $0x00, Y0, X10
 	VPMOVZXBW    X10, Y10
 	VPSLLW       X9, Y10, Y10
@@ -2512,10 +2956,10 @@ plain33:
 	VPMOVSXBW    (CX), Y11
 	VPAND        Y11, Y10, Y10
 	CMPB         add+152(FP), $0x00
-	JEQ          store34
+	JEQ          store42
 	VPADDW       (R9), Y10, Y10
 
-store34:
+store42:
 	VMOVDQU      Y10, (R9)
 	VEXTRACTI128 $0x01, Y0, X0
 	VPMOVZXBW    X0, Y0
@@ -2524,10 +2968,10 @@ store34:
 	VPMOVSXBW    16(CX), Y10
 	VPAND        Y10, Y0, Y0
 	CMPB         add+152(FP), $0x00
-	JEQ          store35
+	JEQ          store43
 	VPADDW       32(R9), Y0, Y0
 
-store35:
+store43:
 	VMOVDQU      Y0, 32(R9)
 	VEXTRACTI128 $0x00, Y1, X0
 	VPMOVZXBW    X0, Y0
@@ -2536,10 +2980,10 @@ store35:
 	VPMOVSXBW    32(CX), Y10
 	VPAND        Y10, Y0, Y0
 	CMPB         add+152(FP), $0x00
-	JEQ          store36
+	JEQ          store44
 	VPADDW       64(R9), Y0, Y0
 
-store36:
+store44:
 	VMOVDQU      Y0, 64(R9)
 	VEXTRACTI128 $0x01, Y1, X0
 	VPMOVZXBW    X0, Y0
@@ -2548,22 +2992,22 @@ store36:
 	VPMOVSXBW    48(CX), Y1
 	VPAND        Y1, Y0, Y0
 	CMPB         add+152(FP), $0x00
-	JEQ          store37
+	JEQ          store45
 	VPADDW       96(R9), Y0, Y0
 
-store37:
+store45:
 	VMOVDQU      Y0, 96(R9)
 	ADDQ         stride+24(FP), R9
 	CMPQ         outs+32(FP), $0x01
-	JLE          done31
+	JLE          done39
 	MOVQ         base+136(FP), R10
 	VMOVQ        shift+144(FP), X1
 	VPBROADCASTW 4(R10), Y0
 	CMPB         add+152(FP), $0x00
-	JEQ          plain38
+	JEQ          plain46
 	VPXOR        Y0, Y0, Y0
 
-plain38:
+plain46:
 	VEXTRACTI128 $0x00, Y2, X8
 	VPMOVZXBW    X8, Y8
 	VPSLLW       X1, Y8, Y8
@@ -2571,10 +3015,10 @@ plain38:
 	VPMOVSXBW    (CX), Y9
 	VPAND        Y9, Y8, Y8
 	CMPB         add+152(FP), $0x00
-	JEQ          store39
+	JEQ          store47
 	VPADDW       (R9), Y8, Y8
 
-store39:
+store47:
 	VMOVDQU      Y8, (R9)
 	VEXTRACTI128 $0x01, Y2, X2
 	VPMOVZXBW    X2, Y2
@@ -2583,10 +3027,10 @@ store39:
 	VPMOVSXBW    16(CX), Y8
 	VPAND        Y8, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store40
+	JEQ          store48
 	VPADDW       32(R9), Y2, Y2
 
-store40:
+store48:
 	VMOVDQU      Y2, 32(R9)
 	VEXTRACTI128 $0x00, Y3, X2
 	VPMOVZXBW    X2, Y2
@@ -2595,10 +3039,10 @@ store40:
 	VPMOVSXBW    32(CX), Y8
 	VPAND        Y8, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store41
+	JEQ          store49
 	VPADDW       64(R9), Y2, Y2
 
-store41:
+store49:
 	VMOVDQU      Y2, 64(R9)
 	VEXTRACTI128 $0x01, Y3, X2
 	VPMOVZXBW    X2, Y2
@@ -2607,22 +3051,22 @@ store41:
 	VPMOVSXBW    48(CX), Y0
 	VPAND        Y0, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store42
+	JEQ          store50
 	VPADDW       96(R9), Y2, Y2
 
-store42:
+store50:
 	VMOVDQU      Y2, 96(R9)
 	ADDQ         stride+24(FP), R9
 	CMPQ         outs+32(FP), $0x02
-	JLE          done31
+	JLE          done39
 	MOVQ         base+136(FP), R10
 	VMOVQ        shift+144(FP), X1
 	VPBROADCASTW 8(R10), Y0
 	CMPB         add+152(FP), $0x00
-	JEQ          plain43
+	JEQ          plain51
 	VPXOR        Y0, Y0, Y0
 
-plain43:
+plain51:
 	VEXTRACTI128 $0x00, Y4, X2
 	VPMOVZXBW    X2, Y2
 	VPSLLW       X1, Y2, Y2
@@ -2630,10 +3074,10 @@ plain43:
 	VPMOVSXBW    (CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store44
+	JEQ          store52
 	VPADDW       (R9), Y2, Y2
 
-store44:
+store52:
 	VMOVDQU      Y2, (R9)
 	VEXTRACTI128 $0x01, Y4, X2
 	VPMOVZXBW    X2, Y2
@@ -2642,10 +3086,10 @@ store44:
 	VPMOVSXBW    16(CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store45
+	JEQ          store53
 	VPADDW       32(R9), Y2, Y2
 
-store45:
+store53:
 	VMOVDQU      Y2, 32(R9)
 	VEXTRACTI128 $0x00, Y5, X2
 	VPMOVZXBW    X2, Y2
@@ -2654,10 +3098,10 @@ store45:
 	VPMOVSXBW    32(CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store46
+	JEQ          store54
 	VPADDW       64(R9), Y2, Y2
 
-store46:
+store54:
 	VMOVDQU      Y2, 64(R9)
 	VEXTRACTI128 $0x01, Y5, X2
 	VPMOVZXBW    X2, Y2
@@ -2666,22 +3110,22 @@ store46:
 	VPMOVSXBW    48(CX), Y0
 	VPAND        Y0, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store47
+	JEQ          store55
 	VPADDW       96(R9), Y2, Y2
 
-store47:
+store55:
 	VMOVDQU      Y2, 96(R9)
 	ADDQ         stride+24(FP), R9
 	CMPQ         outs+32(FP), $0x03
-	JLE          done31
+	JLE          done39
 	MOVQ         base+136(FP), R10
 	VMOVQ        shift+144(FP), X1
 	VPBROADCASTW 12(R10), Y0
 	CMPB         add+152(FP), $0x00
-	JEQ          plain48
+	JEQ          plain56
 	VPXOR        Y0, Y0, Y0
 
-plain48:
+plain56:
 	VEXTRACTI128 $0x00, Y6, X2
 	VPMOVZXBW    X2, Y2
 	VPSLLW       X1, Y2, Y2
@@ -2689,10 +3133,10 @@ plain48:
 	VPMOVSXBW    (CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store49
+	JEQ          store57
 	VPADDW       (R9), Y2, Y2
 
-store49:
+store57:
 	VMOVDQU      Y2, (R9)
 	VEXTRACTI128 $0x01, Y6, X2
 	VPMOVZXBW    X2, Y2
@@ -2701,10 +3145,10 @@ store49:
 	VPMOVSXBW    16(CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store50
+	JEQ          store58
 	VPADDW       32(R9), Y2, Y2
 
-store50:
+store58:
 	VMOVDQU      Y2, 32(R9)
 	VEXTRACTI128 $0x00, Y7, X2
 	VPMOVZXBW    X2, Y2
@@ -2713,10 +3157,10 @@ store50:
 	VPMOVSXBW    32(CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store51
+	JEQ          store59
 	VPADDW       64(R9), Y2, Y2
 
-store51:
+store59:
 	VMOVDQU      Y2, 64(R9)
 	VEXTRACTI128 $0x01, Y7, X2
 	VPMOVZXBW    X2, Y2
@@ -2725,14 +3169,14 @@ store51:
 	VPMOVSXBW    48(CX), Y0
 	VPAND        Y0, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store52
+	JEQ          store60
 	VPADDW       96(R9), Y2, Y2
 
-store52:
+store60:
 	VMOVDQU Y2, 96(R9)
 	ADDQ    stride+24(FP), R9
 	CMPQ    outs+32(FP), $0x04
-	JLE     done31
+	JLE     done39
 	VPXOR   Y0, Y0, Y0
 	VPXOR   Y1, Y1, Y1
 	VPXOR   Y2, Y2, Y2
@@ -2744,7 +3188,7 @@ store52:
 	XORQ    R10, R10
 	MOVQ    BX, R11
 
-terms53:
+terms61:
 	MOVLQSX        (DX)(R10*4), R12
 	VMOVDQU        (AX)(R12*1), Y8
 	VPSRLW         $0x04, Y8, Y9
@@ -2805,15 +3249,15 @@ terms53:
 	ADDQ           $0x20, R11
 	INCQ           R10
 	CMPQ           R10, offs_len+96(FP)
-	JLT            terms53
+	JLT            terms61
 	MOVQ           base+136(FP), R10
 	VMOVQ          shift+144(FP), X9
 	VPBROADCASTW   16(R10), Y8
 	CMPB           add+152(FP), $0x00
-	JEQ            plain54
+	JEQ            plain62
 	VPXOR          Y8, Y8, Y8
 
-plain54:
+plain62:
 	VEXTRACTI128 $0x00, Y0, X10
 	VPMOVZXBW    X10, Y10
 	VPSLLW       X9, Y10, Y10
@@ -2821,10 +3265,10 @@ plain54:
 	VPMOVSXBW    (CX), Y11
 	VPAND        Y11, Y10, Y10
 	CMPB         add+152(FP), $0x00
-	JEQ          store55
+	JEQ          store63
 	VPADDW       (R9), Y10, Y10
 
-store55:
+store63:
 	VMOVDQU      Y10, (R9)
 	VEXTRACTI128 $0x01, Y0, X0
 	VPMOVZXBW    X0, Y0
@@ -2833,10 +3277,10 @@ store55:
 	VPMOVSXBW    16(CX), Y10
 	VPAND        Y10, Y0, Y0
 	CMPB         add+152(FP), $0x00
-	JEQ          store56
+	JEQ          store64
 	VPADDW       32(R9), Y0, Y0
 
-store56:
+store64:
 	VMOVDQU      Y0, 32(R9)
 	VEXTRACTI128 $0x00, Y1, X0
 	VPMOVZXBW    X0, Y0
@@ -2845,10 +3289,10 @@ store56:
 	VPMOVSXBW    32(CX), Y10
 	VPAND        Y10, Y0, Y0
 	CMPB         add+152(FP), $0x00
-	JEQ          store57
+	JEQ          store65
 	VPADDW       64(R9), Y0, Y0
 
-store57:
+store65:
 	VMOVDQU      Y0, 64(R9)
 	VEXTRACTI128 $0x01, Y1, X0
 	VPMOVZXBW    X0, Y0
@@ -2857,22 +3301,22 @@ store57:
 	VPMOVSXBW    48(CX), Y1
 	VPAND        Y1, Y0, Y0
 	CMPB         add+152(FP), $0x00
-	JEQ          store58
+	JEQ          store66
 	VPADDW       96(R9), Y0, Y0
 
-store58:
+store66:
 	VMOVDQU      Y0, 96(R9)
 	ADDQ         stride+24(FP), R9
 	CMPQ         outs+32(FP), $0x05
-	JLE          done31
+	JLE          done39
 	MOVQ         base+136(FP), R10
 	VMOVQ        shift+144(FP), X1
 	VPBROADCASTW 20(R10), Y0
 	CMPB         add+152(FP), $0x00
-	JEQ          plain59
+	JEQ          plain67
 	VPXOR        Y0, Y0, Y0
 
-plain59:
+plain67:
 	VEXTRACTI128 $0x00, Y2, X8
 	VPMOVZXBW    X8, Y8
 	VPSLLW       X1, Y8, Y8
@@ -2880,10 +3324,10 @@ plain59:
 	VPMOVSXBW    (CX), Y9
 	VPAND        Y9, Y8, Y8
 	CMPB         add+152(FP), $0x00
-	JEQ          store60
+	JEQ          store68
 	VPADDW       (R9), Y8, Y8
 
-store60:
+store68:
 	VMOVDQU      Y8, (R9)
 	VEXTRACTI128 $0x01, Y2, X2
 	VPMOVZXBW    X2, Y2
@@ -2892,10 +3336,10 @@ store60:
 	VPMOVSXBW    16(CX), Y8
 	VPAND        Y8, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store61
+	JEQ          store69
 	VPADDW       32(R9), Y2, Y2
 
-store61:
+store69:
 	VMOVDQU      Y2, 32(R9)
 	VEXTRACTI128 $0x00, Y3, X2
 	VPMOVZXBW    X2, Y2
@@ -2904,10 +3348,10 @@ store61:
 	VPMOVSXBW    32(CX), Y8
 	VPAND        Y8, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store62
+	JEQ          store70
 	VPADDW       64(R9), Y2, Y2
 
-store62:
+store70:
 	VMOVDQU      Y2, 64(R9)
 	VEXTRACTI128 $0x01, Y3, X2
 	VPMOVZXBW    X2, Y2
@@ -2916,22 +3360,22 @@ store62:
 	VPMOVSXBW    48(CX), Y0
 	VPAND        Y0, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store63
+	JEQ          store71
 	VPADDW       96(R9), Y2, Y2
 
-store63:
+store71:
 	VMOVDQU      Y2, 96(R9)
 	ADDQ         stride+24(FP), R9
 	CMPQ         outs+32(FP), $0x06
-	JLE          done31
+	JLE          done39
 	MOVQ         base+136(FP), R10
 	VMOVQ        shift+144(FP), X1
 	VPBROADCASTW 24(R10), Y0
 	CMPB         add+152(FP), $0x00
-	JEQ          plain64
+	JEQ          plain72
 	VPXOR        Y0, Y0, Y0
 
-plain64:
+plain72:
 	VEXTRACTI128 $0x00, Y4, X2
 	VPMOVZXBW    X2, Y2
 	VPSLLW       X1, Y2, Y2
@@ -2939,10 +3383,10 @@ plain64:
 	VPMOVSXBW    (CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store65
+	JEQ          store73
 	VPADDW       (R9), Y2, Y2
 
-store65:
+store73:
 	VMOVDQU      Y2, (R9)
 	VEXTRACTI128 $0x01, Y4, X2
 	VPMOVZXBW    X2, Y2
@@ -2951,10 +3395,10 @@ store65:
 	VPMOVSXBW    16(CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store66
+	JEQ          store74
 	VPADDW       32(R9), Y2, Y2
 
-store66:
+store74:
 	VMOVDQU      Y2, 32(R9)
 	VEXTRACTI128 $0x00, Y5, X2
 	VPMOVZXBW    X2, Y2
@@ -2963,10 +3407,10 @@ store66:
 	VPMOVSXBW    32(CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store67
+	JEQ          store75
 	VPADDW       64(R9), Y2, Y2
 
-store67:
+store75:
 	VMOVDQU      Y2, 64(R9)
 	VEXTRACTI128 $0x01, Y5, X2
 	VPMOVZXBW    X2, Y2
@@ -2975,22 +3419,22 @@ store67:
 	VPMOVSXBW    48(CX), Y0
 	VPAND        Y0, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store68
+	JEQ          store76
 	VPADDW       96(R9), Y2, Y2
 
-store68:
+store76:
 	VMOVDQU      Y2, 96(R9)
 	ADDQ         stride+24(FP), R9
 	CMPQ         outs+32(FP), $0x07
-	JLE          done31
+	JLE          done39
 	MOVQ         base+136(FP), R10
 	VMOVQ        shift+144(FP), X1
 	VPBROADCASTW 28(R10), Y0
 	CMPB         add+152(FP), $0x00
-	JEQ          plain69
+	JEQ          plain77
 	VPXOR        Y0, Y0, Y0
 
-plain69:
+plain77:
 	VEXTRACTI128 $0x00, Y6, X2
 	VPMOVZXBW    X2, Y2
 	VPSLLW       X1, Y2, Y2
@@ -2998,10 +3442,10 @@ plain69:
 	VPMOVSXBW    (CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store70
+	JEQ          store78
 	VPADDW       (R9), Y2, Y2
 
-store70:
+store78:
 	VMOVDQU      Y2, (R9)
 	VEXTRACTI128 $0x01, Y6, X2
 	VPMOVZXBW    X2, Y2
@@ -3010,10 +3454,10 @@ store70:
 	VPMOVSXBW    16(CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store71
+	JEQ          store79
 	VPADDW       32(R9), Y2, Y2
 
-store71:
+store79:
 	VMOVDQU      Y2, 32(R9)
 	VEXTRACTI128 $0x00, Y7, X2
 	VPMOVZXBW    X2, Y2
@@ -3022,10 +3466,10 @@ store71:
 	VPMOVSXBW    32(CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store72
+	JEQ          store80
 	VPADDW       64(R9), Y2, Y2
 
-store72:
+store80:
 	VMOVDQU      Y2, 64(R9)
 	VEXTRACTI128 $0x01, Y7, X2
 	VPMOVZXBW    X2, Y2
@@ -3034,19 +3478,19 @@ store72:
 	VPMOVSXBW    48(CX), Y0
 	VPAND        Y0, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store73
+	JEQ          store81
 	VPADDW       96(R9), Y2, Y2
 
-store73:
+store81:
 	VMOVDQU Y2, 96(R9)
 	ADDQ    stride+24(FP), R9
 
-done31:
+done39:
 	ADDQ $+128, DI
 	ADDQ $0x40, CX
 	ADDQ $0x40, AX
 	SUBQ $0x40, SI
-	JNZ  blocks30
+	JNZ  blocks38
 	VZEROUPPER
 	RET
 
@@ -3061,7 +3505,7 @@ TEXT ·bitInt32AVX2(SB), NOSPLIT, $0-153
 	MOVQ dst_base+0(FP), DI
 	LEAQ ·popTable+0(SB), R8
 
-blocks74:
+blocks82:
 	MOVQ  DI, R9
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
@@ -3074,7 +3518,7 @@ blocks74:
 	XORQ  R10, R10
 	MOVQ  BX, R11
 
-terms76:
+terms84:
 	MOVLQSX        (DX)(R10*4), R12
 	VMOVDQU        (AX)(R12*1), Y8
 	VPSRLW         $0x04, Y8, Y9
@@ -3135,15 +3579,15 @@ terms76:
 	ADDQ           $0x20, R11
 	INCQ           R10
 	CMPQ           R10, offs_len+96(FP)
-	JLT            terms76
+	JLT            terms84
 	MOVQ           base+136(FP), R10
 	VMOVQ          shift+144(FP), X9
 	VPBROADCASTD   (R10), Y8
 	CMPB           add+152(FP), $0x00
-	JEQ            plain77
+	JEQ            plain85
 	VPXOR          Y8, Y8, Y8
 
-plain77:
+plain85:
 	VEXTRACTI128 $0x00, Y0, X10
 	VPMOVZXBD    X10, Y10
 	VPSLLD       X9, Y10, Y10
@@ -3151,10 +3595,10 @@ plain77:
 	VPMOVSXBD    (CX), Y11
 	VPAND        Y11, Y10, Y10
 	CMPB         add+152(FP), $0x00
-	JEQ          store78
+	JEQ          store86
 	VPADDD       (R9), Y10, Y10
 
-store78:
+store86:
 	VMOVDQU      Y10, (R9)
 	VEXTRACTI128 $0x00, Y0, X10
 	VPSRLDQ      $0x08, X10, X10
@@ -3164,10 +3608,10 @@ store78:
 	VPMOVSXBD    8(CX), Y11
 	VPAND        Y11, Y10, Y10
 	CMPB         add+152(FP), $0x00
-	JEQ          store79
+	JEQ          store87
 	VPADDD       32(R9), Y10, Y10
 
-store79:
+store87:
 	VMOVDQU      Y10, 32(R9)
 	VEXTRACTI128 $0x01, Y0, X10
 	VPMOVZXBD    X10, Y10
@@ -3176,10 +3620,10 @@ store79:
 	VPMOVSXBD    16(CX), Y11
 	VPAND        Y11, Y10, Y10
 	CMPB         add+152(FP), $0x00
-	JEQ          store80
+	JEQ          store88
 	VPADDD       64(R9), Y10, Y10
 
-store80:
+store88:
 	VMOVDQU      Y10, 64(R9)
 	VEXTRACTI128 $0x01, Y0, X0
 	VPSRLDQ      $0x08, X0, X0
@@ -3189,10 +3633,10 @@ store80:
 	VPMOVSXBD    24(CX), Y10
 	VPAND        Y10, Y0, Y0
 	CMPB         add+152(FP), $0x00
-	JEQ          store81
+	JEQ          store89
 	VPADDD       96(R9), Y0, Y0
 
-store81:
+store89:
 	VMOVDQU      Y0, 96(R9)
 	VEXTRACTI128 $0x00, Y1, X0
 	VPMOVZXBD    X0, Y0
@@ -3201,10 +3645,10 @@ store81:
 	VPMOVSXBD    32(CX), Y10
 	VPAND        Y10, Y0, Y0
 	CMPB         add+152(FP), $0x00
-	JEQ          store82
+	JEQ          store90
 	VPADDD       128(R9), Y0, Y0
 
-store82:
+store90:
 	VMOVDQU      Y0, 128(R9)
 	VEXTRACTI128 $0x00, Y1, X0
 	VPSRLDQ      $0x08, X0, X0
@@ -3214,10 +3658,10 @@ store82:
 	VPMOVSXBD    40(CX), Y10
 	VPAND        Y10, Y0, Y0
 	CMPB         add+152(FP), $0x00
-	JEQ          store83
+	JEQ          store91
 	VPADDD       160(R9), Y0, Y0
 
-store83:
+store91:
 	VMOVDQU      Y0, 160(R9)
 	VEXTRACTI128 $0x01, Y1, X0
 	VPMOVZXBD    X0, Y0
@@ -3226,10 +3670,10 @@ store83:
 	VPMOVSXBD    48(CX), Y10
 	VPAND        Y10, Y0, Y0
 	CMPB         add+152(FP), $0x00
-	JEQ          store84
+	JEQ          store92
 	VPADDD       192(R9), Y0, Y0
 
-store84:
+store92:
 	VMOVDQU      Y0, 192(R9)
 	VEXTRACTI128 $0x01, Y1, X0
 	VPSRLDQ      $0x08, X0, X0
@@ -3239,22 +3683,22 @@ store84:
 	VPMOVSXBD    56(CX), Y1
 	VPAND        Y1, Y0, Y0
 	CMPB         add+152(FP), $0x00
-	JEQ          store85
+	JEQ          store93
 	VPADDD       224(R9), Y0, Y0
 
-store85:
+store93:
 	VMOVDQU      Y0, 224(R9)
 	ADDQ         stride+24(FP), R9
 	CMPQ         outs+32(FP), $0x01
-	JLE          done75
+	JLE          done83
 	MOVQ         base+136(FP), R10
 	VMOVQ        shift+144(FP), X1
 	VPBROADCASTD 4(R10), Y0
 	CMPB         add+152(FP), $0x00
-	JEQ          plain86
+	JEQ          plain94
 	VPXOR        Y0, Y0, Y0
 
-plain86:
+plain94:
 	VEXTRACTI128 $0x00, Y2, X8
 	VPMOVZXBD    X8, Y8
 	VPSLLD       X1, Y8, Y8
@@ -3262,10 +3706,10 @@ plain86:
 	VPMOVSXBD    (CX), Y9
 	VPAND        Y9, Y8, Y8
 	CMPB         add+152(FP), $0x00
-	JEQ          store87
+	JEQ          store95
 	VPADDD       (R9), Y8, Y8
 
-store87:
+store95:
 	VMOVDQU      Y8, (R9)
 	VEXTRACTI128 $0x00, Y2, X8
 	VPSRLDQ      $0x08, X8, X8
@@ -3275,10 +3719,10 @@ store87:
 	VPMOVSXBD    8(CX), Y9
 	VPAND        Y9, Y8, Y8
 	CMPB         add+152(FP), $0x00
-	JEQ          store88
+	JEQ          store96
 	VPADDD       32(R9), Y8, Y8
 
-store88:
+store96:
 	VMOVDQU      Y8, 32(R9)
 	VEXTRACTI128 $0x01, Y2, X8
 	VPMOVZXBD    X8, Y8
@@ -3287,10 +3731,10 @@ store88:
 	VPMOVSXBD    16(CX), Y9
 	VPAND        Y9, Y8, Y8
 	CMPB         add+152(FP), $0x00
-	JEQ          store89
+	JEQ          store97
 	VPADDD       64(R9), Y8, Y8
 
-store89:
+store97:
 	VMOVDQU      Y8, 64(R9)
 	VEXTRACTI128 $0x01, Y2, X2
 	VPSRLDQ      $0x08, X2, X2
@@ -3300,10 +3744,10 @@ store89:
 	VPMOVSXBD    24(CX), Y8
 	VPAND        Y8, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store90
+	JEQ          store98
 	VPADDD       96(R9), Y2, Y2
 
-store90:
+store98:
 	VMOVDQU      Y2, 96(R9)
 	VEXTRACTI128 $0x00, Y3, X2
 	VPMOVZXBD    X2, Y2
@@ -3312,10 +3756,10 @@ store90:
 	VPMOVSXBD    32(CX), Y8
 	VPAND        Y8, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store91
+	JEQ          store99
 	VPADDD       128(R9), Y2, Y2
 
-store91:
+store99:
 	VMOVDQU      Y2, 128(R9)
 	VEXTRACTI128 $0x00, Y3, X2
 	VPSRLDQ      $0x08, X2, X2
@@ -3325,10 +3769,10 @@ store91:
 	VPMOVSXBD    40(CX), Y8
 	VPAND        Y8, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store92
+	JEQ          store100
 	VPADDD       160(R9), Y2, Y2
 
-store92:
+store100:
 	VMOVDQU      Y2, 160(R9)
 	VEXTRACTI128 $0x01, Y3, X2
 	VPMOVZXBD    X2, Y2
@@ -3337,10 +3781,10 @@ store92:
 	VPMOVSXBD    48(CX), Y8
 	VPAND        Y8, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store93
+	JEQ          store101
 	VPADDD       192(R9), Y2, Y2
 
-store93:
+store101:
 	VMOVDQU      Y2, 192(R9)
 	VEXTRACTI128 $0x01, Y3, X2
 	VPSRLDQ      $0x08, X2, X2
@@ -3350,22 +3794,22 @@ store93:
 	VPMOVSXBD    56(CX), Y0
 	VPAND        Y0, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store94
+	JEQ          store102
 	VPADDD       224(R9), Y2, Y2
 
-store94:
+store102:
 	VMOVDQU      Y2, 224(R9)
 	ADDQ         stride+24(FP), R9
 	CMPQ         outs+32(FP), $0x02
-	JLE          done75
+	JLE          done83
 	MOVQ         base+136(FP), R10
 	VMOVQ        shift+144(FP), X1
 	VPBROADCASTD 8(R10), Y0
 	CMPB         add+152(FP), $0x00
-	JEQ          plain95
+	JEQ          plain103
 	VPXOR        Y0, Y0, Y0
 
-plain95:
+plain103:
 	VEXTRACTI128 $0x00, Y4, X2
 	VPMOVZXBD    X2, Y2
 	VPSLLD       X1, Y2, Y2
@@ -3373,10 +3817,10 @@ plain95:
 	VPMOVSXBD    (CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store96
+	JEQ          store104
 	VPADDD       (R9), Y2, Y2
 
-store96:
+store104:
 	VMOVDQU      Y2, (R9)
 	VEXTRACTI128 $0x00, Y4, X2
 	VPSRLDQ      $0x08, X2, X2
@@ -3386,10 +3830,10 @@ store96:
 	VPMOVSXBD    8(CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store97
+	JEQ          store105
 	VPADDD       32(R9), Y2, Y2
 
-store97:
+store105:
 	VMOVDQU      Y2, 32(R9)
 	VEXTRACTI128 $0x01, Y4, X2
 	VPMOVZXBD    X2, Y2
@@ -3398,10 +3842,10 @@ store97:
 	VPMOVSXBD    16(CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store98
+	JEQ          store106
 	VPADDD       64(R9), Y2, Y2
 
-store98:
+store106:
 	VMOVDQU      Y2, 64(R9)
 	VEXTRACTI128 $0x01, Y4, X2
 	VPSRLDQ      $0x08, X2, X2
@@ -3411,10 +3855,10 @@ store98:
 	VPMOVSXBD    24(CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store99
+	JEQ          store107
 	VPADDD       96(R9), Y2, Y2
 
-store99:
+store107:
 	VMOVDQU      Y2, 96(R9)
 	VEXTRACTI128 $0x00, Y5, X2
 	VPMOVZXBD    X2, Y2
@@ -3423,10 +3867,10 @@ store99:
 	VPMOVSXBD    32(CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store100
+	JEQ          store108
 	VPADDD       128(R9), Y2, Y2
 
-store100:
+store108:
 	VMOVDQU      Y2, 128(R9)
 	VEXTRACTI128 $0x00, Y5, X2
 	VPSRLDQ      $0x08, X2, X2
@@ -3436,10 +3880,10 @@ store100:
 	VPMOVSXBD    40(CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store101
+	JEQ          store109
 	VPADDD       160(R9), Y2, Y2
 
-store101:
+store109:
 	VMOVDQU      Y2, 160(R9)
 	VEXTRACTI128 $0x01, Y5, X2
 	VPMOVZXBD    X2, Y2
@@ -3448,10 +3892,10 @@ store101:
 	VPMOVSXBD    48(CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store102
+	JEQ          store110
 	VPADDD       192(R9), Y2, Y2
 
-store102:
+store110:
 	VMOVDQU      Y2, 192(R9)
 	VEXTRACTI128 $0x01, Y5, X2
 	VPSRLDQ      $0x08, X2, X2
@@ -3461,22 +3905,22 @@ store102:
 	VPMOVSXBD    56(CX), Y0
 	VPAND        Y0, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store103
+	JEQ          store111
 	VPADDD       224(R9), Y2, Y2
 
-store103:
+store111:
 	VMOVDQU      Y2, 224(R9)
 	ADDQ         stride+24(FP), R9
 	CMPQ         outs+32(FP), $0x03
-	JLE          done75
+	JLE          done83
 	MOVQ         base+136(FP), R10
 	VMOVQ        shift+144(FP), X1
 	VPBROADCASTD 12(R10), Y0
 	CMPB         add+152(FP), $0x00
-	JEQ          plain104
+	JEQ          plain112
 	VPXOR        Y0, Y0, Y0
 
-plain104:
+plain112:
 	VEXTRACTI128 $0x00, Y6, X2
 	VPMOVZXBD    X2, Y2
 	VPSLLD       X1, Y2, Y2
@@ -3484,10 +3928,10 @@ plain104:
 	VPMOVSXBD    (CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store105
+	JEQ          store113
 	VPADDD       (R9), Y2, Y2
 
-store105:
+store113:
 	VMOVDQU      Y2, (R9)
 	VEXTRACTI128 $0x00, Y6, X2
 	VPSRLDQ      $0x08, X2, X2
@@ -3497,10 +3941,10 @@ store105:
 	VPMOVSXBD    8(CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store106
+	JEQ          store114
 	VPADDD       32(R9), Y2, Y2
 
-store106:
+store114:
 	VMOVDQU      Y2, 32(R9)
 	VEXTRACTI128 $0x01, Y6, X2
 	VPMOVZXBD    X2, Y2
@@ -3509,10 +3953,10 @@ store106:
 	VPMOVSXBD    16(CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store107
+	JEQ          store115
 	VPADDD       64(R9), Y2, Y2
 
-store107:
+store115:
 	VMOVDQU      Y2, 64(R9)
 	VEXTRACTI128 $0x01, Y6, X2
 	VPSRLDQ      $0x08, X2, X2
@@ -3522,10 +3966,10 @@ store107:
 	VPMOVSXBD    24(CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store108
+	JEQ          store116
 	VPADDD       96(R9), Y2, Y2
 
-store108:
+store116:
 	VMOVDQU      Y2, 96(R9)
 	VEXTRACTI128 $0x00, Y7, X2
 	VPMOVZXBD    X2, Y2
@@ -3534,10 +3978,10 @@ store108:
 	VPMOVSXBD    32(CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store109
+	JEQ          store117
 	VPADDD       128(R9), Y2, Y2
 
-store109:
+store117:
 	VMOVDQU      Y2, 128(R9)
 	VEXTRACTI128 $0x00, Y7, X2
 	VPSRLDQ      $0x08, X2, X2
@@ -3547,10 +3991,10 @@ store109:
 	VPMOVSXBD    40(CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store110
+	JEQ          store118
 	VPADDD       160(R9), Y2, Y2
 
-store110:
+store118:
 	VMOVDQU      Y2, 160(R9)
 	VEXTRACTI128 $0x01, Y7, X2
 	VPMOVZXBD    X2, Y2
@@ -3559,10 +4003,10 @@ store110:
 	VPMOVSXBD    48(CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store111
+	JEQ          store119
 	VPADDD       192(R9), Y2, Y2
 
-store111:
+store119:
 	VMOVDQU      Y2, 192(R9)
 	VEXTRACTI128 $0x01, Y7, X2
 	VPSRLDQ      $0x08, X2, X2
@@ -3572,14 +4016,14 @@ store111:
 	VPMOVSXBD    56(CX), Y0
 	VPAND        Y0, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store112
+	JEQ          store120
 	VPADDD       224(R9), Y2, Y2
 
-store112:
+store120:
 	VMOVDQU Y2, 224(R9)
 	ADDQ    stride+24(FP), R9
 	CMPQ    outs+32(FP), $0x04
-	JLE     done75
+	JLE     done83
 	VPXOR   Y0, Y0, Y0
 	VPXOR   Y1, Y1, Y1
 	VPXOR   Y2, Y2, Y2
@@ -3591,7 +4035,7 @@ store112:
 	XORQ    R10, R10
 	MOVQ    BX, R11
 
-terms113:
+terms121:
 	MOVLQSX        (DX)(R10*4), R12
 	VMOVDQU        (AX)(R12*1), Y8
 	VPSRLW         $0x04, Y8, Y9
@@ -3652,15 +4096,15 @@ terms113:
 	ADDQ           $0x20, R11
 	INCQ           R10
 	CMPQ           R10, offs_len+96(FP)
-	JLT            terms113
+	JLT            terms121
 	MOVQ           base+136(FP), R10
 	VMOVQ          shift+144(FP), X9
 	VPBROADCASTD   16(R10), Y8
 	CMPB           add+152(FP), $0x00
-	JEQ            plain114
+	JEQ            plain122
 	VPXOR          Y8, Y8, Y8
 
-plain114:
+plain122:
 	VEXTRACTI128 $0x00, Y0, X10
 	VPMOVZXBD    X10, Y10
 	VPSLLD       X9, Y10, Y10
@@ -3668,10 +4112,10 @@ plain114:
 	VPMOVSXBD    (CX), Y11
 	VPAND        Y11, Y10, Y10
 	CMPB         add+152(FP), $0x00
-	JEQ          store115
+	JEQ          store123
 	VPADDD       (R9), Y10, Y10
 
-store115:
+store123:
 	VMOVDQU      Y10, (R9)
 	VEXTRACTI128 $0x00, Y0, X10
 	VPSRLDQ      $0x08, X10, X10
@@ -3681,10 +4125,10 @@ store115:
 	VPMOVSXBD    8(CX), Y11
 	VPAND        Y11, Y10, Y10
 	CMPB         add+152(FP), $0x00
-	JEQ          store116
+	JEQ          store124
 	VPADDD       32(R9), Y10, Y10
 
-store116:
+store124:
 	VMOVDQU      Y10, 32(R9)
 	VEXTRACTI128 $0x01, Y0, X10
 	VPMOVZXBD    X10, Y10
@@ -3693,10 +4137,10 @@ store116:
 	VPMOVSXBD    16(CX), Y11
 	VPAND        Y11, Y10, Y10
 	CMPB         add+152(FP), $0x00
-	JEQ          store117
+	JEQ          store125
 	VPADDD       64(R9), Y10, Y10
 
-store117:
+store125:
 	VMOVDQU      Y10, 64(R9)
 	VEXTRACTI128 $0x01, Y0, X0
 	VPSRLDQ      $0x08, X0, X0
@@ -3706,10 +4150,10 @@ store117:
 	VPMOVSXBD    24(CX), Y10
 	VPAND        Y10, Y0, Y0
 	CMPB         add+152(FP), $0x00
-	JEQ          store118
+	JEQ          store126
 	VPADDD       96(R9), Y0, Y0
 
-store118:
+store126:
 	VMOVDQU      Y0, 96(R9)
 	VEXTRACTI128 $0x00, Y1, X0
 	VPMOVZXBD    X0, Y0
@@ -3718,10 +4162,10 @@ store118:
 	VPMOVSXBD    32(CX), Y10
 	VPAND        Y10, Y0, Y0
 	CMPB         add+152(FP), $0x00
-	JEQ          store119
+	JEQ          store127
 	VPADDD       128(R9), Y0, Y0
 
-store119:
+store127:
 	VMOVDQU      Y0, 128(R9)
 	VEXTRACTI128 $0x00, Y1, X0
 	VPSRLDQ      $0x08, X0, X0
@@ -3731,10 +4175,10 @@ store119:
 	VPMOVSXBD    40(CX), Y10
 	VPAND        Y10, Y0, Y0
 	CMPB         add+152(FP), $0x00
-	JEQ          store120
+	JEQ          store128
 	VPADDD       160(R9), Y0, Y0
 
-store120:
+store128:
 	VMOVDQU      Y0, 160(R9)
 	VEXTRACTI128 $0x01, Y1, X0
 	VPMOVZXBD    X0, Y0
@@ -3743,10 +4187,10 @@ store120:
 	VPMOVSXBD    48(CX), Y10
 	VPAND        Y10, Y0, Y0
 	CMPB         add+152(FP), $0x00
-	JEQ          store121
+	JEQ          store129
 	VPADDD       192(R9), Y0, Y0
 
-store121:
+store129:
 	VMOVDQU      Y0, 192(R9)
 	VEXTRACTI128 $0x01, Y1, X0
 	VPSRLDQ      $0x08, X0, X0
@@ -3756,22 +4200,22 @@ store121:
 	VPMOVSXBD    56(CX), Y1
 	VPAND        Y1, Y0, Y0
 	CMPB         add+152(FP), $0x00
-	JEQ          store122
+	JEQ          store130
 	VPADDD       224(R9), Y0, Y0
 
-store122:
+store130:
 	VMOVDQU      Y0, 224(R9)
 	ADDQ         stride+24(FP), R9
 	CMPQ         outs+32(FP), $0x05
-	JLE          done75
+	JLE          done83
 	MOVQ         base+136(FP), R10
 	VMOVQ        shift+144(FP), X1
 	VPBROADCASTD 20(R10), Y0
 	CMPB         add+152(FP), $0x00
-	JEQ          plain123
+	JEQ          plain131
 	VPXOR        Y0, Y0, Y0
 
-plain123:
+plain131:
 	VEXTRACTI128 $0x00, Y2, X8
 	VPMOVZXBD    X8, Y8
 	VPSLLD       X1, Y8, Y8
@@ -3779,10 +4223,10 @@ plain123:
 	VPMOVSXBD    (CX), Y9
 	VPAND        Y9, Y8, Y8
 	CMPB         add+152(FP), $0x00
-	JEQ          store124
+	JEQ          store132
 	VPADDD       (R9), Y8, Y8
 
-store124:
+store132:
 	VMOVDQU      Y8, (R9)
 	VEXTRACTI128 $0x00, Y2, X8
 	VPSRLDQ      $0x08, X8, X8
@@ -3792,10 +4236,10 @@ store124:
 	VPMOVSXBD    8(CX), Y9
 	VPAND        Y9, Y8, Y8
 	CMPB         add+152(FP), $0x00
-	JEQ          store125
+	JEQ          store133
 	VPADDD       32(R9), Y8, Y8
 
-store125:
+store133:
 	VMOVDQU      Y8, 32(R9)
 	VEXTRACTI128 $0x01, Y2, X8
 	VPMOVZXBD    X8, Y8
@@ -3804,10 +4248,10 @@ store125:
 	VPMOVSXBD    16(CX), Y9
 	VPAND        Y9, Y8, Y8
 	CMPB         add+152(FP), $0x00
-	JEQ          store126
+	JEQ          store134
 	VPADDD       64(R9), Y8, Y8
 
-store126:
+store134:
 	VMOVDQU      Y8, 64(R9)
 	VEXTRACTI128 $0x01, Y2, X2
 	VPSRLDQ      $0x08, X2, X2
@@ -3817,10 +4261,10 @@ store126:
 	VPMOVSXBD    24(CX), Y8
 	VPAND        Y8, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store127
+	JEQ          store135
 	VPADDD       96(R9), Y2, Y2
 
-store127:
+store135:
 	VMOVDQU      Y2, 96(R9)
 	VEXTRACTI128 $0x00, Y3, X2
 	VPMOVZXBD    X2, Y2
@@ -3829,10 +4273,10 @@ store127:
 	VPMOVSXBD    32(CX), Y8
 	VPAND        Y8, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store128
+	JEQ          store136
 	VPADDD       128(R9), Y2, Y2
 
-store128:
+store136:
 	VMOVDQU      Y2, 128(R9)
 	VEXTRACTI128 $0x00, Y3, X2
 	VPSRLDQ      $0x08, X2, X2
@@ -3842,10 +4286,10 @@ store128:
 	VPMOVSXBD    40(CX), Y8
 	VPAND        Y8, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store129
+	JEQ          store137
 	VPADDD       160(R9), Y2, Y2
 
-store129:
+store137:
 	VMOVDQU      Y2, 160(R9)
 	VEXTRACTI128 $0x01, Y3, X2
 	VPMOVZXBD    X2, Y2
@@ -3854,10 +4298,10 @@ store129:
 	VPMOVSXBD    48(CX), Y8
 	VPAND        Y8, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store130
+	JEQ          store138
 	VPADDD       192(R9), Y2, Y2
 
-store130:
+store138:
 	VMOVDQU      Y2, 192(R9)
 	VEXTRACTI128 $0x01, Y3, X2
 	VPSRLDQ      $0x08, X2, X2
@@ -3867,22 +4311,22 @@ store130:
 	VPMOVSXBD    56(CX), Y0
 	VPAND        Y0, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store131
+	JEQ          store139
 	VPADDD       224(R9), Y2, Y2
 
-store131:
+store139:
 	VMOVDQU      Y2, 224(R9)
 	ADDQ         stride+24(FP), R9
 	CMPQ         outs+32(FP), $0x06
-	JLE          done75
+	JLE          done83
 	MOVQ         base+136(FP), R10
 	VMOVQ        shift+144(FP), X1
 	VPBROADCASTD 24(R10), Y0
 	CMPB         add+152(FP), $0x00
-	JEQ          plain132
+	JEQ          plain140
 	VPXOR        Y0, Y0, Y0
 
-plain132:
+plain140:
 	VEXTRACTI128 $0x00, Y4, X2
 	VPMOVZXBD    X2, Y2
 	VPSLLD       X1, Y2, Y2
@@ -3890,10 +4334,10 @@ plain132:
 	VPMOVSXBD    (CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store133
+	JEQ          store141
 	VPADDD       (R9), Y2, Y2
 
-store133:
+store141:
 	VMOVDQU      Y2, (R9)
 	VEXTRACTI128 $0x00, Y4, X2
 	VPSRLDQ      $0x08, X2, X2
@@ -3903,10 +4347,10 @@ store133:
 	VPMOVSXBD    8(CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store134
+	JEQ          store142
 	VPADDD       32(R9), Y2, Y2
 
-store134:
+store142:
 	VMOVDQU      Y2, 32(R9)
 	VEXTRACTI128 $0x01, Y4, X2
 	VPMOVZXBD    X2, Y2
@@ -3915,10 +4359,10 @@ store134:
 	VPMOVSXBD    16(CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store135
+	JEQ          store143
 	VPADDD       64(R9), Y2, Y2
 
-store135:
+store143:
 	VMOVDQU      Y2, 64(R9)
 	VEXTRACTI128 $0x01, Y4, X2
 	VPSRLDQ      $0x08, X2, X2
@@ -3928,10 +4372,10 @@ store135:
 	VPMOVSXBD    24(CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store136
+	JEQ          store144
 	VPADDD       96(R9), Y2, Y2
 
-store136:
+store144:
 	VMOVDQU      Y2, 96(R9)
 	VEXTRACTI128 $0x00, Y5, X2
 	VPMOVZXBD    X2, Y2
@@ -3940,10 +4384,10 @@ store136:
 	VPMOVSXBD    32(CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store137
+	JEQ          store145
 	VPADDD       128(R9), Y2, Y2
 
-store137:
+store145:
 	VMOVDQU      Y2, 128(R9)
 	VEXTRACTI128 $0x00, Y5, X2
 	VPSRLDQ      $0x08, X2, X2
@@ -3953,10 +4397,10 @@ store137:
 	VPMOVSXBD    40(CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store138
+	JEQ          store146
 	VPADDD       160(R9), Y2, Y2
 
-store138:
+store146:
 	VMOVDQU      Y2, 160(R9)
 	VEXTRACTI128 $0x01, Y5, X2
 	VPMOVZXBD    X2, Y2
@@ -3965,10 +4409,10 @@ store138:
 	VPMOVSXBD    48(CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store139
+	JEQ          store147
 	VPADDD       192(R9), Y2, Y2
 
-store139:
+store147:
 	VMOVDQU      Y2, 192(R9)
 	VEXTRACTI128 $0x01, Y5, X2
 	VPSRLDQ      $0x08, X2, X2
@@ -3978,22 +4422,22 @@ store139:
 	VPMOVSXBD    56(CX), Y0
 	VPAND        Y0, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store140
+	JEQ          store148
 	VPADDD       224(R9), Y2, Y2
 
-store140:
+store148:
 	VMOVDQU      Y2, 224(R9)
 	ADDQ         stride+24(FP), R9
 	CMPQ         outs+32(FP), $0x07
-	JLE          done75
+	JLE          done83
 	MOVQ         base+136(FP), R10
 	VMOVQ        shift+144(FP), X1
 	VPBROADCASTD 28(R10), Y0
 	CMPB         add+152(FP), $0x00
-	JEQ          plain141
+	JEQ          plain149
 	VPXOR        Y0, Y0, Y0
 
-plain141:
+plain149:
 	VEXTRACTI128 $0x00, Y6, X2
 	VPMOVZXBD    X2, Y2
 	VPSLLD       X1, Y2, Y2
@@ -4001,10 +4445,10 @@ plain141:
 	VPMOVSXBD    (CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store142
+	JEQ          store150
 	VPADDD       (R9), Y2, Y2
 
-store142:
+store150:
 	VMOVDQU      Y2, (R9)
 	VEXTRACTI128 $0x00, Y6, X2
 	VPSRLDQ      $0x08, X2, X2
@@ -4014,10 +4458,10 @@ store142:
 	VPMOVSXBD    8(CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store143
+	JEQ          store151
 	VPADDD       32(R9), Y2, Y2
 
-store143:
+store151:
 	VMOVDQU      Y2, 32(R9)
 	VEXTRACTI128 $0x01, Y6, X2
 	VPMOVZXBD    X2, Y2
@@ -4026,10 +4470,10 @@ store143:
 	VPMOVSXBD    16(CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store144
+	JEQ          store152
 	VPADDD       64(R9), Y2, Y2
 
-store144:
+store152:
 	VMOVDQU      Y2, 64(R9)
 	VEXTRACTI128 $0x01, Y6, X2
 	VPSRLDQ      $0x08, X2, X2
@@ -4039,10 +4483,10 @@ store144:
 	VPMOVSXBD    24(CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store145
+	JEQ          store153
 	VPADDD       96(R9), Y2, Y2
 
-store145:
+store153:
 	VMOVDQU      Y2, 96(R9)
 	VEXTRACTI128 $0x00, Y7, X2
 	VPMOVZXBD    X2, Y2
@@ -4051,10 +4495,10 @@ store145:
 	VPMOVSXBD    32(CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store146
+	JEQ          store154
 	VPADDD       128(R9), Y2, Y2
 
-store146:
+store154:
 	VMOVDQU      Y2, 128(R9)
 	VEXTRACTI128 $0x00, Y7, X2
 	VPSRLDQ      $0x08, X2, X2
@@ -4064,10 +4508,10 @@ store146:
 	VPMOVSXBD    40(CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store147
+	JEQ          store155
 	VPADDD       160(R9), Y2, Y2
 
-store147:
+store155:
 	VMOVDQU      Y2, 160(R9)
 	VEXTRACTI128 $0x01, Y7, X2
 	VPMOVZXBD    X2, Y2
@@ -4076,10 +4520,10 @@ store147:
 	VPMOVSXBD    48(CX), Y3
 	VPAND        Y3, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store148
+	JEQ          store156
 	VPADDD       192(R9), Y2, Y2
 
-store148:
+store156:
 	VMOVDQU      Y2, 192(R9)
 	VEXTRACTI128 $0x01, Y7, X2
 	VPSRLDQ      $0x08, X2, X2
@@ -4089,18 +4533,18 @@ store148:
 	VPMOVSXBD    56(CX), Y0
 	VPAND        Y0, Y2, Y2
 	CMPB         add+152(FP), $0x00
-	JEQ          store149
+	JEQ          store157
 	VPADDD       224(R9), Y2, Y2
 
-store149:
+store157:
 	VMOVDQU Y2, 224(R9)
 	ADDQ    stride+24(FP), R9
 
-done75:
+done83:
 	ADDQ $+256, DI
 	ADDQ $0x40, CX
 	ADDQ $0x40, AX
 	SUBQ $0x40, SI
-	JNZ  blocks74
+	JNZ  blocks82
 	VZEROUPPER
 	RET

@@ -314,4 +314,4 @@ func (cc *convCase) String() string {
 	return fmt.Sprintf("%+v\n in %+v\nout %+v, ternary %v", cc.c, cc.in, cc.out, cc.w.Nonzero != nil)
 }
 
-var convShapes = []convShape{{8, 8, 1}, {8, 8, 3}, {1, 1, 13}, {4, 4, 4}, {16, 8, 2}, {3, 5, 1}, {5, 3, 3}, {12, 4, 2}, {2, 12, 3}, {24, 9, 1}, {64, 16, 1}, {1, 3, 9}}
+var convShapes = []convShape{{8, 8, 1}, {8, 8, 3}, {1, 1, 13}, {4, 4, 4}, {16, 8, 2}, {3, 5, 1}, {5, 3, 3}, {12, 4, 2}, {2, 12, 3}, {24, 9, 1}, {64, 16, 1}, {1, 3, 9}, {8, 4, 4}, {8, 12, 2}, {16, 20, 1}}

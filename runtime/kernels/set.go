@@ -45,6 +45,11 @@ type Set struct {
 	// ignores m.
 	bitLE [2]bitLEFunc
 
+	// bitInsideLE is bitLE for maps of -1 and +1 with padding: a term with inside[ioffs[j]+p] = 0 counts 4, which is
+	// half its bits, whatever the weights, so that z = K - 2d holds with the padding an exact 0. There are at most 63
+	// terms, of 8 existing channels each. w is packed without masks.
+	bitInsideLE bitInsideLEFunc
+
 	// bitInt writes z_o = base[o] - d_o << shift at mask, 0 elsewhere, for outputs 0..outs-1; output o is at
 	// dst[o*stride:] (bytes). add accumulates onto dst, where base is ignored. d_o must not exceed 255.
 	// Indices: masked; 0 for i8 (never adds), 1 for i16, 2 for i32.
@@ -88,17 +93,18 @@ type Set struct {
 
 // The types of the kernels; Set says what they compute.
 type (
-	bitLEFunc     func(dst, src, mask []byte, offs []int32, w []byte, le *[8]uint8, flip uint8)
-	bitIntFunc    func(dst []byte, stride, outs int, src, mask []byte, offs []int32, w []byte, base *[8]int32, shift uint, add bool)
-	sumsFunc      func(dst []byte, stride int, src []byte, offs []int32, blocks int)
-	accLEFunc     func(dst, src, mask []byte, terms []int32, init, t *[8]int32, flip uint8)
-	accIntFunc    func(dst []byte, stride, outs int, src, mask []byte, terms []int32, init *[8]int32)
-	thresholdFunc func(dst, src, mask []byte, offs *[8]int32, t *[8]int32, flip uint8)
-	convertFunc   func(dst, src, mask []byte, add int32)
-	poolFunc      func(dst, src, mask []byte, offs []int32, pre, post uint8)
-	gateFunc      func(dst, f, x []byte, fx, f1, x1 uint8)
-	countFunc     func(n []int32, src []byte)
-	splitFunc     func(even, odd, src []byte)
+	bitLEFunc       func(dst, src, mask []byte, offs []int32, w []byte, le *[8]uint8, flip uint8)
+	bitInsideLEFunc func(dst, src, mask, inside []byte, offs, ioffs []int32, w []byte, le *[8]uint8, flip uint8)
+	bitIntFunc      func(dst []byte, stride, outs int, src, mask []byte, offs []int32, w []byte, base *[8]int32, shift uint, add bool)
+	sumsFunc        func(dst []byte, stride int, src []byte, offs []int32, blocks int)
+	accLEFunc       func(dst, src, mask []byte, terms []int32, init, t *[8]int32, flip uint8)
+	accIntFunc      func(dst []byte, stride, outs int, src, mask []byte, terms []int32, init *[8]int32)
+	thresholdFunc   func(dst, src, mask []byte, offs *[8]int32, t *[8]int32, flip uint8)
+	convertFunc     func(dst, src, mask []byte, add int32)
+	poolFunc        func(dst, src, mask []byte, offs []int32, pre, post uint8)
+	gateFunc        func(dst, f, x []byte, fx, f1, x1 uint8)
+	countFunc       func(n []int32, src []byte)
+	splitFunc       func(even, odd, src []byte)
 )
 
 // ISA is the instruction set that the set was selected for.

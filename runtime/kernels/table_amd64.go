@@ -32,6 +32,7 @@ func asmAvailable(isa ISA) bool { return features[isa] }
 func asmTable() []kernel {
 	return []kernel{
 		{"bit", AVX2, func(s *Set) {
+			s.bitInsideLE = bitInsideLEAVX2
 			for m := range 2 {
 				s.packBit[m] = packBitTables
 				s.bitLE[m] = bitLEAVX2
@@ -40,6 +41,7 @@ func asmTable() []kernel {
 		}},
 		{"bit", AVX512, func(s *Set) {
 			s.packBit = [2]func([]byte) []byte{packBitDwords, packBitMaskedDwords}
+			s.bitInsideLE = bitInsideLEAVX512
 			s.bitLE = [2]bitLEFunc{bitLEAVX512, bitLEMaskedAVX512}
 			s.bitInt = [2][3]bitIntFunc{
 				{bitInt8AVX512, bitInt16AVX512, bitInt32AVX512},

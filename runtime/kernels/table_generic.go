@@ -4,6 +4,7 @@ package kernels
 func genericTable() []kernel {
 	return []kernel{
 		{"bit", Generic, func(s *Set) {
+			s.bitInsideLE = bitInsideLEGeneric
 			for m := range 2 {
 				s.packBit[m] = packBitGeneric(m)
 				s.bitLE[m] = bitLEGeneric(m)

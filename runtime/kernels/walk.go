@@ -134,7 +134,16 @@ func (w *walk) at(i int) place {
 		pl.start += span * f
 	}
 	if !w.direct {
-		pl.t, pl.h, pl.w = pl.start/f, pl.start%f/p, pl.start%p
+		// Rows of the output's frame may reach beyond a frame of the input, so a
+		// span of one frame counts its own positions.
+		local := pl.start
+		switch ts, _, _ := w.out.Stored(); {
+		case w.spans > 1:
+			pl.t, local = span, j*w.tile
+		case ts > 1:
+			pl.t, local = pl.start/f, pl.start%f
+		}
+		pl.h, pl.w = local/p, local%p
 	}
 	return pl
 }

@@ -154,6 +154,7 @@ func TestExamples(t *testing.T) {
 			}
 			switch {
 			case err == nil:
+			case asInputs && strings.HasSuffix(op.Name, "quantize_linear"): // scales along an axis must be constants
 			case unsupported(err):
 				if !asInputs {
 					missing = append(missing, op.Name)

@@ -10,18 +10,21 @@ import (
 
 const (
 	bitLESignature  = "func(dst, src, mask []byte, offs []int32, w []byte, le *[8]uint8, flip uint8)"
+	insideSignature = "func(dst, src, mask, inside []byte, offs, ioffs []int32, w []byte, le *[8]uint8, flip uint8)"
 	bitIntSignature = "func(dst []byte, stride, outs int, src, mask []byte, offs []int32, w []byte, base *[8]int32, shift uint, add bool)"
 )
 
 func genBitConv(g *gen) {
 	for _, masked := range []bool{false, true} {
-		g.bitLE512(masked)
+		g.bitLE512(masked, false)
 		for _, bytes := range []int{1, 2, 4} {
 			g.bitInt512(masked, bytes)
 		}
 	}
+	g.bitLE512(false, true)
 	nibble := g.nibbles()
-	g.bitLE2(nibble)
+	g.bitLE2(nibble, false)
+	g.bitLE2(nibble, true)
 	for _, bytes := range []int{1, 2, 4} {
 		g.bitInt2(nibble, bytes)
 	}
@@ -34,11 +37,15 @@ func suffix(masked bool) string {
 	return ""
 }
 
-// bitArgs are the registers that all bit kernels keep.
-type bitArgs struct{ src, mask, offs, w, left reg.GPVirtual }
+// bitArgs are the registers that all bit kernels keep; inside is nil in those that know no padding.
+type bitArgs struct{ src, mask, offs, w, left, inside reg.GPVirtual }
 
-func (g *gen) bitArgs() bitArgs {
-	a := bitArgs{g.GP64(), g.GP64(), g.GP64(), g.GP64(), g.GP64()}
+func (g *gen) bitArgs(inside bool) bitArgs {
+	a := bitArgs{g.GP64(), g.GP64(), g.GP64(), g.GP64(), g.GP64(), nil}
+	if inside {
+		a.inside = g.GP64()
+		g.Load(g.Param("inside").Base(), a.inside)
+	}
 	g.Load(g.Param("src").Base(), a.src)
 	g.Load(g.Param("mask").Base(), a.mask)
 	g.Load(g.Param("mask").Len(), a.left)
@@ -47,25 +54,76 @@ func (g *gen) bitArgs() bitArgs {
 	return a
 }
 
+// insideAt sets off to the offset of term j in inside and returns the address of part v of the block.
+func (g *gen) insideAt(a bitArgs, j, off reg.GPVirtual, disp int) Mem {
+	g.Load(g.Param("ioffs").Base(), off)
+	g.MOVLQSX(Mem{Base: off, Index: j, Scale: 4}, off)
+	return Mem{Base: a.inside, Index: off, Scale: 1, Disp: disp}
+}
+
+// outside sets every register of acc to 4 times the number of terms that lie outside the map at its positions.
+func (v isa) outside(a bitArgs, acc []reg.VecVirtual) {
+	j, off := v.GP64(), v.GP64()
+	loop := v.label("outside")
+	for i := range acc {
+		v.xor(acc[i], acc[i], acc[i])
+	}
+	v.XORQ(j, j)
+	v.Label(loop)
+	m := v.insideAt(a, j, off, 0)
+	for i := range acc { // less -1 where inside
+		m.Disp = v.bytes * i
+		v.VPSUBB(m, acc[i], acc[i])
+	}
+	v.INCQ(j)
+	v.CMPQ(j, v.arg(v.Param("offs").Len()))
+	v.JLT(LabelRef(loop))
+	n, x, all := v.GP64(), v.XMM(), v.vec()
+	v.Load(v.Param("offs").Len(), n)
+	v.VMOVQ(n, x)
+	v.VPBROADCASTB(x, all)
+	for i := range acc {
+		v.VPSUBB(acc[i], all, acc[i])
+		v.VPADDB(acc[i], acc[i], acc[i])
+		v.VPADDB(acc[i], acc[i], acc[i])
+	}
+}
+
 // count512 counts 8 outputs at 64 positions into 8 registers of bytes. A term of weights is 8 dwords of a repeated byte,
 // and when masked 8 more of masks.
 func (g *gen) count512(a bitArgs, masked bool) []reg.VecVirtual {
 	acc := make([]reg.VecVirtual, 8)
 	for o := range acc {
 		acc[o] = g.ZMM()
-		g.VPXORD(acc[o], acc[o], acc[o])
+		switch {
+		case a.inside == nil:
+			g.VPXORD(acc[o], acc[o], acc[o])
+		case o == 0:
+			isa{g, "", 64}.outside(a, acc[:1])
+		default:
+			g.VMOVDQA64(acc[0], acc[o])
+		}
 	}
 	j, w, off := g.GP64(), g.GP64(), g.GP64()
-	x := g.ZMM()
+	x, m := g.ZMM(), g.ZMM()
 	loop := g.label("terms")
 	g.XORQ(j, j)
 	g.MOVQ(a.w, w)
 	g.Label(loop)
 	g.MOVLQSX(Mem{Base: a.offs, Index: j, Scale: 4}, off)
 	g.VMOVDQU64(Mem{Base: a.src, Index: off, Scale: 1}, x)
+	if a.inside != nil {
+		g.VMOVDQU64(g.insideAt(a, j, off, 0), m)
+	}
 	for o := range acc {
 		t := g.ZMM()
-		g.VPXORD_BCST(Mem{Base: w, Disp: 4 * o}, x, t)
+		if a.inside != nil {
+			const xorAnd = 0x28 // (first ^ second) & third
+			g.VPBROADCASTD(Mem{Base: w, Disp: 4 * o}, t)
+			g.VPTERNLOGD(Imm(xorAnd), m, x, t)
+		} else {
+			g.VPXORD_BCST(Mem{Base: w, Disp: 4 * o}, x, t)
+		}
 		if masked {
 			g.VPANDD_BCST(Mem{Base: w, Disp: 32 + 4*o}, t, t)
 		}
@@ -83,9 +141,13 @@ func (g *gen) count512(a bitArgs, masked bool) []reg.VecVirtual {
 	return acc
 }
 
-func (g *gen) bitLE512(masked bool) {
-	g.function("bitLE"+suffix(masked)+"AVX512", bitLESignature, "See Set.bitLE; AVX-512 with VPOPCNTB.")
-	a := g.bitArgs()
+func (g *gen) bitLE512(masked, inside bool) {
+	if inside {
+		g.function("bitInsideLEAVX512", insideSignature, "See Set.bitInsideLE; AVX-512 with VPOPCNTB.")
+	} else {
+		g.function("bitLE"+suffix(masked)+"AVX512", bitLESignature, "See Set.bitLE; AVX-512 with VPOPCNTB.")
+	}
+	a := g.bitArgs(inside)
 	dst, le := g.GP64(), g.GP64()
 	g.Load(g.Param("dst").Base(), dst)
 	g.Load(g.Param("le"), le)
@@ -113,7 +175,15 @@ func (g *gen) bitLE512(masked bool) {
 	g.VMOVDQU64(out, Mem{Base: dst})
 	g.ADDQ(Imm(64), dst)
 	g.ADDQ(Imm(64), a.mask)
+	g.nextBlock(a, loop)
+}
+
+// nextBlock ends the loop over blocks.
+func (g *gen) nextBlock(a bitArgs, loop string) {
 	g.ADDQ(Imm(64), a.src)
+	if a.inside != nil {
+		g.ADDQ(Imm(64), a.inside)
+	}
 	g.SUBQ(Imm(64), a.left)
 	g.JNZ(LabelRef(loop))
 	g.ret()
@@ -121,7 +191,7 @@ func (g *gen) bitLE512(masked bool) {
 
 func (g *gen) bitInt512(masked bool, bytes int) {
 	g.function(fmt.Sprintf("bitInt%d%sAVX512", 8*bytes, suffix(masked)), bitIntSignature, "See Set.bitInt; AVX-512 with VPOPCNTB.")
-	a := g.bitArgs()
+	a := g.bitArgs(false)
 	dst := g.GP64()
 	g.Load(g.Param("dst").Base(), dst)
 	shift, adding, twice := g.XMM(), g.ZMM(), g.ZMM()
@@ -193,10 +263,7 @@ func (g *gen) bitInt512(masked bool, bytes int) {
 	g.Label(done)
 	g.ADDQ(step(64*bytes), dst)
 	g.ADDQ(Imm(64), a.mask)
-	g.ADDQ(Imm(64), a.src)
-	g.SUBQ(Imm(64), a.left)
-	g.JNZ(LabelRef(loop))
-	g.ret()
+	g.nextBlock(a, loop)
 }
 
 // count2 counts outputs 4h to 4h+3 at 64 positions into 4 pairs of registers. A term of weights is 16 words: for each
@@ -205,7 +272,16 @@ func (g *gen) count2(a bitArgs, table reg.GPVirtual, nibble Mem, h int) (acc [4]
 	for o := range acc {
 		for v := range 2 {
 			acc[o][v] = g.YMM()
-			g.VPXOR(acc[o][v], acc[o][v], acc[o][v])
+		}
+		switch {
+		case a.inside != nil && o == 0:
+			isa{g, "", 32}.outside(a, acc[0][:])
+		case a.inside != nil:
+			g.VMOVDQA(acc[0][0], acc[o][0])
+			g.VMOVDQA(acc[0][1], acc[o][1])
+		default:
+			g.VPXOR(acc[o][0], acc[o][0], acc[o][0])
+			g.VPXOR(acc[o][1], acc[o][1], acc[o][1])
 		}
 	}
 	j, w, off, idx := g.GP64(), g.GP64(), g.GP64(), g.GP64()
@@ -222,6 +298,10 @@ func (g *gen) count2(a bitArgs, table reg.GPVirtual, nibble Mem, h int) (acc [4]
 		g.VPAND(nibble, lo[v], lo[v])
 		g.VPAND(nibble, hi[v], hi[v])
 	}
+	var m Mem
+	if a.inside != nil {
+		m = g.insideAt(a, j, off, 0)
+	}
 	for o := range acc {
 		tl, th := g.YMM(), g.YMM()
 		g.MOVWLZX(Mem{Base: w, Disp: 16*h + 4*o}, idx.As32())
@@ -233,6 +313,10 @@ func (g *gen) count2(a bitArgs, table reg.GPVirtual, nibble Mem, h int) (acc [4]
 			g.VPSHUFB(lo[v], tl, t)
 			g.VPSHUFB(hi[v], th, u)
 			g.VPADDB(u, t, t)
+			if a.inside != nil {
+				m.Disp = 32 * v
+				g.VPAND(m, t, t)
+			}
 			g.VPADDUSB(t, acc[o][v], acc[o][v])
 		}
 	}
@@ -259,9 +343,13 @@ func (g *gen) nibbles() Mem {
 	return m
 }
 
-func (g *gen) bitLE2(nibble Mem) {
-	g.function("bitLEAVX2", bitLESignature, "See Set.bitLE; AVX2 with nibble tables, masked or not.")
-	a := g.bitArgs()
+func (g *gen) bitLE2(nibble Mem, inside bool) {
+	if inside {
+		g.function("bitInsideLEAVX2", insideSignature, "See Set.bitInsideLE; AVX2 with nibble tables.")
+	} else {
+		g.function("bitLEAVX2", bitLESignature, "See Set.bitLE; AVX2 with nibble tables, masked or not.")
+	}
+	a := g.bitArgs(inside)
 	table := g.table()
 	dst, le := g.GP64(), g.GP64()
 	g.Load(g.Param("dst").Base(), dst)
@@ -301,15 +389,12 @@ func (g *gen) bitLE2(nibble Mem) {
 	}
 	g.ADDQ(Imm(64), dst)
 	g.ADDQ(Imm(64), a.mask)
-	g.ADDQ(Imm(64), a.src)
-	g.SUBQ(Imm(64), a.left)
-	g.JNZ(LabelRef(loop))
-	g.ret()
+	g.nextBlock(a, loop)
 }
 
 func (g *gen) bitInt2(nibble Mem, bytes int) {
 	g.function(fmt.Sprintf("bitInt%dAVX2", 8*bytes), bitIntSignature, "See Set.bitInt; AVX2 with nibble tables, masked or not.")
-	a := g.bitArgs()
+	a := g.bitArgs(false)
 	dst := g.GP64()
 	g.Load(g.Param("dst").Base(), dst)
 	table := g.table()
@@ -336,10 +421,7 @@ func (g *gen) bitInt2(nibble Mem, bytes int) {
 	g.Label(done)
 	g.ADDQ(step(64*bytes), dst)
 	g.ADDQ(Imm(64), a.mask)
-	g.ADDQ(Imm(64), a.src)
-	g.SUBQ(Imm(64), a.left)
-	g.JNZ(LabelRef(loop))
-	g.ret()
+	g.nextBlock(a, loop)
 }
 
 // store2 writes base - acc<<shift at 64 positions, or adds -acc<<shift.

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/billnet/billnet/tests/golden/script"
+)
+
+// TestOperatorsDoc checks that docs/operators.md shows what billc ops prints;
+// -update rewrites it.
+func TestOperatorsDoc(t *testing.T) {
+	var out bytes.Buffer
+	if err := (opsCmd{}).Run(&streams{out: &out}); err != nil {
+		t.Fatal(err)
+	}
+	want := "# Operators\n\nWhat `billc ops` prints: the ONNX operators that are imported, and the operations of the IR.\n\n```text\n" + out.String() + "```\n"
+	path := filepath.Join("..", "..", "docs", "operators.md")
+	got, err := os.ReadFile(path)
+	if err == nil && string(got) == want {
+		return
+	}
+	if !*script.Update {
+		t.Fatalf("%s is not what billc ops prints (%v); go test ./cmd/billc -run TestOperatorsDoc -update rewrites it", path, err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
