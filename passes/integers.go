@@ -20,7 +20,7 @@ var _ = register(&Pass{
 
 // integerRules are the rules that move to_float toward the outputs.
 func integerRules(r *ranger) []rule {
-	return []rule{foldNode, dropIdentity, sinkLayout, sinkConcat, sinkPool, sinkMean, sinkSum, sinkGate, gateToMux,
+	return []rule{foldNode, dropIdentity, sinkLayout, sinkConcat, sinkPool, sinkMean, sinkSum, doubleAffine, sinkGate, gateToMux,
 		func(rw *rewriter, n *ir.Node) []*ir.Value { return binaryConv(rw, r, n) },
 		func(rw *rewriter, n *ir.Node) []*ir.Value { return binaryLinear(rw, r, n) }}
 }
@@ -295,4 +295,38 @@ func sinkSum(rw *rewriter, n *ir.Node) []*ir.Value {
 		return nil
 	}
 	return []*ir.Value{rw.Op("to_float", nil, rw.Op("count", n.Attrs, z))}
+}
+
+// doubleAffine: z*num/den + bias in f64, rounded to f32, is an affine: the form
+// in which an export writes one.
+func doubleAffine(rw *rewriter, n *ir.Node) []*ir.Value {
+	if n.Op.Name != "cast" || n.Result().Type.DType != ir.F32 || n.In(0).DType != ir.F64 {
+		return nil
+	}
+	v, axis := n.Args[0], 1
+	var p [3]*ir.Tensor
+	for i, op := range []string{"add", "div", "mul"} {
+		d := ir.Def(v)
+		if !d.Is(op) {
+			return nil
+		}
+		t := ir.ConstOf(d.Args[1])
+		if t == nil || t.Len() > 1 && t.Type.Rank() != n.In(0).Rank() {
+			return nil
+		}
+		for a, size := range t.Type.Shape {
+			if size == t.Len() && size > 1 {
+				axis = a
+			}
+		}
+		if t.Len() > 1 && t.Len() != n.In(0).Shape[axis] {
+			return nil
+		}
+		p[2-i], v = t.Reshape(t.Len()), d.Args[0]
+	}
+	z := unwrap(unwrap(v, "cast"), "to_float")
+	if z == nil || !ir.SameShape(z.Type.Shape, n.Result().Type.Shape) {
+		return nil
+	}
+	return []*ir.Value{rw.Op("affine", map[string]any{"axis": axis}, z, rw.Const(p[0]), rw.Const(p[1]), rw.Const(p[2]))}
 }

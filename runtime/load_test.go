@@ -186,7 +186,7 @@ func TestRefused(t *testing.T) {
 		{"multiple of 64", func(img *Image) { img.Buffers[1].Offset = img.Arena }},
 		{"multiple of 64", func(img *Image) { img.Buffers[1].Offset = -64 }},
 		{"expected a multiple of 64", func(img *Image) { img.Arena++ }},
-		{"expected a multiple of 64", func(img *Image) { img.Arena = 1 << 40 }},
+		{"expected a multiple of 64", func(img *Image) { img.Arena = math.MaxInt }},
 		{"out of range", func(img *Image) { img.Buffers[0].Shape = []int{-1} }},
 		{"2^31", func(img *Image) { img.Buffers[0].Shape = []int{1 << 16, 1 << 16} }},
 		{"empty but", func(img *Image) { img.Buffers[0].Shape = []int{0, 1 << 30} }},
@@ -283,6 +283,20 @@ func TestLimits(t *testing.T) {
 	if _, err := (Loader{ISA: "mmx"}).LoadBytes(file); err == nil {
 		t.Error("an unknown instruction set was accepted")
 	}
+}
+
+// TestPrepareLimit checks that a small file can not take much memory by naming
+// one constant often.
+func TestPrepareLimit(t *testing.T) {
+	const n = 1 << 20
+	var b builder
+	b.img.Consts = []Const{{Elem: Bit, Shape: []int{n}, Data: make([]byte, n/8)}}
+	y := b.dense(U8, n)
+	for range 1<<31/n + 1 {
+		b.op(OpCast, []int{ConstOperand(0)}, []int{y}, nil)
+	}
+	b.output(y)
+	b.mustFail(t, "packed constants")
 }
 
 func TestSession(t *testing.T) {

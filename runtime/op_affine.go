@@ -35,6 +35,7 @@ var _ = register(&opcode{
 
 // f64s is an F64 constant operand of n elements, one for all, or def for all.
 func (p *prep) f64s(i, n int, def float64) []float64 {
+	p.charge(mulSat(n, 8))
 	v := make([]float64, n)
 	c := p.konst(i, F64)
 	if c != nil && product(c.Shape) != 1 && product(c.Shape) != n {

@@ -92,6 +92,7 @@ func indexed(p *prep, y, x, value *operand, from func(a, i int) int) step {
 	}
 	table := make([][]int32, y.rank())
 	for a, n := range y.shape {
+		p.charge(mulSat(n, 4))
 		table[a] = make([]int32, n)
 		for i := range table[a] {
 			j := from(a, i)

@@ -83,6 +83,16 @@ type prep struct {
 // prepError carries what fail says from a prepare function to its caller.
 type prepError struct{ error }
 
+// charge counts memory that preparing takes: copies of constants, tables, masks
+// of planes. A small file may not take much of it by naming one thing often.
+func (p *prep) charge(bytes int) {
+	if p.consts.charged = addSat(p.consts.charged, bytes); p.consts.charged > prepareLimit {
+		p.fail("the instructions up to here need more than %d bytes of packed constants and tables", prepareLimit)
+	}
+}
+
+const prepareLimit = 1<<31 - 2
+
 // fail ends prepare with an error.
 func (p *prep) fail(format string, args ...any) { panic(prepError{fmt.Errorf(format, args...)}) }
 
@@ -113,8 +123,34 @@ func (p *prep) prepare() (s step, err error) {
 	p.check(checkArity("operand", p.op.in, present(p.instr.In)))
 	p.check(checkArity("output", p.op.out, present(p.instr.Out)))
 	p.check(checkArity("constant", p.op.consts, present(p.instr.Const)))
+	for i, b := range p.instr.In {
+		if b < -1 {
+			p.chargeConst(-2 - b)
+		} else if b >= 0 && p.img.Buffers[b].Planes && i == 0 {
+			p.chargePlanes(p.img.Buffers[b].Geom)
+		}
+	}
+	for _, b := range p.instr.Out {
+		if b >= 0 && p.img.Buffers[b].Planes {
+			p.chargePlanes(p.img.Buffers[b].Geom)
+		}
+	}
+	for _, c := range p.instr.Const {
+		if c >= 0 {
+			p.chargeConst(c)
+		}
+	}
 	return p.op.prepare(p), nil
 }
+
+// chargeConst charges a constant as a dense buffer holds it.
+func (p *prep) chargeConst(id int) {
+	c := &p.img.Consts[id]
+	p.charge(mulSat(product(c.Shape), c.Elem.Width()))
+}
+
+// chargePlanes charges the masks of a map's frames.
+func (p *prep) chargePlanes(g kernels.Geom) { p.charge(mulSat(2, g.Frame(), g.PH, g.PW)) }
 
 func operandName(names string, i int) string {
 	list := strings.Fields(names)
@@ -298,8 +334,9 @@ func (p *prep) i32s(i, n int) []int32 {
 
 // constants expands constants into the form of dense buffers, once each.
 type constants struct {
-	img   *Image
-	dense map[int][]byte
+	img     *Image
+	dense   map[int][]byte
+	charged int // bytes, by all instructions so far
 }
 
 func (c *constants) operand(id int, name string) *operand {

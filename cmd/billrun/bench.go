@@ -39,7 +39,8 @@ func declareBench(f *flags) runner {
 	return c
 }
 
-const benchHelp = `The model runs a tenth of the time to warm up and is then measured run by run. Clips a second come from the median. Inputs that --input does not give are random, always the same; integers wider than 8 bits are 0.
+const benchHelp = `
+The model runs a tenth of the time to warm up and is then measured run by run. Clips a second come from the median. Inputs that --input does not give are random, always the same; integers wider than 8 bits are 0.
 Loading, clip reading and the copies into and out of the model are as in any run: the copies are measured, the rest is not.
 
 Examples:

@@ -133,7 +133,7 @@ func parse(args []string) (cmd runner, timeout time.Duration, err error) {
 	case err == errHelp && !named && len(rest) == 0:
 		return helpText(wrap(description, 0) + listCommands() + common + "\n\"billrun COMMAND --help\" says more about a command.\n"), 0, nil
 	case err == errHelp:
-		return helpText("Usage: billrun " + c.name + f.arguments() + " [flags]\n\n" + c.about + "\n\n" + wrap(c.help, 0) + f.list()), 0, nil
+		return helpText("Usage: billrun " + c.name + f.arguments() + " [flags]\n\n" + c.about + "\n" + wrap(c.help, 0) + f.list()), 0, nil
 	case err == nil && !named && len(rest) > 0:
 		err = isCommand(rest[0])
 	}
@@ -144,7 +144,11 @@ func parse(args []string) (cmd runner, timeout time.Duration, err error) {
 		err = fmt.Errorf("--timeout %v: expected 0 or more", timeout)
 	}
 	if err != nil {
-		return nil, 0, usagef("%v (billrun %s --help shows the usage)", err, c.name)
+		name := ""
+		if named {
+			name = c.name + " "
+		}
+		return nil, 0, usagef("%v (billrun %s--help shows the usage)", err, name)
 	}
 	return cmd, timeout, nil
 }
@@ -281,9 +285,9 @@ func listCommands() string {
 // lines that it adds are indented.
 func wrap(text string, indent int) string {
 	var b strings.Builder
-	for line := range strings.SplitSeq(text, "\n") {
+	for line := range strings.Lines(text) {
 		if strings.HasPrefix(line, " ") {
-			b.WriteString(line + "\n")
+			b.WriteString(strings.TrimRight(line, "\n") + "\n")
 			continue
 		}
 		column := indent

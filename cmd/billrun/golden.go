@@ -43,7 +43,8 @@ func declareTest(f *flags) runner {
 	return c
 }
 
-const testHelp = `The folder holds clips and, beside every clip X, its recorded outputs:
+const testHelp = `
+The folder holds clips and, beside every clip X, its recorded outputs:
 
   X.golden.json   all outputs for every clip in X, written by --update
   X.golden.npy    the first output for the clips in X along its first axis, as another program gave it (PyTorch, say); never updated

@@ -23,7 +23,8 @@ func declareInfo(f *flags) runner {
 	return c
 }
 
-const infoHelp = `Weight bytes are those of all constants as they are stored. The arena is the memory of a session's activations, without the kernels' scratch memory.
+const infoHelp = `
+Weight bytes are those of all constants as they are stored. The arena is the memory of a session's activations, without the kernels' scratch memory.
 
 Examples:
 

@@ -73,7 +73,7 @@ type env struct {
 }
 
 // stopped is the reason why the command has to end, nil while it may go on.
-// Package context would do the same, and link six times as much.
+// Package context would do the same and is several times as large.
 func (e *env) stopped() error {
 	if stop := e.stop.Load(); stop != nil {
 		return stop

@@ -36,7 +36,8 @@ func declareRun(f *flags) runner {
 	return c
 }
 
-const runHelp = `MODEL is a .billb file. A CLIP is an .npy file, a GIF, a folder of PNG or JPEG frames, a .y4m file, what ffmpeg reads, or - for standard input.
+const runHelp = `
+MODEL is a .billb file. A CLIP is an .npy file, a GIF, a folder of PNG or JPEG frames, a .y4m file, what ffmpeg reads, or - for standard input.
 
 The first output is taken as the scores of classes. They are shown as the model gives them (logits), beside their softmax in percent.
 An .npy file is the model's input tensor, alone or several along a batch axis; it is never resized. Every other clip is sampled and resized, and what was done is said.

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/billnet/billnet/codegen/bytecode"
+	"github.com/billnet/billnet/frontend/bill"
 	"github.com/billnet/billnet/frontend/onnx/onnxpb"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
@@ -90,6 +91,7 @@ type officialCase struct {
 	promised bool     // only promised operators and element types
 	becomes  []string // operations made of its only node, nil if it has more
 	imported error    // why it could not be read, or evaluated by the interpreter
+	exported error    // why its export does not come back as the same module
 	compiled error    // why bytecode does not give the expected outputs
 }
 
@@ -125,6 +127,7 @@ func runCase(dir string) *officialCase {
 			}
 		}
 	}
+	c.exported = exportCase(c.name, m)
 	got, err := ir.Eval(context.Background(), m.Main(), args, nil)
 	if err == nil {
 		err = sameOutputs(got, want)
@@ -192,6 +195,28 @@ func importCase(model *Model, inputs []*ir.Tensor) (*ir.Module, []*ir.Tensor, er
 		}
 		opt.Consts[name[1]] = byName[name[1]]
 	}
+}
+
+// exportCase exports a module, imports it again and compares the two. With
+// BILLNET_EXPORTS the model is kept in that folder.
+func exportCase(name string, m *ir.Module) error {
+	data, err := Export(m)
+	if err != nil {
+		return err
+	}
+	if dir := os.Getenv("BILLNET_EXPORTS"); dir != "" {
+		if err := os.WriteFile(filepath.Join(dir, name+".onnx"), data, 0o644); err != nil {
+			return err
+		}
+	}
+	back, _, err := ImportBytes(m.Name+".onnx", data, keepTypes(m))
+	if err != nil {
+		return err
+	}
+	if diff := bill.Equal(canonical(m), canonical(back)); diff != "" {
+		return errors.New(diff)
+	}
+	return nil
 }
 
 // runBytecode lowers the module, generates bytecode and runs it. A panic counts
@@ -321,6 +346,9 @@ func TestOfficialCases(t *testing.T) {
 	w.Flush()
 	fmt.Fprintf(&text, "\nnot passed:\n")
 	for _, c := range all {
+		if c.exported != nil {
+			t.Errorf("%s: export: %v", c.name, c.exported)
+		}
 		if c.imported != nil {
 			fmt.Fprintf(&text, "  %s (%s): %s\n", c.name, c.mark(), oneLine(c.imported))
 			c.judge(t)

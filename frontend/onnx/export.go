@@ -21,6 +21,10 @@ const (
 	metaPrefix = "billnet."
 )
 
+// exportProducer is the producer of exported models. Importing one, it is not
+// taken for that of the module, which is in the metadata.
+const exportProducer = "billnet"
+
 // maxModel bounds an exported model: a protobuf message ends at 2 GB.
 const maxModel = 1<<31 - 1
 
@@ -41,8 +45,8 @@ const exactFloat = 1 << 24
 // model's metadata.
 //
 // The operator set is 17, the oldest in which every plain operation has its
-// present form, and 18, 19 or 21 where a node needs what came with it: padding
-// of some axes, dilated average pooling or periodic padding, 16-bit quantizers.
+// present form, so that older runtimes load the model too, and up to 22 where a
+// node needs what came with a later one (see opsetOf).
 //
 // An error names the node that cannot be expressed.
 func Export(m *ir.Module) (model []byte, err error) {
@@ -66,7 +70,7 @@ func Export(m *ir.Module) (model []byte, err error) {
 	}
 	p := &onnxpb.Model{
 		IrVersion:    irVersions[e.opsets[""]],
-		ProducerName: "billnet",
+		ProducerName: exportProducer,
 		Graph:        e.graph,
 	}
 	for _, domain := range slices.Sorted(maps.Keys(e.opsets)) {
@@ -83,7 +87,7 @@ func Export(m *ir.Module) (model []byte, err error) {
 
 // irVersions gives every operator set that an export uses the version of the
 // file format that came with it.
-var irVersions = map[int64]int64{17: 8, 18: 8, 19: 9, 21: 10}
+var irVersions = map[int64]int64{17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 22: 10}
 
 // opsetOf is the oldest operator set that expresses all nodes.
 func opsetOf(f *ir.Func) int64 {
@@ -101,6 +105,13 @@ func opsetOf(f *ir.Func) int64 {
 			need(19, n.Str("mode") == "wrap")
 		case "average_pool":
 			need(19, n.Has("dilation"))
+			need(22, dropsWindow(n))
+		case "max_pool":
+			need(22, dropsWindow(n))
+		case "reduce_max", "reduce_min":
+			need(20, n.In(0).DType == ir.Bool)
+		case "qlinear_matmul":
+			need(21, n.In(1).DType != ir.F32)
 		case "quantize_linear":
 			need(21, n.Has("to") || wide(n.Result().Type.DType))
 		case "dequantize_linear":
@@ -108,6 +119,32 @@ func opsetOf(f *ir.Func) int64 {
 		}
 	}
 	return v
+}
+
+// dropsWindow reports a pool that rounds its size up, but not to a window that
+// would start in the padding: operator sets before 22 do not say so.
+func dropsWindow(n *ir.Node) bool {
+	if !n.Bool("ceil") {
+		return false
+	}
+	kernel, pad := n.Ints("kernel"), n.Ints("pad")
+	at := func(name string, i int) int {
+		if list := n.Ints(name); len(list) > 0 {
+			return list[i]
+		}
+		return 1
+	}
+	for i, k := range kernel {
+		free := n.In(0).Shape[2+i] - (k-1)*at("dilation", i) - 1
+		if len(pad) > 0 {
+			free += pad[i] + pad[len(kernel)+i]
+		}
+		s := at("stride", i)
+		if n.Result().Type.Shape[2+i] != (free+s-1)/s+1 {
+			return true
+		}
+	}
+	return false
 }
 
 // metadata writes labels and meta. What the import sets itself, the operator

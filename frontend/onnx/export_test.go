@@ -175,9 +175,13 @@ func TestExportModels(t *testing.T) {
 			m.Labels = []string{"a", "b"}
 			expectSame(t, "source level", m, reimport(t, m))
 
+			if strings.Contains(m.Name, "full") && !long {
+				t.Skip("compared at the source level; the rest only with BILLNET_LONG=1")
+			}
 			logic := lower(t, m, logicPipeline)
 			back := reimport(t, logic)
-			if again := lower(t, back, logicPipeline); comesBackOtherwise[m.Name] == "" {
+			again := lower(t, back, logicPipeline)
+			if comesBackOtherwise[m.Name] == "" {
 				expectSame(t, "logic level", logic, again)
 			}
 

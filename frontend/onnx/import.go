@@ -207,7 +207,7 @@ func (imp *importer) meta() map[string]string {
 		opsets = append(opsets, strings.TrimSpace(fmt.Sprintf("%s %d", domain, imp.model.Opsets[domain])))
 	}
 	meta := map[string]string{"opset": strings.Join(opsets, ", ")}
-	if imp.model.Producer != "" {
+	if imp.model.Producer != "" && imp.model.Producer != exportProducer {
 		meta["producer"] = imp.model.Producer
 	}
 	for key, value := range imp.model.Metadata {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -100,14 +101,19 @@ func openPPM(r *bufio.Reader, limit int64) (*Video, error) {
 		if _, err := r.Peek(1); err != nil {
 			return 0, 0, err
 		}
-		var depth int
 		var lines [3]string
 		for i := range lines {
 			if lines[i], err = y4mLine(r); err != nil {
 				return 0, 0, fmt.Errorf("PPM header: %w", err)
 			}
 		}
-		if _, err := fmt.Sscanf(strings.Join(lines[:], " "), "P6 %d %d %d", &w, &h, &depth); err != nil || depth != 255 {
+		size := strings.Fields(lines[1])
+		if lines[0] != "P6" || len(size) != 2 || lines[2] != "255" {
+			return 0, 0, fmt.Errorf("PPM header %.60q is not an 8-bit P6 header", lines)
+		}
+		w, errW := strconv.Atoi(size[0])
+		h, errH := strconv.Atoi(size[1])
+		if errW != nil || errH != nil {
 			return 0, 0, fmt.Errorf("PPM header %.60q is not an 8-bit P6 header", lines)
 		}
 		return w, h, checkFrame(w, h, limit)

@@ -5,7 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"image"
-	"image/draw"
+	"image/color"
 	"image/jpeg"
 	"image/png"
 	"io"
@@ -123,14 +123,29 @@ func decodeImage(r io.Reader, format string, limit int64) ([]uint8, int, int, er
 	if w != cfg.Width || h != cfg.Height {
 		return nil, 0, 0, fmt.Errorf("%s: the header says %dx%d, the picture is %dx%d", name, cfg.Width, cfg.Height, w, h)
 	}
-	// Premultiplied colours are the colours over black.
-	rgba := image.NewRGBA(image.Rect(0, 0, w, h))
-	draw.Draw(rgba, rgba.Rect, m, m.Bounds().Min, draw.Src)
-	rgb := make([]uint8, 3*w*h)
-	for i := range w * h {
-		copy(rgb[3*i:3*i+3], rgba.Pix[4*i:])
+	return overBlack(m), w, h, nil
+}
+
+// overBlack returns the picture's pixels as RGB: premultiplied colours are the
+// colours over black. JPEG's own model has a loop of its own, for speed; package
+// image/draw would do this too, at 50 KB of program.
+func overBlack(m image.Image) []uint8 {
+	b := m.Bounds()
+	rgb := make([]uint8, 0, 3*b.Dx()*b.Dy())
+	ycc, _ := m.(*image.YCbCr)
+	for y := b.Min.Y; y < b.Max.Y; y++ {
+		for x := b.Min.X; x < b.Max.X; x++ {
+			if ycc != nil {
+				c := ycc.YCbCrAt(x, y)
+				r, g, bl := color.YCbCrToRGB(c.Y, c.Cb, c.Cr)
+				rgb = append(rgb, r, g, bl)
+				continue
+			}
+			r, g, bl, _ := m.At(x, y).RGBA()
+			rgb = append(rgb, uint8(r>>8), uint8(g>>8), uint8(bl>>8))
+		}
 	}
-	return rgb, w, h, nil
+	return rgb
 }
 
 // naturalCompare orders names with runs of digits compared as numbers; names equal in that sense, as text.

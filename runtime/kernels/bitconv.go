@@ -102,11 +102,14 @@ func NewBitConv(set *Set, in, out Geom, c Conv, signed bool, w Weights, th *Thre
 func insideMap(g Geom) []byte {
 	g.C = 8
 	b := make([]byte, g.Bytes(Bit))
+	s := g.strided(Bit)
 	for t := range g.T {
 		for h := range g.H {
-			for w := range g.W {
-				at, _ := g.Index(Bit, 0, t, h, w)
-				b[at] = 0xFF
+			for rw := range min(g.PW, g.W) {
+				row := b[s.row(0, t, h, rw):][:ceilDiv(g.W-rw, g.PW)]
+				for i := range row {
+					row[i] = 0xFF
+				}
 			}
 		}
 	}

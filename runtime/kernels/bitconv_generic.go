@@ -6,23 +6,22 @@ import (
 	"unsafe"
 )
 
-// packBitGeneric gathers 8 terms into words: for every 8 terms, 8 words of weights (byte j is term j), and when masked 8
-// words of masks.
+// packBitGeneric gathers 8 terms into words: for every 8 terms, 8 words of weights (byte j, from the least significant on,
+// is term j), and when masked 8 words of masks.
 func packBitGeneric(masked int) func(wm []byte) []byte {
 	return func(wm []byte) []byte {
 		n := len(wm) / 16
-		size := 64 << masked
-		out := make([]byte, ceilDiv(n, 8)*size)
+		out := make([]byte, ceilDiv(n, 8)*64<<masked)
+		groups := words(out)
 		for t := range n {
-			g := out[t/8*size:]
+			g, at := t/8<<masked, 8*(t%8)
 			for o := range 8 {
-				m := wm[16*t+8+o]
-				if masked == 0 {
-					m = 0xFF
-				} else {
-					g[64+8*o+t%8] = m
+				w, m := wm[16*t+o], wm[16*t+8+o]
+				if masked != 0 {
+					w &= m
+					groups[g+1][o] |= uint64(m) << at
 				}
-				g[8*o+t%8] = wm[16*t+o] & m
+				groups[g][o] |= uint64(w) << at
 			}
 		}
 		return out
@@ -32,7 +31,7 @@ func packBitGeneric(masked int) func(wm []byte) []byte {
 // counter counts 8 outputs at 8 positions.
 type counter struct {
 	x [8][8]uint64 // transposed terms: byte j of x[g][i] is term 8g+j at position i
-	d [8][8]int32  // [output][position]
+	d [8]uint64    // the counts of an output, a byte a position, at most 255
 }
 
 // transpose turns 8 words of 8 positions (one word a term) into 8 words of 8 terms (one word a position).
@@ -72,28 +71,47 @@ func (c *counter) load(src []byte, p int, offs []int32) {
 
 // count sets d to the counts at positions p to p+7.
 func (c *counter) count(masked int, src []byte, p int, offs []int32, w []byte) {
-	size := 64 << masked
-	if len(offs) > 64 {
-		c.d = [8][8]int32{}
-	}
-	for first := true; len(offs) > 0; first = false {
-		n := min(len(offs), 64)
-		groups := ceilDiv(n, 8)
-		c.load(src, p, offs[:n])
-		for o := range 8 {
-			var d [8]int32
-			if !first {
-				d = c.d[o]
+	if len(offs) <= 64 {
+		c.load(src, p, offs)
+		ww := words(w)
+		if masked == 0 && len(offs) <= 31 {
+			for o := range 8 {
+				c.d[o] = c.add31(ww[:ceilDiv(len(offs), 8)], o)
 			}
-			if masked == 0 {
-				d = c.count8(d, words(w), o, groups)
-			} else {
-				d = c.countMasked8(d, words(w), o, groups)
-			}
-			c.d[o] = d
+			return
 		}
-		offs, w = offs[n:], w[groups*size:]
+		for o := range 8 {
+			var n [8]int
+			c.add(&n, masked, ww, o, ceilDiv(len(offs), 8))
+			c.d[o] = pack(&n, len(offs))
+		}
+		return
 	}
+	var sums [8][8]int
+	for at := 0; at < len(offs); at += 64 {
+		part := offs[at:min(at+64, len(offs))]
+		c.load(src, p, part)
+		for o := range 8 {
+			c.add(&sums[o], masked, words(w[at*8<<masked:]), o, ceilDiv(len(part), 8))
+		}
+	}
+	for o := range 8 {
+		c.d[o] = pack(&sums[o], len(offs))
+	}
+}
+
+// pack makes bytes of the counts of a number of terms, saturating.
+func pack(n *[8]int, terms int) uint64 {
+	if terms > 31 {
+		for i := range n {
+			n[i] = min(n[i], 255)
+		}
+	}
+	var d uint64
+	for i, v := range n {
+		d |= uint64(v) << (8 * i)
+	}
+	return d
 }
 
 // words sees packed weights as groups of 8 words.
@@ -101,46 +119,50 @@ func words(w []byte) [][8]uint64 {
 	return unsafe.Slice((*[8]uint64)(unsafe.Pointer(unsafe.SliceData(w))), len(w)/64)
 }
 
-// count8 adds to d the counts of output o in the first groups of x.
-func (c *counter) count8(d [8]int32, w [][8]uint64, o, groups int) [8]int32 {
-	d0, d1, d2, d3, d4, d5, d6, d7 := d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7]
-	for g := range w[:groups] {
-		x, ww := &c.x[g&7], w[g][o&7]
-		d0 += int32(bits.OnesCount64(x[0] ^ ww))
-		d1 += int32(bits.OnesCount64(x[1] ^ ww))
-		d2 += int32(bits.OnesCount64(x[2] ^ ww))
-		d3 += int32(bits.OnesCount64(x[3] ^ ww))
-		d4 += int32(bits.OnesCount64(x[4] ^ ww))
-		d5 += int32(bits.OnesCount64(x[5] ^ ww))
-		d6 += int32(bits.OnesCount64(x[6] ^ ww))
-		d7 += int32(bits.OnesCount64(x[7] ^ ww))
+// add adds the counts of output o in the first groups of x.
+func (c *counter) add(n *[8]int, masked int, w [][8]uint64, o, groups int) {
+	if masked != 0 {
+		for g := range groups {
+			x, ww, m := &c.x[g&7], w[2*g][o&7], w[2*g+1][o&7]
+			for i := range n {
+				n[i] += bits.OnesCount64((x[i] ^ ww) & m)
+			}
+		}
+		return
 	}
-	return [8]int32{d0, d1, d2, d3, d4, d5, d6, d7}
+	for g, ww := range w[:groups] {
+		x := &c.x[g&7]
+		for i := range n {
+			n[i] += bits.OnesCount64(x[i] ^ ww[o])
+		}
+	}
 }
 
-func (c *counter) countMasked8(d [8]int32, w [][8]uint64, o, groups int) [8]int32 {
-	for g := range groups {
-		x, ww, m := &c.x[g&7], w[2*g][o&7], w[2*g+1][o&7]
-		for i := range d {
-			d[i] += int32(bits.OnesCount64((x[i] ^ ww) & m))
-		}
+// add31 returns the counts of output o over at most 31 terms, without masks: the common case, in registers.
+func (c *counter) add31(w [][8]uint64, o int) uint64 {
+	var d uint64
+	for g := range w {
+		x, ww := &c.x[g&7], w[g][o&7]
+		d += uint64(bits.OnesCount64(x[0] ^ ww))
+		d += uint64(bits.OnesCount64(x[1]^ww)) << 8
+		d += uint64(bits.OnesCount64(x[2]^ww)) << 16
+		d += uint64(bits.OnesCount64(x[3]^ww)) << 24
+		d += uint64(bits.OnesCount64(x[4]^ww)) << 32
+		d += uint64(bits.OnesCount64(x[5]^ww)) << 40
+		d += uint64(bits.OnesCount64(x[6]^ww)) << 48
+		d += uint64(bits.OnesCount64(x[7]^ww)) << 56
 	}
 	return d
 }
 
 // compare writes the bits of d <= le at positions p to p+7.
 func (c *counter) compare(dst, mask []byte, p int, le *[8]uint8, flip uint8) {
-	const ones = 0x0101010101010101
+	const ones, high = 0x0101010101010101, 0x8080808080808080
 	r := uint64(flip) * ones
-	for o := range 8 {
-		l := int32(le[o])
-		if l == 255 { // the bound of a count that saturates
-			r ^= ones << o
-			continue
-		}
-		for i, d := range &c.d[o] {
-			r ^= uint64(uint32(d-l-1)>>31) << (8*i + o)
-		}
+	for o, d := range &c.d {
+		l := uint64(le[o]) * ones
+		low := (l | high) - d&^high // the high bit of a byte: the low 7 bits of l reach those of d
+		r ^= (l&^d | ^(l^d)&low) & high >> (7 - o)
 	}
 	binary.LittleEndian.PutUint64(dst[p:], r&binary.LittleEndian.Uint64(mask[p:]))
 }
@@ -160,62 +182,46 @@ func bitInsideLEGeneric(dst, src, mask, inside []byte, offs, ioffs []int32, w []
 	for p := 0; p < len(mask); p += 8 {
 		c.load(src, p, offs)
 		in.load(inside, p, ioffs)
+		groups := ceilDiv(len(offs), 8)
+		var half [8]int // 4 for every term outside
+		for i := range half {
+			half[i] = 4 * len(offs)
+			for g := range groups {
+				half[i] -= bits.OnesCount64(in.x[g&7][i]) / 2
+			}
+		}
 		for o := range 8 {
-			d := [8]int32{}
-			for g := range ceilDiv(len(offs), 8) {
-				ww := binary.LittleEndian.Uint64(w[64*g+8*o:])
+			n := half
+			for g, ww := range words(w)[:groups] {
 				for i, m := range &in.x[g&7] {
-					d[i] += int32(bits.OnesCount64((c.x[g&7][i] ^ ww) & m))
+					n[i] += bits.OnesCount64((c.x[g&7][i] ^ ww[o]) & m)
 				}
 			}
-			c.d[o] = d
-		}
-		for i := range 8 {
-			half := int32(4 * len(offs)) // less half of the bits inside
-			for g := range ceilDiv(len(offs), 8) {
-				half -= int32(bits.OnesCount64(in.x[g&7][i])) / 2
-			}
-			for o := range 8 {
-				c.d[o][i] += half
-			}
+			c.d[o] = pack(&n, len(offs))
 		}
 		c.compare(dst, mask, p, le, flip)
 	}
 }
 
-func bitIntGeneric(masked int, e Elem) bitIntFunc {
+func bitIntGeneric[T int8 | int16 | int32](masked int) bitIntFunc {
 	return func(dst []byte, stride, outs int, src, mask []byte, offs []int32, w []byte, base *[8]int32, shift uint, add bool) {
 		var c counter
 		for p := 0; p < len(mask); p += 8 {
 			c.count(masked, src, p, offs, w)
+			m := (*[8]byte)(mask[p:])
 			for o := range outs {
-				d, b := &c.d[o], base[o]
+				to := (*[8]T)(viewOf[T](dst[o*stride:])[p:])
+				d, b, k := c.d[o], T(base[o]), T(1)<<shift
 				if add {
-					b = 0
+					for i := range to {
+						to[i] -= T(d>>(8*i)&0xFF) * k & T(int8(m[i]))
+					}
+					continue
 				}
-				for i := range d {
-					d[i] = (b - d[i]<<shift) & int32(int8(mask[p+i]))
-				}
-				switch to := dst[o*stride:]; e {
-				case I8:
-					store8(view8(to)[p:], d, add)
-				case I16:
-					store8(view16(to)[p:], d, add)
-				default:
-					store8(view32(to)[p:], d, add)
+				for i := range to {
+					to[i] = (b - T(d>>(8*i)&0xFF)*k) & T(int8(m[i]))
 				}
 			}
-		}
-	}
-}
-
-func store8[T int8 | int16 | int32](dst []T, v *[8]int32, add bool) {
-	dst = dst[:8]
-	for i := range dst {
-		if add {
-			dst[i] += T(v[i])
-		} else {
-			dst[i] = T(v[i])
 		}
 	}
 }

@@ -171,8 +171,12 @@ func (m *mover) invert(dst, row []byte, n, c int) {
 	if c == m.dst.c-1 {
 		mask = m.last
 	}
-	for i, x := range row[:n] {
-		dst[i] = ^x & mask
+	i, word := 0, uint64(mask)*0x0101010101010101
+	for ; i+8 <= n; i += 8 {
+		binary.LittleEndian.PutUint64(dst[i:], ^binary.LittleEndian.Uint64(row[i:])&word)
+	}
+	for ; i < n; i++ {
+		dst[i] = ^row[i] & mask
 	}
 	clear(dst[n:])
 }

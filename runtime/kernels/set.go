@@ -9,7 +9,7 @@ type ISA uint8
 const (
 	Generic ISA = iota // plain Go
 	AVX2               // x86-64 with AVX2
-	AVX512             // x86-64 with AVX-512 F, BW, VL, VBMI and BITALG
+	AVX512             // x86-64 with AVX-512 F, BW, VL and BITALG
 )
 
 func (i ISA) String() string {

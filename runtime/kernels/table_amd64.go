@@ -20,9 +20,9 @@ func detect() (f [AVX512 + 1]bool) {
 	_, b, c, _ := cpuid(7, 0)
 	const avx2 = 1 << 5
 	const f512, bw, vl = 1 << 16, 1 << 30, 1 << 31 // in b
-	const vbmi, bitalg = 1 << 1, 1 << 12           // in c
+	const bitalg = 1 << 12                         // in c
 	f[AVX2] = state&ymm == ymm && b&avx2 != 0
-	f[AVX512] = f[AVX2] && state&zmm == zmm && b&f512 != 0 && b&bw != 0 && b&vl != 0 && c&vbmi != 0 && c&bitalg != 0
+	f[AVX512] = f[AVX2] && state&zmm == zmm && b&f512 != 0 && b&bw != 0 && b&vl != 0 && c&bitalg != 0
 	return f
 }
 

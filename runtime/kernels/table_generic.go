@@ -8,9 +8,7 @@ func genericTable() []kernel {
 			for m := range 2 {
 				s.packBit[m] = packBitGeneric(m)
 				s.bitLE[m] = bitLEGeneric(m)
-				for i, e := range [3]Elem{I8, I16, I32} {
-					s.bitInt[m][i] = bitIntGeneric(m, e)
-				}
+				s.bitInt[m] = [3]bitIntFunc{bitIntGeneric[int8](m), bitIntGeneric[int16](m), bitIntGeneric[int32](m)}
 			}
 		}},
 		{"sums", Generic, func(s *Set) {
