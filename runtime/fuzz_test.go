@@ -236,7 +236,7 @@ func FuzzImage(f *testing.F) {
 // TestMutants is a fixed part of FuzzImage.
 func TestMutants(t *testing.T) {
 	loaded := 0
-	const n = 3000
+	const n = 1000
 	for seed := range uint64(n) {
 		if tryMutant(t, seed<<20) {
 			loaded++

@@ -148,13 +148,14 @@ type OpcodeInfo struct {
 	Code            Opcode
 	Name, Doc       string
 	In, Out, Consts string // operand names; "x?" may be left out, "x..." repeats
+	InPlace         bool   // the first output may be the memory of an input of the same size
 }
 
 // Opcodes lists all opcodes by number.
 func Opcodes() []OpcodeInfo {
 	var list []OpcodeInfo
 	for _, o := range opcodes {
-		list = append(list, OpcodeInfo{o.code, o.name, o.doc, o.in, o.out, o.consts})
+		list = append(list, OpcodeInfo{o.code, o.name, o.doc, o.in, o.out, o.consts, o.inPlace})
 	}
 	slices.SortFunc(list, func(a, b OpcodeInfo) int { return int(a.Code) - int(b.Code) })
 	return list

@@ -65,6 +65,7 @@ func NewBitConv(set *Set, in, out Geom, c Conv, signed bool, w Weights, th *Thre
 	// complement of the input is stored and counted too.
 	padded := signed && tp.outside
 	icg := in.C / c.Groups
+	w = w.simplify(c.OutC * icg * ntaps)
 	inside := padded && th != nil && w.Nonzero == nil && icg%8 == 0 && (c.Groups == 1 || c.OutC/c.Groups%8 == 0) && int64(icg)*int64(ntaps) < 64*8
 	complement := padded && !inside
 	if direct {

@@ -39,6 +39,17 @@ func (th *Threshold) check(outC int) error {
 func (w Weights) sign(i int) bool    { return w.Sign[i>>3]>>(i&7)&1 != 0 }
 func (w Weights) nonzero(i int) bool { return w.Nonzero == nil || w.Nonzero[i>>3]>>(i&7)&1 != 0 }
 
+// simplify drops the Nonzero of n weights of which none is 0.
+func (w Weights) simplify(n int) Weights {
+	for i := range n {
+		if !w.nonzero(i) {
+			return w
+		}
+	}
+	w.Nonzero = nil
+	return w
+}
+
 // maxTerms limits the terms of a plan over all its outputs and output phases, so that hostile shapes can not claim much
 // memory.
 const maxTerms = 1 << 24

@@ -102,11 +102,8 @@ func NewIntConv(set *Set, in Geom, inElem Elem, out Geom, c Conv, w Weights, acc
 		}
 	}
 	b := intBuilder{p: p, c: c, w: w, tp: tp, ntaps: ntaps, icg: in.C / c.Groups, ocg: c.OutC / c.Groups, size: 4}
-	for i := 0; w.Nonzero != nil && i < c.OutC*b.icg*ntaps; i++ {
-		if !w.nonzero(i) { // a sum of several planes can not leave one out
-			b.size = 1
-			break
-		}
+	if b.w = w.simplify(c.OutC * b.icg * ntaps); b.w.Nonzero != nil { // a sum of several planes can not leave one out
+		b.size = 1
 	}
 	if err := b.build(lo, hi, th); err != nil {
 		return nil, err
