@@ -201,7 +201,7 @@ func CheckShape(s []int) error {
 		if d < 0 {
 			return fmt.Errorf("dimension %d of %s is negative", i, ShapeString(s))
 		}
-		if d > 0 && n >= MaxElems/d {
+		if d >= MaxElems || d > 0 && n > (MaxElems-1)/d {
 			return fmt.Errorf("shape %s has 2^31 elements or more", ShapeString(s))
 		}
 		n *= d

@@ -1,6 +1,9 @@
 package ir
 
-import "fmt"
+import (
+	"fmt"
+	"reflect"
+)
 
 // Verify checks that a module is well formed at its level: every operation is
 // legal there, definitions come before uses, operands and attributes fit the
@@ -11,7 +14,12 @@ func Verify(m *Module) error {
 	if len(m.Funcs) == 0 {
 		return fmt.Errorf("module %q has no function", m.Name)
 	}
+	seen := map[string]bool{}
 	for _, f := range m.Funcs {
+		if seen[f.Name] {
+			return fmt.Errorf("two functions are named @%s", f.Name)
+		}
+		seen[f.Name] = true
 		if err := verifyFunc(m, f); err != nil {
 			return fmt.Errorf("func @%s: %w", f.Name, err)
 		}
@@ -27,6 +35,9 @@ func verifyFunc(m *Module, f *Func) error {
 			return fmt.Errorf("two parameters are named %q", p.Name)
 		}
 		names[p.Name] = true
+		if p.Value == nil || defined[p.Value] {
+			return fmt.Errorf("parameter %q has no value of its own", p.Name)
+		}
 		if err := CheckShape(p.Value.Type.Shape); err != nil {
 			return fmt.Errorf("parameter %q: %w", p.Name, err)
 		}
@@ -40,6 +51,9 @@ func verifyFunc(m *Module, f *Func) error {
 			return fmt.Errorf("%s (%s): %w", n.Loc, n.Op.Name, err)
 		}
 		for _, r := range n.Results {
+			if defined[r] {
+				return fmt.Errorf("%s (%s): a result is defined twice: the node is listed twice", n.Loc, n.Op.Name)
+			}
 			defined[r] = true
 		}
 	}
@@ -67,6 +81,15 @@ func verifyNode(level Level, n *Node, defined map[*Value]bool) error {
 	}
 	if err := n.checkForm(); err != nil {
 		return err
+	}
+	for name, v := range n.Attrs {
+		a := n.Op.attr(name)
+		if a == nil {
+			return fmt.Errorf("no attribute %q; it has %v", name, n.Op.attrNames())
+		}
+		if reflect.TypeOf(v) != kindType[a.Kind] {
+			return fmt.Errorf("attribute %s is %v (%T), expected %s", name, v, v, a.Kind)
+		}
 	}
 	if n.Const != nil && n.Op.Name != "const" {
 		return fmt.Errorf("only a const has a payload")
