@@ -1,0 +1,56 @@
+// Package house_test checks which packages may import which.
+package house_test
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/billnet/billnet/"
+
+// allowed lists, for every room, the rooms of ours that it may import, and
+// whether it may import anything but the standard library besides.
+var allowed = map[string]struct {
+	rooms  []string
+	others []string // prefixes of other modules; nil: none, "": any
+}{
+	"ir":                   {nil, nil},
+	"frontend/bill":        {[]string{"ir"}, []string{"github.com/alecthomas/participle/v2"}},
+	"frontend/onnx":        {[]string{"ir", "frontend/onnx/onnxpb"}, []string{""}},
+	"frontend/onnx/onnxpb": {nil, []string{"google.golang.org/protobuf"}},
+	"passes":               {[]string{"ir"}, []string{"gonum.org/v1/gonum", "github.com/alecthomas/participle/v2"}},
+	"codegen/bytecode":     {[]string{"ir", "runtime", "runtime/kernels"}, nil},
+	"runtime":              {[]string{"runtime/kernels"}, nil},
+	"runtime/kernels":      {nil, []string{"golang.org/x/sys/cpu"}},
+	"runtime/clip":         {nil, nil},
+	"cmd/billrun":          {[]string{"runtime", "runtime/kernels", "runtime/clip"}, []string{"golang.org/x/sys/cpu"}},
+}
+
+func TestImports(t *testing.T) {
+	for room, may := range allowed {
+		out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", module+room).Output()
+		if err != nil {
+			t.Fatalf("go list %s: %v", room, err)
+		}
+		for dep := range strings.FieldsSeq(string(out)) {
+			ours, isOurs := strings.CutPrefix(dep, module)
+			switch {
+			case dep == module+room:
+			case isOurs && !contains(may.rooms, func(r string) bool { return r == ours }):
+				t.Errorf("%s imports %s, it may import %v of ours", room, ours, may.rooms)
+			case !isOurs && !contains(may.others, func(p string) bool { return strings.HasPrefix(dep, p) }):
+				t.Errorf("%s imports %s, it may import %v besides the standard library", room, dep, may.others)
+			}
+		}
+	}
+}
+
+func contains(list []string, ok func(string) bool) bool {
+	for _, s := range list {
+		if ok(s) {
+			return true
+		}
+	}
+	return false
+}
