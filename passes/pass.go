@@ -1,6 +1,7 @@
 package passes
 
 import (
+	"context"
 	"fmt"
 	"sort"
 
@@ -21,17 +22,23 @@ func (c Class) String() string { return [...]string{"exact", "ideal", "lossy"}[c
 
 // Pass is one transformation of a module.
 type Pass struct {
-	Name  string
-	Doc   string
-	Class Class
-	After []string // passes that must have run before it when they are in the pipeline at all
-	Run   func(c *Context, m *ir.Module) error
+	Name    string
+	Doc     string
+	Class   Class
+	Options []Option // what the pipeline's text may set; Run reads it from the context
+	After   []string // passes that must have run before it when they are in the pipeline at all
+	Run     func(c *Context, m *ir.Module) error
 }
 
 // Context is what passes share in one compilation.
 type Context struct {
 	Notes []string      // for the user: what was inferred or assumed
 	Certs []Certificate // one for every thresholded layer
+
+	Factorized []Factorization // what factorize-conv3d did to every layer
+
+	ctx     context.Context
+	options map[string]any // of the pass that runs
 }
 
 // Note records a sentence for the user.

@@ -2,6 +2,7 @@ package passes
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -21,36 +22,47 @@ type RunOptions struct {
 
 // Result is what a pipeline gives beside the module.
 type Result struct {
-	Notes []string
-	Certs []Certificate
+	Notes      []string
+	Certs      []Certificate
+	Factorized []Factorization
 }
 
-// Run applies passes in order. After every pass it verifies the module. An
-// error names the pass; an internal fault starts with BUG.
+// Run applies the passes of a list, each written as in ParsePipeline.
 func Run(ctx context.Context, m *ir.Module, pipeline []string, o RunOptions) (*Result, error) {
-	list := make([]*Pass, len(pipeline))
-	for i, name := range pipeline {
-		if list[i] = Lookup(name); list[i] == nil {
-			return nil, fmt.Errorf("unknown pass %q; passes are %s", name, passNames())
-		}
+	steps, err := Steps(pipeline)
+	if err != nil {
+		return nil, err
 	}
-	stop := len(list) - 1
+	return RunSteps(ctx, m, steps, o)
+}
+
+// RunSteps applies passes in order. After every pass it verifies the module. An
+// error names the pass; an internal fault starts with BUG; a mistake in the
+// options is a *PipelineError.
+func RunSteps(ctx context.Context, m *ir.Module, steps []Step, o RunOptions) (*Result, error) {
+	texts, names := make([]string, len(steps)), make([]string, len(steps))
+	for i, s := range steps {
+		texts[i], names[i] = s.String(), s.Pass.Name
+	}
+	stop := len(steps) - 1
 	if o.StopAfter != "" {
-		for stop >= 0 && list[stop].Name != o.StopAfter {
+		for stop >= 0 && names[stop] != o.StopAfter {
 			stop--
 		}
 		if stop < 0 {
-			return nil, fmt.Errorf("cannot stop after %q: the pipeline is %s", o.StopAfter, strings.Join(pipeline, ", "))
+			return nil, fmt.Errorf("cannot stop after %q: the pipeline is %s", o.StopAfter, strings.Join(names, ", "))
 		}
 	}
-	if o.PrintAfter != "" && o.PrintAfter != "all" && !slices.Contains(pipeline, o.PrintAfter) {
-		return nil, fmt.Errorf("cannot print after %q: the pipeline is %s", o.PrintAfter, strings.Join(pipeline, ", "))
+	if o.PrintAfter != "" && o.PrintAfter != "all" && !slices.Contains(names, o.PrintAfter) {
+		return nil, fmt.Errorf("cannot print after %q: the pipeline is %s", o.PrintAfter, strings.Join(names, ", "))
 	}
 	if err := ir.Verify(m); err != nil {
 		return nil, err
 	}
-	c := &Context{}
-	for i, p := range list[:stop+1] {
+	c := &Context{ctx: ctx}
+	for i, s := range steps[:stop+1] {
+		p := s.Pass
+		c.options = s.options
 		var before *ir.Module
 		if o.Check > 0 || o.Reproduce != nil {
 			before = m.Clone()
@@ -60,17 +72,18 @@ func Run(ctx context.Context, m *ir.Module, pipeline []string, o RunOptions) (*R
 			err = check(ctx, c, p, before, m, o.Check)
 		}
 		if err != nil {
-			if o.Reproduce != nil {
-				o.Reproduce(p.Name, before, pipeline[i:])
+			err = s.locate(err)
+			if o.Reproduce != nil && !errors.As(err, new(*PipelineError)) {
+				o.Reproduce(p.Name, before, texts[i:])
 			}
-			return nil, fmt.Errorf("pass %s: %w", p.Name, err)
+			return nil, err
 		}
 		if o.PrintAfter == p.Name || o.PrintAfter == "all" {
 			text, _ := ir.Print(m, "")
 			fmt.Fprintf(o.Print, "# after pass %d, %s\n%s\n", i+1, p.Name, text)
 		}
 	}
-	return &Result{Notes: c.Notes, Certs: attachCertificates(m, c.Certs)}, nil
+	return &Result{Notes: c.Notes, Certs: attachCertificates(m, c.Certs), Factorized: c.Factorized}, nil
 }
 
 // runPass runs and verifies one pass; a panic in it becomes an error.
@@ -89,10 +102,10 @@ func runPass(c *Context, p *Pass, m *ir.Module) (err error) {
 	return nil
 }
 
-func passNames() string {
+func passNames() []string {
 	var s []string
 	for _, p := range All() {
 		s = append(s, p.Name)
 	}
-	return strings.Join(s, ", ")
+	return s
 }

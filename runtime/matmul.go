@@ -16,9 +16,7 @@ import (
 type float interface{ float32 | float64 }
 
 // real is what the inner loop computes with; integers wrap.
-type real interface {
-	float32 | float64 | int32 | int64
-}
+type real interface{ float32 | float64 | int64 }
 
 // blocking is one implementation of the inner loop: the size of its tiles of
 // sums, in assembly (float32 only) or not.
@@ -180,7 +178,7 @@ func (a *area) scratch(int) int { return a.size }
 // by the first stage of a step into scratch memory.
 type matrix[T real] struct {
 	*blocking[T]
-	x                *operand
+	x                *values[T]
 	first            int // of the element (0,0) in x
 	k, n             int
 	rowStep, colStep int
@@ -195,12 +193,12 @@ func newMatrix[T real](mem *area, x *operand, first, k, n, rowStep, colStep int)
 }
 
 func newMatrices[T real](mem *area, x *operand, batches, first, k, n, rowStep, colStep int) *matrix[T] {
-	r := &matrix[T]{blocking: blockingFor[T](mem.p.set), x: x, batches: batches, first: first, k: k, n: n, rowStep: rowStep, colStep: colStep}
+	r := &matrix[T]{blocking: blockingFor[T](mem.p.set), x: newValues[T](mem, x), batches: batches, first: first, k: k, n: n, rowStep: rowStep, colStep: colStep}
 	if x.fixed != nil {
 		r.packed = make([]T, batches*r.panelLen(k, n))
-		r.packRange(r.packed, as[T](x.fixed), 0, batches*r.count())
+		r.packRange(r.packed, r.x.view(nil), 0, batches*r.count())
 	} else {
-		r.at = mem.take(mulSat(batches, r.panelLen(k, n)), x.elem.Width())
+		r.at = mem.take(mulSat(batches, r.panelLen(k, n)), sizeOf[T]())
 	}
 	return r
 }
@@ -222,7 +220,7 @@ func (r *matrix[T]) count() int { return r.panels(r.n) }
 func (r *matrix[T]) pack(m *memory, part, parts int) {
 	if r.packed == nil {
 		lo, hi := share(r.batches*r.count(), part, parts)
-		r.packRange(r.data(m), view[T](r.x, m), lo, hi)
+		r.packRange(r.data(m), r.x.view(m), lo, hi)
 	}
 }
 

@@ -35,10 +35,7 @@ var (
 			if !y.elem.isInt() {
 				p.fail("%s, expected an integer type", y)
 			}
-			if y.elem.Width() == 8 {
-				return prepareConv[int64](p)
-			}
-			return prepareConv[int32](p)
+			return prepareConv[int64](p) // its low bits are what narrower sums wrap to
 		},
 	})
 )

@@ -8,17 +8,12 @@ var _ = register(&opcode{
 		"codes, three a direction, or none for sigmoid tanh tanh. Floats: clip (0: none), then alpha and beta of every activation, or none for the defaults. " +
 		"Codes: 0 relu, 1 tanh, 2 sigmoid, 3 affine, 4 leaky_relu, 5 thresholded_relu, 6 scaled_tanh, 7 hard_sigmoid, 8 elu, 9 softsign, 10 softplus.",
 	in: "x w r b? lens? h0? c0? p?", out: "y? y_h? y_c?",
-	prepare: func(p *prep) step {
-		if p.in(0).elem == F64 {
-			return prepareLSTM[float64](p)
-		}
-		return prepareLSTM[float32](p)
-	},
+	prepare: prepareLSTM,
 })
 
-func prepareLSTM[T float](p *prep) step {
+func prepareLSTM(p *prep) step {
 	mem := area{p: p}
-	rec, more := newRecurrence[T](p, &mem, 4, 1, []int{actSigmoid, actTanh, actTanh})
+	rec, more := newRecurrence(p, &mem, 4, 1, []int{actSigmoid, actTanh, actTanh})
 	coupled := p.between("input_forget", more[0], 0, 1) == 1
 	c0, peep, yc := p.optIn(6), p.optIn(7), p.optOut(2)
 	rec.checkState(p, c0)
@@ -28,51 +23,37 @@ func prepareLSTM[T float](p *prep) step {
 		p.shaped(p.dense(peep, rec.x.elem), rec.dirs, 3*hn)
 	}
 	return rec.step(&mem, func(m *memory, d, b int) {
-		zh, h, c, _ := rec.state(m, d, b)
-		rec.loadState(m, h, rec.h0, d, b)
+		q := rec.sequence(m, d, b, peep)
+		h, c := q.h, q.c
 		rec.loadState(m, c, c0, d, b)
-		var bias, pv []T
-		if rec.b != nil {
-			bias = view[T](rec.b, m)[8*d*hn:][:8*hn]
-		}
-		if peep != nil {
-			pv = view[T](peep, m)[3*d*hn:][:3*hn]
-		}
 		acts := rec.acts[3*d:]
 		n := rec.length(m, b)
 		for i := range n {
 			t := rec.time(d, i, n)
-			rec.recurrentSums(m, d, zh, h)
-			zx := rec.inputSums(m, d, rec.xRow(t, b))[:4*hn]
+			rec.sums(m, &q, t, d, b)
 			// pre is the input of gate g's activation, s the state behind its peephole.
-			pre := func(g, j int, s T) T {
+			pre := func(g, j int, s float64) float64 {
 				k := g*hn + j
-				z := zx[k] + zh[k]
-				if pv != nil && g < 3 {
-					z += T(pv[k] * s)
+				z := rec.round(q.zx[k] + q.z[k])
+				if q.peep != nil && g < 3 {
+					z = rec.round(z + rec.round(float64(q.peep[k]*s)))
 				}
-				if bias != nil {
-					z = z + bias[k] + bias[4*hn+k]
-				}
-				return z
+				return rec.biased(&q, z, k)
 			}
 			for j := range hn {
 				input := rec.activate(pre(0, j, c[j]), &acts[0])
-				forget := 1 - input
+				forget := rec.round(1 - input)
 				if !coupled {
 					forget = rec.activate(pre(2, j, c[j]), &acts[0])
 				}
 				cell := rec.activate(pre(3, j, 0), &acts[1])
-				c[j] = T(forget*c[j]) + T(input*cell)
+				c[j] = rec.round(rec.round(float64(forget*c[j])) + rec.round(float64(input*cell)))
 				output := rec.activate(pre(1, j, c[j]), &acts[0])
-				h[j] = output * T(acts[2].apply(float64(c[j])))
+				h[j] = rec.round(output * rec.round(acts[2].apply(c[j])))
 			}
 			rec.storeY(m, h, t, d, b)
 		}
-		for t := n; t < rec.steps; t++ {
-			rec.storeY(m, nil, t, d, b)
-		}
-		rec.storeState(m, rec.yh, h, d, b)
+		rec.finish(m, &q, n, d, b)
 		rec.storeState(m, yc, c, d, b)
 	})
 }

@@ -14,10 +14,8 @@ var _ = register(&opcode{
 			return prepareMatMul[float32](p)
 		case F64:
 			return prepareMatMul[float64](p)
-		case I32:
-			return prepareMatMul[int32](p)
-		case I64:
-			return prepareMatMul[int64](p)
+		case I32, I64:
+			return prepareMatMul[int64](p) // i32 sums wrap to the low bits of these
 		}
 		p.fail("%s, expected f32, f64, i32 or i64", p.out(0))
 		return step{}
@@ -71,13 +69,20 @@ func prepareMatMul[T real](p *prep) step {
 	}
 	mem := area{p: p}
 	right := newMatrices[T](&mem, b, product(bs), 0, k, n, n, 1)
+	left, out := newValues[T](&mem, a), newValues[T](&mem, y)
 	s := step{work: mulSat(y.n, max(k, 1)), scratch: mem.scratch}
+	if out.convert {
+		s.stages = append(s.stages, func(mm *memory, part, parts int) {
+			left.load(mm, part, parts)
+			right.x.load(mm, part, parts)
+		})
+	}
 	if right.packed == nil {
 		s.stages = append(s.stages, right.pack)
 	}
 	rowUnits, panelUnits := (m+unitRows-1)/unitRows, (right.count()+unitPanels-1)/unitPanels
 	s.stages = append(s.stages, func(mm *memory, part, parts int) {
-		dst, x := view[T](y, mm), view[T](a, mm)
+		dst, x := out.view(mm), left.view(mm)
 		lo, hi := share(product(batch)*rowUnits*panelUnits, part, parts)
 		for u := lo; u < hi; u++ {
 			i, row, panel := u/(rowUnits*panelUnits), u/panelUnits%rowUnits*unitRows, u%panelUnits*unitPanels
@@ -90,5 +95,8 @@ func prepareMatMul[T real](p *prep) step {
 			right.batchProduct(mm, atB, dst[(i*m+row)*n:], n, x[(atA*m+row)*k:], k, min(unitRows, m-row), panel, min(panel+unitPanels, right.count()))
 		}
 	})
+	if out.convert {
+		s.stages = append(s.stages, out.store)
+	}
 	return s
 }

@@ -63,29 +63,47 @@ func preparePool(p *prep, kind poolKind) step {
 		return ranged(x.shape[0]*x.shape[1], work, func(m *memory, lo, hi int) {
 			poolMaps(w, kind, padded, view[float64](y, m), view[float64](x, m), lo, hi, math.Inf(-1), math.Inf(1))
 		})
-	case U8, Bool, Bit:
-		return poolInts[uint8](w, kind, y, x, work)
-	case I8, SBit, Tern:
-		return poolInts[int8](w, kind, y, x, work)
-	case U16:
-		return poolInts[uint16](w, kind, y, x, work)
-	case I16:
-		return poolInts[int16](w, kind, y, x, work)
-	case U32:
-		return poolInts[uint32](w, kind, y, x, work)
-	case I32:
-		return poolInts[int32](w, kind, y, x, work)
-	case U64:
-		return poolInts[uint64](w, kind, y, x, work)
 	}
-	return poolInts[int64](w, kind, y, x, work)
+	return poolInts(p, w, kind, y, x, work)
 }
 
-func poolInts[T Number](w *window, kind poolKind, y, x *operand, work int) step {
+// poolInts pools integers, bools and logic types in int64: every part converts
+// one map after the other into its scratch memory, and the result back.
+func poolInts(p *prep, w *window, kind poolKind, y, x *operand, work int) step {
 	least, most := x.elem.intRange()
-	return ranged(x.shape[0]*x.shape[1], work, func(m *memory, lo, hi int) {
-		poolMaps(w, kind, false, view[T](y, m), view[T](x, m), lo, hi, T(least), T(most))
+	in, out, _ := w.sizes()
+	slot := roundUp(mulSat(addSat(in, out), 8), align)
+	if slot > defaultLimit {
+		p.fail("the maps of a channel need %d bytes of scratch memory", slot)
+	}
+	maps := x.shape[0] * x.shape[1]
+	s := stageOf(mulSat(maps, work), func(m *memory, part, parts int) {
+		both := as[int64](m.scratch[part*slot:])[:in+out]
+		src, dst := both[:in], both[in:]
+		lo, hi := share(maps, part, parts)
+		for i := lo; i < hi; i++ {
+			loadInts(src, x, m, i*in)
+			first, last := least, most
+			if x.elem == U64 {
+				// In the order of int64, which begins at the other end of the sign bit.
+				flipSigns(src)
+				first, last = least^math.MinInt64, most^math.MinInt64
+			}
+			poolMaps(w, kind, false, dst, src, 0, 1, first, last)
+			if x.elem == U64 {
+				flipSigns(dst)
+			}
+			storeInts(y, m, i*out, dst)
+		}
 	})
+	s.scratch = func(parts int) int { return mulSat(parts, slot) }
+	return s
+}
+
+func flipSigns(v []int64) {
+	for i := range v {
+		v[i] ^= math.MinInt64
+	}
 }
 
 // poolMaps pools maps lo to hi, an output row at a time: every tap is taken into

@@ -10,26 +10,25 @@ var _ = register(&opcode{
 		"c = Q1(Q1(f*c) + Q1(i*g)); h = Q0(o * Q10(tanh(c))). x [S,B,I], y [S,B,H], or with batch_first [B,S,...]; h0 and c0 broadcast to [B,H], which y_h and y_c are. " +
 		"Constants: input weights [H,I] and recurrent weights [H,H] of the four gates, biases that broadcast to [H], then scale, zero and bits of quantizers 0 to 10, one number " +
 		"each. Integers: batch_first, reverse, cifg, then signed, narrow, rounding of every quantizer; " + roundingDoc + ".",
-	in:     "x h0 c0",
-	out:    "y? y_h? y_c?",
-	consts: "w_ii w_if w_ic w_io w_hi w_hf w_hc w_ho b_i b_f b_c b_o q...",
-	prepare: func(p *prep) step {
-		if p.in(0).elem == F64 {
-			return prepareQuantLSTM[float64](p)
-		}
-		return prepareQuantLSTM[float32](p)
-	},
+	in:      "x h0 c0",
+	out:     "y? y_h? y_c?",
+	consts:  "w_ii w_if w_ic w_io w_hi w_hf w_hc w_ho b_i b_f b_c b_o q...",
+	prepare: prepareQuantLSTM,
 })
 
 const quantizers = 11
 
-type quantLSTM[T float] struct {
+// quantLSTM computes in float64. In f32 the result of every operation is rounded
+// to float32, which gives what float32 arithmetic gives: a sum, difference or
+// product of two float32 that is first rounded to the 53 bits of a float64 rounds
+// to the same 24 bits as the exact one.
+type quantLSTM struct {
+	single                       bool // f32
 	x, h0, c0, y, yh, yc         *operand
 	steps, batch, inputs, hidden int
 	batchFirst, reverse, coupled bool
 	atH, atC                     []int // strides of h0 and c0 in [B,H]
-	w, r                         [4][]T
-	b                            [4][]T
+	w, r, b                      [4][]float64
 	q                            [quantizers]gridOf
 }
 
@@ -41,14 +40,14 @@ type gridOf struct {
 
 func (g *gridOf) of(x float64) float64 { return g.grid(x, g.scale, g.zero, g.bits) }
 
-func prepareQuantLSTM[T float](p *prep) step {
+func prepareQuantLSTM(p *prep) step {
 	x := p.dense(p.in(0), F32, F64)
 	if x.rank() != 3 {
 		p.fail("%s, expected three axes", x)
 	}
 	v := p.ints(3 + 3*quantizers)
 	flag := func(i int) bool { return p.between("flag", v[i], 0, 1) == 1 }
-	l := &quantLSTM[T]{x: x, y: p.optOut(0), yh: p.optOut(1), yc: p.optOut(2), batchFirst: flag(0), reverse: flag(1), coupled: flag(2)}
+	l := &quantLSTM{single: x.elem == F32, x: x, y: p.optOut(0), yh: p.optOut(1), yc: p.optOut(2), batchFirst: flag(0), reverse: flag(1), coupled: flag(2)}
 	l.steps, l.batch, l.inputs = x.shape[0], x.shape[1], x.shape[2]
 	if l.batchFirst {
 		l.steps, l.batch = l.batch, l.steps
@@ -60,14 +59,14 @@ func prepareQuantLSTM[T float](p *prep) step {
 	l.hidden = k.Shape[0]
 	state := []int{l.batch, l.hidden}
 	for g := range 4 {
-		l.w[g] = as[T](p.konstMatrix(g, l.hidden, l.inputs, x.elem).dense())
-		l.r[g] = as[T](p.konstMatrix(4+g, l.hidden, l.hidden, x.elem).dense())
+		l.w[g] = p.floatsOf(p.konstMatrix(g, l.hidden, l.inputs, x.elem))
+		l.r[g] = p.floatsOf(p.konstMatrix(4+g, l.hidden, l.hidden, x.elem))
 		b := p.konst(8+g, x.elem)
 		s, ok := broadcast(b.Shape, []int{l.hidden})
 		if !ok {
 			p.fail("constant %s has shape %s, expected one that broadcasts to [%d]", operandName(p.op.consts, 8+g), shapeString(b.Shape), l.hidden)
 		}
-		values := as[T](b.dense())
+		values := p.floatsOf(b)
 		for j := range l.hidden {
 			l.b[g] = append(l.b[g], values[j*s[0]])
 		}
@@ -80,10 +79,10 @@ func prepareQuantLSTM[T float](p *prep) step {
 		if product(c.Shape) != 1 {
 			p.fail("constant %d has shape %s, expected one number", i, shapeString(c.Shape))
 		}
-		return floatAt(&operand{elem: c.Elem, n: 1, fixed: c.dense()}, nil, 0)
+		return p.floatsOf(c)[0]
 	}
 	for i := range l.q {
-		q := quantizer{x.elem == F32, flag(3 + 3*i), flag(4 + 3*i), p.between("rounding", v[5+3*i], 0, roundingCount-1)}
+		q := quantizer{l.single, flag(3 + 3*i), flag(4 + 3*i), p.between("rounding", v[5+3*i], 0, roundingCount-1)}
 		l.q[i] = gridOf{q, number(12 + 3*i), number(13 + 3*i), number(14 + 3*i)}
 	}
 	initial := func(i int) (*operand, []int) {
@@ -112,24 +111,46 @@ func prepareQuantLSTM[T float](p *prep) step {
 		return step{}
 	}
 	mem := area{p: p}
-	slot := roundUp(3*l.hidden*sizeOf[T](), align)
+	room := addSat(l.inputs, 3*l.hidden)
+	slot := roundUp(mulSat(room, 8), align)
 	at := mem.take(l.batch, slot)
 	s := ranged(l.batch, mulSat(l.steps, 4*l.hidden, l.inputs+l.hidden+16), func(m *memory, lo, hi int) {
 		for b := lo; b < hi; b++ {
-			l.sequence(m, b, as[T](m.scratch[at+b*slot:])[:3*l.hidden])
+			l.sequence(m, b, as[float64](m.scratch[at+b*slot:])[:room])
 		}
 	})
 	s.scratch = mem.scratch
 	return s
 }
 
-// sequence runs sequence b with room for three vectors.
-func (l *quantLSTM[T]) sequence(m *memory, b int, state []T) {
+// floatsOf is a constant's elements.
+func (p *prep) floatsOf(c *Const) []float64 {
+	n := product(c.Shape)
+	p.charge(mulSat(n, 8))
+	v := make([]float64, n)
+	loadFloats(v, &operand{elem: c.Elem, n: n, fixed: c.dense()}, nil, 0)
+	return v
+}
+
+// round rounds the result of an operation to the precision of the cell.
+func (l *quantLSTM) round(v float64) float64 {
+	if l.single {
+		return float64(float32(v))
+	}
+	return v
+}
+
+// quantized is v on the grid of quantizer k.
+func (l *quantLSTM) quantized(k int, v float64) float64 { return l.round(l.q[k].of(l.round(v))) }
+
+// sequence runs sequence b with room for three vectors of the state and one
+// input.
+func (l *quantLSTM) sequence(m *memory, b int, room []float64) {
 	n := l.hidden
-	h, c, next := state[:n], state[n:2*n], state[2*n:]
+	h, c, next, x := room[:n], room[n:2*n], room[2*n:3*n], room[3*n:]
 	for j := range n {
-		h[j] = view[T](l.h0, m)[b*l.atH[0]+j*l.atH[1]]
-		c[j] = view[T](l.c0, m)[b*l.atC[0]+j*l.atC[1]]
+		h[j] = floatAt(l.h0, m, b*l.atH[0]+j*l.atH[1])
+		c[j] = floatAt(l.c0, m, b*l.atC[0]+j*l.atC[1])
 	}
 	for i := range l.steps {
 		t := i
@@ -140,42 +161,49 @@ func (l *quantLSTM[T]) sequence(m *memory, b int, state []T) {
 		if l.batchFirst {
 			row = b*l.steps + t
 		}
-		x := view[T](l.x, m)[row*l.inputs:][:l.inputs]
+		loadFloats(x, l.x, m, row*l.inputs)
 		for j := range n {
 			gate := func(g, acc int) float64 {
-				z := dot(l.w[g][j*l.inputs:], x) + dot(l.r[g][j*n:], h)
-				return l.q[acc].of(float64(z + l.b[g][j]))
+				z := l.round(l.dot(l.w[g][j*l.inputs:], x) + l.dot(l.r[g][j*n:], h))
+				return l.q[acc].of(l.round(z + l.b[g][j]))
 			}
-			input := T(l.q[6].of(float64(T(sigmoid(gate(0, 2))))))
-			forget := T(l.q[6].of(1)) - input
+			input := l.quantized(6, sigmoid(gate(0, 2)))
+			forget := l.round(l.round(l.q[6].of(1)) - input)
 			if !l.coupled {
-				forget = T(l.q[7].of(float64(T(sigmoid(gate(1, 3))))))
+				forget = l.quantized(7, sigmoid(gate(1, 3)))
 			}
-			g := T(l.q[8].of(float64(T(math.Tanh(gate(2, 4))))))
-			output := T(l.q[9].of(float64(T(sigmoid(gate(3, 5))))))
-			kept, added := T(l.q[1].of(float64(T(forget*c[j])))), T(l.q[1].of(float64(T(input*g))))
-			c[j] = T(l.q[1].of(float64(kept + added)))
-			next[j] = T(l.q[0].of(float64(T(output * T(l.q[10].of(float64(T(math.Tanh(float64(c[j]))))))))))
+			g := l.quantized(8, math.Tanh(gate(2, 4)))
+			output := l.quantized(9, sigmoid(gate(3, 5)))
+			kept, added := l.quantized(1, float64(forget*c[j])), l.quantized(1, float64(input*g))
+			c[j] = l.quantized(1, kept+added)
+			next[j] = l.quantized(0, float64(output*l.quantized(10, math.Tanh(c[j]))))
 		}
 		copy(h, next)
 		if l.y != nil {
-			copy(view[T](l.y, m)[row*n:], h)
+			storeFloats(l.y, m, row*n, h)
 		}
 	}
 	if l.yh != nil {
-		copy(view[T](l.yh, m)[b*n:], h)
+		storeFloats(l.yh, m, b*n, h)
 	}
 	if l.yc != nil {
-		copy(view[T](l.yc, m)[b*n:], c)
+		storeFloats(l.yc, m, b*n, c)
 	}
 }
 
 // dot sums in order from 0; v says how many.
-func dot[T float](w, v []T) T {
-	var s T
+func (l *quantLSTM) dot(w, v []float64) float64 {
 	w = w[:len(v)]
+	if l.single {
+		var s float32
+		for i, x := range v {
+			s += float32(float32(w[i]) * float32(x))
+		}
+		return float64(s)
+	}
+	s := 0.0
 	for i, x := range v {
-		s += T(w[i] * x)
+		s += float64(w[i] * x)
 	}
 	return s
 }

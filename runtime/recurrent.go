@@ -1,8 +1,13 @@
 package runtime
 
-// recurrence is what lstm and gru share: operands, sizes, directions,
-// activations and the input sums of all steps.
-type recurrence[T float] struct {
+// recurrence is what lstm, gru and rnn share: operands, sizes, directions,
+// activations and the input sums of all steps. The matrix products are computed
+// in the type of x, the rest of a step in float64: in f32 the result of every
+// operation is rounded to float32, which gives what float32 arithmetic gives. (A
+// sum, difference or product of two float32 that is first rounded to the 53 bits
+// of a float64 rounds to the same 24 bits as the exact one.)
+type recurrence struct {
+	single                       bool // x is f32
 	x, b, lens, h0               *operand
 	y, yh                        *operand
 	steps, batch, inputs, hidden int
@@ -11,19 +16,64 @@ type recurrence[T float] struct {
 	reverse                      [2]bool
 	clip                         float64
 	acts                         []activation // direction after direction
-	wi, wh                       [2]*matrix[T]
+	wi, wh                       [2]factor
 	zAt                          int // scratch: input sums [dirs][steps*batch][gates*hidden]
-	hAt                          int // scratch: hidden state and recurrent sums, one slot a sequence
+	hAt                          int // scratch: the state of a sequence, one slot each
 	slot                         int
+}
+
+// factor is the right operand of a product in one of the float types.
+type factor struct {
+	f32 *matrix[float32]
+	f64 *matrix[float64]
+}
+
+func newFactor(mem *area, x *operand, first, k, n, rowStep, colStep int) factor {
+	if x.elem == F32 {
+		return factor{f32: newMatrix[float32](mem, x, first, k, n, rowStep, colStep)}
+	}
+	return factor{f64: newMatrix[float64](mem, x, first, k, n, rowStep, colStep)}
+}
+
+// packed reports whether the factor is a constant.
+func (f factor) packed() bool { return f.f32 != nil && f.f32.packed != nil || f.f64 != nil && f.f64.packed != nil }
+
+func (f factor) pack(m *memory, part, parts int) {
+	if f.f32 != nil {
+		f.f32.pack(m, part, parts)
+	} else {
+		f.f64.pack(m, part, parts)
+	}
+}
+
+// rows sets rows of y to rows of x times the factor; both are its type's bytes.
+func (f factor) rows(m *memory, y, x []byte, rows int) {
+	if f.f32 != nil {
+		f.f32.product(m, as[float32](y), f.f32.n, as[float32](x), f.f32.k, rows, 0, f.f32.count())
+	} else {
+		f.f64.product(m, as[float64](y), f.f64.n, as[float64](x), f.f64.k, rows, 0, f.f64.count())
+	}
+}
+
+// row sets y to x times the factor. temp has room for both.
+func (f factor) row(m *memory, y, x []float64, temp []float32) {
+	if f.f32 == nil {
+		f.rows(m, Bytes(y), Bytes(x), 1)
+		return
+	}
+	x32, y32 := temp[:len(x)], temp[len(x):len(x)+len(y)]
+	narrow(x32, x)
+	f.rows(m, Bytes(y32), Bytes(x32), 1)
+	widen(y, y32)
 }
 
 // newRecurrence checks the operands x w r b? lens? h0? and the outputs y? y_h?,
 // and the first numbers: integers direction, layout, then extra ones of the
 // operation, then activation codes; floats clip, then alphas and betas.
-func newRecurrence[T float](p *prep, mem *area, gates, extra int, defaults []int) (rec *recurrence[T], more []int) {
+func newRecurrence(p *prep, mem *area, gates, extra int, defaults []int) (rec *recurrence, more []int) {
 	x := p.dense(p.in(0), F32, F64)
 	w, r := p.dense(p.in(1), x.elem), p.dense(p.in(2), x.elem)
-	c := &recurrence[T]{x: x, b: p.optIn(3), lens: p.optIn(4), h0: p.optIn(5), y: p.optOut(0), yh: p.optOut(1), gates: gates, dirs: 1}
+	c := &recurrence{single: x.elem == F32, x: x, b: p.optIn(3), lens: p.optIn(4), h0: p.optIn(5), y: p.optOut(0), yh: p.optOut(1), gates: gates, dirs: 1}
 	if x.rank() != 3 || w.rank() != 3 || r.rank() != 3 {
 		p.fail("%s, %s and %s, expected three axes each", x, w, r)
 	}
@@ -61,16 +111,16 @@ func newRecurrence[T float](p *prep, mem *area, gates, extra int, defaults []int
 		p.shaped(p.dense(c.y, x.elem), shape...)
 	}
 	for d := range c.dirs {
-		c.wi[d] = newMatrix[T](mem, w, d*rows*c.inputs, c.inputs, rows, 1, c.inputs)
-		c.wh[d] = newMatrix[T](mem, r, d*rows*c.hidden, c.hidden, rows, 1, c.hidden)
+		c.wi[d] = newFactor(mem, w, d*rows*c.inputs, c.inputs, rows, 1, c.inputs)
+		c.wh[d] = newFactor(mem, r, d*rows*c.hidden, c.hidden, rows, 1, c.hidden)
 	}
 	c.zAt = mem.take(mulSat(c.dirs, c.steps, c.batch, rows), x.elem.Width())
-	c.slot = roundUp((gates+3)*c.hidden*x.elem.Width(), align)
+	c.slot = roundUp(mulSat(8, c.vectors(), c.hidden), align)
 	c.hAt = mem.take(c.dirs*c.batch, c.slot)
 	return c, v[2 : 2+extra]
 }
 
-func (c *recurrence[T]) checkState(p *prep, o *operand) {
+func (c *recurrence) checkState(p *prep, o *operand) {
 	if o == nil {
 		return
 	}
@@ -82,7 +132,7 @@ func (c *recurrence[T]) checkState(p *prep, o *operand) {
 }
 
 // activations reads the activation codes and their parameters.
-func (c *recurrence[T]) activations(p *prep, codes, defaults []int) {
+func (c *recurrence) activations(p *prep, codes, defaults []int) {
 	want := c.dirs * len(defaults)
 	f := p.floats(len(p.instr.Floats))
 	if len(codes) != 0 && len(codes) != want {
@@ -109,13 +159,13 @@ func (c *recurrence[T]) activations(p *prep, codes, defaults []int) {
 
 // step is the finished step: pack weights that are no constants, all input
 // sums, then the sequences, which run does for direction d and sequence b.
-func (c *recurrence[T]) step(mem *area, run func(m *memory, d, b int)) step {
+func (c *recurrence) step(mem *area, run func(m *memory, d, b int)) step {
 	if c.dirs*c.batch*c.hidden == 0 {
 		return step{}
 	}
 	rows := c.gates * c.hidden
 	s := step{scratch: mem.scratch, work: mulSat(c.dirs*c.batch, c.steps, rows, c.inputs+c.hidden)}
-	if c.wi[0].packed == nil || c.wh[0].packed == nil {
+	if !c.wi[0].packed() || !c.wh[0].packed() {
 		s.stages = append(s.stages, func(m *memory, part, parts int) {
 			for d := range c.dirs {
 				c.wi[d].pack(m, part, parts)
@@ -126,8 +176,9 @@ func (c *recurrence[T]) step(mem *area, run func(m *memory, d, b int)) step {
 	s.stages = append(s.stages, func(m *memory, part, parts int) {
 		n := c.steps * c.batch
 		lo, hi := share(n, part, parts)
+		width := c.x.elem.Width()
 		for d := range c.dirs {
-			c.wi[d].product(m, c.inputSums(m, d, lo), rows, view[T](c.x, m)[lo*c.inputs:], c.inputs, hi-lo, 0, c.wi[d].count())
+			c.wi[d].rows(m, c.inputSums(m, d, lo), c.x.bytes(m)[lo*c.inputs*width:], hi-lo)
 		}
 	}, func(m *memory, part, parts int) {
 		lo, hi := share(c.dirs*c.batch, part, parts)
@@ -138,32 +189,79 @@ func (c *recurrence[T]) step(mem *area, run func(m *memory, d, b int)) step {
 	return s
 }
 
-// inputSums is the sums w.x of direction d from row i of x on.
-func (c *recurrence[T]) inputSums(m *memory, d, i int) []T {
-	rows := c.gates * c.hidden
-	n := c.steps * c.batch * rows
-	all := as[T](m.scratch[c.zAt:])[: c.dirs*n : c.dirs*n]
-	return all[d*n+i*rows : (d+1)*n]
+// inputSums is the bytes of the sums w.x of direction d from row i of x on.
+func (c *recurrence) inputSums(m *memory, d, i int) []byte {
+	row := c.gates * c.hidden * c.x.elem.Width()
+	n := c.steps * c.batch
+	return m.scratch[c.zAt+(d*n+i)*row : c.zAt+(d+1)*n*row]
 }
 
-// recurrentSums sets z to the sums r.h of direction d.
-func (c *recurrence[T]) recurrentSums(m *memory, d int, z, h []T) {
-	c.wh[d].product(m, z, len(z), h, len(h), 1, 0, c.wh[d].count())
+// sequence is the working memory of a sequence.
+type sequence struct {
+	zx, z        []float64 // sums w.x and r.h of all gates
+	h, c, s      []float64 // vectors of the hidden size, zero at first
+	wb, rb, peep []float64 // biases of both sums and peepholes, nil where there are none
+	temp         []float32
 }
 
-// state is the working memory of a sequence: the sums of all gates and three
-// vectors of the hidden size, zeroed.
-func (c *recurrence[T]) state(m *memory, d, b int) (z, h, s1, s2 []T) {
-	n := (c.gates + 3) * c.hidden
-	v := as[T](m.scratch[c.hAt+(d*c.batch+b)*c.slot:])[:n]
+// vectors is the number of vectors of the hidden size in a slot.
+func (c *recurrence) vectors() int { return 5*c.gates + 3 + 3 + 1 }
+
+// sequence prepares the working memory of sequence b in direction d.
+func (c *recurrence) sequence(m *memory, d, b int, peep *operand) sequence {
+	v := as[float64](m.scratch[c.hAt+(d*c.batch+b)*c.slot:])[:c.vectors()*c.hidden]
 	clear(v)
-	g := c.gates * c.hidden
-	return v[:g], v[g : g+c.hidden], v[g+c.hidden : g+2*c.hidden], v[g+2*c.hidden:]
+	take := func(n int) []float64 {
+		t := v[: n*c.hidden : n*c.hidden]
+		v = v[n*c.hidden:]
+		return t
+	}
+	g := c.gates
+	q := sequence{zx: take(g), z: take(g), h: take(1), c: take(1), s: take(1)}
+	if c.b != nil {
+		q.wb, q.rb = take(g), take(g)
+		loadFloats(q.wb, c.b, m, 2*d*g*c.hidden)
+		loadFloats(q.rb, c.b, m, (2*d+1)*g*c.hidden)
+	}
+	if peep != nil {
+		q.peep = take(3)
+		loadFloats(q.peep, peep, m, 3*d*c.hidden)
+	}
+	q.temp = as[float32](Bytes(v))
+	c.loadState(m, q.h, c.h0, d, b)
+	return q
+}
+
+// sums sets the sums of the gates for time t.
+func (c *recurrence) sums(m *memory, q *sequence, t, d, b int) {
+	z := c.inputSums(m, d, c.xRow(t, b))
+	if c.single {
+		widen(q.zx, as[float32](z))
+	} else {
+		copy(q.zx, as[float64](z))
+	}
+	c.wh[d].row(m, q.z, q.h, q.temp)
+}
+
+// round rounds the result of an operation to the precision of x.
+func (c *recurrence) round(v float64) float64 {
+	if c.single {
+		return float64(float32(v))
+	}
+	return v
+}
+
+// biased adds the biases of row k one after the other.
+func (c *recurrence) biased(q *sequence, z float64, k int) float64 {
+	if q.wb != nil {
+		z = c.round(c.round(z+q.wb[k]) + q.rb[k])
+	}
+	return z
 }
 
 // length is the number of steps of sequence b. One out of range is a fault and
 // counts as 0.
-func (c *recurrence[T]) length(m *memory, b int) int {
+func (c *recurrence) length(m *memory, b int) int {
 	if c.lens == nil {
 		return c.steps
 	}
@@ -176,7 +274,7 @@ func (c *recurrence[T]) length(m *memory, b int) int {
 }
 
 // time is the time of step i of a sequence of n steps.
-func (c *recurrence[T]) time(d, i, n int) int {
+func (c *recurrence) time(d, i, n int) int {
 	if c.reverse[d] {
 		return n - 1 - i
 	}
@@ -184,21 +282,21 @@ func (c *recurrence[T]) time(d, i, n int) int {
 }
 
 // Offsets of rows of x, y and the states.
-func (c *recurrence[T]) xRow(t, b int) int {
+func (c *recurrence) xRow(t, b int) int {
 	if c.batchFirst {
 		return b*c.steps + t
 	}
 	return t*c.batch + b
 }
 
-func (c *recurrence[T]) yAt(t, d, b int) int {
+func (c *recurrence) yAt(t, d, b int) int {
 	if c.batchFirst {
 		return ((b*c.steps+t)*c.dirs + d) * c.hidden
 	}
 	return ((t*c.dirs+d)*c.batch + b) * c.hidden
 }
 
-func (c *recurrence[T]) stateAt(d, b int) int {
+func (c *recurrence) stateAt(d, b int) int {
 	if c.batchFirst {
 		return (b*c.dirs + d) * c.hidden
 	}
@@ -206,37 +304,39 @@ func (c *recurrence[T]) stateAt(d, b int) int {
 }
 
 // loadState copies a sequence's initial state, if there is one.
-func (c *recurrence[T]) loadState(m *memory, dst []T, o *operand, d, b int) {
+func (c *recurrence) loadState(m *memory, dst []float64, o *operand, d, b int) {
 	if o != nil {
-		copy(dst, view[T](o, m)[c.stateAt(d, b):])
+		loadFloats(dst, o, m, c.stateAt(d, b))
 	}
 }
 
 // storeState copies a sequence's last state to an output that is wanted.
-func (c *recurrence[T]) storeState(m *memory, o *operand, src []T, d, b int) {
+func (c *recurrence) storeState(m *memory, o *operand, src []float64, d, b int) {
 	if o != nil {
-		copy(view[T](o, m)[c.stateAt(d, b):], src)
+		storeFloats(o, m, c.stateAt(d, b), src)
 	}
 }
 
-// storeY writes a step's hidden state, or zeros past the sequence's end.
-func (c *recurrence[T]) storeY(m *memory, h []T, t, d, b int) {
-	if c.y == nil {
-		return
+// storeY writes a step's hidden state.
+func (c *recurrence) storeY(m *memory, h []float64, t, d, b int) {
+	if c.y != nil {
+		storeFloats(c.y, m, c.yAt(t, d, b), h)
 	}
-	dst := view[T](c.y, m)[c.yAt(t, d, b):][:c.hidden]
-	if h == nil {
-		clear(dst)
-		return
+}
+
+// finish writes zeros past the end of a sequence of n steps, and its last state.
+func (c *recurrence) finish(m *memory, q *sequence, n, d, b int) {
+	c.storeState(m, c.yh, q.h, d, b)
+	clear(q.s)
+	for t := n; t < c.steps; t++ {
+		c.storeY(m, q.s, t, d, b)
 	}
-	copy(dst, h)
 }
 
 // activate applies an activation to a gate's input, limited to -clip..clip.
-func (c *recurrence[T]) activate(x T, a *activation) T {
-	v := float64(x)
+func (c *recurrence) activate(v float64, a *activation) float64 {
 	if c.clip > 0 {
 		v = max(-c.clip, min(c.clip, v))
 	}
-	return T(a.apply(v))
+	return c.round(a.apply(v))
 }

@@ -2,14 +2,16 @@ package runtime
 
 import (
 	"fmt"
+	goruntime "runtime"
+	"runtime/debug"
 	"sync/atomic"
 )
 
 // team runs the parts of a stage at the same time: part 0 on the caller's
 // goroutine, the others on goroutines that live as long as the session. Whoever
-// waits, a worker for the next stage or the caller for the workers, spins for a
-// moment and then sleeps, so that short stages cost no system call and long
-// waits no processor.
+// waits, a worker for the next stage or the caller for the workers, looks for a
+// while and then sleeps: waits inside a run cost no system call and do not move
+// threads between processors, and long waits take no processor.
 type team struct {
 	workers []*worker
 	stage   func(m *memory, part, parts int)
@@ -18,7 +20,18 @@ type team struct {
 	left    atomic.Int32  // workers that have not finished the stage
 	caller  sleeper
 	closed  atomic.Bool
+	bug     atomic.Pointer[bug] // the first panic of a part
 }
+
+// bug is a panic that a goroutine of a team has recovered from, to be raised
+// again on the caller's. As a panic's value it prints as what it was, with the
+// stack of where it happened.
+type bug struct {
+	value any
+	stack []byte
+}
+
+func (b *bug) String() string { return fmt.Sprintf("%v\n\n%s", b.value, b.stack) }
 
 type worker struct {
 	sleeper
@@ -29,16 +42,17 @@ type worker struct {
 type sleeper struct {
 	asleep atomic.Bool
 	token  chan struct{}
+	looks  int // before it sleeps
 }
 
-func newSleeper() sleeper { return sleeper{token: make(chan struct{}, 1)} }
+func newSleeper(looks int) sleeper { return sleeper{token: make(chan struct{}, 1), looks: looks} }
 
 // wait returns when ready is true. Whoever makes it true must call wake after.
 // A wake may come late, when the sleeper already waits for something else: so it
 // looks again after every one.
 func (s *sleeper) wait(ready func() bool) {
 	for {
-		for range spins {
+		for range s.looks {
 			if ready() {
 				return
 			}
@@ -59,27 +73,51 @@ func (s *sleeper) wake() {
 	}
 }
 
-// spins is how often one that waits looks before it sleeps.
-const spins = 1 << 13
+// looks is how often one that waits looks before it sleeps, about 0.2 ms: longer
+// than most instructions that run on one thread, so that a worker sleeps between
+// runs but hardly inside them. A thread that is woken often starts on the
+// processor of the one that woke it, and stays there for longer than a run.
+const looks = 1 << 17
 
+// newTeam starts a team of as many goroutines, the caller's among them. Where
+// there are more than processors, looking would only keep the others from their
+// work.
 func newTeam(threads int) *team {
-	t := &team{caller: newSleeper()}
+	n := looks
+	if threads > goruntime.GOMAXPROCS(0) {
+		n = 0
+	}
+	t := &team{caller: newSleeper(n)}
 	for i := 1; i < threads; i++ {
-		w := &worker{sleeper: newSleeper()}
+		w := &worker{sleeper: newSleeper(n)}
 		t.workers = append(t.workers, w)
 		go t.work(w, i)
 	}
 	return t
 }
 
-// run runs all parts of a stage and returns when all are done.
+// run runs all parts of a stage and returns when all are done. A panic of any
+// part is raised after that, so that the team can run further stages.
 func (t *team) run(stage func(m *memory, part, parts int), m []*memory) {
 	t.stage, t.m = stage, m
 	t.left.Store(int32(len(t.workers)))
 	t.begin()
-	stage(m[0], 0, len(t.workers)+1)
+	t.part(0)
 	t.caller.wait(t.finished)
 	t.stage, t.m = nil, nil
+	if b := t.bug.Swap(nil); b != nil {
+		panic(b)
+	}
+}
+
+// part runs a part of the stage and keeps its panic.
+func (t *team) part(i int) {
+	defer func() {
+		if v := recover(); v != nil {
+			t.bug.CompareAndSwap(nil, &bug{v, debug.Stack()})
+		}
+	}()
+	t.stage(t.m[i], i, len(t.workers)+1)
 }
 
 func (t *team) finished() bool { return t.left.Load() == 0 }
@@ -98,7 +136,7 @@ func (t *team) work(w *worker, part int) {
 		if t.closed.Load() {
 			return
 		}
-		t.stage(t.m[part], part, len(t.workers)+1)
+		t.part(part)
 		if t.left.Add(-1) == 0 {
 			t.caller.wake()
 		}

@@ -26,7 +26,7 @@ type compileCmd struct {
 	Emit  string `enum:"bytecode,ir,onnx" default:"bytecode" help:"What to write: ${enum}. ONNX is written from before the first packed pass."`
 	modelFlags
 
-	Passes       []string `help:"Run these passes instead of the default pipeline (see billc passes)." placeholder:"PASS"`
+	Passes       []string `sep:"none" help:"Run these passes instead of the default pipeline, such as pass1{option=value},pass2 (see billc passes)." placeholder:"PASS,..."`
 	StopAfter    string   `help:"Stop after this pass, or before the first one; with --emit=ir or onnx." placeholder:"PASS|none"`
 	PrintIRAfter string   `name:"print-ir-after" help:"Print the IR after this pass, or after all." placeholder:"PASS|all"`
 	Verify       int      `help:"Evaluate the model before and after every pass on this many inputs." placeholder:"N"`
@@ -39,7 +39,8 @@ func (c *compileCmd) Run(ctx context.Context, s *streams) error {
 	if c.StopAfter != "" && c.Emit == "bytecode" {
 		return withCode(exitUsage, "--stop-after leaves no packed module to generate from: add --emit=ir or --emit=onnx")
 	}
-	if err := c.checkPasses(); err != nil {
+	steps, err := c.pipeline()
+	if err != nil {
 		return err
 	}
 	info, err := os.Stat(c.Model)
@@ -54,7 +55,7 @@ func (c *compileCmd) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	built, err := c.compile(ctx, s, m)
+	built, err := c.compile(ctx, s, m, steps)
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Model, err)
 	}
@@ -98,33 +99,41 @@ func (c *compileCmd) Run(ctx context.Context, s *streams) error {
 	return nil
 }
 
-// checkPasses refuses names that are no pass, or not in the pipeline.
-func (c *compileCmd) checkPasses() error {
-	for _, name := range c.Passes {
-		if passes.Lookup(name) == nil {
-			return withCode(exitUsage, "--passes: unknown pass %q; billc passes lists them", name)
-		}
-	}
-	for flag, name := range map[string]string{"--stop-after": c.StopAfter, "--print-ir-after": c.PrintIRAfter} {
-		if name != "" && !(flag == "--stop-after" && name == "none") && !(flag == "--print-ir-after" && name == "all") && !slices.Contains(c.pipeline(), name) {
-			return withCode(exitUsage, "%s: pass %q is not in the pipeline: %s", flag, name, strings.Join(c.pipeline(), ", "))
-		}
-	}
-	return nil
-}
-
 // pipeline is what to run: the passes asked for, or the default ones, of which
-// ONNX can express what comes before the packed level.
-func (c *compileCmd) pipeline() []string {
-	switch {
-	case c.StopAfter == "none":
-		return nil
-	case len(c.Passes) > 0:
-		return c.Passes
-	case c.Emit == "onnx":
-		return passes.Pipeline[:slices.Index(passes.Pipeline, "layout")]
+// ONNX can express what comes before the packed level. It refuses names that
+// are no pass, or not in the pipeline.
+func (c *compileCmd) pipeline() ([]passes.Step, error) {
+	var steps []passes.Step
+	if len(c.Passes) == 0 {
+		steps = passes.Default()
+		if c.Emit == "onnx" {
+			steps = steps[:slices.Index(passes.Pipeline, "layout")]
+		}
 	}
-	return passes.Pipeline
+	for i, text := range c.Passes {
+		flag := "--passes"
+		if len(c.Passes) > 1 {
+			flag = fmt.Sprintf("--passes (%d)", i+1)
+		}
+		more, err := passes.ParsePipeline(flag, text)
+		if err != nil {
+			return nil, err
+		}
+		steps = append(steps, more...)
+	}
+	if c.StopAfter == "none" {
+		steps = nil
+	}
+	var names []string
+	for _, s := range steps {
+		names = append(names, s.Pass.Name)
+	}
+	for _, f := range []struct{ flag, name, also string }{{"--stop-after", c.StopAfter, "none"}, {"--print-ir-after", c.PrintIRAfter, "all"}} {
+		if f.name != "" && f.name != f.also && !slices.Contains(names, f.name) {
+			return nil, withCode(exitUsage, "%s: pass %q is not in the pipeline: %s", f.flag, f.name, strings.Join(names, ", "))
+		}
+	}
+	return steps, nil
 }
 
 // outPath returns where to write. It refuses to replace the model, and any file
@@ -154,8 +163,7 @@ type compiled struct {
 	ledger *passes.Ledger
 }
 
-func (c *compileCmd) compile(ctx context.Context, s *streams, m *ir.Module) (*compiled, error) {
-	pipeline := c.pipeline()
+func (c *compileCmd) compile(ctx context.Context, s *streams, m *ir.Module, pipeline []passes.Step) (*compiled, error) {
 	if m.Level == ir.Packed && len(c.Passes) == 0 {
 		pipeline = nil // text of a compiled module
 	}
@@ -186,12 +194,12 @@ func (c *compileCmd) compile(ctx context.Context, s *streams, m *ir.Module) (*co
 }
 
 // lower runs a pipeline and makes the ledger.
-func lower(ctx context.Context, m *ir.Module, pipeline []string, o passes.RunOptions) (*compiled, error) {
+func lower(ctx context.Context, m *ir.Module, pipeline []passes.Step, o passes.RunOptions) (*compiled, error) {
 	kept, err := takeCertificates(m)
 	if err != nil {
 		return nil, err
 	}
-	res, err := passes.Run(ctx, m, pipeline, o)
+	res, err := passes.RunSteps(ctx, m, pipeline, o)
 	if err != nil {
 		return nil, err
 	}
@@ -252,7 +260,7 @@ func (c *compileCmd) reproduce(s *streams, name string, before *ir.Module, rest 
 		fmt.Fprintf(s.err, "billc: no reproducer was written: %v\n", err)
 		return
 	}
-	fmt.Fprintf(s.err, "billc: pass %s failed; reproduce it with: billc compile %s --emit=ir -o out.bill --passes=%s\n", name, path, strings.Join(rest, ","))
+	fmt.Fprintf(s.err, "billc: pass %s failed; reproduce it with: billc compile %s --emit=ir -o out.bill --passes='%s'\n", name, path, strings.Join(rest, ","))
 }
 
 func (c *compileCmd) printLedger(s *streams, b *compiled) error {

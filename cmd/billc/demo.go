@@ -54,7 +54,7 @@ func (c *demoCmd) Run(ctx context.Context, s *streams) error {
 	m.Labels = lines(demoLabels)
 	source := m.Clone()
 	start := time.Now()
-	b, err := lower(ctx, m, passes.Pipeline, passes.RunOptions{})
+	b, err := lower(ctx, m, passes.Default(), passes.RunOptions{})
 	if err != nil {
 		return err
 	}

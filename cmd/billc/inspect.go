@@ -85,9 +85,9 @@ func (c *inspectCmd) inspectModel(ctx context.Context, s *streams) (*inspection,
 	if err != nil {
 		return nil, err
 	}
-	var pipeline []string
+	var pipeline []passes.Step
 	if !c.Raw && m.Level != ir.Packed {
-		pipeline = passes.Pipeline
+		pipeline = passes.Default()
 	}
 	b, err := lower(ctx, m, pipeline, passes.RunOptions{})
 	if err != nil {

@@ -21,6 +21,13 @@ func (passesCmd) Run(s *streams) error {
 		if len(p.After) > 0 {
 			fmt.Fprintf(s.out, "  runs after: %s\n", strings.Join(p.After, ", "))
 		}
+		for _, o := range p.Options {
+			def := ""
+			if o.Default != nil {
+				def = fmt.Sprintf(", default %v", o.Default)
+			}
+			fmt.Fprintf(s.out, "  option %s: %s%s; %s\n", o.Name, o.Kind, def, o.Doc)
+		}
 	}
 	return nil
 }

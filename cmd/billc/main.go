@@ -20,6 +20,7 @@ import (
 
 	"github.com/billnet/billnet/codegen/bytecode"
 	"github.com/billnet/billnet/frontend/onnx"
+	"github.com/billnet/billnet/passes"
 )
 
 // version is what artifacts record as their compiler.
@@ -118,6 +119,8 @@ func report(w io.Writer, err error) int {
 	switch {
 	case errors.As(err, &coded):
 		return coded.code
+	case errors.As(err, new(*passes.PipelineError)):
+		return exitUsage
 	case errors.As(err, &unsupported), errors.As(err, new(*bytecode.UnsupportedError)):
 		return exitUnsupported
 	case errors.Is(err, context.DeadlineExceeded):

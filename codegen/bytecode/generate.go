@@ -12,13 +12,19 @@ import (
 )
 
 // Generate writes a module at the packed level down as an image. certificate is
-// stored as it is. The same module gives the same image.
+// stored as it is. The same module gives the same image. An *UnsupportedError
+// names the nodes that can not be written.
+//
+// The machine has no f16 and bf16: such values lie in f32 buffers and are rounded
+// after every operation. An input or output of these types is a port of type f32;
+// inputs are rounded first.
 func Generate(m *ir.Module, certificate []byte) (*runtime.Image, Plan, error) {
 	if m.Level != ir.Packed {
 		return nil, Plan{}, fmt.Errorf("module %q is at the %s level, code generation needs the packed one", m.Name, m.Level)
 	}
 	g := &gen{
 		img:    &runtime.Image{Name: m.Name, Labels: m.Labels, Certificate: certificate},
+		alias:  map[*ir.Value]*ir.Value{},
 		buf:    map[*ir.Value]int{},
 		consts: map[*ir.Tensor]int{},
 	}
@@ -33,30 +39,40 @@ func Generate(m *ir.Module, certificate []byte) (*runtime.Image, Plan, error) {
 	f := m.Main()
 	g.uses = f.Uses()
 	for _, p := range f.Params {
+		v := p.Value
+		if isHalf(v.Type.DType) {
+			p.Value = &ir.Value{Type: v.Type.With(ir.F32)}
+		}
 		port, err := g.port(p)
 		if err != nil {
 			return nil, Plan{}, fmt.Errorf("input %q: %w", p.Name, err)
 		}
 		g.img.Inputs = append(g.img.Inputs, port)
+		if p.Value != v {
+			if err := g.emit("cast", "input", []int{port.Buffer}, []*ir.Value{v}, nil, nil, nil); err != nil {
+				return nil, Plan{}, fmt.Errorf("input %q: %w", p.Name, err)
+			}
+		}
 	}
-	var missing UnsupportedError
+	var unsupported UnsupportedError
 	for _, n := range f.Nodes {
 		err := g.node(n)
+		var none *missingError
 		switch {
-		case errors.Is(err, errNoInstruction):
-			missing.Nodes = append(missing.Nodes, fmt.Sprintf("%s (%s)", n.Loc, n.Op.Name))
+		case errors.As(err, &none):
+			unsupported.Nodes = append(unsupported.Nodes, fmt.Sprintf("%s (%s)", n.Loc, strings.TrimSuffix(n.Op.Name+": "+none.why, ": ")))
 		case err != nil:
 			return nil, Plan{}, fmt.Errorf("%s (%s): %w", n.Loc, n.Op.Name, err)
 		}
 	}
-	if missing.Nodes != nil {
-		return nil, Plan{}, &missing
+	if unsupported.Nodes != nil {
+		return nil, Plan{}, &unsupported
 	}
 	for _, r := range f.Results {
-		if c := ir.ConstOf(r.Value); c != nil || g.isInput(r.Value) || g.isOutput(r.Value) {
+		if c := g.constOf(r.Value); c != nil || g.isInput(r.Value) || g.isOutput(r.Value) {
 			// The result is a constant, an input or another result: it gets a copy.
 			v := &ir.Value{Type: r.Value.Type}
-			if err := g.emit("cast", "output", []int{g.operand(r.Value)}, []*ir.Value{v}, nil, nil, nil); err != nil {
+			if err := g.emit("identity", "output", []int{g.operand(r.Value)}, []*ir.Value{v}, nil, nil, nil); err != nil {
 				return nil, Plan{}, fmt.Errorf("output %q: %w", r.Name, err)
 			}
 			r.Value = v
@@ -81,11 +97,18 @@ func (e *UnsupportedError) Error() string {
 	return "bytecode has no instruction for " + strings.Join(e.Nodes, ", ")
 }
 
-var errNoInstruction = errors.New("bytecode has no instruction for it")
+// missingError says that no instruction stands for a node, and why if the
+// operation alone does not tell.
+type missingError struct{ why string }
+
+func (e *missingError) Error() string { return "bytecode has no instruction for it: " + e.why }
+
+func missing(format string, args ...any) error { return &missingError{fmt.Sprintf(format, args...)} }
 
 // gen is the state of one generation.
 type gen struct {
 	img    *runtime.Image
+	alias  map[*ir.Value]*ir.Value // results of nodes that are other values
 	buf    map[*ir.Value]int
 	group  []int // for every buffer, the one whose memory it shares
 	consts map[*ir.Tensor]int
@@ -93,7 +116,18 @@ type gen struct {
 	err    error
 }
 
+// value follows aliases to the value that has a buffer or is a constant.
+func (g *gen) value(v *ir.Value) *ir.Value {
+	for g.alias[v] != nil {
+		v = g.alias[v]
+	}
+	return v
+}
+
+func (g *gen) constOf(v *ir.Value) *ir.Tensor { return ir.ConstOf(g.value(v)) }
+
 func (g *gen) isInput(v *ir.Value) bool {
+	v = g.value(v)
 	for _, p := range g.img.Inputs {
 		if id, ok := g.buf[v]; ok && id == p.Buffer {
 			return true
@@ -103,6 +137,7 @@ func (g *gen) isInput(v *ir.Value) bool {
 }
 
 func (g *gen) isOutput(v *ir.Value) bool {
+	v = g.value(v)
 	for _, p := range g.img.Outputs {
 		if id, ok := g.buf[v]; ok && id == p.Buffer {
 			return true
@@ -122,7 +157,12 @@ func (g *gen) port(p ir.Port) (runtime.Port, error) {
 	return runtime.Port{Name: p.Name, Elem: e, Shape: p.Value.Type.Shape, Buffer: g.buffer(p.Value)}, nil
 }
 
+func isHalf(d ir.DType) bool { return d == ir.F16 || d == ir.BF16 }
+
 func elem(d ir.DType) (runtime.Elem, error) {
+	if isHalf(d) {
+		d = ir.F32
+	}
 	e, ok := runtime.ParseElem(d.String())
 	if !ok {
 		return 0, fmt.Errorf("bytecode has no element type %s", d)
@@ -132,6 +172,7 @@ func elem(d ir.DType) (runtime.Elem, error) {
 
 // buffer returns the buffer of a value, made at its first mention.
 func (g *gen) buffer(v *ir.Value) int {
+	v = g.value(v)
 	if id, ok := g.buf[v]; ok {
 		return id
 	}
@@ -161,8 +202,11 @@ func (g *gen) constant(t *ir.Tensor) int {
 	if err != nil && g.err == nil {
 		g.err = err
 	}
-	id := len(g.img.Consts)
-	g.img.Consts = append(g.img.Consts, runtime.Const{Elem: e, Shape: t.Type.Shape, Data: t.Data()})
+	id, data := len(g.img.Consts), t.Data()
+	if isHalf(t.Type.DType) {
+		data = t.Convert(ir.F32).Data()
+	}
+	g.img.Consts = append(g.img.Consts, runtime.Const{Elem: e, Shape: t.Type.Shape, Data: data})
 	g.consts[t] = id
 	return id
 }
@@ -172,27 +216,50 @@ func (g *gen) operand(v *ir.Value) int {
 	if v == nil {
 		return -1
 	}
-	if t := ir.ConstOf(v); t != nil {
+	if t := g.constOf(v); t != nil {
 		return runtime.ConstOperand(g.constant(t))
 	}
 	return g.buffer(v)
 }
 
+// moves are the instructions that give f16 for f16 without rounding.
+var moves = map[string]bool{
+	"identity": true, "reshape": true, "transpose": true, "slice": true, "concat": true, "gather": true, "gather_elements": true, "expand": true, "tile": true,
+	"pad": true, "where": true, "max": true, "min": true, "clip": true, "abs": true, "neg": true, "relu": true, "sign": true, "max_pool": true,
+	"reduce_max": true, "reduce_min": true,
+}
+
 // emit appends an instruction. Results that nothing reads are left out, but for
-// the first.
+// the first. Results in f16 or bf16 are rounded in place behind it.
 func (g *gen) emit(op, name string, in []int, out []*ir.Value, consts []int, ints []int64, floats []float64) error {
 	code, ok := runtime.LookupOpcode(op)
 	if !ok {
-		return errNoInstruction
+		return fmt.Errorf("BUG: the runtime has no instruction %q", op)
 	}
 	i := runtime.Instr{Op: code, In: in, Const: consts, Ints: ints, Floats: floats, Name: name}
+	var halves []*ir.Value
 	for k, v := range out {
-		if k > 0 && len(g.uses[v]) == 0 {
+		switch {
+		case k > 0 && len(g.uses[v]) == 0:
 			i.Out = append(i.Out, -1)
-			continue
+		case isHalf(v.Type.DType) && !moves[op] && op != "round":
+			raw := &ir.Value{Type: v.Type.With(ir.F32)}
+			i.Out = append(i.Out, g.buffer(raw))
+			g.group[g.buffer(v)] = g.group[g.buffer(raw)]
+			halves = append(halves, raw, v)
+		default:
+			i.Out = append(i.Out, g.buffer(v))
 		}
-		i.Out = append(i.Out, g.buffer(v))
 	}
 	g.img.Code = append(g.img.Code, i)
+	for k := 0; k < len(halves); k += 2 {
+		format := int64(16)
+		if halves[k+1].Type.DType == ir.BF16 {
+			format = 17
+		}
+		if err := g.emit("round", name, []int{g.buffer(halves[k])}, halves[k+1:k+2], nil, []int64{format}, nil); err != nil {
+			return err
+		}
+	}
 	return g.err
 }

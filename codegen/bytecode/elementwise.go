@@ -1,0 +1,44 @@
+package bytecode
+
+import "github.com/billnet/billnet/ir"
+
+// castTo leaves a cast to the table unless it changes nothing. f16 and bf16 are
+// reached by way of f32, so what f32 does not hold exactly would be rounded
+// twice.
+func castTo(e *expansion, n *ir.Node) []*ir.Value {
+	from, to := n.In(0).DType, n.Result().Type.DType
+	switch {
+	case from == to:
+		return n.Args
+	case !isHalf(to) || from == ir.F32 || isHalf(from) || from.Bits() <= 16:
+	case to == ir.F16 && from.IsInt(): // where f32 rounds, f16 is infinite
+	default:
+		return e.missing("a cast from %s to %s", from, to)
+	}
+	return nil
+}
+
+// variadic emits an operation of any number of operands as a chain of two.
+func variadic(e *expansion, n *ir.Node) []*ir.Value {
+	op := n.Op.Name
+	switch {
+	case op == "sum":
+		op = "add"
+	case len(n.Args) == 2:
+		return nil
+	}
+	return []*ir.Value{e.chain(op, n.Args)}
+}
+
+func (e *expansion) chain(op string, args []*ir.Value) *ir.Value {
+	v := args[0]
+	for _, a := range args[1:] {
+		v = e.op(op, nil, v, a)
+	}
+	return v
+}
+
+func mean(e *expansion, n *ir.Node) []*ir.Value {
+	count := e.number(n.Result().Type.DType, float64(len(n.Args)))
+	return []*ir.Value{e.op("div", nil, e.chain("add", n.Args), count)}
+}

@@ -1,0 +1,118 @@
+package bytecode
+
+import "github.com/billnet/billnet/ir"
+
+// reshape shares the memory of its operand where it can.
+func reshape(e *expansion, n *ir.Node) []*ir.Value {
+	g, x, y := e.g, n.Args[0], &ir.Value{Type: n.Result().Type}
+	if t := g.constOf(x); t != nil {
+		return []*ir.Value{e.constant(t.Reshape(y.Type.Shape...))}
+	}
+	if ir.SameShape(x.Type.Shape, y.Type.Shape) {
+		return []*ir.Value{x}
+	}
+	if e.err = g.emit("reshape", n.Loc.Name, []int{g.operand(x)}, []*ir.Value{y}, nil, nil, nil); e.err != nil {
+		return nil
+	}
+	if !g.isInput(x) {
+		g.group[g.buffer(y)] = g.group[g.buffer(x)]
+	}
+	return []*ir.Value{y}
+}
+
+// split emits a slice for every part that is read.
+func split(e *expansion, n *ir.Node) []*ir.Value {
+	rank := n.In(0).Rank()
+	axis, err := ir.Axis(n.Int("axis"), rank)
+	if err != nil {
+		e.err = err
+		return nil
+	}
+	at, parts := 0, make([]*ir.Value, len(n.Results))
+	for k, r := range n.Results {
+		if len(e.g.uses[r]) > 0 {
+			start := make([]int64, 2*rank)
+			start[axis] = int64(at)
+			for i := rank; i < len(start); i++ {
+				start[i] = 1
+			}
+			parts[k] = e.instruction("slice", r.Type, start, n.Args[0])
+		}
+		at += r.Type.Shape[axis]
+	}
+	return parts
+}
+
+// depthToSpace splits the channels into (row, column, channel), or (channel,
+// row, column) in mode CRD, and moves row and column behind their axes.
+func depthToSpace(e *expansion, n *ir.Node) []*ir.Value {
+	x, y, b := n.In(0).Shape, n.Result().Type.Shape, n.Int("blocksize")
+	shape, perm := []int{x[0], b, b, y[1], x[2], x[3]}, []int{0, 3, 4, 1, 5, 2}
+	if n.Str("mode") == "CRD" {
+		shape, perm = []int{x[0], y[1], b, b, x[2], x[3]}, []int{0, 1, 4, 2, 5, 3}
+	}
+	v := e.op("transpose", map[string]any{"perm": perm}, e.reshape(n.Args[0], shape))
+	return []*ir.Value{e.reshape(v, y)}
+}
+
+// resize emits a gather for every axis that changes. Which elements it takes is
+// what the operation makes of the numbers 0, 1, 2 ... along that axis.
+func resize(e *expansion, n *ir.Node) []*ir.Value {
+	v := n.Args[0]
+	for a, d := range n.In(0).Shape {
+		ramp := ir.NewTensor(ir.T(ir.I32, d))
+		for i := range ramp.I {
+			ramp.I[i] = int64(i)
+		}
+		attrs := map[string]any{"sizes": n.Ints("sizes")[a : a+1], "coordinates": n.Str("coordinates"), "nearest": n.Str("nearest")}
+		if s := n.Floats("scales"); len(s) > 0 {
+			attrs["scales"] = s[a : a+1]
+		}
+		index := e.op("resize", attrs, e.constant(ramp))
+		if e.err == nil && !e.g.constOf(index).Equal(ramp) {
+			v = e.op("gather", map[string]any{"axis": a}, v, index)
+		}
+	}
+	return []*ir.Value{v}
+}
+
+// gather gives the instruction the index types it takes.
+func gather(e *expansion, n *ir.Node) []*ir.Value {
+	if d := n.In(1).DType; d == ir.I32 || d == ir.I64 {
+		return nil
+	}
+	return e.again([]*ir.Value{n.Args[0], e.cast(n.Args[1], ir.I64)})
+}
+
+// gatherND turns every row of indices into one index of x with its first axes
+// merged. Coordinate k on an axis becomes k times the elements behind it by a
+// gather of its own, which counts negative ones from the end and refuses those
+// out of range.
+func gatherND(e *expansion, n *ir.Node) []*ir.Value {
+	x, idx, y := n.In(0), n.In(1), n.Result().Type
+	if y.Elems() == 0 {
+		return []*ir.Value{e.constant(ir.NewTensor(y))}
+	}
+	batch, last := n.Int("batch_dims"), idx.Rank()-1
+	rows, coords := idx.Shape[:last], idx.Shape[last]
+	size := ir.T(ir.I64, x.Shape[batch:batch+coords]...).Elems()
+	first := ir.NewTensor(ir.T(ir.I64, rows...))
+	perBatch := ir.T(ir.I64, rows[batch:]...).Elems()
+	for i := range first.I {
+		first.I[i] = int64(i / perBatch * size)
+	}
+	at := e.constant(first)
+	step := size
+	for a := range coords {
+		d := x.Shape[batch+a]
+		step /= d
+		table := ir.NewTensor(ir.T(ir.I64, d))
+		for k := range table.I {
+			table.I[k] = int64(k * step)
+		}
+		column := e.op("slice", map[string]any{"starts": []int{a}, "ends": []int{a + 1}, "axes": []int{last}}, n.Args[1])
+		at = e.op("add", nil, at, e.op("gather", nil, e.constant(table), e.reshape(column, rows)))
+	}
+	merged := append([]int{size * ir.T(ir.I64, x.Shape[:batch]...).Elems()}, x.Shape[batch+coords:]...)
+	return []*ir.Value{e.op("gather", nil, e.reshape(n.Args[0], merged), at)}
+}
