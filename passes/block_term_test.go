@@ -103,7 +103,7 @@ func TestGroupsBeatTucker(t *testing.T) {
 	const n, taps = 16, 27
 	k := randomKernel(n, n, taps, 9)
 	wins := 0
-	for _, mid := range []int{6, 8, 9, 10, 11, 12, 13, 14} {
+	for _, mid := range []int{6, 9, 11} {
 		budget := blockTermParams(n, n, taps, mid, 1)
 		tucker := factorize(k, mid, 1, 1).relativeError(k)
 		for _, groups := range []int{2, 4, 8} {

@@ -36,7 +36,9 @@ func newFactor(mem *area, x *operand, first, k, n, rowStep, colStep int) factor 
 }
 
 // packed reports whether the factor is a constant.
-func (f factor) packed() bool { return f.f32 != nil && f.f32.packed != nil || f.f64 != nil && f.f64.packed != nil }
+func (f factor) packed() bool {
+	return f.f32 != nil && f.f32.packed != nil || f.f64 != nil && f.f64.packed != nil
+}
 
 func (f factor) pack(m *memory, part, parts int) {
 	if f.f32 != nil {

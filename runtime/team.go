@@ -42,20 +42,23 @@ type worker struct {
 type sleeper struct {
 	asleep atomic.Bool
 	token  chan struct{}
-	looks  int // before it sleeps
+	yields int // before it sleeps
 }
 
-func newSleeper(looks int) sleeper { return sleeper{token: make(chan struct{}, 1), looks: looks} }
+func newSleeper(yields int) sleeper { return sleeper{token: make(chan struct{}, 1), yields: yields} }
 
 // wait returns when ready is true. Whoever makes it true must call wake after.
 // A wake may come late, when the sleeper already waits for something else: so it
 // looks again after every one.
 func (s *sleeper) wait(ready func() bool) {
 	for {
-		for range s.looks {
-			if ready() {
-				return
+		for range s.yields {
+			for range looks {
+				if ready() {
+					return
+				}
 			}
+			yield() // the other may wait for this very processor
 		}
 		s.asleep.Store(true)
 		// If it came true before the flag was seen: take the flag back, or the
@@ -73,17 +76,20 @@ func (s *sleeper) wake() {
 	}
 }
 
-// looks is how often one that waits looks before it sleeps, about 0.2 ms: longer
-// than most instructions that run on one thread, so that a worker sleeps between
-// runs but hardly inside them. A thread that is woken often starts on the
-// processor of the one that woke it, and stays there for longer than a run.
-const looks = 1 << 17
+// One that waits looks yields times looks times before it sleeps, together about
+// 0.2 ms: longer than most instructions that run on one thread, so that a worker
+// sleeps between runs but hardly inside them. A thread that is woken often starts
+// on the processor of the one that woke it, and stays there for longer than a run.
+const (
+	looks  = 1 << 11
+	yields = 1 << 6
+)
 
 // newTeam starts a team of as many goroutines, the caller's among them. Where
 // there are more than processors, looking would only keep the others from their
 // work.
 func newTeam(threads int) *team {
-	n := looks
+	n := yields
 	if threads > goruntime.GOMAXPROCS(0) {
 		n = 0
 	}

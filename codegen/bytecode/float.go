@@ -10,8 +10,6 @@ func globalPool(e *expansion, n *ir.Node) []*ir.Value {
 		axes = append(axes, int64(a))
 	}
 	switch {
-	case len(axes) == 0:
-		return n.Args
 	case n.Is("global_average_pool") && x.Elems() == 0:
 		return []*ir.Value{e.constant(ir.NewTensor(y))}
 	case n.Is("global_average_pool"):

@@ -442,9 +442,19 @@ func TestAdversarial(t *testing.T) {
 	}
 }
 
-// TestDamagedModels cuts real models short and flips bits in them.
+// TestDamagedModels imports real models cut short and with bits flipped: nothing
+// may panic or be a fault of ours. With BILLNET_LONG=1 there are 100,000 of them,
+// and the largest memory of the process is logged.
 func TestDamagedModels(t *testing.T) {
-	for _, name := range []string{"larq/larq_lstm2d_op13.onnx", "torch2/t2_e_gru.onnx", "brevitas/brev_qlstm_qonnx_op13.onnx"} {
+	names := []string{
+		"larq/larq_lstm2d_op13.onnx", "torch2/t2_e_gru.onnx", "brevitas/brev_qlstm_qonnx_op13.onnx", "torch2/t2_e_mobilese.onnx", "torch2/t2_e_r2plus1d.onnx",
+		"brevitas/brev_w4a2_3d_qcdq_op13.onnx", "torch2/t2_b_gate_mux.onnx", "larq/larq_conv3d_op17.onnx", "torch/d_manlstm_op13.onnx", "torch2/t2_a_float_op20.onnx",
+	}
+	rounds := 60
+	if os.Getenv("BILLNET_LONG") != "" {
+		rounds = 5000
+	}
+	for _, name := range names {
 		file := shared(t, "models", filepath.FromSlash(name))
 		data, err := os.ReadFile(file)
 		if err != nil {
@@ -452,12 +462,12 @@ func TestDamagedModels(t *testing.T) {
 		}
 		dir := os.DirFS(filepath.Dir(file))
 		check := func(data []byte) {
-			if _, err := Decode(name, data, dir); err != nil && strings.Contains(err.Error(), "BUG") {
+			if _, _, err := importBytes(name, data, dir, Options{}); err != nil && strings.Contains(err.Error(), "BUG") {
 				t.Fatal(err)
 			}
 		}
-		for i := range 300 {
-			check(data[:len(data)*i/300])
+		for i := range rounds {
+			check(data[:len(data)*i/rounds])
 			flipped := bytes.Clone(data)
 			for j := range 1 + i%4 {
 				at := (i*7919 + j*104729) % len(data)
@@ -467,6 +477,13 @@ func TestDamagedModels(t *testing.T) {
 				flipped[at] ^= 1 << (i % 8)
 			}
 			check(flipped)
+		}
+	}
+	if status, err := os.ReadFile("/proc/self/status"); err == nil {
+		for line := range strings.Lines(string(status)) {
+			if strings.HasPrefix(line, "VmHWM") {
+				t.Logf("%d inputs, largest memory of the process: %s", 2*rounds*len(names), strings.TrimSpace(line))
+			}
 		}
 	}
 }

@@ -482,12 +482,14 @@ func TestPools(t *testing.T) {
 			c.attrs["count_include_pad"] = true
 			check(t, "average_pool", []*ir.Tensor{values(rng, d, c.x...)}, nil, c.attrs)
 		}
-		check(t, "global_average_pool", []*ir.Tensor{values(rng, d, 2, 3, 4, 5)}, nil, nil)
-		check(t, "global_max_pool", []*ir.Tensor{values(rng, d, 2, 3, 4, 5)}, nil, nil)
+		for _, s := range [][]int{{2, 3, 4, 5}, {2, 3}, {2, 3, 0}, {0, 3, 2}, {1, 2, 2, 2, 2, 2}} {
+			check(t, "global_average_pool", []*ir.Tensor{values(rng, d, s...)}, nil, nil)
+			check(t, "global_max_pool", []*ir.Tensor{values(rng, d, s...)}, nil, nil)
+		}
 		c := values(rng, d, 3)
 		check(t, "batch_norm", []*ir.Tensor{values(rng, d, 2, 3, 4, 5), c, c, c, values(rng, d, 3)}, []bool{false, true, false, true, false}, nil)
 	}
-	mustRun(t, "max_pool min_pool average_pool batch_norm")
+	mustRun(t, "max_pool min_pool average_pool batch_norm global_average_pool global_max_pool")
 }
 
 func TestRecurrent(t *testing.T) {
@@ -550,6 +552,17 @@ func TestRecurrent(t *testing.T) {
 					acts = append(acts, names[rng.IntN(len(names))])
 				}
 				attrs["activations"] = acts
+				takes := map[string]int{"Affine": 2, "LeakyRelu": 1, "ThresholdedRelu": 1, "ScaledTanh": 2, "HardSigmoid": 2, "Elu": 1}
+				var alphas, betas []float64
+				for _, a := range acts {
+					if takes[a] > 0 && rng.IntN(4) > 0 {
+						alphas = append(alphas, rng.Float64())
+					}
+					if takes[a] > 1 && rng.IntN(4) > 0 {
+						betas = append(betas, rng.Float64())
+					}
+				}
+				attrs["activation_alpha"], attrs["activation_beta"] = alphas, betas
 			}
 			check(t, op.name, args, []bool{false, i%2 == 0, i%2 == 0, i%3 == 0}, attrs)
 		}
