@@ -1,6 +1,7 @@
 package passes
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -287,12 +288,16 @@ func scaleRow(m *mat.Dense, c int, s float64) {
 }
 
 // als alternates the three least-squares problems until the squared error,
-// relative to the kernel, falls by less than tol of itself, or for rounds
+// relative to the kernel, falls by less than tol of itself, or for most
 // rounds, and returns the relative error after every round. With ridge 0 it
-// never rises; the ridge is relative and decays.
-func (d *blockTerm) als(k *kernel3, rounds int, ridge, tol float64) []float64 {
+// never rises; the ridge is relative and decays. It stops early when ctx is
+// done.
+func (d *blockTerm) als(ctx context.Context, k *kernel3, most int, ridge, tol float64) []float64 {
 	errs := []float64{d.relativeError(k)}
-	for range rounds {
+	for range most {
+		if ctx.Err() != nil {
+			return errs
+		}
 		last := d.clone()
 		d.normalize()
 		d.updateCore(k, ridge)
@@ -358,20 +363,29 @@ func (k *kernel3) project(bo, bi *mat.Dense) *kernel3 {
 	return c
 }
 
-// Effort of a factorization.
+// Effort of a factorization. Large kernels get fewer rounds: what is left to
+// gain after the first ones is small, and their time would be minutes.
 const (
-	restarts      = 4  // starts of ALS on the projected kernel
-	restartRounds = 30 // rounds of each
-	polishRounds  = 60 // rounds on the whole kernel
-	growRounds    = 20 // rounds after channels were added
+	restarts      = 4      // starts of ALS on the projected kernel
+	restartRounds = 30     // at most, of each
+	polishRounds  = 60     // at most, on the whole kernel
+	growRounds    = 20     // at most, after channels were added
+	leastRounds   = 5      // of any
+	roundsWork    = 1.5e10 // multiplications mid*O*I*T in all rounds together
 	polishTol     = 1e-4
 	startRidge    = 1e-2
 )
 
+// rounds is the number of rounds that a share of the work allows, at most most.
+func rounds(k *kernel3, mid, most int, share float64) int {
+	perRound := float64(mid) * float64(k.O) * float64(k.I) * float64(k.T)
+	return int(min(float64(most), max(leastRounds, share*roundsWork/perRound)))
+}
+
 // factorize finds a block-term decomposition with mid channels in groups.
 // Starts are tried on the kernel projected onto its leading singular vectors,
 // which costs little; the best is refined on the kernel itself.
-func factorize(k *kernel3, mid, groups int, seed uint64) *blockTerm {
+func factorize(ctx context.Context, k *kernel3, mid, groups int, seed uint64) *blockTerm {
 	rng := rand.New(rand.NewPCG(seed, 0x2545f4914f6cdd1d))
 	bo, _ := basis(k.out, min(mid, k.O))
 	bi, _ := basis(k.in, min(mid, k.I))
@@ -386,7 +400,8 @@ func factorize(k *kernel3, mid, groups int, seed uint64) *blockTerm {
 	}
 	exact := len(starts) // near the solution if there is an exact one: a ridge would only lead away
 	starts = append(starts, clusterChannels(core, mid, groups, rng))
-	for len(starts) < restarts {
+	each := rounds(core, mid, restartRounds, 0.5/restarts)
+	for len(starts) < restarts && each > leastRounds {
 		d := newBlockTerm(core, mid, groups)
 		randomRows(d.U, 0, rng)
 		randomRows(d.V, 0, rng)
@@ -400,7 +415,7 @@ func factorize(k *kernel3, mid, groups int, seed uint64) *blockTerm {
 			if i < exact {
 				ridge = 0
 			}
-			errs := d.als(core, restartRounds, ridge, polishTol)
+			errs := d.als(ctx, core, each, ridge, polishTol)
 			if e := errs[len(errs)-1]; e < least {
 				best, least = d, e
 			}
@@ -416,14 +431,14 @@ func factorize(k *kernel3, mid, groups int, seed uint64) *blockTerm {
 	u.Mul(best.U, bi)
 	v.Mul(best.V, bo)
 	best.U, best.V = u, v
-	best.als(k, polishRounds, 0, polishTol)
+	best.als(ctx, k, rounds(k, mid, polishRounds, 0.5), 0, polishTol)
 	return best
 }
 
 // grow returns a decomposition with more channels that starts from d: the new
 // channels point along the residual, and the core does not read them yet, so
 // the error is at most that of d.
-func (d *blockTerm) grow(k *kernel3, mid int, seed uint64) *blockTerm {
+func (d *blockTerm) grow(ctx context.Context, k *kernel3, mid int, seed uint64) *blockTerm {
 	rng := rand.New(rand.NewPCG(seed, uint64(mid)))
 	n := newBlockTerm(k, mid, d.Groups)
 	p, old := mid/d.Groups, d.Mid/d.Groups
@@ -453,7 +468,7 @@ func (d *blockTerm) grow(k *kernel3, mid int, seed uint64) *blockTerm {
 	for j := range n.G {
 		view(n.G[j], 0, old, 0, old).Copy(d.G[j])
 	}
-	n.als(k, growRounds, 0, polishTol)
+	n.als(ctx, k, rounds(k, mid, growRounds, 0.25), 0, polishTol)
 	return n
 }
 

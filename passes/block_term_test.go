@@ -49,7 +49,7 @@ func TestFactorizeRecovers(t *testing.T) {
 				continue
 			}
 			k := syntheticKernel(c.o, c.i, c.taps, c.mid, c.groups, 0, seed)
-			if e := factorize(k, c.mid, c.groups, 1).relativeError(k); e > 1e-5 {
+			if e := factorize(t.Context(), k, c.mid, c.groups, 1).relativeError(k); e > 1e-5 {
 				t.Errorf("%+v, seed %d: relative error %.3g, expected at most 1e-5", c, seed, e)
 			}
 		}
@@ -61,10 +61,10 @@ func TestFactorizeRecovers(t *testing.T) {
 func TestErrorFallsWithRank(t *testing.T) {
 	for _, groups := range []int{1, 2, 4} {
 		k := randomKernel(12, 12, 27, 3)
-		d := factorize(k, 4, groups, 1)
+		d := factorize(t.Context(), k, 4, groups, 1)
 		last := d.relativeError(k)
 		for mid := 8; mid <= 12; mid += 4 {
-			d = d.grow(k, mid, 1)
+			d = d.grow(t.Context(), k, mid, 1)
 			e := d.relativeError(k)
 			if e >= last {
 				t.Errorf("groups %d: error %.6f at mid %d, %.6f before", groups, e, mid, last)
@@ -85,7 +85,7 @@ func TestALSIsMonotone(t *testing.T) {
 		rng := rand.New(rand.NewPCG(1, 1))
 		randomRows(d.U, 0, rng)
 		randomRows(d.V, 0, rng)
-		errs := d.als(k, 40, 0, 1e-9)
+		errs := d.als(t.Context(), k, 40, 0, 1e-9)
 		for i := 1; i < len(errs); i++ {
 			if errs[i] > errs[i-1] {
 				t.Errorf("groups %d, round %d: %v after %v", groups, i, errs[i], errs[i-1])
@@ -105,10 +105,10 @@ func TestGroupsBeatTucker(t *testing.T) {
 	wins := 0
 	for _, mid := range []int{6, 9, 11} {
 		budget := blockTermParams(n, n, taps, mid, 1)
-		tucker := factorize(k, mid, 1, 1).relativeError(k)
+		tucker := factorize(t.Context(), k, mid, 1, 1).relativeError(k)
 		for _, groups := range []int{2, 4, 8} {
 			m := midWithin(n, n, taps, groups, budget)
-			e := factorize(k, m, groups, 1).relativeError(k)
+			e := factorize(t.Context(), k, m, groups, 1).relativeError(k)
 			t.Logf("mid %d, one group: %d parameters, error %.4f; mid %d, %d groups: %d parameters, error %.4f",
 				mid, budget, tucker, m, groups, blockTermParams(n, n, taps, m, groups), e)
 			if e < tucker {
@@ -122,12 +122,27 @@ func TestGroupsBeatTucker(t *testing.T) {
 }
 
 func BenchmarkFactorize(b *testing.B) {
-	for _, c := range []struct{ n, mid, groups int }{{64, 32, 4}, {256, 64, 8}, {256, 128, 8}} {
+	for _, c := range []struct{ n, mid, groups int }{{64, 32, 4}, {256, 64, 8}, {256, 128, 8}, {256, 288, 8}, {256, 576, 64}} {
 		b.Run(fmt.Sprintf("%dx%dx27/mid=%d,groups=%d", c.n, c.n, c.mid, c.groups), func(b *testing.B) {
 			k := randomKernel(c.n, c.n, 27, 1)
 			for b.Loop() {
-				b.ReportMetric(factorize(k, c.mid, c.groups, 1).relativeError(k), "error")
+				b.ReportMetric(factorize(b.Context(), k, c.mid, c.groups, 1).relativeError(k), "error")
 			}
 		})
+	}
+}
+
+// BenchmarkFactorizeError searches for the channels that reach an error bound,
+// for a kernel whose singular values fall as those of trained ones do.
+func BenchmarkFactorizeError(b *testing.B) {
+	k := syntheticKernel(256, 256, 27, 96, 8, 10, 1)
+	g := &factorizer{groups: 8, bound: 0.3}
+	for b.Loop() {
+		d, left := g.withinError(&Context{ctx: b.Context()}, k, midWithin(256, 256, 27, 8, 256*256*27))
+		if d == nil {
+			b.Fatal(left)
+		}
+		b.ReportMetric(float64(d.Mid), "mid")
+		b.ReportMetric(d.relativeError(k), "error")
 	}
 }

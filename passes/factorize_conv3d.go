@@ -130,16 +130,14 @@ func (g *factorizer) rule(c *Context, rw *rewriter, n *ir.Node, chosen map[*ir.N
 		return nil
 	}
 	chosen[n] = false
-	if err := c.ctx.Err(); err != nil {
-		rw.Err = err
-		return nil
-	}
 	r := Factorization{Layer: layerName(n), ParamsBefore: n.In(1).Elems(), MACsBefore: n.Op.Work(n)}
 	r.Params, r.MACs = r.ParamsBefore, r.MACsBefore
+	d, left := g.decompose(c, n)
+	if rw.Err = c.ctx.Err(); rw.Err != nil {
+		return nil
+	}
 	var y *ir.Value
-	if d, left := g.decompose(c, n); d == nil {
-		r.Left = left
-	} else {
+	if r.Left = left; d != nil {
 		y = g.replace(rw, n, d, &r)
 	}
 	c.Factorized = append(c.Factorized, r)
@@ -184,9 +182,9 @@ func (g *factorizer) decompose(c *Context, n *ir.Node) (d *blockTerm, left strin
 	case g.mid > most:
 		return nil, fmt.Sprintf("mid=%d in %d groups needs as many parameters as the kernel, %d, or more; at most mid=%d does not", g.mid, g.groups, w.Len(), most)
 	case g.mid > 0:
-		return factorize(k, g.mid, g.groups, g.seed), ""
+		return factorize(c.ctx, k, g.mid, g.groups, g.seed), ""
 	case g.bound == 0:
-		return factorize(k, most, g.groups, g.seed), ""
+		return factorize(c.ctx, k, most, g.groups, g.seed), ""
 	}
 	return g.withinError(c, k, most)
 }
@@ -200,19 +198,18 @@ func (g *factorizer) withinError(c *Context, k *kernel3, most int) (*blockTerm, 
 	if mid > most {
 		return nil, fmt.Sprintf("an error of %g needs at least mid=%d, and more than mid=%d has too many parameters", g.bound, mid, most)
 	}
-	d := factorize(k, mid, g.groups, g.seed)
-	for c.ctx.Err() == nil {
+	d := factorize(c.ctx, k, mid, g.groups, g.seed)
+	for {
 		e := d.relativeError(k)
-		if e <= g.bound {
+		if e <= g.bound || c.ctx.Err() != nil {
 			return d, ""
 		}
 		if mid == most {
 			return nil, fmt.Sprintf("the error is still %.3g with mid=%d, and more has too many parameters", e, mid)
 		}
 		mid = min(most, mid+max(1, mid/8/g.groups)*g.groups)
-		d = d.grow(k, mid, g.seed)
+		d = d.grow(c.ctx, k, mid, g.seed)
 	}
-	return nil, "the time is over"
 }
 
 // rankWithin is the smallest rank of an unfolding whose best approximation

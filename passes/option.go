@@ -62,12 +62,10 @@ func (k OptionKind) parse(words []string) (v any, ok bool) {
 	case OptSeed:
 		return int(n), err == nil && n >= 0
 	case OptRatio:
-		x := share
-		if !isShare {
-			x, err = strconv.ParseFloat(words[0], 64)
-		} else {
-			err = nil
+		if isShare {
+			return share, share > 0 && share < 1
 		}
+		x, err := strconv.ParseFloat(words[0], 64)
 		return x, err == nil && x > 0 && x < 1
 	case OptAmount:
 		if isShare {
@@ -87,7 +85,7 @@ func percentage(s string) (float64, bool) {
 	return x / 100, err == nil
 }
 
-// Option returns the value of an option of the running pass, or the zero value
+// optionOf returns the value of an option of the running pass, or the zero value
 // when it is neither given nor has a default. T is the type of its kind.
 func optionOf[T any](c *Context, name string) T {
 	v, ok := c.options[name]

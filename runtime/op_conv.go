@@ -48,17 +48,22 @@ var (
 // is gathered as 0, which adds nothing.
 type conv[T real] struct {
 	*blocking[T]
-	*window
+	*convShape
 	x, weights, out  *values[T]
-	bias             *operand
-	batch, groups    int
-	inC, outC        int // channels of a group
-	inSize, outSize  int // elements of a map
-	taps             int
-	k                int // channels of a group times taps
 	tile             int // panels of a tile
 	tiles            int // of a map
 	panelsAt, stride int // scratch memory of every part
+}
+
+// convShape is the operands and sizes of a convolution.
+type convShape struct {
+	*window
+	bias            *operand
+	batch, groups   int
+	inC, outC       int // channels of a group
+	inSize, outSize int // elements of a map
+	taps            int
+	k               int // channels of a group times taps
 }
 
 // directOut is the largest number of output channels of a group that is
@@ -68,7 +73,8 @@ const directOut = 2
 // tileBytes is about the size of a tile's panels, which should stay in cache.
 const tileBytes = 96 << 10
 
-func prepareConv[T real](p *prep) step {
+// newConvShape checks the operands x w bias? and the output y.
+func newConvShape(p *prep) *convShape {
 	x, w, bias, y := p.dense(p.in(0)), p.dense(p.in(1)), p.optIn(2), p.dense(p.out(0))
 	k := x.rank() - 2
 	if k < 1 || w.rank() != x.rank() || y.rank() != x.rank() {
@@ -79,8 +85,7 @@ func prepareConv[T real](p *prep) step {
 	if groups < 1 || x.shape[1]%groups != 0 || w.shape[0]%groups != 0 {
 		p.fail("%d groups do not divide %d input and %d output channels", groups, x.shape[1], w.shape[0])
 	}
-	mem := area{p: p}
-	c := &conv[T]{blocking: blockingFor[T](p.set), batch: x.shape[0], groups: groups, inC: x.shape[1] / groups, outC: w.shape[0] / groups, bias: bias}
+	c := &convShape{batch: x.shape[0], groups: groups, inC: x.shape[1] / groups, outC: w.shape[0] / groups, bias: bias}
 	if w.shape[1] != c.inC || y.shape[0] != c.batch || y.shape[1] != w.shape[0] {
 		p.fail("%s, %s and %s do not fit with %d groups", x, w, y, groups)
 	}
@@ -89,11 +94,18 @@ func prepareConv[T real](p *prep) step {
 		p.shaped(bias, w.shape[0])
 	}
 	c.window = p.newWindow(x, y, w.shape[2:], v[1:])
+	c.inSize, c.outSize, c.taps = c.sizes()
+	c.k = c.inC * c.taps
+	return c
+}
+
+func prepareConv[T real](p *prep) step {
+	x, w, y := p.in(0), p.in(1), p.out(0)
+	mem := area{p: p}
+	c := &conv[T]{blocking: blockingFor[T](p.set), convShape: newConvShape(p)}
 	if y.n == 0 {
 		return step{}
 	}
-	c.inSize, c.outSize, c.taps = c.sizes()
-	c.k = c.inC * c.taps
 	panels := c.panels(c.outSize)
 	perPanel := mulSat(c.k, c.cols, y.elem.Width())
 	c.tile = max(1, min(panels, tileBytes/max(perPanel, 1)))

@@ -28,7 +28,16 @@ const (
 	unitPanels = 16
 )
 
-func prepareMatMul[T real](p *prep) step {
+// matMulShape is the sizes of a stack of matrix products.
+type matMulShape struct {
+	m, k, n int
+	batch   []int // the axes before the matrices
+	a, b    []int // strides of the operands in batch, in matrices
+	right   int   // matrices of b
+}
+
+// newMatMulShape checks the operands a, b and the output y.
+func newMatMulShape(p *prep) matMulShape {
 	a, b, y := p.dense(p.in(0)), p.dense(p.in(1)), p.dense(p.out(0))
 	p.sameElem(a, y)
 	p.sameElem(b, y)
@@ -64,11 +73,18 @@ func prepareMatMul[T real](p *prep) step {
 	if !okA || !okB || len(batch) != max(len(as), len(bs)) {
 		p.fail("%s, expected the axes that %s and %s broadcast to", y, a, b)
 	}
+	return matMulShape{m, k, n, batch, sa, sb, product(bs)}
+}
+
+func prepareMatMul[T real](p *prep) step {
+	a, b, y := p.in(0), p.in(1), p.out(0)
+	sh := newMatMulShape(p)
+	m, k, n, batch := sh.m, sh.k, sh.n, sh.batch
 	if y.n == 0 {
 		return step{}
 	}
 	mem := area{p: p}
-	right := newMatrices[T](&mem, b, product(bs), 0, k, n, n, 1)
+	right := newMatrices[T](&mem, b, sh.right, 0, k, n, n, 1)
 	left, out := newValues[T](&mem, a), newValues[T](&mem, y)
 	s := step{work: mulSat(y.n, max(k, 1)), scratch: mem.scratch}
 	if out.convert {
@@ -88,8 +104,8 @@ func prepareMatMul[T real](p *prep) step {
 			i, row, panel := u/(rowUnits*panelUnits), u/panelUnits%rowUnits*unitRows, u%panelUnits*unitPanels
 			atA, atB, q := 0, 0, i
 			for d := len(batch) - 1; d >= 0; d-- {
-				atA += q % batch[d] * sa[d]
-				atB += q % batch[d] * sb[d]
+				atA += q % batch[d] * sh.a[d]
+				atB += q % batch[d] * sh.b[d]
 				q /= batch[d]
 			}
 			right.batchProduct(mm, atB, dst[(i*m+row)*n:], n, x[(atA*m+row)*k:], k, min(unitRows, m-row), panel, min(panel+unitPanels, right.count()))

@@ -137,7 +137,7 @@ func (l *quantLSTM) round(v float64) float64 {
 	if l.single {
 		return float64(float32(v))
 	}
-	return v
+	return float64(v) // no fused multiply-add
 }
 
 // quantized is v on the grid of quantizer k.

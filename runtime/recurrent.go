@@ -250,7 +250,7 @@ func (c *recurrence) round(v float64) float64 {
 	if c.single {
 		return float64(float32(v))
 	}
-	return v
+	return float64(v) // no fused multiply-add
 }
 
 // biased adds the biases of row k one after the other.

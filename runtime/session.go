@@ -174,7 +174,8 @@ func (s *Session) get(i int, dst []byte) error {
 }
 
 // Execute runs the program on the inputs that were set. All of them must be set
-// before every run, because their memory is used again.
+// before every run, because their memory is used again. A fault of the runtime
+// itself panics, on the caller's goroutine whatever thread met it.
 func (s *Session) Execute() error {
 	if s.steps == nil {
 		return fmt.Errorf("%s: the session is closed", s.prog.img.Name)

@@ -10,8 +10,8 @@ import (
 // team runs the parts of a stage at the same time: part 0 on the caller's
 // goroutine, the others on goroutines that live as long as the session. Whoever
 // waits, a worker for the next stage or the caller for the workers, looks for a
-// while and then sleeps: waits inside a run cost no system call and do not move
-// threads between processors, and long waits take no processor.
+// while and then sleeps: so a worker hardly ever sleeps inside a run, and long waits
+// take no processor.
 type team struct {
 	workers []*worker
 	stage   func(m *memory, part, parts int)

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -37,6 +38,40 @@ func TestTeam(t *testing.T) {
 	for part, n := range ran {
 		if n != stages {
 			t.Errorf("part %d ran %d times, expected %d", part, n, stages)
+		}
+	}
+}
+
+// TestTeamPanic lets one part panic after the other and checks that the panic
+// reaches the caller, that all other parts have ended by then, and that the team
+// goes on.
+func TestTeamPanic(t *testing.T) {
+	const threads = 3
+	team := newTeam(threads)
+	defer team.close()
+	m := make([]*memory, threads)
+	var done atomic.Int32
+	raised := func(bad int) (v any) {
+		defer func() { v = recover() }()
+		done.Store(0)
+		team.run(func(_ *memory, part, _ int) {
+			if part == bad {
+				panic("a fault for the test")
+			}
+			time.Sleep(time.Millisecond)
+			done.Add(1)
+		}, m)
+		return nil
+	}
+	for bad := range threads {
+		b, ok := raised(bad).(*bug)
+		if !ok || b.value != "a fault for the test" || done.Load() != threads-1 {
+			t.Errorf("part %d: raised %v with %d other parts done", bad, b, done.Load())
+		} else if text := b.String(); !strings.HasPrefix(text, "a fault for the test\n") || !strings.Contains(text, "team_test.go") {
+			t.Errorf("part %d: the panic reads %q, expected its value and where it happened", bad, text)
+		}
+		if v := raised(-1); v != nil || done.Load() != threads {
+			t.Errorf("after the panic of part %d: %d parts ran, raised %v", bad, done.Load(), v)
 		}
 	}
 }
