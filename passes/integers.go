@@ -194,7 +194,7 @@ func sinkLayout(rw *rewriter, n *ir.Node) []*ir.Value {
 	}
 	z := unwrap(n.Args[0], "to_float")
 	if z == nil {
-		return nil
+		return sinkScaled(rw, n)
 	}
 	args := append([]*ir.Value{z}, n.Args[1:]...)
 	m := rw.Node(n.Op.Name, n.Attrs, args...)
@@ -206,6 +206,22 @@ func sinkLayout(rw *rewriter, n *ir.Node) []*ir.Value {
 		out[i] = rw.Op("to_float", nil, v)
 	}
 	return out
+}
+
+// sinkScaled: moving the elements of scaled integers is scaling moved ones.
+func sinkScaled(rw *rewriter, n *ir.Node) []*ir.Value {
+	m := ir.Def(n.Args[0])
+	if !m.Is("mul") || len(n.Results) != 1 {
+		return nil
+	}
+	for i := range 2 {
+		if unwrap(m.Args[i], "to_float") == nil || !isScalarLike(m.In(1-i)) || ir.ConstOf(m.Args[1-i]) == nil || m.In(1-i).Rank() > n.Result().Type.Rank() {
+			continue
+		}
+		moved := rw.Op(n.Op.Name, n.Attrs, append([]*ir.Value{m.Args[i]}, n.Args[1:]...)...)
+		return []*ir.Value{rw.Op("mul", nil, moved, m.Args[1-i])}
+	}
+	return nil
 }
 
 // sinkConcat: a concatenation of integers of one type commutes with to_float.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -231,4 +232,41 @@ func argmax(v []float32) int {
 		}
 	}
 	return best
+}
+
+// TestThirdParty compiles quantized networks of other projects and compares
+// bytecode with the interpreter of the source graph on random inputs.
+func TestThirdParty(t *testing.T) {
+	for name, integers := range map[string]bool{"TFC_1W1A": true, "TFC_1W2A": true, "TFC_2W2A": true, "kwsmlp_w3a3": true, "q_mnist-conv_model": false} {
+		t.Run(name, func(t *testing.T) {
+			mod, _, err := onnx.ImportFile(shared.Dir(t, "models/qonnx/"+name+".onnx"), onnx.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			source := mod.Clone()
+			res, err := passes.Run(context.Background(), mod, passes.Pipeline, passes.RunOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			l := passes.NewLedger(mod, res.Certs)
+			if integers && (l.FloatMACs > 0 || l.BitMACs+l.IntMACs == 0) {
+				t.Errorf("%d multiply-accumulates are float", l.FloatMACs)
+			}
+			rng := rand.New(rand.NewPCG(7, 9))
+			for i := range 6 {
+				in := passes.RandomInputs(source.Main(), rng, i)
+				want, err := ir.Eval(context.Background(), source.Main(), in, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, err := runBytecode(mod, res.Certs, in, want[0].Len())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if d := largest(got, want[0].F) / scale(want[0].F); d > 1e-4 {
+					t.Errorf("input %d: bytecode differs from the source graph by %.2g of its scale", i, d)
+				}
+			}
+		})
+	}
 }
