@@ -10,7 +10,7 @@ var _ = register(&Pass{
 	After: []string{"fuse-bn-threshold"},
 	Run: eachFunc(func(c *Context, f *ir.Func) error {
 		return rewrite(f, func(rw *rewriter, n *ir.Node) []*ir.Value {
-			if n.Op.Name != "sign" || n.In(0).DType != ir.F32 || ir.ConstOf(n.Args[0]) != nil || n.Result().Type.Rank() < 3 {
+			if n.Op.Name != "sign" || n.In(0).DType != ir.F32 || ir.ConstOf(n.Args[0]) != nil {
 				return nil
 			}
 			x := n.Args[0]
