@@ -137,12 +137,19 @@ func binaryConv(rw *rewriter, r *ranger, n *ir.Node) []*ir.Value {
 	if in.z.Type.DType.IsBit() && w.Bits.Type.DType != ir.I8 {
 		op = "bconv"
 	}
-	attrs := map[string]any{"groups": n.Int("groups")}
-	for _, a := range []string{"stride", "pad", "dilation"} {
-		attrs[a] = n.Ints(a)
-	}
-	z := rw.Op(op, attrs, in.z, rw.Const(w.Bits))
+	z := rw.Op(op, convAttrs(n), in.z, rw.Const(w.Bits))
 	return []*ir.Value{emit(rw, r, z, in, w, bias, 1)}
+}
+
+// convAttrs returns the attributes that all convolutions share.
+func convAttrs(n *ir.Node) map[string]any {
+	attrs := map[string]any{}
+	for _, a := range []string{"groups", "stride", "pad", "dilation"} {
+		if v, ok := n.Attrs[a]; ok {
+			attrs[a] = v
+		}
+	}
+	return attrs
 }
 
 // binaryLinear: a float matmul or gemm of integers with binary weights is an
@@ -185,11 +192,19 @@ func binaryLinear(rw *rewriter, r *ranger, n *ir.Node) []*ir.Value {
 	return []*ir.Value{emit(rw, r, z, in, w, bias, z.Type.Rank()-1)}
 }
 
-// sinkLayout: an operation that only moves elements commutes with to_float.
-func sinkLayout(rw *rewriter, n *ir.Node) []*ir.Value {
+// movesElements reports whether a node only moves the elements of its first
+// operand.
+func movesElements(n *ir.Node) bool {
 	switch n.Op.Name {
 	case "transpose", "reshape", "squeeze", "unsqueeze", "gather", "slice", "expand", "identity", "split", "tile":
-	default:
+		return true
+	}
+	return false
+}
+
+// sinkLayout: an operation that only moves elements commutes with to_float.
+func sinkLayout(rw *rewriter, n *ir.Node) []*ir.Value {
+	if !movesElements(n) {
 		return nil
 	}
 	z := unwrap(n.Args[0], "to_float")

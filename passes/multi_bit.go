@@ -193,13 +193,7 @@ func tallyConv(rw *rewriter, n *ir.Node) []*ir.Value {
 	if w == nil || w.Type.DType != ir.SBit && w.Type.DType != ir.Tern {
 		return nil
 	}
-	attrs := map[string]any{}
-	for _, a := range []string{"groups", "stride", "pad", "dilation"} {
-		if v, ok := n.Attrs[a]; ok {
-			attrs[a] = v
-		}
-	}
-	return []*ir.Value{rw.Op("bconv", attrs, concatGroups(rw, t.Args, n.Int("groups")), rw.Const(repeatInputs(w, len(t.Args))))}
+	return []*ir.Value{rw.Op("bconv", convAttrs(n), concatGroups(rw, t.Args, n.Int("groups")), rw.Const(repeatInputs(w, len(t.Args))))}
 }
 
 // repeatInputs returns weights [O,I,...] with the input channels k times.

@@ -32,9 +32,7 @@ var _ = register(&Pass{
 
 // joinLayout: an operation that only moves elements moves both bits.
 func joinLayout(rw *rewriter, n *ir.Node) []*ir.Value {
-	switch n.Op.Name {
-	case "transpose", "reshape", "squeeze", "unsqueeze", "gather", "slice", "expand", "identity", "tile":
-	default:
+	if !movesElements(n) || len(n.Results) != 1 {
 		return nil
 	}
 	j := ir.Def(n.Args[0])
@@ -92,13 +90,7 @@ func joinConv(rw *rewriter, n *ir.Node) []*ir.Value {
 	if !j.Is("join") || w == nil || w.Type.DType != ir.SBit && w.Type.DType != ir.Tern {
 		return nil
 	}
-	attrs := map[string]any{}
-	for _, a := range []string{"groups", "stride", "pad", "dilation"} {
-		if v, ok := n.Attrs[a]; ok {
-			attrs[a] = v
-		}
-	}
-	return []*ir.Value{rw.Op("bconv", attrs, concatGroups(rw, j.Args, n.Int("groups")), rw.Const(withNegative(w)))}
+	return []*ir.Value{rw.Op("bconv", convAttrs(n), concatGroups(rw, j.Args, n.Int("groups")), rw.Const(withNegative(w)))}
 }
 
 // concatGroups puts the channels of the parts behind each other in every group.

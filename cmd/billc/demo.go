@@ -76,15 +76,15 @@ func (c *demoCmd) Run(ctx context.Context, s *streams) error {
 // runClips runs the compiled model on the embedded clips and compares it with
 // the interpreter and with PyTorch.
 func (c *demoCmd) runClips(ctx context.Context, s *streams, source, packed *ir.Module, data []byte) error {
-	clips, err := demoTensor(demoClips)
+	clips, err := decodeTensor(bytes.NewReader(demoClips))
 	if err != nil {
 		return err
 	}
-	classes, err := demoTensor(demoClasses)
+	classes, err := decodeTensor(bytes.NewReader(demoClasses))
 	if err != nil {
 		return err
 	}
-	want, err := demoTensor(demoLogits)
+	want, err := decodeTensor(bytes.NewReader(demoLogits))
 	if err != nil {
 		return err
 	}
@@ -148,15 +148,6 @@ func (c *demoCmd) show(w io.Writer, t *ir.Tensor) error {
 		return err
 	}
 	return clip.Render(w, video, shape[2]/2, c.Columns)
-}
-
-func demoTensor(npy []byte) (*ir.Tensor, error) {
-	a, err := clip.ReadNPY(bytes.NewReader(npy), clip.DefaultLimit)
-	if err != nil {
-		return nil, err
-	}
-	d, _ := ir.ParseDType(a.DType)
-	return ir.TensorFromData(ir.T(d, a.Shape...), a.Data)
 }
 
 func largestDiff(a, b []float32) float64 {

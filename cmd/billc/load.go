@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -77,19 +78,24 @@ func readTensor(path string) (*ir.Tensor, error) {
 		return nil, err
 	}
 	defer file.Close()
-	a, err := clip.ReadNPY(file, clip.DefaultLimit)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	d, ok := ir.ParseDType(a.DType)
-	if !ok {
-		return nil, fmt.Errorf("%s: element type %s is not supported", path, a.DType)
-	}
-	t, err := ir.TensorFromData(ir.T(d, a.Shape...), a.Data)
+	t, err := decodeTensor(file)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return t, nil
+}
+
+// decodeTensor reads the .npy format.
+func decodeTensor(r io.Reader) (*ir.Tensor, error) {
+	a, err := clip.ReadNPY(r, clip.DefaultLimit)
+	if err != nil {
+		return nil, err
+	}
+	d, ok := ir.ParseDType(a.DType)
+	if !ok {
+		return nil, fmt.Errorf("element type %s is not supported", a.DType)
+	}
+	return ir.TensorFromData(ir.T(d, a.Shape...), a.Data)
 }
 
 // setLabels names the classes: from the file, or from the model's metadata

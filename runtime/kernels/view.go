@@ -16,10 +16,3 @@ func view32(b []byte) []int32 {
 	}
 	return unsafe.Slice((*int32)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/4)
 }
-
-func view8(b []byte) []int8 {
-	if len(b) < 1 {
-		return nil
-	}
-	return unsafe.Slice((*int8)(unsafe.Pointer(unsafe.SliceData(b))), len(b))
-}
