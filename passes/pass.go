@@ -38,6 +38,7 @@ type Context struct {
 	Factorized []Factorization // what factorize-conv3d did to every layer
 
 	ctx     context.Context
+	clips   [][]*ir.Tensor // calibration inputs, each in the order of the main function's parameters
 	options map[string]any // of the pass that runs
 }
 

@@ -17,6 +17,7 @@ type RunOptions struct {
 	PrintAfter string                                         // print the module after this pass, or after "all"
 	Print      io.Writer                                      // where
 	Check      int                                            // evaluate before and after every pass on this many inputs
+	Clips      [][]*ir.Tensor                                 // calibration inputs for lossy passes, each in the order of the main function's parameters
 	Reproduce  func(name string, m *ir.Module, rest []string) // called with the module before a pass that fails
 }
 
@@ -25,6 +26,7 @@ type Result struct {
 	Notes      []string
 	Certs      []Certificate
 	Factorized []Factorization
+	Moved      []Movement // by every lossy pass, where there are calibration clips
 }
 
 // Run applies the passes of a list, each written as in ParsePipeline.
@@ -59,7 +61,9 @@ func RunSteps(ctx context.Context, m *ir.Module, steps []Step, o RunOptions) (*R
 	if err := ir.Verify(m); err != nil {
 		return nil, err
 	}
-	c := &Context{ctx: ctx}
+	c := &Context{ctx: ctx, clips: o.Clips}
+	var result Result
+	var source, last [][]*ir.Tensor // outputs on the clips: the source's, and those after the last lossy pass
 	for i, s := range steps[:stop+1] {
 		p := s.Pass
 		c.options = s.options
@@ -67,7 +71,21 @@ func RunSteps(ctx context.Context, m *ir.Module, steps []Step, o RunOptions) (*R
 		if o.Check > 0 || o.Reproduce != nil {
 			before = m.Clone()
 		}
+		if p.Class == Lossy && c.Calibrated() && source == nil {
+			var err error
+			if source, err = c.outputs(m); err != nil {
+				return nil, s.locate(err)
+			}
+			last = source
+		}
 		err := runPass(c, p, m)
+		if err == nil && p.Class == Lossy && c.Calibrated() {
+			var after [][]*ir.Tensor
+			if after, err = c.outputs(m); err == nil {
+				result.Moved = append(result.Moved, moved(p, m, source, last, after)...)
+				last = after
+			}
+		}
 		if err == nil && o.Check > 0 {
 			err = check(ctx, c, p, before, m, o.Check)
 		}
@@ -83,7 +101,11 @@ func RunSteps(ctx context.Context, m *ir.Module, steps []Step, o RunOptions) (*R
 			fmt.Fprintf(o.Print, "# after pass %d, %s\n%s\n", i+1, p.Name, text)
 		}
 	}
-	return &Result{Notes: c.Notes, Certs: attachCertificates(m, c.Certs), Factorized: c.Factorized}, nil
+	for i := range result.Moved {
+		c.Note("%s", &result.Moved[i])
+	}
+	result.Notes, result.Certs, result.Factorized = c.Notes, attachCertificates(m, c.Certs), c.Factorized
+	return &result, nil
 }
 
 // runPass runs and verifies one pass; a panic in it becomes an error.
