@@ -1064,9 +1064,9 @@ TEXT ·accLE16AVX2(SB), NOSPLIT, $0-113
 	MOVQ mask_base+48(FP), DX
 	MOVQ mask_len+56(FP), BX
 
-pairs65:
+blocks65:
 	CMPQ     BX, $+128
-	JLT      single66
+	JLT      end66
 	MOVQ     terms_base+72(FP), SI
 	MOVQ     init+96(FP), DI
 	MOVQ     t+104(FP), R8
@@ -1079,7 +1079,7 @@ pairs65:
 	VPCMPEQB Y5, Y5, Y5
 	VPSUBB   Y5, Y0, Y0
 
-outputs68:
+outputs67:
 	VPBROADCASTW (DI), Y5
 	VMOVDQU      Y5, Y6
 	VMOVDQU      Y5, Y7
@@ -1091,9 +1091,9 @@ outputs68:
 	MOVL         (SI), R10
 	ADDQ         $0x04, SI
 	TESTL        R10, R10
-	JEQ          done70
+	JEQ          done69
 
-terms69:
+terms68:
 	MOVLQSX      (SI), R11
 	VPBROADCASTD 4(SI), Y13
 	ADDQ         $0x08, SI
@@ -1114,9 +1114,9 @@ terms69:
 	VPXOR        224(CX)(R11*2), Y13, Y13
 	VPADDW       Y13, Y12, Y12
 	DECQ         R10
-	JNZ          terms69
+	JNZ          terms68
 
-done70:
+done69:
 	VPBROADCASTW (R8), Y13
 	VPCMPGTW     Y5, Y13, Y5
 	VPCMPGTW     Y6, Y13, Y6
@@ -1142,7 +1142,7 @@ done70:
 	ADDQ         $0x04, DI
 	ADDQ         $0x04, R8
 	DECQ         R9
-	JNZ          outputs68
+	JNZ          outputs67
 	VPBROADCASTB flip+112(FP), Y0
 	VPCMPEQB     Y5, Y5, Y5
 	VPXOR        Y5, Y0, Y0
@@ -1166,11 +1166,12 @@ done70:
 	ADDQ         $+128, DX
 	ADDQ         $+256, CX
 	SUBQ         $+128, BX
-	JMP          pairs65
+	JMP          blocks65
 
-single66:
-	CMPQ     BX, $0x40
-	JLT      end67
+end66:
+blocks70:
+	CMPQ     BX, $+64
+	JLT      end71
 	MOVQ     terms_base+72(FP), SI
 	MOVQ     init+96(FP), DI
 	MOVQ     t+104(FP), R8
@@ -1181,7 +1182,7 @@ single66:
 	VPCMPEQB Y3, Y3, Y3
 	VPSUBB   Y3, Y0, Y0
 
-outputs71:
+outputs72:
 	VPBROADCASTW (DI), Y3
 	VMOVDQU      Y3, Y4
 	VMOVDQU      Y3, Y5
@@ -1189,9 +1190,9 @@ outputs71:
 	MOVL         (SI), R10
 	ADDQ         $0x04, SI
 	TESTL        R10, R10
-	JEQ          done73
+	JEQ          done74
 
-terms72:
+terms73:
 	MOVLQSX      (SI), R11
 	VPBROADCASTD 4(SI), Y7
 	ADDQ         $0x08, SI
@@ -1204,9 +1205,9 @@ terms72:
 	VPXOR        96(CX)(R11*2), Y7, Y7
 	VPADDW       Y7, Y6, Y6
 	DECQ         R10
-	JNZ          terms72
+	JNZ          terms73
 
-done73:
+done74:
 	VPBROADCASTW (R8), Y7
 	VPCMPGTW     Y3, Y7, Y3
 	VPCMPGTW     Y4, Y7, Y4
@@ -1222,7 +1223,7 @@ done73:
 	ADDQ         $0x04, DI
 	ADDQ         $0x04, R8
 	DECQ         R9
-	JNZ          outputs71
+	JNZ          outputs72
 	VPBROADCASTB flip+112(FP), Y0
 	VPCMPEQB     Y3, Y3, Y3
 	VPXOR        Y3, Y0, Y0
@@ -1238,9 +1239,9 @@ done73:
 	ADDQ         $+64, DX
 	ADDQ         $+128, CX
 	SUBQ         $+64, BX
-	JMP          single66
+	JMP          blocks70
 
-end67:
+end71:
 	VZEROUPPER
 	RET
 
@@ -1253,9 +1254,9 @@ TEXT ·accInt16AVX2(SB), NOSPLIT, $0-120
 	MOVQ mask_base+64(FP), DX
 	MOVQ mask_len+72(FP), BX
 
-pairs74:
+blocks75:
 	CMPQ BX, $+128
-	JLT  single75
+	JLT  end76
 	MOVQ terms_base+88(FP), DI
 	MOVQ init+112(FP), R8
 	MOVQ outs+32(FP), R9
@@ -1331,17 +1332,18 @@ done79:
 	ADDQ      $+128, DX
 	ADDQ      $+256, CX
 	SUBQ      $+128, BX
-	JMP       pairs74
+	JMP       blocks75
 
-single75:
-	CMPQ BX, $0x40
-	JLT  end76
+end76:
+blocks80:
+	CMPQ BX, $+64
+	JLT  end81
 	MOVQ terms_base+88(FP), DI
 	MOVQ init+112(FP), R8
 	MOVQ outs+32(FP), R9
 	MOVQ AX, R10
 
-outputs80:
+outputs82:
 	VPBROADCASTW (R8), Y0
 	VMOVDQU      Y0, Y1
 	VMOVDQU      Y0, Y2
@@ -1349,9 +1351,9 @@ outputs80:
 	MOVL         (DI), R11
 	ADDQ         $0x04, DI
 	TESTL        R11, R11
-	JEQ          done82
+	JEQ          done84
 
-terms81:
+terms83:
 	MOVLQSX      (DI), R12
 	VPBROADCASTD 4(DI), Y4
 	ADDQ         $0x08, DI
@@ -1364,9 +1366,9 @@ terms81:
 	VPXOR        96(CX)(R12*2), Y4, Y4
 	VPADDW       Y4, Y3, Y3
 	DECQ         R11
-	JNZ          terms81
+	JNZ          terms83
 
-done82:
+done84:
 	VPMOVSXBW (DX), Y4
 	VPAND     Y4, Y0, Y0
 	VMOVDQU   Y0, (R10)
@@ -1382,14 +1384,14 @@ done82:
 	ADDQ      $0x04, R8
 	ADDQ      SI, R10
 	DECQ      R9
-	JNZ       outputs80
+	JNZ       outputs82
 	ADDQ      $+128, AX
 	ADDQ      $+64, DX
 	ADDQ      $+128, CX
 	SUBQ      $+64, BX
-	JMP       single75
+	JMP       blocks80
 
-end76:
+end81:
 	VZEROUPPER
 	RET
 
@@ -1403,9 +1405,9 @@ TEXT ·threshold16AVX2(SB), NOSPLIT, $0-89
 	MOVQ offs+72(FP), SI
 	MOVQ t+80(FP), DI
 
-single84:
-	CMPQ         BX, $0x40
-	JLT          end85
+blocks85:
+	CMPQ         BX, $+64
+	JLT          end86
 	VPXOR        Y1, Y1, Y1
 	VPXOR        Y2, Y2, Y2
 	VPXOR        Y0, Y0, Y0
@@ -1562,9 +1564,9 @@ single84:
 	ADDQ         $+64, DX
 	ADDQ         $+128, CX
 	SUBQ         $+64, BX
-	JMP          single84
+	JMP          blocks85
 
-end85:
+end86:
 	VZEROUPPER
 	RET
 
@@ -1576,8 +1578,8 @@ TEXT ·accLE32AVX2(SB), NOSPLIT, $0-113
 	MOVQ mask_base+48(FP), DX
 	MOVQ mask_len+56(FP), BX
 
-single87:
-	CMPQ     BX, $0x40
+blocks87:
+	CMPQ     BX, $+64
 	JLT      end88
 	MOVQ     terms_base+72(FP), SI
 	MOVQ     init+96(FP), DI
@@ -1668,7 +1670,7 @@ done91:
 	ADDQ         $+64, DX
 	ADDQ         $+256, CX
 	SUBQ         $+64, BX
-	JMP          single87
+	JMP          blocks87
 
 end88:
 	VZEROUPPER
@@ -1683,15 +1685,15 @@ TEXT ·accInt32AVX2(SB), NOSPLIT, $0-120
 	MOVQ mask_base+64(FP), DX
 	MOVQ mask_len+72(FP), BX
 
-single93:
-	CMPQ BX, $0x40
-	JLT  end94
+blocks92:
+	CMPQ BX, $+64
+	JLT  end93
 	MOVQ terms_base+88(FP), DI
 	MOVQ init+112(FP), R8
 	MOVQ outs+32(FP), R9
 	MOVQ AX, R10
 
-outputs95:
+outputs94:
 	VPBROADCASTD (R8), Y0
 	VMOVDQU      Y0, Y1
 	VMOVDQU      Y0, Y2
@@ -1703,9 +1705,9 @@ outputs95:
 	MOVL         (DI), R11
 	ADDQ         $0x04, DI
 	TESTL        R11, R11
-	JEQ          done97
+	JEQ          done96
 
-terms96:
+terms95:
 	MOVLQSX      (DI), R12
 	VPBROADCASTD 4(DI), Y8
 	ADDQ         $0x08, DI
@@ -1726,9 +1728,9 @@ terms96:
 	VPXOR        224(CX)(R12*4), Y8, Y8
 	VPADDD       Y8, Y7, Y7
 	DECQ         R11
-	JNZ          terms96
+	JNZ          terms95
 
-done97:
+done96:
 	VPMOVSXBD (DX), Y8
 	VPAND     Y8, Y0, Y0
 	VMOVDQU   Y0, (R10)
@@ -1756,14 +1758,14 @@ done97:
 	ADDQ      $0x04, R8
 	ADDQ      SI, R10
 	DECQ      R9
-	JNZ       outputs95
+	JNZ       outputs94
 	ADDQ      $+256, AX
 	ADDQ      $+64, DX
 	ADDQ      $+256, CX
 	SUBQ      $+64, BX
-	JMP       single93
+	JMP       blocks92
 
-end94:
+end93:
 	VZEROUPPER
 	RET
 
@@ -1777,9 +1779,9 @@ TEXT ·threshold32AVX2(SB), NOSPLIT, $0-89
 	MOVQ offs+72(FP), SI
 	MOVQ t+80(FP), DI
 
-single99:
-	CMPQ         BX, $0x40
-	JLT          end100
+blocks97:
+	CMPQ         BX, $+64
+	JLT          end98
 	VPXOR        Y1, Y1, Y1
 	VPXOR        Y2, Y2, Y2
 	VPXOR        Y0, Y0, Y0
@@ -2034,9 +2036,9 @@ single99:
 	ADDQ         $+64, DX
 	ADDQ         $+256, CX
 	SUBQ         $+64, BX
-	JMP          single99
+	JMP          blocks97
 
-end100:
+end98:
 	VZEROUPPER
 	RET
 
@@ -2055,19 +2057,19 @@ TEXT ·sumsU816AVX512(SB), NOSPLIT, $0-88
 	MOVLQSX (R8), R10
 	LEAQ    (DI)(R10*1), R10
 	CMPQ    offs_len+64(FP), $0x01
-	JEQ     planes101
+	JEQ     planes99
 	MOVLQSX 4(R8), R11
 	LEAQ    (DI)(R11*1), R11
 	CMPQ    offs_len+64(FP), $0x02
-	JEQ     planes102
+	JEQ     planes100
 	MOVLQSX 8(R8), R12
 	LEAQ    (DI)(R12*1), R12
 	CMPQ    offs_len+64(FP), $0x03
-	JEQ     planes103
+	JEQ     planes101
 	MOVLQSX 12(R8), R8
 	LEAQ    (DI)(R8*1), R8
 
-sum105:
+sum103:
 	VPMOVZXBW  (R10), Z0
 	PREFETCHT0 (R10)(R9*1)
 	ADDQ       $+32, R10
@@ -2103,12 +2105,12 @@ sum105:
 	ADDQ       $+64, AX
 	ADDQ       $+64, CX
 	DECQ       SI
-	JNZ        sum105
+	JNZ        sum103
 	VZEROUPPER
 	RET
 
-planes103:
-sum106:
+planes101:
+sum104:
 	VPMOVZXBW  (R10), Z0
 	PREFETCHT0 (R10)(R9*1)
 	ADDQ       $+32, R10
@@ -2130,12 +2132,12 @@ sum106:
 	VMOVDQU64  Z0, (AX)(BX*1)
 	ADDQ       $+64, AX
 	DECQ       SI
-	JNZ        sum106
+	JNZ        sum104
 	VZEROUPPER
 	RET
 
-planes102:
-sum107:
+planes100:
+sum105:
 	VPMOVZXBW  (R10), Z0
 	PREFETCHT0 (R10)(R9*1)
 	ADDQ       $+32, R10
@@ -2148,19 +2150,19 @@ sum107:
 	VMOVDQU64  Z0, (AX)(DX*1)
 	ADDQ       $+64, AX
 	DECQ       SI
-	JNZ        sum107
+	JNZ        sum105
 	VZEROUPPER
 	RET
 
-planes101:
-sum108:
+planes99:
+sum106:
 	VPMOVZXBW  (R10), Z0
 	PREFETCHT0 (R10)(R9*1)
 	ADDQ       $+32, R10
 	VMOVDQU64  Z0, (AX)
 	ADDQ       $+64, AX
 	DECQ       SI
-	JNZ        sum108
+	JNZ        sum106
 	VZEROUPPER
 	RET
 
@@ -2179,19 +2181,19 @@ TEXT ·sumsU832AVX512(SB), NOSPLIT, $0-88
 	MOVLQSX (R8), R10
 	LEAQ    (DI)(R10*1), R10
 	CMPQ    offs_len+64(FP), $0x01
-	JEQ     planes109
+	JEQ     planes107
 	MOVLQSX 4(R8), R11
 	LEAQ    (DI)(R11*1), R11
 	CMPQ    offs_len+64(FP), $0x02
-	JEQ     planes110
+	JEQ     planes108
 	MOVLQSX 8(R8), R12
 	LEAQ    (DI)(R12*1), R12
 	CMPQ    offs_len+64(FP), $0x03
-	JEQ     planes111
+	JEQ     planes109
 	MOVLQSX 12(R8), R8
 	LEAQ    (DI)(R8*1), R8
 
-sum113:
+sum111:
 	VPMOVZXBD  (R10), Z0
 	PREFETCHT0 (R10)(R9*1)
 	ADDQ       $+16, R10
@@ -2227,12 +2229,12 @@ sum113:
 	ADDQ       $+64, AX
 	ADDQ       $+64, CX
 	DECQ       SI
-	JNZ        sum113
+	JNZ        sum111
 	VZEROUPPER
 	RET
 
-planes111:
-sum114:
+planes109:
+sum112:
 	VPMOVZXBD  (R10), Z0
 	PREFETCHT0 (R10)(R9*1)
 	ADDQ       $+16, R10
@@ -2254,12 +2256,12 @@ sum114:
 	VMOVDQU64  Z0, (AX)(BX*1)
 	ADDQ       $+64, AX
 	DECQ       SI
-	JNZ        sum114
+	JNZ        sum112
 	VZEROUPPER
 	RET
 
-planes110:
-sum115:
+planes108:
+sum113:
 	VPMOVZXBD  (R10), Z0
 	PREFETCHT0 (R10)(R9*1)
 	ADDQ       $+16, R10
@@ -2272,19 +2274,19 @@ sum115:
 	VMOVDQU64  Z0, (AX)(DX*1)
 	ADDQ       $+64, AX
 	DECQ       SI
-	JNZ        sum115
+	JNZ        sum113
 	VZEROUPPER
 	RET
 
-planes109:
-sum116:
+planes107:
+sum114:
 	VPMOVZXBD  (R10), Z0
 	PREFETCHT0 (R10)(R9*1)
 	ADDQ       $+16, R10
 	VMOVDQU64  Z0, (AX)
 	ADDQ       $+64, AX
 	DECQ       SI
-	JNZ        sum116
+	JNZ        sum114
 	VZEROUPPER
 	RET
 
@@ -2303,19 +2305,19 @@ TEXT ·sumsI816AVX512(SB), NOSPLIT, $0-88
 	MOVLQSX (R8), R10
 	LEAQ    (DI)(R10*1), R10
 	CMPQ    offs_len+64(FP), $0x01
-	JEQ     planes117
+	JEQ     planes115
 	MOVLQSX 4(R8), R11
 	LEAQ    (DI)(R11*1), R11
 	CMPQ    offs_len+64(FP), $0x02
-	JEQ     planes118
+	JEQ     planes116
 	MOVLQSX 8(R8), R12
 	LEAQ    (DI)(R12*1), R12
 	CMPQ    offs_len+64(FP), $0x03
-	JEQ     planes119
+	JEQ     planes117
 	MOVLQSX 12(R8), R8
 	LEAQ    (DI)(R8*1), R8
 
-sum121:
+sum119:
 	VPMOVSXBW  (R10), Z0
 	PREFETCHT0 (R10)(R9*1)
 	ADDQ       $+32, R10
@@ -2351,12 +2353,12 @@ sum121:
 	ADDQ       $+64, AX
 	ADDQ       $+64, CX
 	DECQ       SI
-	JNZ        sum121
+	JNZ        sum119
 	VZEROUPPER
 	RET
 
-planes119:
-sum122:
+planes117:
+sum120:
 	VPMOVSXBW  (R10), Z0
 	PREFETCHT0 (R10)(R9*1)
 	ADDQ       $+32, R10
@@ -2378,12 +2380,12 @@ sum122:
 	VMOVDQU64  Z0, (AX)(BX*1)
 	ADDQ       $+64, AX
 	DECQ       SI
-	JNZ        sum122
+	JNZ        sum120
 	VZEROUPPER
 	RET
 
-planes118:
-sum123:
+planes116:
+sum121:
 	VPMOVSXBW  (R10), Z0
 	PREFETCHT0 (R10)(R9*1)
 	ADDQ       $+32, R10
@@ -2396,19 +2398,19 @@ sum123:
 	VMOVDQU64  Z0, (AX)(DX*1)
 	ADDQ       $+64, AX
 	DECQ       SI
-	JNZ        sum123
+	JNZ        sum121
 	VZEROUPPER
 	RET
 
-planes117:
-sum124:
+planes115:
+sum122:
 	VPMOVSXBW  (R10), Z0
 	PREFETCHT0 (R10)(R9*1)
 	ADDQ       $+32, R10
 	VMOVDQU64  Z0, (AX)
 	ADDQ       $+64, AX
 	DECQ       SI
-	JNZ        sum124
+	JNZ        sum122
 	VZEROUPPER
 	RET
 
@@ -2427,19 +2429,19 @@ TEXT ·sumsI832AVX512(SB), NOSPLIT, $0-88
 	MOVLQSX (R8), R10
 	LEAQ    (DI)(R10*1), R10
 	CMPQ    offs_len+64(FP), $0x01
-	JEQ     planes125
+	JEQ     planes123
 	MOVLQSX 4(R8), R11
 	LEAQ    (DI)(R11*1), R11
 	CMPQ    offs_len+64(FP), $0x02
-	JEQ     planes126
+	JEQ     planes124
 	MOVLQSX 8(R8), R12
 	LEAQ    (DI)(R12*1), R12
 	CMPQ    offs_len+64(FP), $0x03
-	JEQ     planes127
+	JEQ     planes125
 	MOVLQSX 12(R8), R8
 	LEAQ    (DI)(R8*1), R8
 
-sum129:
+sum127:
 	VPMOVSXBD  (R10), Z0
 	PREFETCHT0 (R10)(R9*1)
 	ADDQ       $+16, R10
@@ -2475,12 +2477,12 @@ sum129:
 	ADDQ       $+64, AX
 	ADDQ       $+64, CX
 	DECQ       SI
-	JNZ        sum129
+	JNZ        sum127
 	VZEROUPPER
 	RET
 
-planes127:
-sum130:
+planes125:
+sum128:
 	VPMOVSXBD  (R10), Z0
 	PREFETCHT0 (R10)(R9*1)
 	ADDQ       $+16, R10
@@ -2502,12 +2504,12 @@ sum130:
 	VMOVDQU64  Z0, (AX)(BX*1)
 	ADDQ       $+64, AX
 	DECQ       SI
-	JNZ        sum130
+	JNZ        sum128
 	VZEROUPPER
 	RET
 
-planes126:
-sum131:
+planes124:
+sum129:
 	VPMOVSXBD  (R10), Z0
 	PREFETCHT0 (R10)(R9*1)
 	ADDQ       $+16, R10
@@ -2520,19 +2522,19 @@ sum131:
 	VMOVDQU64  Z0, (AX)(DX*1)
 	ADDQ       $+64, AX
 	DECQ       SI
-	JNZ        sum131
+	JNZ        sum129
 	VZEROUPPER
 	RET
 
-planes125:
-sum132:
+planes123:
+sum130:
 	VPMOVSXBD  (R10), Z0
 	PREFETCHT0 (R10)(R9*1)
 	ADDQ       $+16, R10
 	VMOVDQU64  Z0, (AX)
 	ADDQ       $+64, AX
 	DECQ       SI
-	JNZ        sum132
+	JNZ        sum130
 	VZEROUPPER
 	RET
 
@@ -2551,19 +2553,19 @@ TEXT ·sumsI1616AVX512(SB), NOSPLIT, $0-88
 	MOVLQSX (R8), R10
 	LEAQ    (DI)(R10*2), R10
 	CMPQ    offs_len+64(FP), $0x01
-	JEQ     planes133
+	JEQ     planes131
 	MOVLQSX 4(R8), R11
 	LEAQ    (DI)(R11*2), R11
 	CMPQ    offs_len+64(FP), $0x02
-	JEQ     planes134
+	JEQ     planes132
 	MOVLQSX 8(R8), R12
 	LEAQ    (DI)(R12*2), R12
 	CMPQ    offs_len+64(FP), $0x03
-	JEQ     planes135
+	JEQ     planes133
 	MOVLQSX 12(R8), R8
 	LEAQ    (DI)(R8*2), R8
 
-sum137:
+sum135:
 	VMOVDQU64  (R10), Z0
 	PREFETCHT0 (R10)(R9*1)
 	ADDQ       $+64, R10
@@ -2599,12 +2601,12 @@ sum137:
 	ADDQ       $+64, AX
 	ADDQ       $+64, CX
 	DECQ       SI
-	JNZ        sum137
+	JNZ        sum135
 	VZEROUPPER
 	RET
 
-planes135:
-sum138:
+planes133:
+sum136:
 	VMOVDQU64  (R10), Z0
 	PREFETCHT0 (R10)(R9*1)
 	ADDQ       $+64, R10
@@ -2626,12 +2628,12 @@ sum138:
 	VMOVDQU64  Z0, (AX)(BX*1)
 	ADDQ       $+64, AX
 	DECQ       SI
-	JNZ        sum138
+	JNZ        sum136
 	VZEROUPPER
 	RET
 
-planes134:
-sum139:
+planes132:
+sum137:
 	VMOVDQU64  (R10), Z0
 	PREFETCHT0 (R10)(R9*1)
 	ADDQ       $+64, R10
@@ -2644,19 +2646,19 @@ sum139:
 	VMOVDQU64  Z0, (AX)(DX*1)
 	ADDQ       $+64, AX
 	DECQ       SI
-	JNZ        sum139
+	JNZ        sum137
 	VZEROUPPER
 	RET
 
-planes133:
-sum140:
+planes131:
+sum138:
 	VMOVDQU64  (R10), Z0
 	PREFETCHT0 (R10)(R9*1)
 	ADDQ       $+64, R10
 	VMOVDQU64  Z0, (AX)
 	ADDQ       $+64, AX
 	DECQ       SI
-	JNZ        sum140
+	JNZ        sum138
 	VZEROUPPER
 	RET
 
@@ -2675,19 +2677,19 @@ TEXT ·sumsI1632AVX512(SB), NOSPLIT, $0-88
 	MOVLQSX (R8), R10
 	LEAQ    (DI)(R10*2), R10
 	CMPQ    offs_len+64(FP), $0x01
-	JEQ     planes141
+	JEQ     planes139
 	MOVLQSX 4(R8), R11
 	LEAQ    (DI)(R11*2), R11
 	CMPQ    offs_len+64(FP), $0x02
-	JEQ     planes142
+	JEQ     planes140
 	MOVLQSX 8(R8), R12
 	LEAQ    (DI)(R12*2), R12
 	CMPQ    offs_len+64(FP), $0x03
-	JEQ     planes143
+	JEQ     planes141
 	MOVLQSX 12(R8), R8
 	LEAQ    (DI)(R8*2), R8
 
-sum145:
+sum143:
 	VPMOVSXWD  (R10), Z0
 	PREFETCHT0 (R10)(R9*1)
 	ADDQ       $+32, R10
@@ -2723,12 +2725,12 @@ sum145:
 	ADDQ       $+64, AX
 	ADDQ       $+64, CX
 	DECQ       SI
-	JNZ        sum145
+	JNZ        sum143
 	VZEROUPPER
 	RET
 
-planes143:
-sum146:
+planes141:
+sum144:
 	VPMOVSXWD  (R10), Z0
 	PREFETCHT0 (R10)(R9*1)
 	ADDQ       $+32, R10
@@ -2750,12 +2752,12 @@ sum146:
 	VMOVDQU64  Z0, (AX)(BX*1)
 	ADDQ       $+64, AX
 	DECQ       SI
-	JNZ        sum146
+	JNZ        sum144
 	VZEROUPPER
 	RET
 
-planes142:
-sum147:
+planes140:
+sum145:
 	VPMOVSXWD  (R10), Z0
 	PREFETCHT0 (R10)(R9*1)
 	ADDQ       $+32, R10
@@ -2768,19 +2770,19 @@ sum147:
 	VMOVDQU64  Z0, (AX)(DX*1)
 	ADDQ       $+64, AX
 	DECQ       SI
-	JNZ        sum147
+	JNZ        sum145
 	VZEROUPPER
 	RET
 
-planes141:
-sum148:
+planes139:
+sum146:
 	VPMOVSXWD  (R10), Z0
 	PREFETCHT0 (R10)(R9*1)
 	ADDQ       $+32, R10
 	VMOVDQU64  Z0, (AX)
 	ADDQ       $+64, AX
 	DECQ       SI
-	JNZ        sum148
+	JNZ        sum146
 	VZEROUPPER
 	RET
 
@@ -2799,19 +2801,19 @@ TEXT ·sumsI3216AVX512(SB), NOSPLIT, $0-88
 	MOVLQSX (R8), R10
 	LEAQ    (DI)(R10*4), R10
 	CMPQ    offs_len+64(FP), $0x01
-	JEQ     planes149
+	JEQ     planes147
 	MOVLQSX 4(R8), R11
 	LEAQ    (DI)(R11*4), R11
 	CMPQ    offs_len+64(FP), $0x02
-	JEQ     planes150
+	JEQ     planes148
 	MOVLQSX 8(R8), R12
 	LEAQ    (DI)(R12*4), R12
 	CMPQ    offs_len+64(FP), $0x03
-	JEQ     planes151
+	JEQ     planes149
 	MOVLQSX 12(R8), R8
 	LEAQ    (DI)(R8*4), R8
 
-sum153:
+sum151:
 	VMOVDQU64    (R10), Z0
 	VMOVDQU64    64(R10), Z2
 	VPMOVDW      Z0, Y1
@@ -2863,12 +2865,12 @@ sum153:
 	ADDQ         $+64, AX
 	ADDQ         $+64, CX
 	DECQ         SI
-	JNZ          sum153
+	JNZ          sum151
 	VZEROUPPER
 	RET
 
-planes151:
-sum154:
+planes149:
+sum152:
 	VMOVDQU64    (R10), Z0
 	VMOVDQU64    64(R10), Z2
 	VPMOVDW      Z0, Y1
@@ -2902,12 +2904,12 @@ sum154:
 	VMOVDQU64    Z0, (AX)(BX*1)
 	ADDQ         $+64, AX
 	DECQ         SI
-	JNZ          sum154
+	JNZ          sum152
 	VZEROUPPER
 	RET
 
-planes150:
-sum155:
+planes148:
+sum153:
 	VMOVDQU64    (R10), Z0
 	VMOVDQU64    64(R10), Z2
 	VPMOVDW      Z0, Y1
@@ -2928,12 +2930,12 @@ sum155:
 	VMOVDQU64    Z0, (AX)(DX*1)
 	ADDQ         $+64, AX
 	DECQ         SI
-	JNZ          sum155
+	JNZ          sum153
 	VZEROUPPER
 	RET
 
-planes149:
-sum156:
+planes147:
+sum154:
 	VMOVDQU64    (R10), Z0
 	VMOVDQU64    64(R10), Z2
 	VPMOVDW      Z0, Y1
@@ -2944,7 +2946,7 @@ sum156:
 	VMOVDQU64    Z0, (AX)
 	ADDQ         $+64, AX
 	DECQ         SI
-	JNZ          sum156
+	JNZ          sum154
 	VZEROUPPER
 	RET
 
@@ -2963,19 +2965,19 @@ TEXT ·sumsI3232AVX512(SB), NOSPLIT, $0-88
 	MOVLQSX (R8), R10
 	LEAQ    (DI)(R10*4), R10
 	CMPQ    offs_len+64(FP), $0x01
-	JEQ     planes157
+	JEQ     planes155
 	MOVLQSX 4(R8), R11
 	LEAQ    (DI)(R11*4), R11
 	CMPQ    offs_len+64(FP), $0x02
-	JEQ     planes158
+	JEQ     planes156
 	MOVLQSX 8(R8), R12
 	LEAQ    (DI)(R12*4), R12
 	CMPQ    offs_len+64(FP), $0x03
-	JEQ     planes159
+	JEQ     planes157
 	MOVLQSX 12(R8), R8
 	LEAQ    (DI)(R8*4), R8
 
-sum161:
+sum159:
 	VMOVDQU64  (R10), Z0
 	PREFETCHT0 (R10)(R9*1)
 	ADDQ       $+64, R10
@@ -3011,12 +3013,12 @@ sum161:
 	ADDQ       $+64, AX
 	ADDQ       $+64, CX
 	DECQ       SI
-	JNZ        sum161
+	JNZ        sum159
 	VZEROUPPER
 	RET
 
-planes159:
-sum162:
+planes157:
+sum160:
 	VMOVDQU64  (R10), Z0
 	PREFETCHT0 (R10)(R9*1)
 	ADDQ       $+64, R10
@@ -3038,12 +3040,12 @@ sum162:
 	VMOVDQU64  Z0, (AX)(BX*1)
 	ADDQ       $+64, AX
 	DECQ       SI
-	JNZ        sum162
+	JNZ        sum160
 	VZEROUPPER
 	RET
 
-planes158:
-sum163:
+planes156:
+sum161:
 	VMOVDQU64  (R10), Z0
 	PREFETCHT0 (R10)(R9*1)
 	ADDQ       $+64, R10
@@ -3056,19 +3058,19 @@ sum163:
 	VMOVDQU64  Z0, (AX)(DX*1)
 	ADDQ       $+64, AX
 	DECQ       SI
-	JNZ        sum163
+	JNZ        sum161
 	VZEROUPPER
 	RET
 
-planes157:
-sum164:
+planes155:
+sum162:
 	VMOVDQU64  (R10), Z0
 	PREFETCHT0 (R10)(R9*1)
 	ADDQ       $+64, R10
 	VMOVDQU64  Z0, (AX)
 	ADDQ       $+64, AX
 	DECQ       SI
-	JNZ        sum164
+	JNZ        sum162
 	VZEROUPPER
 	RET
 
@@ -3080,93 +3082,189 @@ TEXT ·accLE16AVX512(SB), NOSPLIT, $0-113
 	MOVQ mask_base+48(FP), DX
 	MOVQ mask_len+56(FP), BX
 
-pairs165:
-	CMPQ       BX, $+128
-	JLT        single166
+blocks163:
+	CMPQ       BX, $+256
+	JLT        end164
 	MOVQ       terms_base+72(FP), SI
 	MOVQ       init+96(FP), DI
 	MOVQ       t+104(FP), R8
 	MOVQ       $+8, R9
 	VPXORD     Z1, Z1, Z1
 	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
 	VPXORD     Z0, Z0, Z0
-	VPTERNLOGD $0xff, Z3, Z3, Z3
-	VPSUBB     Z3, Z0, Z0
+	VPTERNLOGD $0xff, Z5, Z5, Z5
+	VPSUBB     Z5, Z0, Z0
 
-outputs168:
-	VPBROADCASTW (DI), Z4
-	VMOVDQU64    Z4, Z5
-	VMOVDQU64    Z4, Z6
-	VMOVDQU64    Z4, Z7
+outputs165:
+	VPBROADCASTW (DI), Z6
+	VMOVDQU64    Z6, Z7
+	VMOVDQU64    Z6, Z8
+	VMOVDQU64    Z6, Z9
+	VMOVDQU64    Z6, Z10
+	VMOVDQU64    Z6, Z11
+	VMOVDQU64    Z6, Z12
+	VMOVDQU64    Z6, Z13
 	MOVL         (SI), R10
 	ADDQ         $0x04, SI
 	TESTL        R10, R10
-	JEQ          done170
+	JEQ          done167
 
-terms169:
+terms166:
 	MOVLQSX      (SI), R11
-	VPBROADCASTD 4(SI), Z8
+	VPBROADCASTD 4(SI), Z14
 	ADDQ         $0x08, SI
-	VPXORD       (CX)(R11*2), Z8, Z9
-	VPADDW       Z9, Z4, Z4
-	VPXORD       64(CX)(R11*2), Z8, Z9
-	VPADDW       Z9, Z5, Z5
-	VPXORD       128(CX)(R11*2), Z8, Z9
-	VPADDW       Z9, Z6, Z6
-	VPXORD       192(CX)(R11*2), Z8, Z8
-	VPADDW       Z8, Z7, Z7
+	VPXORD       (CX)(R11*2), Z14, Z15
+	VPADDW       Z15, Z6, Z6
+	VPXORD       64(CX)(R11*2), Z14, Z15
+	VPADDW       Z15, Z7, Z7
+	VPXORD       128(CX)(R11*2), Z14, Z15
+	VPADDW       Z15, Z8, Z8
+	VPXORD       192(CX)(R11*2), Z14, Z15
+	VPADDW       Z15, Z9, Z9
+	VPXORD       256(CX)(R11*2), Z14, Z15
+	VPADDW       Z15, Z10, Z10
+	VPXORD       320(CX)(R11*2), Z14, Z15
+	VPADDW       Z15, Z11, Z11
+	VPXORD       384(CX)(R11*2), Z14, Z15
+	VPADDW       Z15, Z12, Z12
+	VPXORD       448(CX)(R11*2), Z14, Z14
+	VPADDW       Z14, Z13, Z13
 	DECQ         R10
-	JNZ          terms169
+	JNZ          terms166
 
-done170:
-	VPBROADCASTW (R8), Z8
-	VPCMPW       $0x05, Z8, Z4, K1
-	VPCMPW       $0x05, Z8, Z5, K2
+done167:
+	VPBROADCASTW (R8), Z14
+	VPCMPW       $0x05, Z14, Z6, K1
+	VPCMPW       $0x05, Z14, Z7, K2
 	KUNPCKDQ     K1, K2, K1
 	VPADDB       Z0, Z1, K1, Z1
-	VPCMPW       $0x05, Z8, Z6, K1
-	VPCMPW       $0x05, Z8, Z7, K2
+	VPCMPW       $0x05, Z14, Z8, K1
+	VPCMPW       $0x05, Z14, Z9, K2
 	KUNPCKDQ     K1, K2, K1
 	VPADDB       Z0, Z2, K1, Z2
+	VPCMPW       $0x05, Z14, Z10, K1
+	VPCMPW       $0x05, Z14, Z11, K2
+	KUNPCKDQ     K1, K2, K1
+	VPADDB       Z0, Z3, K1, Z3
+	VPCMPW       $0x05, Z14, Z12, K1
+	VPCMPW       $0x05, Z14, Z13, K2
+	KUNPCKDQ     K1, K2, K1
+	VPADDB       Z0, Z4, K1, Z4
 	VPADDB       Z0, Z0, Z0
 	ADDQ         $0x04, DI
 	ADDQ         $0x04, R8
 	DECQ         R9
-	JNZ          outputs168
-	VPBROADCASTB flip+112(FP), Z4
-	VPXORD       Z4, Z1, Z1
+	JNZ          outputs165
+	VPBROADCASTB flip+112(FP), Z6
+	VPXORD       Z6, Z1, Z1
 	VPANDD       (DX), Z1, Z1
 	VMOVDQU64    Z1, (AX)
-	VPXORD       Z4, Z2, Z2
+	VPXORD       Z6, Z2, Z2
 	VPANDD       64(DX), Z2, Z2
 	VMOVDQU64    Z2, 64(AX)
-	ADDQ         $+128, AX
-	ADDQ         $+128, DX
-	ADDQ         $+256, CX
-	SUBQ         $+128, BX
-	JMP          pairs165
+	VPXORD       Z6, Z3, Z3
+	VPANDD       128(DX), Z3, Z3
+	VMOVDQU64    Z3, 128(AX)
+	VPXORD       Z6, Z4, Z4
+	VPANDD       192(DX), Z4, Z4
+	VMOVDQU64    Z4, 192(AX)
+	ADDQ         $+256, AX
+	ADDQ         $+256, DX
+	ADDQ         $+512, CX
+	SUBQ         $+256, BX
+	JMP          blocks163
 
-single166:
-	CMPQ       BX, $0x40
-	JLT        end167
+end164:
+blocks168:
+	CMPQ       BX, $+128
+	JLT        end169
 	MOVQ       terms_base+72(FP), SI
 	MOVQ       init+96(FP), DI
 	MOVQ       t+104(FP), R8
 	MOVQ       $+8, R9
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z10, Z10, Z10
-	VPTERNLOGD $0xff, Z12, Z12, Z12
-	VPSUBB     Z12, Z10, Z10
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z16, Z16, Z16
+	VPTERNLOGD $0xff, Z19, Z19, Z19
+	VPSUBB     Z19, Z16, Z16
 
-outputs171:
+outputs170:
+	VPBROADCASTW (DI), Z0
+	VMOVDQU64    Z0, Z1
+	VMOVDQU64    Z0, Z2
+	VMOVDQU64    Z0, Z3
+	MOVL         (SI), R10
+	ADDQ         $0x04, SI
+	TESTL        R10, R10
+	JEQ          done172
+
+terms171:
+	MOVLQSX      (SI), R11
+	VPBROADCASTD 4(SI), Z4
+	ADDQ         $0x08, SI
+	VPXORD       (CX)(R11*2), Z4, Z5
+	VPADDW       Z5, Z0, Z0
+	VPXORD       64(CX)(R11*2), Z4, Z5
+	VPADDW       Z5, Z1, Z1
+	VPXORD       128(CX)(R11*2), Z4, Z5
+	VPADDW       Z5, Z2, Z2
+	VPXORD       192(CX)(R11*2), Z4, Z4
+	VPADDW       Z4, Z3, Z3
+	DECQ         R10
+	JNZ          terms171
+
+done172:
+	VPBROADCASTW (R8), Z4
+	VPCMPW       $0x05, Z4, Z0, K1
+	VPCMPW       $0x05, Z4, Z1, K2
+	KUNPCKDQ     K1, K2, K1
+	VPADDB       Z16, Z17, K1, Z17
+	VPCMPW       $0x05, Z4, Z2, K1
+	VPCMPW       $0x05, Z4, Z3, K2
+	KUNPCKDQ     K1, K2, K1
+	VPADDB       Z16, Z18, K1, Z18
+	VPADDB       Z16, Z16, Z16
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, R8
+	DECQ         R9
+	JNZ          outputs170
+	VPBROADCASTB flip+112(FP), Z0
+	VPXORD       Z0, Z17, Z17
+	VPANDD       (DX), Z17, Z17
+	VMOVDQU64    Z17, (AX)
+	VPXORD       Z0, Z18, Z18
+	VPANDD       64(DX), Z18, Z18
+	VMOVDQU64    Z18, 64(AX)
+	ADDQ         $+128, AX
+	ADDQ         $+128, DX
+	ADDQ         $+256, CX
+	SUBQ         $+128, BX
+	JMP          blocks168
+
+end169:
+blocks173:
+	CMPQ       BX, $+64
+	JLT        end174
+	MOVQ       terms_base+72(FP), SI
+	MOVQ       init+96(FP), DI
+	MOVQ       t+104(FP), R8
+	MOVQ       $+8, R9
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z20, Z20, Z20
+	VPTERNLOGD $0xff, Z22, Z22, Z22
+	VPSUBB     Z22, Z20, Z20
+
+outputs175:
 	VPBROADCASTW (DI), Z0
 	VMOVDQU64    Z0, Z1
 	MOVL         (SI), R10
 	ADDQ         $0x04, SI
 	TESTL        R10, R10
-	JEQ          done173
+	JEQ          done177
 
-terms172:
+terms176:
 	MOVLQSX      (SI), R11
 	VPBROADCASTD 4(SI), Z2
 	ADDQ         $0x08, SI
@@ -3175,30 +3273,30 @@ terms172:
 	VPXORD       64(CX)(R11*2), Z2, Z2
 	VPADDW       Z2, Z1, Z1
 	DECQ         R10
-	JNZ          terms172
+	JNZ          terms176
 
-done173:
+done177:
 	VPBROADCASTW (R8), Z2
 	VPCMPW       $0x05, Z2, Z0, K1
 	VPCMPW       $0x05, Z2, Z1, K2
 	KUNPCKDQ     K1, K2, K1
-	VPADDB       Z10, Z11, K1, Z11
-	VPADDB       Z10, Z10, Z10
+	VPADDB       Z20, Z21, K1, Z21
+	VPADDB       Z20, Z20, Z20
 	ADDQ         $0x04, DI
 	ADDQ         $0x04, R8
 	DECQ         R9
-	JNZ          outputs171
+	JNZ          outputs175
 	VPBROADCASTB flip+112(FP), Z0
-	VPXORD       Z0, Z11, Z11
-	VPANDD       (DX), Z11, Z11
-	VMOVDQU64    Z11, (AX)
+	VPXORD       Z0, Z21, Z21
+	VPANDD       (DX), Z21, Z21
+	VMOVDQU64    Z21, (AX)
 	ADDQ         $+64, AX
 	ADDQ         $+64, DX
 	ADDQ         $+128, CX
 	SUBQ         $+64, BX
-	JMP          single166
+	JMP          blocks173
 
-end167:
+end174:
 	VZEROUPPER
 	RET
 
@@ -3211,15 +3309,96 @@ TEXT ·accInt16AVX512(SB), NOSPLIT, $0-120
 	MOVQ mask_base+64(FP), DX
 	MOVQ mask_len+72(FP), BX
 
-pairs174:
-	CMPQ BX, $+128
-	JLT  single175
+blocks178:
+	CMPQ BX, $+256
+	JLT  end179
 	MOVQ terms_base+88(FP), DI
 	MOVQ init+112(FP), R8
 	MOVQ outs+32(FP), R9
 	MOVQ AX, R10
 
-outputs177:
+outputs180:
+	VPBROADCASTW (R8), Z0
+	VMOVDQU64    Z0, Z1
+	VMOVDQU64    Z0, Z2
+	VMOVDQU64    Z0, Z3
+	VMOVDQU64    Z0, Z4
+	VMOVDQU64    Z0, Z5
+	VMOVDQU64    Z0, Z6
+	VMOVDQU64    Z0, Z7
+	MOVL         (DI), R11
+	ADDQ         $0x04, DI
+	TESTL        R11, R11
+	JEQ          done182
+
+terms181:
+	MOVLQSX      (DI), R12
+	VPBROADCASTD 4(DI), Z8
+	ADDQ         $0x08, DI
+	VPXORD       (CX)(R12*2), Z8, Z9
+	VPADDW       Z9, Z0, Z0
+	VPXORD       64(CX)(R12*2), Z8, Z9
+	VPADDW       Z9, Z1, Z1
+	VPXORD       128(CX)(R12*2), Z8, Z9
+	VPADDW       Z9, Z2, Z2
+	VPXORD       192(CX)(R12*2), Z8, Z9
+	VPADDW       Z9, Z3, Z3
+	VPXORD       256(CX)(R12*2), Z8, Z9
+	VPADDW       Z9, Z4, Z4
+	VPXORD       320(CX)(R12*2), Z8, Z9
+	VPADDW       Z9, Z5, Z5
+	VPXORD       384(CX)(R12*2), Z8, Z9
+	VPADDW       Z9, Z6, Z6
+	VPXORD       448(CX)(R12*2), Z8, Z8
+	VPADDW       Z8, Z7, Z7
+	DECQ         R11
+	JNZ          terms181
+
+done182:
+	VPMOVSXBW (DX), Z8
+	VPANDD    Z8, Z0, Z0
+	VMOVDQU64 Z0, (R10)
+	VPMOVSXBW 32(DX), Z8
+	VPANDD    Z8, Z1, Z1
+	VMOVDQU64 Z1, 64(R10)
+	VPMOVSXBW 64(DX), Z8
+	VPANDD    Z8, Z2, Z2
+	VMOVDQU64 Z2, 128(R10)
+	VPMOVSXBW 96(DX), Z8
+	VPANDD    Z8, Z3, Z3
+	VMOVDQU64 Z3, 192(R10)
+	VPMOVSXBW 128(DX), Z8
+	VPANDD    Z8, Z4, Z4
+	VMOVDQU64 Z4, 256(R10)
+	VPMOVSXBW 160(DX), Z8
+	VPANDD    Z8, Z5, Z5
+	VMOVDQU64 Z5, 320(R10)
+	VPMOVSXBW 192(DX), Z8
+	VPANDD    Z8, Z6, Z6
+	VMOVDQU64 Z6, 384(R10)
+	VPMOVSXBW 224(DX), Z8
+	VPANDD    Z8, Z7, Z7
+	VMOVDQU64 Z7, 448(R10)
+	ADDQ      $0x04, R8
+	ADDQ      SI, R10
+	DECQ      R9
+	JNZ       outputs180
+	ADDQ      $+512, AX
+	ADDQ      $+256, DX
+	ADDQ      $+512, CX
+	SUBQ      $+256, BX
+	JMP       blocks178
+
+end179:
+blocks183:
+	CMPQ BX, $+128
+	JLT  end184
+	MOVQ terms_base+88(FP), DI
+	MOVQ init+112(FP), R8
+	MOVQ outs+32(FP), R9
+	MOVQ AX, R10
+
+outputs185:
 	VPBROADCASTW (R8), Z0
 	VMOVDQU64    Z0, Z1
 	VMOVDQU64    Z0, Z2
@@ -3227,9 +3406,9 @@ outputs177:
 	MOVL         (DI), R11
 	ADDQ         $0x04, DI
 	TESTL        R11, R11
-	JEQ          done179
+	JEQ          done187
 
-terms178:
+terms186:
 	MOVLQSX      (DI), R12
 	VPBROADCASTD 4(DI), Z4
 	ADDQ         $0x08, DI
@@ -3242,9 +3421,9 @@ terms178:
 	VPXORD       192(CX)(R12*2), Z4, Z4
 	VPADDW       Z4, Z3, Z3
 	DECQ         R11
-	JNZ          terms178
+	JNZ          terms186
 
-done179:
+done187:
 	VPMOVSXBW (DX), Z4
 	VPANDD    Z4, Z0, Z0
 	VMOVDQU64 Z0, (R10)
@@ -3260,30 +3439,31 @@ done179:
 	ADDQ      $0x04, R8
 	ADDQ      SI, R10
 	DECQ      R9
-	JNZ       outputs177
+	JNZ       outputs185
 	ADDQ      $+256, AX
 	ADDQ      $+128, DX
 	ADDQ      $+256, CX
 	SUBQ      $+128, BX
-	JMP       pairs174
+	JMP       blocks183
 
-single175:
-	CMPQ BX, $0x40
-	JLT  end176
+end184:
+blocks188:
+	CMPQ BX, $+64
+	JLT  end189
 	MOVQ terms_base+88(FP), DI
 	MOVQ init+112(FP), R8
 	MOVQ outs+32(FP), R9
 	MOVQ AX, R10
 
-outputs180:
+outputs190:
 	VPBROADCASTW (R8), Z0
 	VMOVDQU64    Z0, Z1
 	MOVL         (DI), R11
 	ADDQ         $0x04, DI
 	TESTL        R11, R11
-	JEQ          done182
+	JEQ          done192
 
-terms181:
+terms191:
 	MOVLQSX      (DI), R12
 	VPBROADCASTD 4(DI), Z2
 	ADDQ         $0x08, DI
@@ -3292,9 +3472,9 @@ terms181:
 	VPXORD       64(CX)(R12*2), Z2, Z2
 	VPADDW       Z2, Z1, Z1
 	DECQ         R11
-	JNZ          terms181
+	JNZ          terms191
 
-done182:
+done192:
 	VPMOVSXBW (DX), Z2
 	VPANDD    Z2, Z0, Z0
 	VMOVDQU64 Z0, (R10)
@@ -3304,14 +3484,14 @@ done182:
 	ADDQ      $0x04, R8
 	ADDQ      SI, R10
 	DECQ      R9
-	JNZ       outputs180
+	JNZ       outputs190
 	ADDQ      $+128, AX
 	ADDQ      $+64, DX
 	ADDQ      $+128, CX
 	SUBQ      $+64, BX
-	JMP       single175
+	JMP       blocks188
 
-end176:
+end189:
 	VZEROUPPER
 	RET
 
@@ -3325,9 +3505,9 @@ TEXT ·threshold16AVX512(SB), NOSPLIT, $0-89
 	MOVQ offs+72(FP), SI
 	MOVQ t+80(FP), DI
 
-single184:
-	CMPQ         BX, $0x40
-	JLT          end185
+blocks193:
+	CMPQ         BX, $+64
+	JLT          end194
 	VPXORD       Z1, Z1, Z1
 	VPXORD       Z0, Z0, Z0
 	VPTERNLOGD   $0xff, Z2, Z2, Z2
@@ -3412,9 +3592,9 @@ single184:
 	ADDQ         $+64, DX
 	ADDQ         $+128, CX
 	SUBQ         $+64, BX
-	JMP          single184
+	JMP          blocks193
 
-end185:
+end194:
 	VZEROUPPER
 	RET
 
@@ -3426,9 +3606,9 @@ TEXT ·accLE32AVX512(SB), NOSPLIT, $0-113
 	MOVQ mask_base+48(FP), DX
 	MOVQ mask_len+56(FP), BX
 
-pairs186:
+blocks195:
 	CMPQ       BX, $+128
-	JLT        single187
+	JLT        end196
 	MOVQ       terms_base+72(FP), SI
 	MOVQ       init+96(FP), DI
 	MOVQ       t+104(FP), R8
@@ -3439,7 +3619,7 @@ pairs186:
 	VPTERNLOGD $0xff, Z3, Z3, Z3
 	VPSUBB     Z3, Z0, Z0
 
-outputs189:
+outputs197:
 	VPBROADCASTD (DI), Z4
 	VMOVDQU64    Z4, Z5
 	VMOVDQU64    Z4, Z6
@@ -3451,9 +3631,9 @@ outputs189:
 	MOVL         (SI), R10
 	ADDQ         $0x04, SI
 	TESTL        R10, R10
-	JEQ          done191
+	JEQ          done199
 
-terms190:
+terms198:
 	MOVLQSX      (SI), R11
 	VPBROADCASTD 4(SI), Z12
 	ADDQ         $0x08, SI
@@ -3474,9 +3654,9 @@ terms190:
 	VPXORD       448(CX)(R11*4), Z12, Z12
 	VPADDD       Z12, Z11, Z11
 	DECQ         R10
-	JNZ          terms190
+	JNZ          terms198
 
-done191:
+done199:
 	VPBROADCASTD (R8), Z12
 	VPCMPD       $0x05, Z12, Z4, K1
 	VPCMPD       $0x05, Z12, Z5, K2
@@ -3498,7 +3678,7 @@ done191:
 	ADDQ         $0x04, DI
 	ADDQ         $0x04, R8
 	DECQ         R9
-	JNZ          outputs189
+	JNZ          outputs197
 	VPBROADCASTB flip+112(FP), Z4
 	VPXORD       Z4, Z1, Z1
 	VPANDD       (DX), Z1, Z1
@@ -3510,11 +3690,12 @@ done191:
 	ADDQ         $+128, DX
 	ADDQ         $+512, CX
 	SUBQ         $+128, BX
-	JMP          pairs186
+	JMP          blocks195
 
-single187:
-	CMPQ       BX, $0x40
-	JLT        end188
+end196:
+blocks200:
+	CMPQ       BX, $+64
+	JLT        end201
 	MOVQ       terms_base+72(FP), SI
 	MOVQ       init+96(FP), DI
 	MOVQ       t+104(FP), R8
@@ -3524,7 +3705,7 @@ single187:
 	VPTERNLOGD $0xff, Z16, Z16, Z16
 	VPSUBB     Z16, Z14, Z14
 
-outputs192:
+outputs202:
 	VPBROADCASTD (DI), Z0
 	VMOVDQU64    Z0, Z1
 	VMOVDQU64    Z0, Z2
@@ -3532,9 +3713,9 @@ outputs192:
 	MOVL         (SI), R10
 	ADDQ         $0x04, SI
 	TESTL        R10, R10
-	JEQ          done194
+	JEQ          done204
 
-terms193:
+terms203:
 	MOVLQSX      (SI), R11
 	VPBROADCASTD 4(SI), Z4
 	ADDQ         $0x08, SI
@@ -3547,9 +3728,9 @@ terms193:
 	VPXORD       192(CX)(R11*4), Z4, Z4
 	VPADDD       Z4, Z3, Z3
 	DECQ         R10
-	JNZ          terms193
+	JNZ          terms203
 
-done194:
+done204:
 	VPBROADCASTD (R8), Z4
 	VPCMPD       $0x05, Z4, Z0, K1
 	VPCMPD       $0x05, Z4, Z1, K2
@@ -3563,7 +3744,7 @@ done194:
 	ADDQ         $0x04, DI
 	ADDQ         $0x04, R8
 	DECQ         R9
-	JNZ          outputs192
+	JNZ          outputs202
 	VPBROADCASTB flip+112(FP), Z0
 	VPXORD       Z0, Z15, Z15
 	VPANDD       (DX), Z15, Z15
@@ -3572,9 +3753,9 @@ done194:
 	ADDQ         $+64, DX
 	ADDQ         $+256, CX
 	SUBQ         $+64, BX
-	JMP          single187
+	JMP          blocks200
 
-end188:
+end201:
 	VZEROUPPER
 	RET
 
@@ -3587,15 +3768,15 @@ TEXT ·accInt32AVX512(SB), NOSPLIT, $0-120
 	MOVQ mask_base+64(FP), DX
 	MOVQ mask_len+72(FP), BX
 
-pairs195:
+blocks205:
 	CMPQ BX, $+128
-	JLT  single196
+	JLT  end206
 	MOVQ terms_base+88(FP), DI
 	MOVQ init+112(FP), R8
 	MOVQ outs+32(FP), R9
 	MOVQ AX, R10
 
-outputs198:
+outputs207:
 	VPBROADCASTD (R8), Z0
 	VMOVDQU64    Z0, Z1
 	VMOVDQU64    Z0, Z2
@@ -3607,9 +3788,9 @@ outputs198:
 	MOVL         (DI), R11
 	ADDQ         $0x04, DI
 	TESTL        R11, R11
-	JEQ          done200
+	JEQ          done209
 
-terms199:
+terms208:
 	MOVLQSX      (DI), R12
 	VPBROADCASTD 4(DI), Z8
 	ADDQ         $0x08, DI
@@ -3630,9 +3811,9 @@ terms199:
 	VPXORD       448(CX)(R12*4), Z8, Z8
 	VPADDD       Z8, Z7, Z7
 	DECQ         R11
-	JNZ          terms199
+	JNZ          terms208
 
-done200:
+done209:
 	VPMOVSXBD (DX), Z8
 	VPANDD    Z8, Z0, Z0
 	VMOVDQU64 Z0, (R10)
@@ -3660,22 +3841,23 @@ done200:
 	ADDQ      $0x04, R8
 	ADDQ      SI, R10
 	DECQ      R9
-	JNZ       outputs198
+	JNZ       outputs207
 	ADDQ      $+512, AX
 	ADDQ      $+128, DX
 	ADDQ      $+512, CX
 	SUBQ      $+128, BX
-	JMP       pairs195
+	JMP       blocks205
 
-single196:
-	CMPQ BX, $0x40
-	JLT  end197
+end206:
+blocks210:
+	CMPQ BX, $+64
+	JLT  end211
 	MOVQ terms_base+88(FP), DI
 	MOVQ init+112(FP), R8
 	MOVQ outs+32(FP), R9
 	MOVQ AX, R10
 
-outputs201:
+outputs212:
 	VPBROADCASTD (R8), Z0
 	VMOVDQU64    Z0, Z1
 	VMOVDQU64    Z0, Z2
@@ -3683,9 +3865,9 @@ outputs201:
 	MOVL         (DI), R11
 	ADDQ         $0x04, DI
 	TESTL        R11, R11
-	JEQ          done203
+	JEQ          done214
 
-terms202:
+terms213:
 	MOVLQSX      (DI), R12
 	VPBROADCASTD 4(DI), Z4
 	ADDQ         $0x08, DI
@@ -3698,9 +3880,9 @@ terms202:
 	VPXORD       192(CX)(R12*4), Z4, Z4
 	VPADDD       Z4, Z3, Z3
 	DECQ         R11
-	JNZ          terms202
+	JNZ          terms213
 
-done203:
+done214:
 	VPMOVSXBD (DX), Z4
 	VPANDD    Z4, Z0, Z0
 	VMOVDQU64 Z0, (R10)
@@ -3716,14 +3898,14 @@ done203:
 	ADDQ      $0x04, R8
 	ADDQ      SI, R10
 	DECQ      R9
-	JNZ       outputs201
+	JNZ       outputs212
 	ADDQ      $+256, AX
 	ADDQ      $+64, DX
 	ADDQ      $+256, CX
 	SUBQ      $+64, BX
-	JMP       single196
+	JMP       blocks210
 
-end197:
+end211:
 	VZEROUPPER
 	RET
 
@@ -3737,9 +3919,9 @@ TEXT ·threshold32AVX512(SB), NOSPLIT, $0-89
 	MOVQ offs+72(FP), SI
 	MOVQ t+80(FP), DI
 
-single205:
-	CMPQ         BX, $0x40
-	JLT          end206
+blocks215:
+	CMPQ         BX, $+64
+	JLT          end216
 	VPXORD       Z1, Z1, Z1
 	VPXORD       Z0, Z0, Z0
 	VPTERNLOGD   $0xff, Z2, Z2, Z2
@@ -3872,8 +4054,8 @@ single205:
 	ADDQ         $+64, DX
 	ADDQ         $+256, CX
 	SUBQ         $+64, BX
-	JMP          single205
+	JMP          blocks215
 
-end206:
+end216:
 	VZEROUPPER
 	RET

@@ -26,14 +26,14 @@ TEXT ·poolAVX2(SB), NOSPLIT, $0-98
 	VPBROADCASTB pre+96(FP), Y0
 	VPBROADCASTB post+97(FP), Y1
 
-single2:
-	CMPQ  BX, $0x40
-	JLT   end3
+blocks1:
+	CMPQ  BX, $+64
+	JLT   end2
 	VPXOR Y2, Y2, Y2
 	VPXOR Y3, Y3, Y3
 	XORQ  R8, R8
 
-taps4:
+taps3:
 	MOVLQSX (SI)(R8*4), R9
 	VPXOR   (CX)(R9*1), Y0, Y4
 	VPOR    Y4, Y2, Y2
@@ -41,7 +41,7 @@ taps4:
 	VPOR    Y4, Y3, Y3
 	INCQ    R8
 	CMPQ    R8, DI
-	JLT     taps4
+	JLT     taps3
 	VPXOR   Y1, Y2, Y2
 	VPAND   (DX), Y2, Y2
 	VMOVDQU Y2, (AX)
@@ -52,9 +52,9 @@ taps4:
 	ADDQ    $+64, DX
 	ADDQ    $+64, CX
 	SUBQ    $+64, BX
-	JMP     single2
+	JMP     blocks1
 
-end3:
+end2:
 	VZEROUPPER
 	RET
 
@@ -69,9 +69,9 @@ TEXT ·gateAVX2(SB), NOSPLIT, $0-75
 	VPBROADCASTB f1+73(FP), Y1
 	VPBROADCASTB x1+74(FP), Y2
 
-single6:
-	CMPQ    BX, $0x40
-	JLT     end7
+blocks4:
+	CMPQ    BX, $+64
+	JLT     end5
 	VMOVDQU (DX), Y3
 	VPAND   Y3, Y0, Y4
 	VPXOR   Y4, Y1, Y4
@@ -90,9 +90,9 @@ single6:
 	ADDQ    $+64, CX
 	ADDQ    $+64, DX
 	SUBQ    $+64, BX
-	JMP     single6
+	JMP     blocks4
 
-end7:
+end5:
 	VZEROUPPER
 	RET
 
@@ -107,9 +107,9 @@ TEXT ·convert16To8AVX2(SB), NOSPLIT, $0-76
 	VMOVD        SI, X0
 	VPBROADCASTW X0, Y0
 
-single9:
-	CMPQ      BX, $0x40
-	JLT       end10
+blocks6:
+	CMPQ      BX, $+64
+	JLT       end7
 	VMOVDQU   (CX), Y1
 	VPADDW    Y0, Y1, Y1
 	VPMOVSXBW (DX), Y2
@@ -136,9 +136,9 @@ single9:
 	ADDQ      $+64, DX
 	ADDQ      $+128, CX
 	SUBQ      $+64, BX
-	JMP       single9
+	JMP       blocks6
 
-end10:
+end7:
 	VZEROUPPER
 	RET
 
@@ -153,9 +153,9 @@ TEXT ·convert16To32AVX2(SB), NOSPLIT, $0-76
 	VMOVD        SI, X0
 	VPBROADCASTD X0, Y0
 
-single12:
-	CMPQ      BX, $0x40
-	JLT       end13
+blocks8:
+	CMPQ      BX, $+64
+	JLT       end9
 	VPMOVSXWD (CX), Y1
 	VPADDD    Y0, Y1, Y1
 	VPMOVSXBD (DX), Y2
@@ -200,9 +200,9 @@ single12:
 	ADDQ      $+64, DX
 	ADDQ      $+128, CX
 	SUBQ      $+64, BX
-	JMP       single12
+	JMP       blocks8
 
-end13:
+end9:
 	VZEROUPPER
 	RET
 
@@ -217,9 +217,9 @@ TEXT ·convert32To8AVX2(SB), NOSPLIT, $0-76
 	VMOVD        SI, X0
 	VPBROADCASTD X0, Y0
 
-single15:
-	CMPQ      BX, $0x40
-	JLT       end16
+blocks10:
+	CMPQ      BX, $+64
+	JLT       end11
 	VMOVDQU   (CX), Y1
 	VPADDD    Y0, Y1, Y1
 	VPMOVSXBD (DX), Y2
@@ -268,9 +268,9 @@ single15:
 	ADDQ      $+64, DX
 	ADDQ      $+256, CX
 	SUBQ      $+64, BX
-	JMP       single15
+	JMP       blocks10
 
-end16:
+end11:
 	VZEROUPPER
 	RET
 
@@ -285,9 +285,9 @@ TEXT ·convert32To16AVX2(SB), NOSPLIT, $0-76
 	VMOVD        SI, X0
 	VPBROADCASTD X0, Y0
 
-single18:
-	CMPQ      BX, $0x40
-	JLT       end19
+blocks12:
+	CMPQ      BX, $+64
+	JLT       end13
 	VMOVDQU   (CX), Y1
 	VPADDD    Y0, Y1, Y1
 	VPMOVSXBD (DX), Y2
@@ -336,9 +336,9 @@ single18:
 	ADDQ      $+64, DX
 	ADDQ      $+256, CX
 	SUBQ      $+64, BX
-	JMP       single18
+	JMP       blocks12
 
-end19:
+end13:
 	VZEROUPPER
 	RET
 
@@ -354,19 +354,19 @@ TEXT ·poolAVX512(SB), NOSPLIT, $0-98
 	VPBROADCASTB pre+96(FP), Z0
 	VPBROADCASTB post+97(FP), Z1
 
-single21:
-	CMPQ   BX, $0x40
-	JLT    end22
+blocks14:
+	CMPQ   BX, $+64
+	JLT    end15
 	VPXORD Z2, Z2, Z2
 	XORQ   R8, R8
 
-taps23:
+taps16:
 	MOVLQSX   (SI)(R8*4), R9
 	VPXORD    (CX)(R9*1), Z0, Z3
 	VPORD     Z3, Z2, Z2
 	INCQ      R8
 	CMPQ      R8, DI
-	JLT       taps23
+	JLT       taps16
 	VPXORD    Z1, Z2, Z2
 	VPANDD    (DX), Z2, Z2
 	VMOVDQU64 Z2, (AX)
@@ -374,9 +374,9 @@ taps23:
 	ADDQ      $+64, DX
 	ADDQ      $+64, CX
 	SUBQ      $+64, BX
-	JMP       single21
+	JMP       blocks14
 
-end22:
+end15:
 	VZEROUPPER
 	RET
 
@@ -391,9 +391,9 @@ TEXT ·gateAVX512(SB), NOSPLIT, $0-75
 	VPBROADCASTB f1+73(FP), Z1
 	VPBROADCASTB x1+74(FP), Z2
 
-single25:
-	CMPQ      BX, $0x40
-	JLT       end26
+blocks17:
+	CMPQ      BX, $+64
+	JLT       end18
 	VMOVDQU64 (DX), Z3
 	VPANDD    Z3, Z0, Z4
 	VPXORD    Z4, Z1, Z4
@@ -405,9 +405,9 @@ single25:
 	ADDQ      $+64, CX
 	ADDQ      $+64, DX
 	SUBQ      $+64, BX
-	JMP       single25
+	JMP       blocks17
 
-end26:
+end18:
 	VZEROUPPER
 	RET
 
@@ -422,9 +422,9 @@ TEXT ·convert16To8AVX512(SB), NOSPLIT, $0-76
 	VMOVD        SI, X0
 	VPBROADCASTW X0, Z0
 
-single28:
-	CMPQ      BX, $0x40
-	JLT       end29
+blocks19:
+	CMPQ      BX, $+64
+	JLT       end20
 	VMOVDQU64 (CX), Z1
 	VPADDW    Z0, Z1, Z1
 	VPMOVSXBW (DX), Z2
@@ -439,9 +439,9 @@ single28:
 	ADDQ      $+64, DX
 	ADDQ      $+128, CX
 	SUBQ      $+64, BX
-	JMP       single28
+	JMP       blocks19
 
-end29:
+end20:
 	VZEROUPPER
 	RET
 
@@ -456,9 +456,9 @@ TEXT ·convert16To32AVX512(SB), NOSPLIT, $0-76
 	VMOVD        SI, X0
 	VPBROADCASTD X0, Z0
 
-single31:
-	CMPQ      BX, $0x40
-	JLT       end32
+blocks21:
+	CMPQ      BX, $+64
+	JLT       end22
 	VPMOVSXWD (CX), Z1
 	VPADDD    Z0, Z1, Z1
 	VPMOVSXBD (DX), Z2
@@ -483,9 +483,9 @@ single31:
 	ADDQ      $+64, DX
 	ADDQ      $+128, CX
 	SUBQ      $+64, BX
-	JMP       single31
+	JMP       blocks21
 
-end32:
+end22:
 	VZEROUPPER
 	RET
 
@@ -500,9 +500,9 @@ TEXT ·convert32To8AVX512(SB), NOSPLIT, $0-76
 	VMOVD        SI, X0
 	VPBROADCASTD X0, Z0
 
-single34:
-	CMPQ      BX, $0x40
-	JLT       end35
+blocks23:
+	CMPQ      BX, $+64
+	JLT       end24
 	VMOVDQU64 (CX), Z1
 	VPADDD    Z0, Z1, Z1
 	VPMOVSXBD (DX), Z2
@@ -527,9 +527,9 @@ single34:
 	ADDQ      $+64, DX
 	ADDQ      $+256, CX
 	SUBQ      $+64, BX
-	JMP       single34
+	JMP       blocks23
 
-end35:
+end24:
 	VZEROUPPER
 	RET
 
@@ -544,9 +544,9 @@ TEXT ·convert32To16AVX512(SB), NOSPLIT, $0-76
 	VMOVD        SI, X0
 	VPBROADCASTD X0, Z0
 
-single37:
-	CMPQ      BX, $0x40
-	JLT       end38
+blocks25:
+	CMPQ      BX, $+64
+	JLT       end26
 	VMOVDQU64 (CX), Z1
 	VPADDD    Z0, Z1, Z1
 	VPMOVSXBD (DX), Z2
@@ -571,9 +571,9 @@ single37:
 	ADDQ      $+64, DX
 	ADDQ      $+256, CX
 	SUBQ      $+64, BX
-	JMP       single37
+	JMP       blocks25
 
-end38:
+end26:
 	VZEROUPPER
 	RET
 
@@ -592,9 +592,9 @@ TEXT ·countBlocksAVX2(SB), NOSPLIT, $0-32
 	XORQ R11, R11
 	XORQ R12, R12
 
-blocks39:
+blocks27:
 	CMPQ      AX, CX
-	JEQ       done40
+	JEQ       done28
 	VMOVDQU   (AX), Y0
 	VPMOVMSKB Y0, DX
 	POPCNTL   DX, DX
@@ -660,9 +660,9 @@ blocks39:
 	POPCNTL   DX, DX
 	ADDL      DX, BX
 	ADDQ      $+64, AX
-	JMP       blocks39
+	JMP       blocks27
 
-done40:
+done28:
 	MOVQ n+0(FP), AX
 	ADDL BX, (AX)
 	ADDL SI, 4(AX)
@@ -706,9 +706,9 @@ TEXT ·countBlocksAVX512(SB), NOSPLIT, $0-32
 	MOVL         $0x00000080, DX
 	VPBROADCASTB DX, Z7
 
-blocks41:
+blocks29:
 	CMPQ      AX, CX
-	JEQ       done42
+	JEQ       done30
 	VMOVDQU64 (AX), Z8
 	VPTESTMB  Z0, Z8, K1
 	KMOVQ     K1, DX
@@ -743,9 +743,9 @@ blocks41:
 	POPCNTQ   DX, DX
 	ADDQ      DX, R12
 	ADDQ      $+64, AX
-	JMP       blocks41
+	JMP       blocks29
 
-done42:
+done30:
 	MOVQ n+0(FP), AX
 	ADDL BX, (AX)
 	ADDL SI, 4(AX)
@@ -768,9 +768,9 @@ TEXT ·split2BlocksAVX2(SB), NOSPLIT, $0-72
 	VPCMPEQW Y0, Y0, Y0
 	VPSRLW   $0x08, Y0, Y0
 
-blocks43:
+blocks31:
 	TESTQ     BX, BX
-	JEQ       done44
+	JEQ       done32
 	VMOVDQU   (DX), Y2
 	VPAND     Y2, Y0, Y1
 	VPSRLW    $0x08, Y2, Y2
@@ -787,8 +787,8 @@ blocks43:
 	ADDQ      $+32, CX
 	ADDQ      $+64, DX
 	SUBQ      $+64, BX
-	JMP       blocks43
+	JMP       blocks31
 
-done44:
+done32:
 	VZEROUPPER
 	RET

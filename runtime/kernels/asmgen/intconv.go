@@ -334,25 +334,30 @@ func (g *gen) order() Mem {
 	return m
 }
 
-// eachBlock runs body over left/64 blocks: two at a time where they fit the registers, then one.
-func (v isa) eachBlock(left reg.GPVirtual, two bool, body func(blocks int)) {
-	loop, single, end := v.label("pairs"), v.label("single"), v.label("end")
-	if two {
+// eachBlock runs body over left/64 blocks: most at a time, a power of two, then half of it, down to one.
+func (v isa) eachBlock(left reg.GPVirtual, most int, body func(blocks int)) {
+	for n := most; n >= 1; n /= 2 {
+		loop, end := v.label("blocks"), v.label("end")
 		v.Label(loop)
-		v.CMPQ(left, step(128))
-		v.JLT(LabelRef(single))
-		body(2)
-		v.SUBQ(step(128), left)
+		v.CMPQ(left, step(64*n))
+		v.JLT(LabelRef(end))
+		body(n)
+		v.SUBQ(step(64*n), left)
 		v.JMP(LabelRef(loop))
+		v.Label(end)
 	}
-	v.Label(single)
-	v.CMPQ(left, Imm(64))
-	v.JLT(LabelRef(end))
-	body(1)
-	v.SUBQ(step(64), left)
-	v.JMP(LabelRef(single))
-	v.Label(end)
 	v.ret()
+}
+
+// blocks is the number of blocks whose sums and bits fit the registers.
+func (v isa) blocks(size int) int {
+	switch {
+	case v.wide():
+		return 8 / size
+	case size == 2:
+		return 2
+	}
+	return 1
 }
 
 func (v isa) accLE(size int, order Mem) {
@@ -362,7 +367,7 @@ func (v isa) accLE(size int, order Mem) {
 	v.Load(v.Param("src").Base(), src)
 	v.Load(v.Param("mask").Base(), mask)
 	v.Load(v.Param("mask").Len(), left)
-	v.eachBlock(left, v.wide() || size == 2, func(blocks int) {
+	v.eachBlock(left, v.blocks(size), func(blocks int) {
 		terms, init, t, n := v.GP64(), v.GP64(), v.GP64(), v.GP64()
 		v.Load(v.Param("terms").Base(), terms)
 		v.Load(v.Param("init"), init)
@@ -392,7 +397,7 @@ func (v isa) accInt(size int) {
 	v.Load(v.Param("src").Base(), src)
 	v.Load(v.Param("mask").Base(), mask)
 	v.Load(v.Param("mask").Len(), left)
-	v.eachBlock(left, v.wide() || size == 2, func(blocks int) {
+	v.eachBlock(left, v.blocks(size), func(blocks int) {
 		terms, init, n, p := v.GP64(), v.GP64(), v.GP64(), v.GP64()
 		v.Load(v.Param("terms").Base(), terms)
 		v.Load(v.Param("init"), init)
@@ -426,7 +431,7 @@ func (v isa) threshold(size int, order Mem) {
 	v.Load(v.Param("mask").Len(), left)
 	v.Load(v.Param("offs"), offs)
 	v.Load(v.Param("t"), t)
-	v.eachBlock(left, false, func(blocks int) {
+	v.eachBlock(left, 1, func(blocks int) {
 		c := v.newCompare(size, blocks)
 		for o := range 8 {
 			v.MOVLQSX(Mem{Base: offs, Disp: 4 * o}, off)

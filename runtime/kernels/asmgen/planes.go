@@ -37,7 +37,7 @@ func (v isa) pool() {
 	pre, post := v.vec(), v.vec()
 	v.broadcast(1, v.arg(v.Param("pre")), pre)
 	v.broadcast(1, v.arg(v.Param("post")), post)
-	v.eachBlock(left, false, func(int) {
+	v.eachBlock(left, 1, func(int) {
 		j, off := v.GP64(), v.GP64()
 		acc := make([]reg.VecVirtual, 64/v.bytes)
 		for i := range acc {
@@ -78,7 +78,7 @@ func (v isa) gate() {
 	for i, r := range []reg.VecVirtual{fx, f1, x1} {
 		v.broadcast(1, v.arg(v.Param([]string{"fx", "f1", "x1"}[i])), r)
 	}
-	v.eachBlock(left, false, func(int) {
+	v.eachBlock(left, 1, func(int) {
 		for i := range 64 / v.bytes {
 			a, b := v.vec(), v.vec()
 			v.load(Mem{Base: x, Disp: v.bytes * i}, a)
@@ -122,7 +122,7 @@ func (v isa) convert(from, to int, order Mem) {
 		v.and(m, x, x)
 		return x
 	}
-	v.eachBlock(left, false, func(int) {
+	v.eachBlock(left, 1, func(int) {
 		switch {
 		case to == size:
 			for i := range 64 / per {
