@@ -19,7 +19,13 @@ func (b *builder) constant(t *node, types []ir.Type, loc ir.Loc) (*ir.Node, erro
 		return nil, errorAt(t.Attrs[0].Name.Pos, "a const has no attributes")
 	}
 	if t.Payload == nil {
-		return nil, errorAt(t.Op.Pos, "a const needs its elements: [1, 2], splat 0 or @offset")
+		return nil, errorAt(t.Op.Pos, "a const needs its elements: [1, 2], splat 0 or @offset, or how it begins: he, normal(0.1)")
+	}
+	if types == nil {
+		return nil, errorAt(t.Op.Pos, "a const needs its type, such as : f32[1,3]")
+	}
+	if t.Payload.Init != nil {
+		return b.parameter(t, types[0], loc)
 	}
 	ty := ir.T(types[0].DType, types[0].Shape...)
 	x, err := b.tensor(t.Payload, ty)
@@ -72,7 +78,11 @@ func (b *builder) splat(p *payload, ty ir.Type) (*ir.Tensor, error) {
 		return nil, err
 	}
 	one := ir.NewTensor(ir.T(ty.DType))
-	if err := setElem(one, 0, p.Splat); err != nil {
+	elem, err := b.scalar(p.Splat)
+	if err != nil {
+		return nil, err
+	}
+	if err := setElem(one, 0, elem); err != nil {
 		return nil, err
 	}
 	x := ir.NewTensor(ty)

@@ -14,7 +14,11 @@ import (
 // ParseFile reads a module from a text and its side file. The side file must
 // lie in the text's folder or below it: a name with "..", an absolute one and a
 // link that leads out are errors.
-func ParseFile(path string) (*ir.Module, error) {
+func ParseFile(path string) (*ir.Module, error) { return ParseFileWith(path, nil) }
+
+// ParseFileWith is ParseFile with other values for numbers, as ParseWith has
+// them.
+func ParseFileWith(path string, lets map[string]float64) (*ir.Module, error) {
 	root, err := os.OpenRoot(filepath.Dir(path))
 	if err != nil {
 		return nil, err
@@ -26,7 +30,7 @@ func ParseFile(path string) (*ir.Module, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Parse(path, text, func(name string) ([]byte, error) { return readSide(root, name) })
+	return ParseWith(path, text, func(name string) ([]byte, error) { return readSide(root, name) }, lets)
 }
 
 func readText(path string) ([]byte, error) {

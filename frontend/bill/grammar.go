@@ -27,6 +27,8 @@ type item struct {
 	Meta   *meta   `parser:"'meta' @@"`
 	Labels *labels `parser:"| 'labels' @@"`
 	Data   *data   `parser:"| 'data' @@"`
+	Let    *let    `parser:"| 'let' @@"`
+	Block  *block  `parser:"| 'block' @@"`
 	Func   *fn     `parser:"| 'func' @@"`
 }
 
@@ -45,6 +47,24 @@ type data struct {
 	CRC  scalar `parser:"'crc32c' '=' @@"`
 }
 
+type let struct {
+	Name  word `parser:"@@ '='"`
+	Value expr `parser:"@@"`
+}
+
+type block struct {
+	Pos    lexer.Position
+	Name   string        `parser:"@Func"`
+	Params []*blockParam `parser:"'(' ( @@ ( ',' @@ )* )? ')'"`
+	Body   []*statement  `parser:"'{' @@* '}'"`
+}
+
+// blockParam is a value, or the name of a number.
+type blockParam struct {
+	Pos  lexer.Position
+	Text string `parser:"@( Value | Ident )"`
+}
+
 type fn struct {
 	Pos    lexer.Position
 	Name   string       `parser:"@Func"`
@@ -60,41 +80,81 @@ type param struct {
 
 type statement struct {
 	Pos    lexer.Position
-	Node   *node `parser:"@@"`
-	Return *ret  `parser:"| 'return' @@"`
+	Node   *node   `parser:"@@"`
+	Let    *let    `parser:"| 'let' @@"`
+	Repeat *repeat `parser:"| 'repeat' @@"`
+	End    bool    `parser:"| @'end'"`
+	Return *ret    `parser:"| 'return' @@"`
+}
+
+// repeat begins a loop that the next free end closes: loops nest in the
+// builder and not in the grammar.
+type repeat struct {
+	Name word `parser:"@@ '='"`
+	From expr `parser:"@@"`
+	To   expr `parser:"'to' @@"`
 }
 
 type ret struct {
 	Ports []*port `parser:"( @@ ( ',' @@ )* )?"`
 }
 
+// port is a result. A block's results need no names.
 type port struct {
 	Value valueName `parser:"@@"`
-	Name  str       `parser:"@@"`
+	Name  *str      `parser:"@@?"`
 }
 
 type node struct {
 	Results []*valueName `parser:"@@ ( ',' @@ )* '='"`
-	Op      word         `parser:"@@"`
+	Op      opName       `parser:"@@"`
 	Args    []*operand   `parser:"( @@ ( ',' @@ )* )?"`
 	Payload *payload     `parser:"@@?"`
 	Attrs   []*attr      `parser:"( '{' ( @@ ( ',' @@ )* )? '}' )?"`
-	Types   []*typ       `parser:"':' @@ ( ',' @@ )*"`
+	Types   []*typ       `parser:"( ':' @@ ( ',' @@ )* )?"`
 	Loc     *str         `parser:"( 'loc' '(' @@ ')' )?"`
 }
 
 type payload struct {
 	Pos    lexer.Position
-	List   *list   `parser:"@@"`
-	Splat  *scalar `parser:"| 'splat' @@"`
-	Offset string  `parser:"| @Offset"`
-	Elided bool    `parser:"| @'...'"`
+	List   *list        `parser:"@@"`
+	Splat  *expr        `parser:"| 'splat' @@"`
+	Offset string       `parser:"| @Offset"`
+	Elided bool         `parser:"| @'...'"`
+	Init   *initializer `parser:"| @@"`
+}
+
+// initializer is how a parameter to be trained begins.
+type initializer struct {
+	Name string  `parser:"@( 'zeros' | 'ones' | 'he' | 'glorot' | 'normal' | 'uniform' )"`
+	Args []*expr `parser:"( '(' ( @@ ( ',' @@ )* )? ')' )?"`
 }
 
 type attr struct {
-	Name  word    `parser:"@@ '='"`
-	List  *list   `parser:"( @@"`
-	Value *scalar `parser:"| @@ )"`
+	Name  word   `parser:"@@ '='"`
+	List  *exprs `parser:"( @@"`
+	Value *expr  `parser:"| @@ )"`
+}
+
+type exprs struct {
+	Elems []*expr `parser:"'[' ( @@ ( ',' @@ )* )? ']'"`
+}
+
+// expr is a scalar, or arithmetic on numbers and their names. It has no
+// parentheses: * and / bind before + and -.
+type expr struct {
+	Pos  lexer.Position
+	Text string  `parser:"@( Number | Ident | String )"`
+	Rest []*term `parser:"@@*"`
+}
+
+// term is an operator and what follows it. A number that carries its sign needs
+// no operator: width-1 is width and -1.
+type term struct {
+	Pos  lexer.Position
+	Op   string `parser:"( @( '*' | '/' | '+' | '-' )"`
+	Text string `parser:"  @( Number | Ident ) )"`
+	Sum  string `parser:"| @Number"`
 }
 
 type list struct {
@@ -103,14 +163,14 @@ type list struct {
 
 type typ struct {
 	Pos    lexer.Position
-	DType  string    `parser:"@Ident"`
-	Dims   []*scalar `parser:"'[' ( @@ ( ',' @@ )* )? ']'"`
-	Layout *layout   `parser:"@@?"`
+	DType  string  `parser:"@Ident"`
+	Dims   []*expr `parser:"'[' ( @@ ( ',' @@ )* )? ']'"`
+	Layout *layout `parser:"@@?"`
 }
 
 type layout struct {
-	Halo  []*scalar `parser:"'{' 'halo' '=' @@ ',' @@ ',' @@"`
-	Phase []*scalar `parser:"( 'phase' '=' @@ ',' @@ ',' @@ )? '}'"`
+	Halo  []*expr `parser:"'{' 'halo' '=' @@ ',' @@ ',' @@"`
+	Phase []*expr `parser:"( 'phase' '=' @@ ',' @@ ',' @@ )? '}'"`
 }
 
 // scalar is a number, a word or a string as it is written.
@@ -122,6 +182,12 @@ type scalar struct {
 type word struct {
 	Pos  lexer.Position
 	Text string `parser:"@Ident"`
+}
+
+// opName is an operation, or a block that is called.
+type opName struct {
+	Pos  lexer.Position
+	Text string `parser:"@( Ident | Func )"`
 }
 
 type valueName struct {
@@ -190,7 +256,7 @@ func describe(rule string) string {
 }
 
 var inWords = map[string]string{
-	"":          "meta, labels, data or func",
+	"":          "meta, labels, data, let, block or func",
 	"source":    `a text that begins with "bill 1"`,
 	"ident":     "a name",
 	"word":      "a name",
@@ -208,6 +274,12 @@ var inWords = map[string]string{
 	"number":    "a number, a word or a string",
 	"scalar":    "a number, a word or a string",
 	"list":      "a number, a word, a string or a list in [ ]",
+	"exprs":     "a number, a word, a string or a list in [ ]",
+	"expr":      "a number, a word or a string",
+	"let":       "a name and its number, such as width = 32",
+	"repeat":    "a loop's number, such as repeat i = 0 to 7",
+	"opname":    "an operation's name, or a block's such as @cf",
+	"block":     "a block's name such as @cf",
 	"attr":      "an attribute such as axis=1",
 	"typ":       "a type such as f32[1,3]",
 	`")"`:       `"," or ")"`,

@@ -18,7 +18,7 @@ const (
 	tokOffset                            // @4096
 	tokNumber                            // 1, -2.5e-3, -inf
 	tokString                            // "enc.0", with its quotes
-	tokPunct                             // one of = , : ( ) [ ] { } ...
+	tokPunct                             // one of = , : ( ) [ ] { } * / + - ...
 )
 
 // scanner is participle's lexer definition and, once given a text, its lexer.
@@ -98,7 +98,7 @@ func scan(s string) (kind lexer.TokenType, n int, problem string) {
 		return tokIdent, 1 + span(s[1:], isWord), ""
 	case strings.HasPrefix(s, "..."):
 		return tokPunct, 3, ""
-	case strings.IndexByte("=,:()[]{}", c) >= 0:
+	case strings.IndexByte("=,:()[]{}*/", c) >= 0 || (c == '+' || c == '-') && !signs(s[1:]):
 		return tokPunct, 1, ""
 	case c == '%':
 		if n := span(s[1:], isName); n > 0 {
@@ -125,6 +125,9 @@ func scan(s string) (kind lexer.TokenType, n int, problem string) {
 	return 0, 0, "found " + strconv.QuoteRune(r) + ", which begins nothing in a text"
 }
 
+// signs reports whether a sign before s is part of a number.
+func signs(s string) bool { return s != "" && isDigit(s[0]) || strings.HasPrefix(s, "inf") }
+
 func scanString(s string) (lexer.TokenType, int, string) {
 	for i := 1; i < len(s) && s[i] != '\n'; i++ {
 		switch s[i] {
@@ -150,14 +153,11 @@ func scanNumber(s string) (lexer.TokenType, int, string) {
 	if s[0] == '-' || s[0] == '+' {
 		n = 1
 	}
-	digits := span(s[n:], isDigit)
 	switch {
 	case strings.HasPrefix(s[n:], "inf"):
 		n += len("inf")
-	case digits == 0:
-		return 0, 0, "a number is missing after " + s[:1]
 	default:
-		n += digits
+		n += span(s[n:], isDigit)
 		if n < len(s) && s[n] == '.' {
 			n += 1 + span(s[n+1:], isDigit)
 		}

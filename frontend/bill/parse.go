@@ -3,7 +3,9 @@ package bill
 import (
 	"fmt"
 	"hash/crc32"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,10 +29,17 @@ const (
 // Constants of one type at one offset share their tensor. Errors begin with
 // name:line:col.
 func Parse(name string, text []byte, open func(dataName string) ([]byte, error)) (*ir.Module, error) {
-	return parse(name, text, open, MaxConstElems)
+	return parse(name, text, open, nil, MaxConstElems)
 }
 
-func parse(name string, text []byte, open func(string) ([]byte, error), maxElems int) (*ir.Module, error) {
+// ParseWith is Parse with other values for numbers that the text declares with
+// let: a name that it does not declare is an error. The number seed, 1 unless a
+// let says otherwise, may always be given.
+func ParseWith(name string, text []byte, open func(dataName string) ([]byte, error), lets map[string]float64) (*ir.Module, error) {
+	return parse(name, text, open, lets, MaxConstElems)
+}
+
+func parse(name string, text []byte, open func(string) ([]byte, error), lets map[string]float64, maxElems int) (*ir.Module, error) {
 	if len(text) > MaxText {
 		return nil, fmt.Errorf("%s: the text has %d bytes, at most %d are read; large constants belong in the side file", name, len(text), MaxText)
 	}
@@ -38,9 +47,20 @@ func parse(name string, text []byte, open func(string) ([]byte, error), maxElems
 	if err != nil {
 		return nil, syntaxError(src, err)
 	}
-	b := &builder{m: &ir.Module{}, open: open, elems: maxElems, maxElems: maxElems, shared: map[string]*ir.Tensor{}}
+	b := &builder{
+		m: &ir.Module{}, open: open, elems: maxElems, maxElems: maxElems, shared: map[string]*ir.Tensor{},
+		lets: lets, blocks: map[string]*block{}, scope: scope{numbers: map[string]number{seedName: {1, true}}},
+	}
+	if v, ok := lets[seedName]; ok {
+		b.numbers[seedName] = number{v, v == math.Trunc(v)}
+	}
 	if err := b.module(src); err != nil {
 		return nil, err
+	}
+	for _, k := range slices.Sorted(maps.Keys(lets)) {
+		if _, ok := b.numbers[k]; !ok {
+			return nil, fmt.Errorf("%s: no number %q is declared here; write: let %s = %v%s", name, k, k, lets[k], nearest(k, slices.Collect(maps.Keys(b.numbers))))
+		}
 	}
 	if len(b.m.Funcs) == 0 {
 		return nil, fmt.Errorf("%s: module %q has no function; write one: func @main(...) { ... }", name, shorten(b.m.Name))
@@ -61,7 +81,22 @@ type builder struct {
 	elems    int                   // constant elements that may still be made
 	shared   map[string]*ir.Tensor // constants of the side file by offset and type
 
-	values map[string]*ir.Value // of the present function, by name
+	lets   map[string]float64 // values for declared numbers that replace the text's
+	blocks map[string]*block  // declared so far
+	top    map[string]number  // the numbers of the text itself
+	fun    *ir.Func
+	steps  int // statements built
+	scope
+}
+
+// scope is what a function or a call of a block sees.
+type scope struct {
+	values  map[string]*ir.Value
+	numbers map[string]number
+	path    string // before the names of nodes: those of the calls
+	turns   string // behind the names of nodes: the turns of the loops
+	depth   int    // of loops
+	calls   int    // around this one
 }
 
 func (b *builder) module(src *source) error {
@@ -83,6 +118,10 @@ func (b *builder) module(src *source) error {
 			err = b.labels(it.Pos, it.Labels)
 		case it.Data != nil:
 			err = b.sideFile(it.Pos, it.Data)
+		case it.Let != nil:
+			err = b.let(it.Let, true)
+		case it.Block != nil:
+			err = b.declare(it.Block)
 		default:
 			if names[it.Func.Name] {
 				return errorAt(it.Func.Pos, "a second function is named %s; give it another name", shorten(it.Func.Name))
@@ -161,7 +200,7 @@ func (b *builder) fn(t *fn) error {
 			return errorAt(p.Name.Pos, "two parameters are named %q; give one another name", shorten(name))
 		}
 		names[name] = true
-		ty, err := typeOf(&p.Type)
+		ty, err := b.typeOf(&p.Type)
 		if err != nil {
 			return err
 		}
@@ -171,25 +210,23 @@ func (b *builder) fn(t *fn) error {
 		}
 		f.Params = append(f.Params, ir.Port{Name: name, Value: v})
 	}
-	for i, s := range t.Body {
-		if s.Return != nil {
-			if i+1 < len(t.Body) {
-				return errorAt(t.Body[i+1].Pos, "a statement after return; return is a function's last")
-			}
-			return b.results(f, s.Return)
-		}
-		n, err := b.node(s.Pos, s.Node)
-		if err != nil {
-			return err
-		}
-		f.Nodes = append(f.Nodes, n)
+	b.fun, b.top = f, maps.Clone(b.numbers)
+	ret, err := b.body(t.Body)
+	if err != nil {
+		return err
 	}
-	return errorAt(t.Pos, "function %s has no return; end it with return %%1 \"y\"", shorten(t.Name))
+	if ret == nil {
+		return errorAt(t.Pos, "function %s has no return; end it with return %%1 \"y\"", shorten(t.Name))
+	}
+	return b.results(f, ret)
 }
 
 func (b *builder) results(f *ir.Func, t *ret) error {
 	names := map[string]bool{}
 	for _, p := range t.Ports {
+		if p.Name == nil {
+			return errorAt(p.Value.Pos, "result %s of a function has no name; write one behind it: %s \"y\"", shorten(p.Value.Text), shorten(p.Value.Text))
+		}
 		name := p.Name.value()
 		if names[name] {
 			return errorAt(p.Name.Pos, "two results are named %q; give one another name", shorten(name))
@@ -205,7 +242,7 @@ func (b *builder) results(f *ir.Func, t *ret) error {
 }
 
 func (b *builder) define(name *valueName, v *ir.Value) error {
-	if b.values[name.Text] != nil {
+	if b.values[name.Text] != nil && (b.depth == 0 || isDigit(name.Text[1])) {
 		return errorAt(name.Pos, "%s is defined a second time; every value has a name of its own", shorten(name.Text))
 	}
 	b.values[name.Text] = v
@@ -223,10 +260,7 @@ func (b *builder) use(pos lexer.Position, name string) (*ir.Value, error) {
 // node builds one node: what the text says about its results must be what is
 // inferred, except for layouts, which the packed level chooses.
 func (b *builder) node(pos lexer.Position, t *node) (*ir.Node, error) {
-	loc := ir.Loc{File: pos.Filename, Line: pos.Line, Col: pos.Column}
-	if t.Loc != nil {
-		loc.Name = t.Loc.value()
-	}
+	loc := ir.Loc{File: pos.Filename, Line: pos.Line, Col: pos.Column, Name: b.nameOf(t)}
 	op := ir.Lookup(t.Op.Text)
 	if op == nil {
 		return nil, errorAt(t.Op.Pos, "unknown operation %q%s", shorten(t.Op.Text), nearest(t.Op.Text, opNames()))
@@ -234,16 +268,16 @@ func (b *builder) node(pos lexer.Position, t *node) (*ir.Node, error) {
 	if op.Levels&b.m.Level == 0 {
 		return nil, errorAt(t.Op.Pos, "%s is an operation of %s, the module is of level %s", op.Name, levels(op.Levels), b.m.Level)
 	}
-	types := make([]ir.Type, len(t.Types))
-	for i := range types {
-		ty, err := typeOf(t.Types[i])
+	var types []ir.Type // nil: as they are inferred
+	for i := range t.Types {
+		ty, err := b.typeOf(t.Types[i])
 		if err != nil {
 			return nil, err
 		}
 		if ty.Layout.Planes && b.m.Level != ir.Packed {
 			return nil, errorAt(t.Types[i].Pos, "a type with a layout at level %s; layouts are chosen at level packed, leave it out", b.m.Level)
 		}
-		types[i] = ty
+		types = append(types, ty)
 	}
 	n, err := b.apply(op, t, types, loc)
 	if err != nil {
@@ -251,6 +285,14 @@ func (b *builder) node(pos lexer.Position, t *node) (*ir.Node, error) {
 	}
 	if len(t.Results) != len(n.Results) {
 		return nil, errorAt(t.Results[0].Pos, "%s has %d results, the text names %d", op.Name, len(n.Results), len(t.Results))
+	}
+	if types == nil {
+		for i, r := range n.Results {
+			if err := b.define(t.Results[i], r); err != nil {
+				return nil, err
+			}
+		}
+		return n, nil
 	}
 	if len(types) != len(n.Results) {
 		return nil, errorAt(t.Types[0].Pos, "%s has %d results, the text has %d types", op.Name, len(n.Results), len(types))
@@ -291,7 +333,7 @@ func (b *builder) apply(op *ir.Op, t *node, types []ir.Type, loc ir.Loc) (*ir.No
 		if _, twice := attrs[a.Name.Text]; twice {
 			return nil, errorAt(a.Name.Pos, "attribute %s is given twice; keep one", shorten(a.Name.Text))
 		}
-		v, err := attrValue(op, a)
+		v, err := b.attrValue(op, a)
 		if err != nil {
 			return nil, err
 		}
@@ -305,7 +347,7 @@ func (b *builder) apply(op *ir.Op, t *node, types []ir.Type, loc ir.Loc) (*ir.No
 }
 
 // attrValue reads an attribute's value as the kind that the operation gives it.
-func attrValue(op *ir.Op, a *attr) (any, error) {
+func (b *builder) attrValue(op *ir.Op, a *attr) (any, error) {
 	kind, ok := op.AttrKind(a.Name.Text)
 	if !ok {
 		var names []string
@@ -326,31 +368,39 @@ func attrValue(op *ir.Op, a *attr) (any, error) {
 		}
 		return nil, errorAt(a.Name.Pos, "attribute %s of %s is of kind %s, expected %s", a.Name.Text, op.Name, kind, want)
 	}
+	list := []*expr{a.Value}
+	if isList {
+		list = a.List.Elems
+	}
+	elems, err := each(list, b.scalar)
+	if err != nil {
+		return nil, err
+	}
 	switch kind {
 	case ir.KInt:
-		return intOf(a.Value)
+		return intOf(elems[0])
 	case ir.KFloat:
-		return floatOf(a.Value, 64)
+		return floatOf(elems[0], 64)
 	case ir.KString:
-		return stringOf(a.Value)
+		return stringOf(elems[0])
 	case ir.KBool:
-		switch a.Value.Text {
+		switch elems[0].Text {
 		case "true":
 			return true, nil
 		case "false":
 			return false, nil
 		}
-		return nil, errorAt(a.Value.Pos, "found %s, expected true or false", shorten(a.Value.Text))
+		return nil, errorAt(elems[0].Pos, "found %s, expected true or false", shorten(elems[0].Text))
 	case ir.KInts:
-		return each(a.List.Elems, intOf)
+		return each(elems, intOf)
 	case ir.KFloats:
-		return each(a.List.Elems, func(s *scalar) (float64, error) { return floatOf(s, 64) })
+		return each(elems, func(s *scalar) (float64, error) { return floatOf(s, 64) })
 	default:
-		return each(a.List.Elems, stringOf)
+		return each(elems, stringOf)
 	}
 }
 
-func each[T any](elems []*scalar, read func(*scalar) (T, error)) ([]T, error) {
+func each[S, T any](elems []S, read func(S) (T, error)) ([]T, error) {
 	out := make([]T, len(elems))
 	for i, s := range elems {
 		v, err := read(s)
@@ -393,7 +443,7 @@ func stringOf(s *scalar) (string, error) {
 }
 
 // typeOf reads a type.
-func typeOf(t *typ) (ir.Type, error) {
+func (b *builder) typeOf(t *typ) (ir.Type, error) {
 	d, ok := ir.ParseDType(t.DType)
 	if !ok {
 		var names []string
@@ -405,7 +455,7 @@ func typeOf(t *typ) (ir.Type, error) {
 	if len(t.Dims) > MaxAxes {
 		return ir.Type{}, errorAt(t.Dims[MaxAxes].Pos, "a type has %d axes, at most %d are read", len(t.Dims), MaxAxes)
 	}
-	shape, err := each(t.Dims, intOf)
+	shape, err := each(t.Dims, b.int)
 	if err != nil {
 		return ir.Type{}, err
 	}
@@ -417,9 +467,9 @@ func typeOf(t *typ) (ir.Type, error) {
 		return ty, nil
 	}
 	const most = 1 << 20
-	read := func(list []*scalar, least int, to ...*int) error {
+	read := func(list []*expr, least int, to ...*int) error {
 		for i, s := range list {
-			v, err := intOf(s)
+			v, err := b.int(s)
 			if err != nil {
 				return err
 			}

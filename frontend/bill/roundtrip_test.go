@@ -168,7 +168,7 @@ func TestRoundTripRandom(t *testing.T) {
 func TestHandWritten(t *testing.T) {
 	const head = "bill 1\nmodule \"m\" level=source\n"
 	want, err := Parse("a.bill", []byte(head+`func @main(%0 "x": f32[2]) {
-  %1 = const [1, 0.5] : f32[2]
+  %1 = const [1, 0.5] : f32[2] loc("bias")
   %2 = add %0, %1 : f32[2] loc("sum")
   return %2 "y"
 }`), nil)

@@ -1,0 +1,271 @@
+// Command asmgen writes the amd64 assembly of package gemm.
+//
+// It is a module of its own so that the compiler does not depend on the assembler library. Run it with
+// "go -C train/gemm/asmgen run . -dir ..".
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"go/format"
+	"log"
+	"os"
+	"path/filepath"
+
+	"github.com/mmcloughlin/avo/attr"
+	"github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/ir"
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/pass"
+	"github.com/mmcloughlin/avo/printer"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// The shapes of the kernels, as package gemm states them.
+const (
+	rows    = 8
+	cols    = 48
+	dotRows = 4
+	dotCols = 6
+)
+
+// isa is a vector width with its registers.
+type isa struct {
+	name  string
+	lanes int
+	vec   func(*gen) reg.VecVirtual
+}
+
+var (
+	avx2   = isa{"AVX2", 8, func(g *gen) reg.VecVirtual { return g.YMM() }}
+	avx512 = isa{"AVX512", 16, func(g *gen) reg.VecVirtual { return g.ZMM() }}
+)
+
+type gen struct {
+	*build.Context
+	labels int
+}
+
+func (g *gen) label(s string) string {
+	g.labels++
+	return fmt.Sprintf("%s%d", s, g.labels)
+}
+
+func (g *gen) function(name, signature, doc string) {
+	g.Function(name)
+	g.Attributes(attr.NOSPLIT)
+	g.SignatureExpr(signature)
+	g.Doc(doc)
+	g.Pragma("noescape")
+}
+
+func (g *gen) zero(v reg.VecVirtual) {
+	if v.Size() == 64 {
+		g.VPXORD(v, v, v)
+	} else {
+		g.VXORPS(v, v, v)
+	}
+}
+
+func main() {
+	dir := flag.String("dir", "..", "directory to write to")
+	flag.Parse()
+	if err := run(*dir); err != nil {
+		fmt.Fprintln(os.Stderr, "asmgen:", err)
+		os.Exit(1)
+	}
+}
+
+func run(dir string) error {
+	g := &gen{Context: build.NewContext()}
+	g.ConstraintExpr("amd64,!purego")
+	genTile(g, avx2, 4, 3)
+	genTile(g, avx512, 8, 3)
+	genDot(g, avx2, 3)
+	genDot(g, avx512, 6)
+	file, err := g.Result()
+	if err != nil {
+		build.LogError(log.New(os.Stderr, "", 0), err, 0)
+		return err
+	}
+	if err := pass.Compile.Execute(file); err != nil {
+		return err
+	}
+	cfg := printer.Config{Argv: []string{"asmgen"}, Pkg: "gemm"}
+	if err := write(filepath.Join(dir, "kernels_amd64.s"), printer.NewGoAsm(cfg), file, false); err != nil {
+		return err
+	}
+	return write(filepath.Join(dir, "kernels_amd64.go"), printer.NewStubs(cfg), file, true)
+}
+
+// genTile writes the tile kernel. It goes over the 8 x 48 tile in blocks of
+// blockRows x blockVecs vectors, whose sums stay in registers for all of k.
+func genTile(g *gen, a isa, blockRows, blockVecs int) {
+	g.function("tile"+a.name, "func(k int, w, x *float32, off *int, y *float32, ystride int)",
+		fmt.Sprintf("tile%s sets y[i*ystride+j] to the sum over k of w[k*%d+i]*x[off[k]+j] for i < %d, j < %d.", a.name, rows, rows, cols))
+	y := g.Load(g.Param("y"), g.GP64())
+	stride := g.Load(g.Param("ystride"), g.GP64())
+	g.SHLQ(operand.U8(2), stride)
+	blockCols := blockVecs * a.lanes
+	for r := 0; r < rows; r += blockRows {
+		for c := 0; c < cols; c += blockCols {
+			w := g.Load(g.Param("w"), g.GP64())
+			x := g.Load(g.Param("x"), g.GP64())
+			off := g.Load(g.Param("off"), g.GP64())
+			k := g.Load(g.Param("k"), g.GP64())
+			acc := make([]reg.VecVirtual, blockRows*blockVecs)
+			for i := range acc {
+				acc[i] = a.vec(g)
+				g.zero(acc[i])
+			}
+			loop := g.label("k")
+			g.Label(loop)
+			at := g.GP64()
+			g.MOVQ(operand.Mem{Base: off}, at)
+			in := make([]reg.VecVirtual, blockVecs)
+			for v := range in {
+				in[v] = a.vec(g)
+				g.VMOVUPS(operand.Mem{Base: x, Index: at, Scale: 4, Disp: 4 * (c + v*a.lanes)}, in[v])
+			}
+			for i := range blockRows {
+				weight := a.vec(g)
+				g.VBROADCASTSS(operand.Mem{Base: w, Disp: 4 * (r + i)}, weight)
+				for v := range in {
+					g.VFMADD231PS(in[v], weight, acc[i*blockVecs+v])
+				}
+			}
+			g.ADDQ(operand.Imm(8), off)
+			g.ADDQ(operand.Imm(4*rows), w)
+			g.DECQ(k)
+			g.JNZ(operand.LabelRef(loop))
+			row := g.GP64()
+			g.MOVQ(y, row)
+			for i := range blockRows {
+				for v := range in {
+					g.VMOVUPS(acc[i*blockVecs+v], operand.Mem{Base: row, Disp: 4 * (c + v*a.lanes)})
+				}
+				if i+1 < blockRows {
+					g.ADDQ(stride, row)
+				}
+			}
+		}
+		if r+blockRows < rows {
+			for range blockRows {
+				g.ADDQ(stride, y)
+			}
+		}
+	}
+	g.VZEROUPPER()
+	g.RET()
+}
+
+// genDot writes the dot kernel, blockCols of its columns at a time.
+func genDot(g *gen, a isa, blockCols int) {
+	g.function("dot"+a.name, fmt.Sprintf("func(n int, y *float32, yoff *[%d]int, x *float32, xoff *[%d]int, out *[%d]float32)", dotRows, dotCols, dotRows*dotCols),
+		fmt.Sprintf("dot%s sets out[i*%d+k] to the sum over p < n, a multiple of 16, of y[yoff[i]+p]*x[xoff[k]+p].", a.name, dotCols))
+	for c := 0; c < dotCols; c += blockCols {
+		base, offs := g.Load(g.Param("y"), g.GP64()), g.Load(g.Param("yoff"), g.GP64())
+		pointers := func(count, first int) []reg.GPVirtual {
+			ps := make([]reg.GPVirtual, count)
+			for i := range ps {
+				ps[i] = g.GP64()
+				g.MOVQ(operand.Mem{Base: offs, Disp: 8 * (first + i)}, ps[i])
+				g.LEAQ(operand.Mem{Base: base, Index: ps[i], Scale: 4}, ps[i])
+			}
+			return ps
+		}
+		ys := pointers(dotRows, 0)
+		base, offs = g.Load(g.Param("x"), g.GP64()), g.Load(g.Param("xoff"), g.GP64())
+		xs := pointers(blockCols, c)
+		n := g.Load(g.Param("n"), g.GP64())
+		acc := make([]reg.VecVirtual, dotRows*blockCols)
+		for i := range acc {
+			acc[i] = a.vec(g)
+			g.zero(acc[i])
+		}
+		p := g.GP64()
+		g.XORQ(p, p)
+		loop := g.label("p")
+		g.Label(loop)
+		in := make([]reg.VecVirtual, blockCols)
+		if a.lanes == 16 { // rows in registers, columns one at a time
+			out := make([]reg.VecVirtual, dotRows)
+			for i := range out {
+				out[i] = a.vec(g)
+				g.VMOVUPS(operand.Mem{Base: ys[i], Index: p, Scale: 4}, out[i])
+			}
+			for k := range in {
+				in[k] = a.vec(g)
+				g.VMOVUPS(operand.Mem{Base: xs[k], Index: p, Scale: 4}, in[k])
+				for i := range out {
+					g.VFMADD231PS(in[k], out[i], acc[i*blockCols+k])
+				}
+			}
+		} else { // columns in registers, rows one at a time
+			for k := range in {
+				in[k] = a.vec(g)
+				g.VMOVUPS(operand.Mem{Base: xs[k], Index: p, Scale: 4}, in[k])
+			}
+			for i := range dotRows {
+				out := a.vec(g)
+				g.VMOVUPS(operand.Mem{Base: ys[i], Index: p, Scale: 4}, out)
+				for k := range in {
+					g.VFMADD231PS(in[k], out, acc[i*blockCols+k])
+				}
+			}
+		}
+		g.ADDQ(operand.Imm(uint64(a.lanes)), p)
+		g.CMPQ(p, n)
+		g.JLT(operand.LabelRef(loop))
+		result := g.Load(g.Param("out"), g.GP64())
+		for i := range dotRows {
+			for k := range blockCols {
+				sum := g.sumLanes(acc[i*blockCols+k])
+				g.VMOVSS(sum.AsX(), operand.Mem{Base: result, Disp: 4 * (i*dotCols + c + k)})
+			}
+		}
+	}
+	g.VZEROUPPER()
+	g.RET()
+}
+
+// sumLanes adds the lanes of v, halves first; the sum is in the lowest lane of the result.
+func (g *gen) sumLanes(v reg.VecVirtual) reg.VecVirtual {
+	if v.Size() == 64 {
+		other := g.ZMM()
+		for _, swap := range []uint64{0x4e, 0xb1} { // 256-bit halves, then 128-bit ones
+			g.VSHUFF32X4(operand.Imm(swap), v, v, other)
+			g.VADDPS(other, v, v)
+		}
+		for _, swap := range []uint64{0x4e, 0xb1} { // pairs, then neighbours
+			g.VPERMILPS(operand.Imm(swap), v, other)
+			g.VADDPS(other, v, v)
+		}
+		return v
+	}
+	high := g.XMM()
+	g.VEXTRACTF128(operand.Imm(1), v, high)
+	g.VADDPS(v.AsX(), high, high)
+	g.VHADDPS(high, high, high)
+	g.VHADDPS(high, high, high)
+	return high
+}
+
+// write prints a file under a temporary name and renames it.
+func write(name string, p printer.Printer, file *ir.File, isGo bool) error {
+	b, err := p.Print(file)
+	if err != nil {
+		return err
+	}
+	if isGo {
+		if b, err = format.Source(b); err != nil {
+			return err
+		}
+	}
+	b = append(bytes.TrimRight(b, "\n"), '\n')
+	if err := os.WriteFile(name+".tmp", b, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(name+".tmp", name)
+}

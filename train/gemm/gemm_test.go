@@ -1,0 +1,186 @@
+package gemm
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// forEach runs a test with every implementation that this machine has.
+func forEach(t *testing.T, f func(t *testing.T)) {
+	was := active
+	defer func() { active = was }()
+	for _, k := range implementations {
+		active = k
+		t.Run(k.name, f)
+	}
+}
+
+func randomFloats(r *rand.Rand, n int) []float32 {
+	x := make([]float32, n, n+Slack)
+	for i := range x {
+		x[i] = float32(r.NormFloat64())
+	}
+	return x
+}
+
+func TestMul(t *testing.T) {
+	forEach(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(1, 2))
+		for range 60 {
+			rows, k, cols := 1+r.IntN(20), r.IntN(30), 1+r.IntN(200)
+			x := randomFloats(r, cols+300)
+			if r.IntN(2) == 0 {
+				x = x[:len(x):len(x)] // no slack: the last tile must not read beyond
+			}
+			off := make([]int, k)
+			for i := range off {
+				off[i] = r.IntN(301)
+			}
+			w := randomFloats(r, rows*k)
+			packed := make([]float32, PanelLen(rows, k))
+			Pack(packed, w, rows, k, k, 1)
+			stride := cols + r.IntN(5)
+			y := randomFloats(r, rows*stride)
+			before := append([]float32{}, y...)
+			Mul(y, stride, packed, rows, x, off, cols)
+			for i := range rows {
+				for j := range stride {
+					if j >= cols {
+						if y[i*stride+j] != before[i*stride+j] {
+							t.Fatalf("%dx%dx%d: element %d,%d beyond the columns was written", rows, k, cols, i, j)
+						}
+						continue
+					}
+					want := 0.0
+					for p, o := range off {
+						want += float64(w[i*k+p]) * float64(x[o+j])
+					}
+					if got := float64(y[i*stride+j]); math.Abs(got-want) > 1e-4 {
+						t.Fatalf("%dx%dx%d: element %d,%d is %v, expected %v", rows, k, cols, i, j, got, want)
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestDot(t *testing.T) {
+	forEach(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(3, 4))
+		for range 60 {
+			rows, k, n := 1+r.IntN(10), 1+r.IntN(20), 1+r.IntN(200)
+			x, y := randomFloats(r, n+300), randomFloats(r, rows*(n+3))
+			off := make([]int, k)
+			for i := range off {
+				off[i] = r.IntN(301)
+			}
+			dst := randomFloats(r, rows*k)
+			before := append([]float32{}, dst...)
+			Dot(dst, k, 1, y, n+3, rows, x, off, n)
+			for i := range rows {
+				for j, o := range off {
+					want := float64(before[i*k+j])
+					for p := range n {
+						want += float64(y[i*(n+3)+p]) * float64(x[o+p])
+					}
+					if got := float64(dst[i*k+j]); math.Abs(got-want) > 1e-4 {
+						t.Fatalf("%dx%d over %d: element %d,%d is %v, expected %v", rows, k, n, i, j, got, want)
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestSignsExact: with weights -1 and +1 the sum in the order of k has one
+// result, whatever the implementation.
+func TestSignsExact(t *testing.T) {
+	forEach(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(5, 6))
+		const rows, k, cols = 8, 81, 96
+		w, x := make([]float32, rows*k), randomFloats(r, cols+k)
+		off := make([]int, k)
+		for i := range off {
+			off[i] = i
+		}
+		for i := range w {
+			w[i] = float32(2*r.IntN(2) - 1)
+		}
+		packed := make([]float32, PanelLen(rows, k))
+		Pack(packed, w, rows, k, k, 1)
+		y := make([]float32, rows*cols)
+		Mul(y, cols, packed, rows, x, off, cols)
+		for i := range rows {
+			for j := range cols {
+				var want float32
+				for p := range k {
+					want += float32(w[i*k+p] * x[p+j])
+				}
+				if y[i*cols+j] != want {
+					t.Fatalf("element %d,%d is %v, expected %v", i, j, y[i*cols+j], want)
+				}
+			}
+		}
+	})
+}
+
+func BenchmarkKernels(b *testing.B) {
+	was := active
+	defer func() { active = was }()
+	const k, cols = 216, 816
+	r := rand.New(rand.NewPCG(7, 8))
+	x, w, y := randomFloats(r, 3*8*900+cols), randomFloats(r, 8*k), make([]float32, 8*cols)
+	packed := make([]float32, PanelLen(8, k))
+	Pack(packed, w, 8, k, k, 1)
+	off := make([]int, k)
+	for i := range off {
+		off[i] = i*100 + i%3
+	}
+	for _, a := range implementations {
+		active = a
+		work := func(b *testing.B) {
+			b.ReportMetric(float64(b.N)*2*8*k*cols/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+		}
+		b.Run(fmt.Sprintf("tile/%s", a.name), func(b *testing.B) {
+			for b.Loop() {
+				Mul(y, cols, packed, 8, x, off, cols)
+			}
+			work(b)
+		})
+		b.Run(fmt.Sprintf("dot/%s", a.name), func(b *testing.B) {
+			for b.Loop() {
+				Dot(w, k, 1, y, cols, 8, x, off, cols)
+			}
+			work(b)
+		})
+	}
+}
+
+// TestGenerated: the assembly is what the generator writes.
+func TestGenerated(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the generator is a module of its own: skipped with -short")
+	}
+	dir := t.TempDir()
+	cmd := exec.Command("go", "run", ".", "-dir", dir)
+	cmd.Dir = "asmgen"
+	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=readonly", "GOPROXY=off", "GOWORK=off")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Skipf("the generator cannot be run here (its module must be in the module cache): %v\n%s", err, out)
+	}
+	for _, name := range []string{"kernels_amd64.s", "kernels_amd64.go"} {
+		want, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(name); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s is stale (%v): run go generate ./train/gemm", name, err)
+		}
+	}
+}

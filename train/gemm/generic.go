@@ -1,0 +1,49 @@
+package gemm
+
+import "unsafe"
+
+// view is the slice of n elements that starts at p; the callers in gemm.go have
+// checked that they exist.
+func view(p *float32, n int) []float32 { return unsafe.Slice(p, n) }
+
+func tileGeneric(k int, w, x *float32, off *int, y *float32, ystride int) {
+	offs := unsafe.Slice(off, k)
+	far := 0
+	for _, o := range offs {
+		far = max(far, o)
+	}
+	ws, xs, ys := view(w, k*PanelRows), view(x, far+tileCols), view(y, (PanelRows-1)*ystride+tileCols)
+	var acc [PanelRows][tileCols]float32
+	for i, o := range offs {
+		row, weights := (*[tileCols]float32)(xs[o:]), (*[PanelRows]float32)(ws[i*PanelRows:])
+		for r := range acc {
+			v, a := weights[r], &acc[r]
+			for j := range a {
+				a[j] += float32(v * row[j])
+			}
+		}
+	}
+	for r := range acc {
+		copy(ys[r*ystride:], acc[r][:])
+	}
+}
+
+func dotGeneric(n int, y *float32, yoff *[dotRows]int, x *float32, xoff *[dotCols]int, out *[dotRows * dotCols]float32) {
+	at := func(p *float32, o int) []float32 {
+		return unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(p), 4*o)), n)
+	}
+	for i, yo := range yoff {
+		ys := at(y, yo)
+		for k, xo := range xoff {
+			xs := at(x, xo)
+			var a, b, c, d float32
+			for p := 0; p+3 < n; p += 4 {
+				a += float32(ys[p] * xs[p])
+				b += float32(ys[p+1] * xs[p+1])
+				c += float32(ys[p+2] * xs[p+2])
+				d += float32(ys[p+3] * xs[p+3])
+			}
+			out[i*dotCols+k] = (a + c) + (b + d)
+		}
+	}
+}

@@ -1,0 +1,104 @@
+package train
+
+import (
+	"math"
+
+	"github.com/billnet/billnet/ir"
+)
+
+// unary describes y = f(x) with its derivative as a function of x and y.
+type unary struct {
+	f  func(x float64) float64
+	df func(x, y float64) float64
+}
+
+var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
+	u := unaryOf(n)
+	fwd := func(y []float32, x [][]float32) {
+		for i, v := range x[0] {
+			y[i] = float32(u.f(float64(v)))
+		}
+	}
+	bwd := func(gy, y []float32, x, gx [][]float32) {
+		for i, v := range x[0] {
+			gx[0][i] += gy[i] * float32(u.df(float64(v), float64(y[i])))
+		}
+	}
+	return []*value{b.elements(in, fwd, bwd)}, nil
+}, "sigmoid", "tanh", "abs", "sqrt", "exp", "log", "reciprocal", "leaky_relu", "elu", "hard_sigmoid", "hard_swish")
+
+func unaryOf(n *ir.Node) unary {
+	switch n.Op.Name {
+	case "sigmoid":
+		return unary{func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }, func(_, y float64) float64 { return y * (1 - y) }}
+	case "tanh":
+		return unary{math.Tanh, func(_, y float64) float64 { return 1 - y*y }}
+	case "abs":
+		return unary{math.Abs, func(x, _ float64) float64 { return sign64(x) }}
+	case "sqrt":
+		return unary{math.Sqrt, func(_, y float64) float64 { return 0.5 / y }}
+	case "exp":
+		return unary{math.Exp, func(_, y float64) float64 { return y }}
+	case "log":
+		return unary{math.Log, func(x, _ float64) float64 { return 1 / x }}
+	case "reciprocal":
+		return unary{func(x float64) float64 { return 1 / x }, func(_, y float64) float64 { return -y * y }}
+	case "leaky_relu":
+		alpha := float64(float32(n.Float("alpha")))
+		return unary{func(x float64) float64 { return choose(x < 0, alpha*x, x) }, func(x, _ float64) float64 { return choose(x < 0, alpha, 1) }}
+	case "elu":
+		alpha := n.Float("alpha")
+		return unary{func(x float64) float64 { return choose(x < 0, alpha*math.Expm1(x), x) }, func(x, y float64) float64 { return choose(x < 0, y+alpha, 1) }}
+	case "hard_sigmoid":
+		return hardSigmoid(n.Float("alpha"), n.Float("beta"))
+	}
+	h := hardSigmoid(1.0/6, 0.5) // hard_swish is x times it
+	return unary{func(x float64) float64 { return x * h.f(x) }, func(x, _ float64) float64 { return h.f(x) + x*h.df(x, h.f(x)) }}
+}
+
+func hardSigmoid(alpha, beta float64) unary {
+	return unary{
+		func(x float64) float64 { return max(0, min(1, alpha*x+beta)) },
+		func(_, y float64) float64 { return choose(y > 0 && y < 1, alpha, 0) },
+	}
+}
+
+func choose(c bool, a, b float64) float64 {
+	if c {
+		return a
+	}
+	return b
+}
+
+func sign64(x float64) float64 { return choose(x > 0, 1, choose(x < 0, -1, 0)) }
+
+// relu passes the gradient where x > 0.
+var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
+	fwd := func(y []float32, x [][]float32) {
+		for i, v := range x[0] {
+			y[i] = max(v, 0)
+		}
+	}
+	bwd := func(gy, y []float32, x, gx [][]float32) {
+		for i, v := range x[0] {
+			if v > 0 {
+				gx[0][i] += gy[i]
+			}
+		}
+	}
+	return []*value{b.elements(in, fwd, bwd)}, nil
+}, "relu")
+
+var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
+	fwd := func(y []float32, x [][]float32) {
+		for i, v := range x[0] {
+			y[i] = -v
+		}
+	}
+	bwd := func(gy, y []float32, x, gx [][]float32) {
+		for i, v := range gy {
+			gx[0][i] -= v
+		}
+	}
+	return []*value{b.elements(in, fwd, bwd)}, nil
+}, "neg")

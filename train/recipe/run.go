@@ -1,0 +1,568 @@
+package recipe
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/train"
+	"github.com/billnet/billnet/train/data"
+)
+
+// Run is a training run: what to train on what, and where to keep its progress.
+type Run struct {
+	Module  *ir.Module // source level, binary form
+	Teacher *ir.Module // nil: the network after the stage in which nothing is hard
+	Source  data.Source
+	Stages  []Stage
+	Batch   int    // clips of a step
+	Seed    uint64 // of the order of clips
+	Threads int
+	Dir     string // checkpoint, log, teacher
+
+	EvalClips int                   // clips that measure a stage; 0: all there are, at most 2000
+	Every     int                   // steps between checkpoints
+	Resume    bool                  // go on from Dir's checkpoint
+	Step      func(Progress)        // called after every step
+	Done      func(Report)          // called after every stage, with its network
+	Note      func(string)          // called with sentences for the user
+	trainer   *train.Trainer        //
+	teacher   *train.Trainer        // nil: no stage learns from one
+	logits    map[clipKey][]float32 // of the teacher
+	state     progress
+}
+
+// Progress is where a run is.
+type Progress struct {
+	Stage        string
+	Index, Count int // of stages
+	Step, Steps  int // done, of the stage
+	Loss         float64
+	Accuracy     float64 // on the batch
+	Rate         float64
+}
+
+// Report is what a stage came to.
+type Report struct {
+	Stage    string     `json:"stage"`
+	Steps    int        `json:"steps"`
+	Loss     float64    `json:"loss"`     // mean over the last tenth of the steps
+	Accuracy float64    `json:"accuracy"` // share of right labels on the validation clips
+	Clips    int        `json:"clips"`    // that measured it
+	Module   *ir.Module `json:"-"`
+}
+
+// Row is a line of the log: means over the steps since the last one.
+type Row struct {
+	Stage    string  `json:"stage"`
+	Step     int     `json:"step"`
+	Rate     float64 `json:"rate"`
+	Loss     float64 `json:"loss"`
+	Accuracy float64 `json:"accuracy"`
+	Norm     float64 `json:"norm"`
+	N        int     `json:"n"` // steps in the means
+}
+
+// progress is what a checkpoint holds beside the parameters.
+type progress struct {
+	Config  string   `json:"config"`
+	Stage   int      `json:"stage"`
+	Step    int      `json:"step"`
+	Reports []Report `json:"reports"`
+	Log     []Row    `json:"log"`
+}
+
+type clipKey struct {
+	index   int
+	variant uint64
+}
+
+// rowSteps is the number of steps in a line of the log.
+const rowSteps = 20
+
+// config says what a checkpoint belongs to.
+func (r *Run) config() string {
+	b, err := json.Marshal(struct {
+		Module, Source string
+		Stages         []Stage
+		Batch          int
+		Seed           uint64
+		Teacher        bool
+	}{r.Module.Name, r.Source.Name(), r.Stages, r.Batch, r.Seed, r.Teacher != nil})
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+func (r *Run) checkpointFile() string { return filepath.Join(r.Dir, "checkpoint") }
+func (r *Run) teacherFile() string    { return filepath.Join(r.Dir, "teacher") }
+
+// Train does the stages that are left and returns the trained network, ready to
+// be compiled. When ctx ends, it writes a checkpoint and returns ctx's error.
+func (r *Run) Train(ctx context.Context) (*ir.Module, error) {
+	if err := r.prepare(); err != nil {
+		return nil, err
+	}
+	for r.state.Stage < len(r.Stages) {
+		if err := r.stage(ctx, r.Stages[r.state.Stage]); err != nil {
+			return nil, err
+		}
+	}
+	return r.trainer.Module(), nil
+}
+
+// Reports are those of the stages done so far.
+func (r *Run) Reports() []Report { return r.state.Reports }
+
+// Log is the log of the run so far.
+func (r *Run) Log() []Row { return r.state.Log }
+
+// prepare makes the trainer and brings it to where the run stands.
+func (r *Run) prepare() error {
+	if len(r.Stages) == 0 {
+		return errors.New("a recipe needs a stage")
+	}
+	r.Every = max(r.Every, 1)
+	var err error
+	if r.trainer, err = train.New(r.Module, train.Options{Batch: r.Batch, Threads: r.Threads, Seed: r.Seed}); err != nil {
+		return err
+	}
+	if n, classes := r.trainer.Classes(), r.Source.Classes(); n != len(classes) {
+		return fmt.Errorf("the network has %d classes, the data %d (%s): change one of them", n, len(classes), r.Source.Name())
+	}
+	if n := r.Source.Size().Bytes(); n != r.trainer.Clip() {
+		return fmt.Errorf("a clip of the network has %d elements, one of the data %d", r.trainer.Clip(), n)
+	}
+	r.trainer.SetOptimizer(adam)
+	r.logits = map[clipKey][]float32{}
+	if err := os.MkdirAll(r.Dir, 0o777); err != nil {
+		return err
+	}
+	r.state = progress{Config: r.config()}
+	if r.Resume {
+		if err := r.restore(); err != nil {
+			return err
+		}
+	}
+	if r.Teacher != nil {
+		if r.teacher, err = train.New(r.Teacher, train.Options{Batch: r.Batch, Threads: r.Threads}); err != nil {
+			return fmt.Errorf("the teacher: %w", err)
+		}
+		if r.teacher.Classes() != r.trainer.Classes() || r.teacher.Clip() != r.trainer.Clip() {
+			return fmt.Errorf("the teacher has %d classes and clips of %d elements, the network %d and %d", r.teacher.Classes(), r.teacher.Clip(), r.trainer.Classes(), r.trainer.Clip())
+		}
+	}
+	return nil
+}
+
+// adam is the optimizer of every stage.
+var adam = train.Adam{Beta1: 0.9, Beta2: 0.99}
+
+// restore reads the checkpoint.
+func (r *Run) restore() error {
+	text, err := os.ReadFile(r.checkpointFile())
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%s: there is no checkpoint to go on from; leave --resume out", r.Dir)
+	}
+	if err != nil {
+		return err
+	}
+	s, err := train.DecodeState(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", r.checkpointFile(), err)
+	}
+	var p progress
+	if err := json.Unmarshal(s.Extra, &p); err != nil {
+		return fmt.Errorf("%s: %w", r.checkpointFile(), err)
+	}
+	if p.Config != r.state.Config {
+		return fmt.Errorf("%s belongs to a run with other settings:\n  then: %s\n  now:  %s", r.checkpointFile(), p.Config, r.state.Config)
+	}
+	if err := r.trainer.SetState(s); err != nil {
+		return fmt.Errorf("%s: %w", r.checkpointFile(), err)
+	}
+	r.state = p
+	text, err = os.ReadFile(r.teacherFile())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if s, err = train.DecodeState(text); err != nil {
+		return fmt.Errorf("%s: %w", r.teacherFile(), err)
+	}
+	return r.floatTeacher(s)
+}
+
+// floatTeacher makes the float network of a state the teacher.
+func (r *Run) floatTeacher(s *train.State) error {
+	t, err := train.New(r.Module, train.Options{Batch: r.Batch, Threads: r.Threads, Seed: r.Seed})
+	if err != nil {
+		return err
+	}
+	t.SetOptimizer(adam)
+	if err := t.SetState(s); err != nil {
+		return err
+	}
+	for _, role := range allRoles {
+		t.SetSoft(role, train.Soft{On: true})
+	}
+	r.teacher = t
+	return nil
+}
+
+// stage does one stage from the step at which it stands.
+func (r *Run) stage(ctx context.Context, s Stage) error {
+	r.soften(s, r.state.Step)
+	if r.state.Step == 0 {
+		if err := r.enter(ctx, s); err != nil {
+			return err
+		}
+	}
+	if s.Distill > 0 && r.teacher == nil {
+		return fmt.Errorf("stage %s learns from a teacher (distill=%g), and there is none: put a float stage before it, give a teacher, or say distill=0", s.Name, s.Distill)
+	}
+	loader, err := data.NewLoader(r.Source, data.LoaderOptions{Split: data.Train, Batch: r.Batch, Seed: r.seed(0), Workers: r.Threads, Start: r.state.Step})
+	if err != nil {
+		return err
+	}
+	defer loader.Close()
+	schedule := train.Schedule{Rate: s.Rate, Warmup: s.Warmup, Steps: s.Steps, Decay: s.Schedule}
+	for r.state.Step < s.Steps {
+		b, err := loader.Next(ctx)
+		if ctx.Err() != nil {
+			return errors.Join(ctx.Err(), r.checkpoint())
+		}
+		if err != nil {
+			return err
+		}
+		batch := train.Batch{Bytes: b.Clips, Labels: b.Labels}
+		if s.Distill > 0 {
+			if batch.Teacher, err = r.taught(b); err != nil {
+				return err
+			}
+		}
+		r.soften(s, r.state.Step)
+		rate := schedule.At(r.state.Step)
+		res, err := r.trainer.Step(batch, train.Hyper{
+			Rate: rate, WeightDecay: s.WeightDecay, MaxNorm: s.MaxNorm,
+			Loss: train.Loss{Distill: s.Distill, Temperature: s.Temperature, Auxiliary: s.Auxiliary},
+		})
+		if err != nil {
+			return err
+		}
+		if math.IsNaN(res.Loss) || math.IsInf(res.Loss, 0) {
+			return fmt.Errorf("stage %s, step %d: the loss is %v; lower the rate (%g)", s.Name, r.state.Step+1, res.Loss, s.Rate)
+		}
+		accuracy := float64(res.Correct) / float64(b.N)
+		r.state.Step++
+		r.row(s, rate, res, accuracy)
+		if r.Step != nil {
+			r.Step(Progress{s.Name, r.state.Stage, len(r.Stages), r.state.Step, s.Steps, res.Loss, accuracy, rate})
+		}
+		if r.state.Step%r.Every == 0 {
+			if err := r.checkpoint(); err != nil {
+				return err
+			}
+		}
+	}
+	return r.leave(ctx, s)
+}
+
+// seed is the seed of a stream of clips of the present stage.
+func (r *Run) seed(stream int) uint64 { return r.Seed + uint64(1000*r.state.Stage+stream) }
+
+// soften sets what is hard and soft in a stage.
+func (r *Run) soften(s Stage, step int) {
+	slope := 1 + (s.Slope-1)*float64(step)/float64(max(s.Steps, 1))
+	for _, role := range allRoles {
+		soft := train.Soft{On: !slices.Contains(s.Hard, role)}
+		if role == train.Gate || role == train.Candidate || role == train.Cell {
+			soft.Slope = slope
+		}
+		r.trainer.SetSoft(role, soft)
+	}
+}
+
+// enter prepares the parameters for what becomes hard.
+func (r *Run) enter(ctx context.Context, s Stage) error {
+	var before []train.Role
+	if r.state.Stage > 0 {
+		before = r.Stages[r.state.Stage-1].Hard
+	}
+	becomes := func(role train.Role) bool { return slices.Contains(s.Hard, role) && !slices.Contains(before, role) }
+	if r.state.Stage > 0 { // parameters that were never trained have no scale to mend
+		if becomes(train.Activation) && s.Shift > 0 {
+			shiftNorms(r.trainer, s.Shift)
+		}
+		if s.Rescale > 0 {
+			for _, p := range r.trainer.Params() {
+				if p.Kind == train.KindLatent && becomes(p.Role) {
+					rescale(p, s.Rescale)
+				}
+			}
+		}
+	}
+	r.trainer.SetOptimizer(adam)
+	if r.state.Stage == 0 {
+		return nil
+	}
+	return r.recalibrate(ctx, s, 1)
+}
+
+// rescale gives every output channel of latent weights the mean |w| = mean.
+func rescale(p *train.Param, mean float64) {
+	n := len(p.Data) / p.Shape[0]
+	for o := range p.Shape[0] {
+		w := p.Data[o*n : (o+1)*n]
+		sum := 0.0
+		for _, v := range w {
+			sum += math.Abs(float64(v))
+		}
+		if sum == 0 {
+			continue
+		}
+		scale := mean * float64(n) / sum
+		for i, v := range w {
+			w[i] = float32(max(-1, min(1, float64(v)*scale)))
+		}
+	}
+}
+
+// shiftNorms lowers beta by by*|gamma| in the norms of maps [N,C,T,H,W]: fewer
+// ones come out of the steps behind them.
+func shiftNorms(t *train.Trainer, by float64) {
+	for _, n := range t.Module().Main().Nodes {
+		if !n.Is("batch_norm") || n.In(0).Rank() != 5 {
+			continue
+		}
+		gamma, beta := t.Param(constName(n.Args[1])), t.Param(constName(n.Args[2]))
+		if gamma == nil || beta == nil {
+			continue
+		}
+		for i := range beta.Data {
+			beta.Data[i] -= float32(by * math.Abs(float64(gamma.Data[i])))
+		}
+	}
+}
+
+func constName(v *ir.Value) string {
+	if ir.ConstOf(v) == nil {
+		return ""
+	}
+	return v.Def.Loc.Name
+}
+
+// recalibrate averages the norms over batches of a stream of their own.
+func (r *Run) recalibrate(ctx context.Context, s Stage, stream int) error {
+	if s.Recalibrate == 0 {
+		return nil
+	}
+	loader, err := data.NewLoader(r.Source, data.LoaderOptions{Split: data.Train, Batch: r.Batch, Seed: r.seed(stream), Workers: r.Threads})
+	if err != nil {
+		return err
+	}
+	defer loader.Close()
+	var batches []train.Batch
+	for range s.Recalibrate {
+		b, err := loader.Next(ctx)
+		if err != nil {
+			return err
+		}
+		batches = append(batches, train.Batch{Bytes: slices.Clone(b.Clips), Labels: slices.Clone(b.Labels)})
+	}
+	return r.trainer.Recalibrate(batches)
+}
+
+// taught is the teacher's logits of a batch.
+func (r *Run) taught(b *data.Batch) ([]float32, error) {
+	out := make([]float32, 0, b.N*r.trainer.Classes())
+	for i := range b.N {
+		l, ok := r.logits[clipKey{b.Index[i], b.Variant[i]}]
+		if !ok {
+			break
+		}
+		out = append(out, l...)
+	}
+	if len(out) == cap(out) {
+		return out, nil
+	}
+	logits, err := r.teacher.Forward(b.Clips, nil)
+	if err != nil {
+		return nil, err
+	}
+	if r.Source.Len(data.Train) != data.Endless { // clips come again
+		classes := r.trainer.Classes()
+		for i := range b.N {
+			r.logits[clipKey{b.Index[i], b.Variant[i]}] = slices.Clone(logits[i*classes : (i+1)*classes])
+		}
+	}
+	return logits, nil
+}
+
+// leave ends a stage: norms, accuracy, teacher, checkpoint.
+func (r *Run) leave(ctx context.Context, s Stage) error {
+	if err := r.recalibrate(ctx, s, 2); err != nil {
+		return err
+	}
+	rep := Report{Stage: s.Name, Steps: s.Steps, Loss: r.lastLoss(s)}
+	var err error
+	if rep.Accuracy, rep.Clips, err = r.evaluate(ctx); err != nil {
+		return err
+	}
+	rep.Module = r.trainer.Module()
+	if n := len(r.state.Reports); n > 0 && r.Note != nil {
+		if fall := r.state.Reports[n-1].Accuracy - rep.Accuracy; fall > s.Margin {
+			r.Note(fmt.Sprintf("stage %s lost %.1f points of accuracy against stage %s (margin %.1f); train it longer, or insert a stage between the two",
+				s.Name, 100*fall, r.state.Reports[n-1].Stage, 100*s.Margin))
+		}
+	}
+	if len(s.Hard) == 0 && r.Teacher == nil {
+		state := r.trainer.State()
+		if err := writeFile(r.teacherFile(), state.Encode); err != nil {
+			return err
+		}
+		if err := r.floatTeacher(state); err != nil {
+			return err
+		}
+	}
+	r.state.Reports = append(r.state.Reports, rep)
+	r.state.Stage, r.state.Step = r.state.Stage+1, 0
+	if err := r.checkpoint(); err != nil {
+		return err
+	}
+	if r.Done != nil {
+		r.Done(rep)
+	}
+	return nil
+}
+
+// lastLoss is the mean loss of the last tenth of a stage.
+func (r *Run) lastLoss(s Stage) float64 {
+	sum, n := 0.0, 0
+	for _, row := range r.state.Log {
+		if row.Stage == s.Name && row.Step > s.Steps-max(1, s.Steps/10) {
+			sum += row.Loss * float64(row.N)
+			n += row.N
+		}
+	}
+	return sum / float64(max(n, 1))
+}
+
+// evaluate is the accuracy on the validation clips, or the test clips where
+// there are none.
+func (r *Run) evaluate(ctx context.Context) (accuracy float64, clips int, err error) {
+	split := data.Val
+	if r.Source.Len(split) == 0 {
+		split = data.EvalSplit(r.Source)
+	}
+	limit := r.EvalClips
+	if limit == 0 {
+		limit = 2000
+	}
+	return Accuracy(ctx, r.Source, split, r.Batch, limit, r.trainer.Classes(), func(clips []uint8) ([]float32, error) { return r.trainer.Forward(clips, nil) })
+}
+
+// Accuracy is the share of right labels on the first clips of a split, at most
+// limit; forward returns rows of logits.
+func Accuracy(ctx context.Context, src data.Source, split data.Split, batch, limit, classes int, forward func(clips []uint8) ([]float32, error)) (accuracy float64, clips int, err error) {
+	loader, err := data.NewLoader(src, data.LoaderOptions{Split: split, Batch: batch, Once: true})
+	if err != nil {
+		return 0, 0, err
+	}
+	defer loader.Close()
+	right := 0
+	for clips < limit {
+		b, err := loader.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return 0, 0, err
+		}
+		n := min(b.N, limit-clips)
+		logits, err := forward(b.Clips[:n*src.Size().Bytes()])
+		if err != nil {
+			return 0, 0, err
+		}
+		for i := range n {
+			if Largest(logits[i*classes:(i+1)*classes]) == b.Labels[i] {
+				right++
+			}
+		}
+		clips += n
+	}
+	if clips == 0 {
+		return 0, 0, fmt.Errorf("%s has no clips to measure accuracy on", src.Name())
+	}
+	return float64(right) / float64(clips), clips, nil
+}
+
+// Largest is the index of the largest number, the first of several.
+func Largest(x []float32) int {
+	best := 0
+	for i, v := range x {
+		if v > x[best] {
+			best = i
+		}
+	}
+	return best
+}
+
+// row adds a step to the log.
+func (r *Run) row(s Stage, rate float64, res train.Result, accuracy float64) {
+	log := r.state.Log
+	if n := len(log); n == 0 || log[n-1].N == rowSteps || log[n-1].Stage != s.Name || r.state.Step == 1 {
+		log = append(log, Row{Stage: s.Name})
+	}
+	w := &log[len(log)-1]
+	mean := func(old, v float64) float64 { return (old*float64(w.N) + v) / float64(w.N+1) }
+	w.Step, w.Rate = r.state.Step, rate
+	w.Loss, w.Accuracy, w.Norm = mean(w.Loss, res.Loss), mean(w.Accuracy, accuracy), mean(w.Norm, res.Norm)
+	w.N++
+	r.state.Log = log
+}
+
+// checkpoint writes everything that Resume needs.
+func (r *Run) checkpoint() error {
+	s := r.trainer.State()
+	extra, err := json.Marshal(r.state)
+	if err != nil {
+		return err
+	}
+	s.Extra = extra
+	if err := writeFile(r.checkpointFile(), s.Encode); err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(r.Dir, "log.csv"), func(w io.Writer) error { return WriteLog(w, r.state.Log) })
+}
+
+// writeFile writes to a temporary file and renames it.
+func writeFile(path string, write func(io.Writer) error) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(f.Name())
+		}
+	}()
+	if err = write(f); err != nil {
+		f.Close()
+		return err
+	}
+	if err = f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}

@@ -1,0 +1,199 @@
+package recipe
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/alecthomas/participle/v2"
+	"github.com/alecthomas/participle/v2/lexer"
+
+	"github.com/billnet/billnet/train"
+)
+
+// Stage is a part of a training run.
+type Stage struct {
+	Name string
+	Hard []train.Role // what computes as it will when compiled; all else is soft
+
+	Steps       int
+	Schedule    train.Decay
+	Rate        float64 // at its highest
+	Warmup      int     // steps in which the rate rises
+	WeightDecay float64
+	MaxNorm     float64 // of the gradient
+	Distill     float64 // share of the teacher in the loss
+	Temperature float64 // of the teacher's softmax
+	Auxiliary   float64 // weight of the auxiliary heads
+	Slope       float64 // of soft gates and cells at the stage's end; it rises from 1
+
+	// What happens to the parameters that become hard at the stage's beginning.
+	Rescale float64 // mean |w| of every output channel of latent weights; 0: as they are
+	Shift   float64 // beta falls by this times |gamma| in the norms of maps in front of activations
+
+	Recalibrate int     // batches over which norms are averaged, at the beginning and at the end
+	Margin      float64 // a greater loss of accuracy against the stage before is reported
+}
+
+var allRoles = []train.Role{train.Activation, train.Weight, train.CellWeight, train.Select, train.Gate, train.Candidate, train.Cell}
+
+// stages are the ones that can be named, with their defaults.
+var stages = []Stage{
+	{Name: "float", Steps: 2400, Rate: 3e-3},
+	{Name: "activations", Hard: []train.Role{train.Activation, train.Select}, Steps: 2000, Rate: 5e-3, WeightDecay: 1e-5, Distill: 0.7, Shift: 1},
+	{Name: "weights", Hard: []train.Role{train.Activation, train.Select, train.Weight}, Steps: 4000, Rate: 1e-2, Distill: 0.7, Shift: 1, Rescale: 0.4},
+	{Name: "lstm-weights", Hard: []train.Role{train.Activation, train.Select, train.Weight, train.CellWeight}, Steps: 1000, Rate: 5e-3, Distill: 0.7, Shift: 1, Rescale: 0.4},
+	{Name: "lstm", Hard: allRoles, Steps: 2000, Rate: 5e-3, Distill: 0.7, Shift: 1, Rescale: 0.4},
+	{Name: "all", Hard: allRoles, Steps: 7300, Rate: 1e-2, Distill: 0.7, Shift: 1, Rescale: 0.4},
+}
+
+// Names returns the names of the stages.
+func Names() []string {
+	var names []string
+	for _, s := range stages {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+// Common settings of all stages.
+func common(s Stage) Stage {
+	s.Schedule, s.Warmup, s.MaxNorm, s.Temperature, s.Auxiliary, s.Slope = train.Cosine, 50, 5, 2, 1, 1
+	s.Recalibrate, s.Margin = 10, 0.03
+	return s
+}
+
+// option is a setting of a stage that its text may change.
+type option struct {
+	name, doc string
+	low, high float64
+	whole     bool
+	at        func(*Stage) *float64
+	set       func(*Stage, float64)
+}
+
+var options = []option{
+	{name: "steps", doc: "batches to learn from", low: 0, high: 1 << 30, whole: true, set: func(s *Stage, v float64) { s.Steps = int(v) }},
+	{name: "rate", doc: "learning rate at its highest", low: 0, high: 10, at: func(s *Stage) *float64 { return &s.Rate }},
+	{name: "warmup", doc: "steps in which the rate rises", low: 0, high: 1 << 30, whole: true, set: func(s *Stage, v float64) { s.Warmup = int(v) }},
+	{name: "decay", doc: "weight decay", low: 0, high: 1, at: func(s *Stage) *float64 { return &s.WeightDecay }},
+	{name: "norm", doc: "greatest norm of the gradient; 0: any", low: 0, high: math.MaxFloat32, at: func(s *Stage) *float64 { return &s.MaxNorm }},
+	{name: "distill", doc: "share of the teacher in the loss", low: 0, high: 1, at: func(s *Stage) *float64 { return &s.Distill }},
+	{name: "temperature", doc: "of the teacher's softmax", low: 0.01, high: 100, at: func(s *Stage) *float64 { return &s.Temperature }},
+	{name: "aux", doc: "weight of auxiliary heads", low: 0, high: 100, at: func(s *Stage) *float64 { return &s.Auxiliary }},
+	{name: "slope", doc: "of soft gates and cells at the end; it rises from 1", low: 0.01, high: 1000, at: func(s *Stage) *float64 { return &s.Slope }},
+	{name: "rescale", doc: "mean |w| of latent weights that become signs; 0: as they are", low: 0, high: 1, at: func(s *Stage) *float64 { return &s.Rescale }},
+	{name: "shift", doc: "beta falls by this times |gamma| where activations become steps", low: 0, high: 10, at: func(s *Stage) *float64 { return &s.Shift }},
+	{name: "recalibrate", doc: "batches over which norms are averaged, before and after", low: 0, high: 10000, whole: true, set: func(s *Stage, v float64) { s.Recalibrate = int(v) }},
+	{name: "margin", doc: "loss of accuracy that is reported", low: 0, high: 1, at: func(s *Stage) *float64 { return &s.Margin }},
+}
+
+// Describe lists the stages and their options, for help.
+func Describe() string {
+	var b strings.Builder
+	for _, s := range stages {
+		s = common(s)
+		var hard []string
+		for _, r := range s.Hard {
+			hard = append(hard, r.String())
+		}
+		what := "nothing is hard: the float network"
+		if hard != nil {
+			what = "hard: " + strings.Join(hard, ", ")
+		}
+		fmt.Fprintf(&b, "%-13s %s (steps %d, rate %g)\n", s.Name, what, s.Steps, s.Rate)
+	}
+	for _, o := range options {
+		fmt.Fprintf(&b, "  %-11s %s\n", o.name, o.doc)
+	}
+	return b.String()
+}
+
+// The text of a recipe: stages with options, such as
+// float{steps=100}, all{rate=0.01}.
+type text struct {
+	Stages []*item `parser:"@@ ( ',' @@ )*"`
+}
+
+type item struct {
+	Pos     lexer.Position
+	Name    string     `parser:"@Word"`
+	Options []*setting `parser:"( '{' ( @@ ( ',' @@ )* )? '}' )?"`
+}
+
+type setting struct {
+	Pos   lexer.Position
+	Name  string `parser:"@Word '='"`
+	Value string `parser:"@( Number | Word )"`
+}
+
+var grammar = participle.MustBuild[text](participle.Lexer(lexer.MustSimple([]lexer.SimpleRule{
+	{Name: "Word", Pattern: `[a-z][a-z-]*`},
+	{Name: "Number", Pattern: `[-+]?[0-9.]+([eE][-+]?[0-9]+)?%?`},
+	{Name: "Punct", Pattern: `[{},=]`},
+	{Name: "space", Pattern: `[ \t\n]+`},
+})), participle.Elide("space"))
+
+// Parse reads a recipe's text. name stands for it in errors, which begin with
+// name:line:col.
+func Parse(name, s string) ([]Stage, error) {
+	t, err := grammar.ParseString(name, s)
+	if err != nil {
+		return nil, err
+	}
+	var list []Stage
+	for _, it := range t.Stages {
+		i := slices.IndexFunc(stages, func(s Stage) bool { return s.Name == it.Name })
+		if i < 0 {
+			return nil, fmt.Errorf("%s: unknown stage %q, expected %s", it.Pos, it.Name, strings.Join(Names(), ", "))
+		}
+		st := common(stages[i])
+		for _, o := range it.Options {
+			if err := st.set(o); err != nil {
+				return nil, err
+			}
+		}
+		list = append(list, st)
+	}
+	return list, nil
+}
+
+func (s *Stage) set(o *setting) error {
+	if o.Name == "schedule" {
+		d, err := train.ParseDecay(o.Value)
+		if err != nil {
+			return fmt.Errorf("%s: %w", o.Pos, err)
+		}
+		s.Schedule = d
+		return nil
+	}
+	i := slices.IndexFunc(options, func(x option) bool { return x.name == o.Name })
+	if i < 0 {
+		var names []string
+		for _, x := range options {
+			names = append(names, x.name)
+		}
+		return fmt.Errorf("%s: stage %s has no option %q, it has %s, schedule", o.Pos, s.Name, o.Name, strings.Join(names, ", "))
+	}
+	x := options[i]
+	digits, percent := strings.CutSuffix(o.Value, "%")
+	v, err := strconv.ParseFloat(digits, 64)
+	if percent {
+		v /= 100
+	}
+	if err != nil || !(v >= x.low && v <= x.high) || x.whole && v != math.Trunc(v) {
+		kind := "a number"
+		if x.whole {
+			kind = "a whole number"
+		}
+		return fmt.Errorf("%s: %s=%s, expected %s from %g to %g", o.Pos, o.Name, o.Value, kind, x.low, x.high)
+	}
+	if x.set != nil {
+		x.set(s, v)
+	} else {
+		*x.at(s) = v
+	}
+	return nil
+}
