@@ -102,8 +102,10 @@ func (p *prep) check(err error) {
 	}
 }
 
-// prepare checks an instruction and builds its executor.
-func (p *prep) prepare() (s step, err error) {
+// prepare checks an instruction of img and builds its executor. consts is that
+// of all instructions of img.
+func (in *Instr) prepare(img *Image, set *kernels.Set, consts *constants) (s step, err error) {
+	p := &prep{img: img, instr: in, op: opcodes[in.Op], set: set, consts: consts}
 	defer func() {
 		if r := recover(); r != nil {
 			e, ok := r.(prepError)

@@ -121,8 +121,7 @@ func (img *Image) prepare(set *kernels.Set) ([]step, error) {
 	steps := make([]step, len(img.Code))
 	for i := range img.Code {
 		in := &img.Code[i]
-		p := &prep{img: img, instr: in, op: opcodes[in.Op], set: set, consts: consts}
-		s, err := p.prepare()
+		s, err := in.prepare(img, set, consts)
 		if err == nil {
 			err = l.step(in, &s)
 		}

@@ -2,9 +2,7 @@ package runtime
 
 import (
 	"fmt"
-	goruntime "runtime"
 	"time"
-	"unsafe"
 )
 
 // Options are the choices of a session.
@@ -17,37 +15,19 @@ type Options struct {
 // Session runs a program. It owns the memory of one run at a time and is not
 // safe for concurrent use; sessions are independent of each other.
 type Session struct {
+	*machine
 	prog  *Program
-	steps []step
-	m     []*memory // of every part
-	team  *team
 	times []time.Duration // of every instruction; nil without profiling
 	runs  int
 	ready []bool // inputs that were set since the last run
 	done  bool   // the outputs are those of a run
 }
 
-const (
-	maxThreads = 256
-	smallWork  = 1 << 14 // a step with less runs on one thread
-)
-
 // NewSession makes a session. Close it to end its goroutines at once; a session
 // that is garbage is closed too.
 func (p *Program) NewSession(opt Options) (*Session, error) { return p.newSession(opt, alignedBytes) }
 
-// alignedBytes allocates n bytes that begin at a multiple of 64.
-func alignedBytes(n int) []byte {
-	b := make([]byte, n+align)
-	skip := int(-uintptr(unsafe.Pointer(unsafe.SliceData(b))) % align)
-	return b[skip : skip+n : skip+n]
-}
-
 func (p *Program) newSession(opt Options, alloc func(n int) []byte) (*Session, error) {
-	threads := max(opt.Threads, 1)
-	if threads > maxThreads {
-		return nil, fmt.Errorf("%d threads, expected at most %d", threads, maxThreads)
-	}
 	isa := p.best
 	if opt.ISA != "" {
 		var err error
@@ -59,39 +39,19 @@ func (p *Program) newSession(opt Options, alloc func(n int) []byte) (*Session, e
 	if err != nil {
 		return nil, err
 	}
-	scratch := 0
-	for i := range steps {
-		if f := steps[i].scratch; f != nil {
-			scratch = max(scratch, f(1), f(threads))
-		}
+	x, err := newMachine(steps, p.img.Arena, opt.Threads, alloc)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", p.img.Name, err)
 	}
-	if scratch > defaultLimit {
-		return nil, fmt.Errorf("%s: %d threads need %d bytes of scratch memory, more than %d", p.img.Name, threads, scratch, defaultLimit)
-	}
-	s := &Session{prog: p, steps: steps, ready: make([]bool, len(p.img.Inputs))}
-	shared := memory{arena: alloc(p.img.Arena), scratch: alloc(scratch), fault: &fault{}}
-	for range threads {
-		m := shared
-		m.temp = alignedBytes(temps * chunk * 8)
-		s.m = append(s.m, &m)
-	}
+	s := &Session{machine: x, prog: p, ready: make([]bool, len(p.img.Inputs))}
 	if opt.Profile {
 		s.times = make([]time.Duration, len(steps))
-	}
-	if threads > 1 {
-		s.team = newTeam(threads)
-		goruntime.AddCleanup(s, func(t *team) { t.close() }, s.team)
 	}
 	return s, nil
 }
 
 // Close ends the session's goroutines. The session can not be used any more.
-func (s *Session) Close() {
-	if s.team != nil {
-		s.team.close()
-	}
-	s.steps = nil
-}
+func (s *Session) Close() { s.close() }
 
 // Run sets all inputs, executes the program and copies the outputs out. Inputs
 // and outputs are in the order of the program's ports, as bytes of dense
@@ -145,21 +105,6 @@ func (s *Session) set(i int, b []byte) error {
 	return nil
 }
 
-// invalidLogic is the index of the first byte that is not an element of a bool
-// or logic type, or -1.
-func invalidLogic(e Elem, b []byte) int {
-	if e != Bool && !e.isLogic() {
-		return -1
-	}
-	lo, hi := e.intRange()
-	for i, v := range b {
-		if x := int64(int8(v)); x < lo || x > hi || e == SBit && x == 0 {
-			return i
-		}
-	}
-	return -1
-}
-
 func (s *Session) get(i int, dst []byte) error {
 	p := &s.prog.img.Outputs[i]
 	src := s.port(p)
@@ -186,33 +131,21 @@ func (s *Session) Execute() error {
 		}
 	}
 	clear(s.ready)
-	s.m[0].fault.err.Store(nil)
 	for i := range s.steps {
-		if s.times == nil {
-			s.step(&s.steps[i])
-		} else {
-			start := time.Now()
-			s.step(&s.steps[i])
-			s.times[i] += time.Since(start)
+		start := time.Time{}
+		if s.times != nil {
+			start = time.Now()
 		}
-		if err := s.m[0].fault.err.Load(); err != nil {
-			return fmt.Errorf("%s: %s: %w", s.prog.img.Name, s.prog.img.Code[i].where(i), *err)
+		if err := s.run(i); err != nil {
+			return fmt.Errorf("%s: %s: %w", s.prog.img.Name, s.prog.img.Code[i].where(i), err)
+		}
+		if s.times != nil {
+			s.times[i] += time.Since(start)
 		}
 	}
 	s.runs++
 	s.done = true
-	goruntime.KeepAlive(s) // its team must not be closed while it runs
 	return nil
-}
-
-func (s *Session) step(st *step) {
-	for _, stage := range st.stages {
-		if s.team == nil || st.work < smallWork {
-			stage(s.m[0], 0, 1)
-		} else {
-			s.team.run(stage, s.m)
-		}
-	}
 }
 
 // SetInput sets the input called name; T must be the Go type of its elements

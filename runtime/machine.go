@@ -1,0 +1,99 @@
+package runtime
+
+import (
+	"fmt"
+	goruntime "runtime"
+	"unsafe"
+)
+
+const (
+	maxThreads = 256
+	maxScratch = 1 << 30
+	smallWork  = 1 << 14 // a step with less runs on one thread
+)
+
+// machine executes steps: it owns the memory and the threads of one run at a
+// time.
+type machine struct {
+	steps []step
+	m     []*memory // of every part
+	team  *team     // nil with one thread
+}
+
+// newMachine makes a machine with an arena of a size. Its goroutines end with
+// close, or when it is garbage.
+func newMachine(steps []step, arena, threads int, alloc func(n int) []byte) (*machine, error) {
+	if threads = max(threads, 1); threads > maxThreads {
+		return nil, fmt.Errorf("%d threads, expected at most %d", threads, maxThreads)
+	}
+	scratch := 0
+	for i := range steps {
+		if f := steps[i].scratch; f != nil {
+			scratch = max(scratch, f(1), f(threads))
+		}
+	}
+	if scratch > maxScratch {
+		return nil, fmt.Errorf("%d threads need %d bytes of scratch memory, more than %d", threads, scratch, maxScratch)
+	}
+	x := &machine{steps: steps}
+	shared := memory{arena: alloc(arena), scratch: alloc(scratch), fault: &fault{}}
+	for range threads {
+		m := shared
+		m.temp = alignedBytes(temps * chunk * 8)
+		x.m = append(x.m, &m)
+	}
+	if threads > 1 {
+		x.team = newTeam(threads)
+		goruntime.AddCleanup(x, func(t *team) { t.close() }, x.team)
+	}
+	return x, nil
+}
+
+// alignedBytes allocates n bytes that begin at a multiple of 64.
+func alignedBytes(n int) []byte {
+	b := make([]byte, n+align)
+	skip := int(-uintptr(unsafe.Pointer(unsafe.SliceData(b))) % align)
+	return b[skip : skip+n : skip+n]
+}
+
+// close ends the goroutines. The machine can not be used any more.
+func (x *machine) close() {
+	if x.team != nil {
+		x.team.close()
+	}
+	x.steps = nil
+}
+
+// run executes step i and returns what ended it early: an index out of range or
+// the like.
+func (x *machine) run(i int) error {
+	st, f := &x.steps[i], x.m[0].fault
+	for _, stage := range st.stages {
+		if x.team == nil || st.work < smallWork {
+			stage(x.m[0], 0, 1)
+		} else {
+			x.team.run(stage, x.m)
+		}
+	}
+	goruntime.KeepAlive(x) // its team must not be closed while it runs
+	if err := f.err.Load(); err != nil {
+		f.err.Store(nil)
+		return *err
+	}
+	return nil
+}
+
+// invalidLogic is the index of the first byte that is not an element of a bool
+// or logic type, or -1.
+func invalidLogic(e Elem, b []byte) int {
+	if e != Bool && !e.isLogic() {
+		return -1
+	}
+	lo, hi := e.intRange()
+	for i, v := range b {
+		if x := int64(int8(v)); x < lo || x > hi || e == SBit && x == 0 {
+			return i
+		}
+	}
+	return -1
+}
