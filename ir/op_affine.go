@@ -9,7 +9,10 @@ var _ = register(&Op{
 	Levels:   Logic | Packed,
 	Operands: []Param{{Name: "z", Doc: "integer or logic, channels on axis"}, {Name: "num", Doc: "f64[C] or f64[1]"}, {Name: "den", Doc: "f64[C] or f64[1], not 0"}, {Name: "bias", Doc: "f64[C] or f64[1]"}},
 	Results:  []Param{{Name: "y", Doc: "f32"}},
-	Attrs:    []Attr{{Name: "axis", Kind: KInt, Default: 1, Doc: "the channel axis of z"}},
+	Attrs: []Attr{
+		{Name: "axis", Kind: KInt, Default: 1, Doc: "the channel axis of z"},
+		{Name: "terms", Kind: KFloat, Default: 0.0, Doc: "bounds the magnitude of all that was added to make the bias: the source's rounding is bounded by it; 0: nothing but the bias"},
+	},
 	Infer: func(n *Node) ([]Type, error) {
 		z := n.In(0)
 		if z.DType.IsFloat() {

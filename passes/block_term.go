@@ -109,6 +109,33 @@ func (d *blockTerm) relativeError(k *kernel3) float64 {
 	return mat.Norm(d.residual(k), 2) / math.Sqrt(k.norm2)
 }
 
+// round rounds the factors to float32.
+func (d *blockTerm) round() {
+	for _, m := range append([]*mat.Dense{d.U, d.V}, d.G...) {
+		m.Apply(func(_, _ int, v float64) float64 { return float64(float32(v)) }, m)
+	}
+}
+
+// relativeErrorOf is the relative error of several decompositions together.
+func relativeErrorOf(factors []*blockTerm, kernels []*kernel3) float64 {
+	left, norm := 0.0, 0.0
+	for q, k := range kernels {
+		e := mat.Norm(factors[q].residual(k), 2)
+		left, norm = left+e*e, norm+k.norm2
+	}
+	return math.Sqrt(left / norm)
+}
+
+// factorizeAll finds a decomposition of every kernel, all with the same number
+// of channels.
+func factorizeAll(ctx context.Context, kernels []*kernel3, mid, groups int, seed uint64) []*blockTerm {
+	factors := make([]*blockTerm, len(kernels))
+	for q, k := range kernels {
+		factors[q] = factorize(ctx, k, mid, groups, seed)
+	}
+	return factors
+}
+
 // proximal is the weight, relative to the mean of the diagonal, of staying at
 // the last solution: it keeps singular systems solvable and, unlike a ridge
 // toward zero, the loss monotone.

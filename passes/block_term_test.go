@@ -136,13 +136,31 @@ func BenchmarkFactorize(b *testing.B) {
 // for a kernel whose singular values fall as those of trained ones do.
 func BenchmarkFactorizeError(b *testing.B) {
 	k := syntheticKernel(256, 256, 27, 96, 8, 10, 1)
-	g := &factorizer{groups: 8, bound: 0.3}
+	g := &factorizer{bound: 0.3}
 	for b.Loop() {
-		d, left := g.withinError(&Context{ctx: b.Context()}, k, midWithin(256, 256, 27, 8, 256*256*27))
+		d, left := g.withinError(&Context{ctx: b.Context()}, []*kernel3{k}, 8, midWithin(256, 256, 27, 8, 256*256*27))
 		if d == nil {
 			b.Fatal(left)
 		}
-		b.ReportMetric(float64(d.Mid), "mid")
-		b.ReportMetric(d.relativeError(k), "error")
+		b.ReportMetric(float64(d[0].Mid), "mid")
+		b.ReportMetric(relativeErrorOf(d, []*kernel3{k}), "error")
+	}
+}
+
+// BenchmarkGroups is the table of errors at equal parameters: a kernel that has
+// 8 groups under noise, and one that has none.
+func BenchmarkGroups(b *testing.B) {
+	const n, budget = 64, 64 * 64 * 27 / 4
+	for name, k := range map[string]*kernel3{"grouped": syntheticKernel(n, n, 27, n, 8, 10, 1), "random": randomKernel(n, n, 27, 1)} {
+		for groups := 1; groups <= 32; groups *= 2 {
+			b.Run(fmt.Sprintf("%s/groups=%d", name, groups), func(b *testing.B) {
+				mid := midWithin(n, n, 27, groups, budget)
+				for b.Loop() {
+					b.ReportMetric(factorize(b.Context(), k, mid, groups, 1).relativeError(k), "error")
+				}
+				b.ReportMetric(float64(mid), "mid")
+				b.ReportMetric(float64(blockTermParams(n, n, 27, mid, groups)), "params")
+			})
+		}
 	}
 }

@@ -16,6 +16,42 @@ type Certificate struct {
 	Channels []ChannelProof
 
 	t *ir.Tensor // the thresholds' constant, by which a node finds its certificate
+
+	// The source's own expressions, for every channel or one for all: there in
+	// the compilation that made the certificate, not in a decoded one.
+	sources []*chain
+
+	// Where channels went since, channel i is the source's moved[i].from; nil: i.
+	moved []movedChannel
+}
+
+// movedChannel says what a channel with accumulator z was in the source: channel
+// from, with accumulator z + shift.
+type movedChannel struct {
+	from  int
+	shift int64
+}
+
+// move returns the certificate of thresholds t over accumulators that lost
+// channels or constants.
+func (c *Certificate) move(channels []movedChannel, t *ir.Tensor) Certificate {
+	m := Certificate{Layer: c.Layer, Class: c.Class, t: t, sources: c.sources}
+	for _, k := range channels {
+		p := c.Channels[k.from]
+		p.Lo, p.Hi, p.T = p.Lo-k.shift, p.Hi-k.shift, p.T-k.shift
+		m.Channels = append(m.Channels, p)
+		was := c.origin(k.from)
+		m.moved = append(m.moved, movedChannel{was.from, was.shift + k.shift})
+	}
+	return m
+}
+
+// origin says what a channel was in the source.
+func (c *Certificate) origin(channel int) movedChannel {
+	if c.moved == nil {
+		return movedChannel{from: channel}
+	}
+	return c.moved[channel]
 }
 
 // certOf returns the certificate of a node with thresholds, or nil.

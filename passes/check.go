@@ -26,14 +26,14 @@ func check(ctx context.Context, c *Context, p *Pass, before, after *ir.Module, n
 		}
 		b, err := ir.Eval(ctx, after.Main(), in, nil)
 		if err != nil {
-			return fmt.Errorf("BUG: evaluating after the pass: %w", err)
+			return faultf(Unevaluable, "evaluating after the pass: %w", err)
 		}
 		for k, r := range after.Main().Results {
 			if d := Compare(a[k], b[k]); d != "" {
 				msg := fmt.Sprintf("input %d of %d: output %q differs: %s", i+1, n, r.Name, d)
 				switch p.Class {
 				case Exact:
-					return fmt.Errorf("BUG: %s", msg)
+					return faultf(Differs, "%s", msg)
 				case Ideal:
 					c.Note("pass %s: %s (the source's float rounding decides there)", p.Name, msg)
 				case Lossy:

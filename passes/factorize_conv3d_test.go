@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"gonum.org/v1/gonum/mat"
+
 	"github.com/billnet/billnet/ir"
 )
 
@@ -26,7 +28,8 @@ func convModule(t *testing.T, k *kernel3, kernel [3]int, attrs map[string]any) *
 	for o := range bias.F {
 		bias.F[o] = float32(o)
 	}
-	x := &ir.Value{Type: ir.T(ir.F32, 1, k.I, 5, 6, 7)}
+	groups, _ := attrs["groups"].(int)
+	x := &ir.Value{Type: ir.T(ir.F32, 1, max(groups, 1)*k.I, 5, 6, 7)}
 	f := &ir.Func{Name: "main", Params: []ir.Port{{Name: "x", Value: x}}}
 	b := &ir.Builder{F: f, Loc: ir.Loc{Name: "enc.0"}}
 	f.Results = []ir.Port{{Name: "y", Value: b.Op("conv", attrs, x, b.Const(w), b.Const(bias))}}
@@ -159,16 +162,315 @@ func TestFactorizeOptions(t *testing.T) {
 			t.Errorf("%s weights: %+v, %v", name, res, err)
 		}
 	}
-	grouped := convModule(t, syntheticKernel(16, 8, 27, 8, 4, 0.1, 3), [3]int{3, 3, 3}, nil)
-	n := grouped.Main().Nodes[2]
-	x := &ir.Value{Type: ir.T(ir.F32, 1, 16, 5, 6, 7)}
-	g, err := ir.NewNode("conv", []*ir.Value{x, n.Args[1], n.Args[2]}, map[string]any{"groups": 2}, n.Loc)
+}
+
+// TestFactorizeGroupedLayer: a convolution of several groups is factorized group
+// by group, with the same number of channels in each.
+func TestFactorizeGroupedLayer(t *testing.T) {
+	parts := []*kernel3{syntheticKernel(10, 8, 27, 8, 4, 0, 3), syntheticKernel(10, 8, 27, 8, 4, 0, 4)}
+	w := make([]float64, 20*8*27)
+	for q, k := range parts {
+		for o := range 10 {
+			for i := range 8 {
+				for tap := range 27 {
+					w[((q*10+o)*8+i)*27+tap] = k.out.At(o, tap*8+i)
+				}
+			}
+		}
+	}
+	m := convModule(t, newKernel3(w, 20, 8, 27), [3]int{3, 3, 3}, map[string]any{"groups": 2, "stride": []int{1, 2, 2}, "pad": []int{1, 1, 1, 1, 1, 1}})
+	before := m.Clone()
+	res, err := runText(t, m, "factorize-conv3d{mid=8,groups=4}")
 	if err != nil {
 		t.Fatal(err)
 	}
-	grouped.Main().Params[0].Value, grouped.Main().Nodes[2], grouped.Main().Results[0].Value = x, g, g.Result()
-	if res, err := runText(t, grouped, "factorize-conv3d"); err != nil || res.Factorized[0].Left != "it has 2 groups already" {
-		t.Errorf("two groups: %+v, %v", res, err)
+	r := res.Factorized[0]
+	if r.LayerGroups != 2 || r.Mid != 8 || r.Groups != 4 || r.Error > 1e-5 || r.Left != "" || r.Params != 2*blockTermParams(10, 8, 27, 8, 4) {
+		t.Errorf("%+v", r)
+	}
+	if e := outputDistance(t, before, m, RandomInputs(m.Main(), rand.New(rand.NewPCG(1, 1)), 2)); e > 1e-5 {
+		t.Errorf("outputs differ by %g of their norm", e)
+	}
+	noisy := convModule(t, newKernel3(addNoise(w, 0.5), 20, 8, 27), [3]int{3, 3, 3}, map[string]any{"groups": 2})
+	res, err = runText(t, noisy, "factorize-conv3d{error=0.4,groups=2}")
+	if err != nil || res.Factorized[0].Left != "" || res.Factorized[0].Error > 0.4 {
+		t.Errorf("error=0.4: %+v, %v", res.Factorized, err)
+	}
+}
+
+func addNoise(w []float64, size float64) []float64 {
+	rng := rand.New(rand.NewPCG(2, 3))
+	out := make([]float64, len(w))
+	for i, x := range w {
+		out[i] = x + size*rng.NormFloat64()
+	}
+	return out
+}
+
+// outputDistance is the norm of the difference of the first outputs over the
+// norm of a's.
+func outputDistance(t *testing.T, a, b *ir.Module, in []*ir.Tensor) float64 {
+	t.Helper()
+	x, err := ir.Eval(context.Background(), a.Main(), in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	y, err := ir.Eval(context.Background(), b.Main(), in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, _ := distance([][]*ir.Tensor{x}, [][]*ir.Tensor{y}, 0)
+	return e
+}
+
+// twoLayers is y = conv(relu(conv(x))), the layers enc.0 and enc.1.
+func twoLayers(t *testing.T) *ir.Module {
+	t.Helper()
+	m := convModule(t, syntheticKernel(16, 16, 27, 12, 4, 0.5, 3), [3]int{3, 3, 3}, map[string]any{"pad": []int{1, 1, 1, 1, 1, 1}})
+	second := convModule(t, syntheticKernel(16, 16, 27, 12, 4, 0.5, 5), [3]int{3, 3, 3}, map[string]any{"pad": []int{1, 1, 1, 1, 1, 1}})
+	f := m.Main()
+	b := &ir.Builder{F: f, Loc: ir.Loc{Name: "enc.1"}}
+	y := b.Op("relu", nil, f.Results[0].Value)
+	n := second.Main().Nodes[2]
+	y = b.Op("conv", n.Attrs, y, b.Const(ir.ConstOf(n.Args[1])))
+	if b.Err != nil {
+		t.Fatal(b.Err)
+	}
+	f.Results[0].Value = y
+	return m
+}
+
+// TestLayerByLayer: every layer may have settings of its own; a later run leaves
+// the factors of an earlier one alone.
+func TestLayerByLayer(t *testing.T) {
+	m := twoLayers(t)
+	res, err := runText(t, m, "factorize-conv3d{layers=enc.0,mid=12,groups=4}, factorize-conv3d{params=20%,groups=2}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	byName := map[string]Factorization{}
+	for _, r := range res.Factorized {
+		byName[r.Layer] = r
+	}
+	if r := byName["enc.0"]; r.Mid != 12 || r.Groups != 4 {
+		t.Errorf("enc.0: %+v", r)
+	}
+	if r := byName["enc.1"]; r.Groups != 2 || r.Left != "" || r.Params > r.ParamsBefore/5 {
+		t.Errorf("enc.1: %+v", r)
+	}
+	if r := byName["enc.0.mid"]; !strings.Contains(r.Left, "between two pointwise") || len(byName) != 3 {
+		t.Errorf("%+v", res.Factorized)
+	}
+	convs := 0
+	for _, n := range m.Main().Nodes {
+		if n.Is("conv") {
+			convs++
+		}
+	}
+	if convs != 6 {
+		t.Errorf("%d convolutions, expected 6", convs)
+	}
+}
+
+// correlatedClips are inputs whose channels are mixtures of few sources that
+// vary slowly over space.
+func correlatedClips(m *ir.Module, count int, seed uint64) [][]*ir.Tensor {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	mixRng := rand.New(rand.NewPCG(7, 7)) // of the data, not of the draw
+	shape := m.Main().Params[0].Value.Type.Shape
+	c, inner := shape[1], ir.Type{Shape: shape[2:]}.Elems()
+	const sources = 4
+	mix := make([]float64, c*sources)
+	for i := range mix {
+		mix[i] = mixRng.NormFloat64()
+	}
+	clips := make([][]*ir.Tensor, count)
+	for k := range clips {
+		x := ir.NewTensor(m.Main().Params[0].Value.Type)
+		var s [sources]float64
+		for p := range inner {
+			for j := range s {
+				s[j] = 0.9*s[j] + rng.NormFloat64()
+			}
+			for i := range c {
+				v := 0.1 * rng.NormFloat64()
+				for j := range s {
+					v += mix[i*sources+j] * s[j]
+				}
+				x.F[i*inner+p] = float32(v)
+			}
+		}
+		clips[k] = []*ir.Tensor{x}
+	}
+	return clips
+}
+
+// TestWeighedByInputs: with clips the outputs' error is what falls, also on other
+// clips of the same kind, and what is reported is what an evaluation gives.
+func TestWeighedByInputs(t *testing.T) {
+	run := func(text string) (Factorization, float64) {
+		m := convModule(t, randomKernel(16, 16, 27, 4), [3]int{3, 3, 3}, map[string]any{"pad": []int{1, 1, 1, 1, 1, 1}})
+		clear(m.Main().Nodes[1].Const.F) // no bias, so that the outputs' own error is the reported one
+		before, clips := m.Clone(), correlatedClips(m, 3, 1)
+		steps, err := ParsePipeline("test", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := RunSteps(context.Background(), m, steps, RunOptions{Clips: clips})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := res.Factorized[0]
+		if r.OutputError == nil || math.Abs(*r.OutputError-res.Moved[0].Error) > 1e-5 {
+			t.Fatalf("%s: reported %+v, the outputs moved by %g", text, r, res.Moved[0].Error)
+		}
+		return r, outputDistance(t, before, m, correlatedClips(m, 1, 2)[0])
+	}
+	plain, plainOther := run("factorize-conv3d{mid=8,groups=2,weigh=off}")
+	weighed, other := run("factorize-conv3d{mid=8,groups=2}")
+	t.Logf("kernel %.3f, outputs %.3f, other clip %.3f; weighed: kernel %.3f, estimate %.3f, outputs %.3f, other clip %.3f",
+		plain.Error, *plain.OutputError, plainOther, weighed.Error, *weighed.Weighed, *weighed.OutputError, other)
+	if plain.Weighed != nil || *weighed.OutputError > 0.7**plain.OutputError || other > 0.7*plainOther || weighed.Error < plain.Error {
+		t.Errorf("weighing changes the outputs' error from %.3f to %.3f, on another clip from %.3f to %.3f", *plain.OutputError, *weighed.OutputError, plainOther, other)
+	}
+	if e := *weighed.Weighed; e > 2**weighed.OutputError || *weighed.OutputError > 2*e {
+		t.Errorf("the estimate is %.3f, the outputs' error %.3f", e, *weighed.OutputError)
+	}
+	bound, _ := run("factorize-conv3d{error=0.3,groups=2}")
+	if *bound.Weighed > 0.3001 || bound.Error < 0.3 {
+		t.Errorf("error=0.3: %+v, weighed %.4f", bound, *bound.Weighed)
+	}
+}
+
+// TestMomentsOfPatches compares the sampled moments with patches read through the
+// reference convolution: a kernel with one weight gives one element of them.
+func TestMomentsOfPatches(t *testing.T) {
+	attrs := map[string]any{"groups": 2, "stride": []int{2, 1, 2}, "pad": []int{1, 0, 2, 0, 1, 1}, "dilation": []int{1, 2, 1}}
+	m := convModule(t, randomKernel(4, 2, 12, 1), [3]int{2, 2, 3}, attrs)
+	n := m.Main().Nodes[2]
+	x := RandomInputs(m.Main(), rand.New(rand.NewPCG(1, 1)), 2)[0]
+	list := newPatchMoments(n)
+	samplePatches(list, n, x, 1<<30, rand.New(rand.NewPCG(1, 1)))
+	positions := n.Result().Type.Elems() / 4
+	for q := range 2 {
+		var rows [2][12][]float32 // x[i,t] over the positions
+		for i := range 2 {
+			for tap := range 12 {
+				w := ir.NewTensor(n.In(1))
+				w.F[(2*q*2+i)*12+tap] = 1
+				like, err := ir.NewNode("conv", n.Args[:2], convAttrs(n), n.Loc)
+				if err != nil {
+					t.Fatal(err)
+				}
+				y, err := ir.EvalNode(like, []*ir.Tensor{x, w})
+				if err != nil {
+					t.Fatal(err)
+				}
+				rows[i][tap] = y[0].F[2*q*positions : (2*q+1)*positions]
+			}
+		}
+		dot := func(a, b []float32) (s float64) {
+			for p := range a {
+				s += float64(a[p]) * float64(b[p])
+			}
+			return s
+		}
+		for i := range 2 {
+			for j := range 2 {
+				want := 0.0
+				for tap := range 12 {
+					want += dot(rows[i][tap], rows[j][tap])
+				}
+				if got := list[q].channels.At(i, j); math.Abs(got-want) > 1e-6*(1+math.Abs(want)) {
+					t.Errorf("group %d, channels %d and %d: %g, expected %g", q, i, j, got, want)
+				}
+			}
+		}
+		for a := range 12 {
+			for b := range 12 {
+				want := dot(rows[0][a], rows[0][b]) + dot(rows[1][a], rows[1][b])
+				if got := list[q].taps.At(a, b); math.Abs(got-want) > 1e-6*(1+math.Abs(want)) {
+					t.Errorf("group %d, taps %d and %d: %g, expected %g", q, a, b, got, want)
+				}
+			}
+		}
+	}
+}
+
+// TestWhitener: the Frobenius norm of a whitened kernel is the output error that
+// the moments predict, and back undoes forth.
+func TestWhitener(t *testing.T) {
+	k, other := randomKernel(5, 4, 6, 1), randomKernel(4, 6, 4, 2)
+	m := &patchMoments{gram(other.out), gram(other.in)}
+	w := m.whitener()
+	var c, s mat.Dense
+	c.Mul(w.a, w.a.T())
+	s.Mul(w.b, w.b.T())
+	want := 0.0
+	for o := range 5 {
+		for i := range 4 {
+			for j := range 4 {
+				for tap := range 6 {
+					for u := range 6 {
+						want += k.out.At(o, tap*4+i) * k.out.At(o, u*4+j) * c.At(i, j) * s.At(tap, u)
+					}
+				}
+			}
+		}
+	}
+	if got := w.kernel(k).norm2; math.Abs(got-want) > 1e-9*want {
+		t.Errorf("norm %g, expected %g", got, want)
+	}
+	d := newBlockTerm(k, 6, 2)
+	rng := rand.New(rand.NewPCG(1, 1))
+	for _, f := range append([]*mat.Dense{d.U, d.V}, d.G...) {
+		randomRows(f, 0, rng)
+	}
+	e := d.clone()
+	w.forth(e)
+	w.back(e)
+	if diff := relativeErrorOf([]*blockTerm{e}, []*kernel3{d.kernel(k)}); diff > 1e-9 {
+		t.Errorf("back and forth leave %g", diff)
+	}
+}
+
+// kernel is the kernel that a decomposition stands for, of the shape of like.
+func (d *blockTerm) kernel(like *kernel3) *kernel3 {
+	r := d.residual(newKernel3(make([]float64, like.O*like.I*like.T), like.O, like.I, like.T))
+	w := make([]float64, like.O*like.I*like.T)
+	for o := range like.O {
+		for i := range like.I {
+			for tap := range like.T {
+				w[(o*like.I+i)*like.T+tap] = -r.At(o, tap*like.I+i)
+			}
+		}
+	}
+	return newKernel3(w, like.O, like.I, like.T)
+}
+
+// TestAutoGroups: within a budget auto finds the least error of all numbers of
+// groups, within an error the fewest parameters.
+func TestAutoGroups(t *testing.T) {
+	run := func(text string) Factorization {
+		t.Helper()
+		m := convModule(t, syntheticKernel(16, 16, 27, 16, 4, 0.2, 3), [3]int{3, 3, 3}, nil)
+		res, err := runText(t, m, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.Factorized[0]
+	}
+	budget, bound := run("factorize-conv3d{groups=auto,params=2300}"), run("factorize-conv3d{groups=auto,error=0.2}")
+	for _, groups := range []string{"1", "2", "4", "8", "16"} {
+		if r := run("factorize-conv3d{groups=" + groups + ",params=2300}"); r.Left == "" && r.Error < budget.Error {
+			t.Errorf("auto takes %d groups with error %.4f, %s groups give %.4f", budget.Groups, budget.Error, groups, r.Error)
+		}
+		if r := run("factorize-conv3d{groups=" + groups + ",error=0.2}"); r.Left == "" && r.Params < bound.Params {
+			t.Errorf("auto takes %d groups with %d parameters, %s groups need %d", bound.Groups, bound.Params, groups, r.Params)
+		}
+	}
+	if budget.Groups != 4 || bound.Error > 0.2 || bound.Left != "" {
+		t.Errorf("%+v, %+v", budget, bound)
 	}
 }
 
@@ -191,6 +493,9 @@ func TestPipelineErrors(t *testing.T) {
 		"factorize-conv3d{mid=8,mid=8}":                  "test:1:24: option mid of pass factorize-conv3d is given twice",
 		"factorize-conv3d{mid=12,groups=8}":              "test:1:32: pass factorize-conv3d: option groups: 8 groups do not divide mid=12",
 		"merge-equal, factorize-conv3d{mid=12}":          "test:1:14: pass factorize-conv3d: option groups: 8 groups do not divide mid=12",
+		"factorize-conv3d{mid=8,groups=auto}":            "test:1:31: pass factorize-conv3d: option groups: with mid=8 every",
+		"factorize-conv3d{groups=automatic}":             "test:1:25: option groups of pass factorize-conv3d is a whole number from 1, or auto",
+		"factorize-conv3d{weigh=yes}":                    "test:1:24: option weigh of pass factorize-conv3d is on or off",
 		"factorize-conv3d{mid=8,error=0.1}":              "test:1:30: pass factorize-conv3d: option error",
 		"factorize-conv3d{mid=8,params=10%}":             "test:1:31: pass factorize-conv3d: option params",
 		"factorize-conv3d{layers=[enc.1,stem]}":          `test:1:25: pass factorize-conv3d: option layers: no Conv3D is called "enc.1"; did you mean "enc.0"`,

@@ -20,7 +20,7 @@ var _ = register(&Pass{
 })
 
 func foldNode(rw *rewriter, n *ir.Node) []*ir.Value {
-	if n.Op.Name == "const" || len(n.Args) == 0 {
+	if n.Op.Name == "const" || len(n.Args) == 0 || isSpread(n) {
 		return nil
 	}
 	in := make([]*ir.Tensor, len(n.Args))

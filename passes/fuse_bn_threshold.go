@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"slices"
 
 	"github.com/billnet/billnet/ir"
 )
@@ -24,7 +25,9 @@ var _ = register(&Pass{
 			func(rw *rewriter, n *ir.Node) []*ir.Value { return fuseStep(rw, c, r, n) },
 			func(rw *rewriter, n *ir.Node) []*ir.Value { return fuseSign(rw, c, r, n) },
 			func(rw *rewriter, n *ir.Node) []*ir.Value { return fuseLevels(rw, c, r, n) },
-			liftPool, stepOfBit}, integerRules(r)...)
+			func(rw *rewriter, n *ir.Node) []*ir.Value { return fuseTable(rw, c, r, n) },
+			func(rw *rewriter, n *ir.Node) []*ir.Value { return liftConcat(rw, c, n) },
+			liftPool, stepOfBit, liftActivation, splitConcat}, integerRules(r)...)
 		return rewrite(f, rules...)
 	}),
 })
@@ -52,17 +55,84 @@ func thresholdOf(rw *rewriter, c *Context, r *ranger, step *ir.Node) *ir.Value {
 
 // threshold searches the chain's activation and returns the comparison.
 func (ch *chain) threshold(rw *rewriter, c *Context, r *ranger, signed bool) *ir.Value {
-	cert, err := ch.search(r.of(ch.z))
+	cert, z, err := ch.solve(rw, r)
 	if err != nil {
 		rw.Err = err
+	}
+	if cert == nil || err != nil {
 		return nil
 	}
-	if cert == nil {
-		return nil
+	return ch.compare(rw, c, cert, z, signed)
+}
+
+// solve finds the thresholds and the integer to compare with them. It returns
+// nil when there are none.
+func (ch *chain) solve(rw *rewriter, r *ranger) (*Certificate, *ir.Value, error) {
+	if ch.border != nil {
+		return ch.solveBorder(rw, r.of(ch.z))
 	}
+	cert, err := ch.search(r.of(ch.z))
+	return cert, ch.z, err
+}
+
+// compare writes the comparison of z, and the chain's pools over the bits.
+func (ch *chain) compare(rw *rewriter, c *Context, cert *Certificate, z *ir.Value, signed bool) *ir.Value {
 	t, flip := cert.constants()
 	c.Certs = append(c.Certs, *cert)
-	return rw.Op("threshold", map[string]any{"signed": signed, "axis": ch.axis}, ch.z, rw.Const(t), rw.Const(flip))
+	// A pool of bits is OR. Where what follows the largest number falls with it,
+	// it is AND: the pool of the inverted bits, inverted.
+	inverted := ir.NewTensor(flip.Type)
+	change := func(to *ir.Tensor) *ir.Tensor {
+		d := ir.NewTensor(flip.Type)
+		for i := range d.I {
+			d.I[i] = to.I[i] ^ inverted.I[i]
+		}
+		inverted = to
+		return d
+	}
+	if len(ch.pools) > 0 {
+		for i, x := range change(ch.falls(ch.before[0])).I {
+			flip.I[i] ^= x
+		}
+	}
+	y := rw.Op("threshold", map[string]any{"signed": signed, "axis": ch.axis}, z, rw.Const(t), rw.Const(flip))
+	for i, pool := range ch.pools {
+		if i > 0 {
+			y = invertChannels(rw, y, change(ch.falls(ch.before[i])))
+		}
+		y = rw.Op("max_pool", pool.Attrs, y)
+	}
+	return invertChannels(rw, y, inverted)
+}
+
+// falls marks the channels in which the activation, as a function of the number
+// before operation at, falls.
+func (ch *chain) falls(at int) *ir.Tensor {
+	out := ir.NewTensor(ir.T(ir.Bit, ch.c))
+	for c := range out.I {
+		for i := at; i < len(ch.ops); i++ {
+			if s := slopes(ch.ops[i], ch.which[i]); s[min(c, len(s)-1)] < 0 {
+				out.I[c] ^= 1
+			}
+		}
+	}
+	return out
+}
+
+// invertChannels flips the bits of the marked channels of a map.
+func invertChannels(rw *rewriter, v *ir.Value, channels *ir.Tensor) *ir.Value {
+	if s, ok := channels.Splat(); ok && s == 0 {
+		return v
+	}
+	mask := onAxis(channels, 1, v.Type.Rank())
+	if v.Type.DType == ir.SBit {
+		m := ir.NewTensor(mask.Type.With(ir.SBit))
+		for i, b := range mask.I {
+			m.I[i] = 2*b - 1
+		}
+		mask = m
+	}
+	return rw.Op("bit_xor", nil, v, rw.Const(mask))
 }
 
 // fuseSign: a sign over a chain is the pair of comparisons x > 0 and x >= 0.
@@ -79,21 +149,38 @@ func fuseSign(rw *rewriter, c *Context, r *ranger, n *ir.Node) []*ir.Value {
 		}
 		return s
 	}
-	pos := step(true, false)
-	if rw.Err != nil || findChain(n.Args[0]) == nil {
+	pos, nonneg := findChain(n.Args[0]), findChain(n.Args[0])
+	if pos == nil {
 		return nil
 	}
-	p, q := thresholdOf(rw, c, r, pos), thresholdOf(rw, c, r, step(false, false))
-	if p == nil || q == nil {
+	pos.step, nonneg.step = step(true, false), step(false, false)
+	if rw.Err != nil {
 		return nil
 	}
-	y := p
-	if pt, qt := p.Def, q.Def; ir.ConstOf(pt.Args[1]).Equal(ir.ConstOf(qt.Args[1])) && ir.ConstOf(pt.Args[2]).Equal(ir.ConstOf(qt.Args[2])) {
-		y = rw.Op("threshold", map[string]any{"signed": true, "axis": pt.Int("axis")}, pt.Args...)
-	} else {
-		y = rw.Op("join", nil, p, rw.Op("bit_not", nil, q))
+	p, zp, err := pos.solve(rw, r)
+	if err == nil && p != nil {
+		var q *Certificate
+		var zq *ir.Value
+		if q, zq, err = nonneg.solve(rw, r); err == nil && q != nil {
+			if zp == zq && p.equal(q) {
+				return []*ir.Value{rw.Op("to_float", nil, pos.compare(rw, c, p, zp, true))}
+			}
+			y := rw.Op("join", nil, pos.compare(rw, c, p, zp, false), rw.Op("bit_not", nil, nonneg.compare(rw, c, q, zq, false)))
+			return []*ir.Value{rw.Op("to_float", nil, y)}
+		}
 	}
-	return []*ir.Value{rw.Op("to_float", nil, y)}
+	rw.Err = err
+	return nil
+}
+
+// equal reports whether two certificates have the same thresholds.
+func (c *Certificate) equal(d *Certificate) bool {
+	for i, p := range c.Channels {
+		if q := d.Channels[i]; p.T != q.T || p.Flip != q.Flip {
+			return false
+		}
+	}
+	return true
 }
 
 // chain is an activation over per-channel float operations over an integer. The
@@ -108,6 +195,14 @@ type chain struct {
 	level int64
 	axis  int // of the channels in z
 	c     int // number of channels
+
+	// The max pools on the way, from the base outward, and the operation that each
+	// stands before. They commute with what never falls or never rises.
+	pools  []*ir.Node
+	before []int
+
+	border *spread // a bias by position that operation edge, an addition, adds
+	edge   int
 }
 
 // findChain follows a float value back to an integer.
@@ -115,46 +210,39 @@ func findChain(v *ir.Value) *chain {
 	if v.Type.DType != ir.F32 || v.Type.Rank() < 2 {
 		return nil
 	}
-	shape := v.Type.Shape
-	ch := &chain{axis: 1, c: shape[1]}
+	ch := &chain{axis: 1, c: v.Type.Shape[1]}
 	for {
 		d := ir.Def(v)
-		if d == nil || !ir.SameShape(d.Result().Type.Shape, shape) {
+		if d == nil {
 			return nil
 		}
-		which := -1
-		switch d.Op.Name {
-		case "to_float":
+		which := perChannelOp(d)
+		switch {
+		case d.Is("to_float") || d.Is("affine") && which == 0:
 			ch.z, ch.base = d.Args[0], d
+			slices.Reverse(ch.ops)
+			slices.Reverse(ch.which)
+			slices.Reverse(ch.pools)
+			slices.Reverse(ch.before)
+			for i := range ch.before {
+				ch.before[i] = len(ch.ops) - ch.before[i]
+			}
+			ch.edge = len(ch.ops) - 1 - ch.edge
 			return ch
-		case "affine":
-			if a, _ := ir.Axis(d.Int("axis"), d.In(0).Rank()); a != 1 && (d.In(1).Elems() > 1 || d.In(2).Elems() > 1 || d.In(3).Elems() > 1) {
+		case d.Is("max_pool") && len(d.Results) == 1 && ch.border == nil && poolsElements(d):
+			ch.pools, ch.before = append(ch.pools, d), append(ch.before, len(ch.ops))
+			v = d.Args[0]
+			continue
+		case which >= 0 && ir.SameShape(d.In(which).Shape, v.Type.Shape):
+		case d.Is("add") && ch.border == nil:
+			if ch.border, which = asSpread(d.Args[1], v.Type.Shape), 0; ch.border == nil {
 				return nil
 			}
-			ch.z, ch.base = d.Args[0], d
-			return ch
-		case "batch_norm":
-			if which = 0; !soundNorm(d) {
-				return nil
-			}
-		case "neg", "relu":
-			which = 0
-		case "clip":
-			which = 0
-			for i := 1; i < len(d.Args); i++ {
-				if d.Args[i] != nil && (ir.ConstOf(d.Args[i]) == nil || !finite32(ir.ConstOf(d.Args[i]))) {
-					return nil
-				}
-			}
-		case "add", "sub", "mul", "div", "min", "max":
-			if which = carrier(d, shape); which < 0 {
-				return nil
-			}
+			ch.edge = len(ch.ops)
 		default:
 			return nil
 		}
-		ch.ops = append([]*ir.Node{d}, ch.ops...)
-		ch.which = append([]int{which}, ch.which...)
+		ch.ops, ch.which = append(ch.ops, d), append(ch.which, which)
 		v = d.Args[which]
 	}
 }
@@ -186,7 +274,7 @@ func carrier(n *ir.Node, shape []int) int {
 		if p == nil || !finite32(p) || !perChannel(p.Type.Shape, shape) {
 			continue
 		}
-		if n.Is("div") && (i == 1 || hasZero(p)) {
+		if n.Is("div") && (i == 1 || hasZero(p.Convert(ir.F64).D)) {
 			continue
 		}
 		return i
@@ -194,14 +282,7 @@ func carrier(n *ir.Node, shape []int) int {
 	return -1
 }
 
-func hasZero(t *ir.Tensor) bool {
-	for _, x := range t.F {
-		if x == 0 {
-			return true
-		}
-	}
-	return false
-}
+func hasZero(v []float64) bool { return slices.Contains(v, 0) }
 
 // perChannel reports whether a constant of one shape, stretched to a tensor of
 // another, differs along axis 1 only.
@@ -224,7 +305,8 @@ const maxEnumerated = 1 << 16
 // search finds every channel's threshold. It returns nil when the accumulator
 // does not fit 32 bits.
 func (ch *chain) search(s span) (*Certificate, error) {
-	cert := &Certificate{Channels: make([]ChannelProof, ch.c)}
+	source := *ch
+	cert := &Certificate{Channels: make([]ChannelProof, ch.c), sources: []*chain{&source}}
 	for i := range cert.Channels {
 		p := &cert.Channels[i]
 		p.Lo, p.Hi = s.at(i)
@@ -256,6 +338,22 @@ func (c *Certificate) constants() (t, flip *ir.Tensor) {
 // probe evaluates the chain with the interpreter on rows of accumulator
 // values, z[row][channel], and returns the bits in the same order.
 func (ch *chain) probe(z []int64) ([]int64, error) {
+	x, err := ch.run(z)
+	if err != nil {
+		return nil, err
+	}
+	bits := make([]int64, len(x.I))
+	for i, v := range x.I {
+		if ch.step != nil && v > 0 || ch.step == nil && v >= ch.level {
+			bits[i] = 1
+		}
+	}
+	return bits, nil
+}
+
+// run evaluates the chain with the interpreter on rows of accumulator values,
+// up to and with its activation.
+func (ch *chain) run(z []int64) (*ir.Tensor, error) {
 	rows := len(z) / ch.c
 	shape := make([]int, ch.z.Type.Rank())
 	for i := range shape {
@@ -298,13 +396,7 @@ func (ch *chain) probe(z []int64) ([]int64, error) {
 			return nil, err
 		}
 	}
-	bits := make([]int64, len(x.I))
-	for i, v := range x.I {
-		if ch.step != nil && v > 0 || ch.step == nil && v >= ch.level {
-			bits[i] = 1
-		}
-	}
-	return bits, nil
+	return x, nil
 }
 
 // searchFloat searches with the source's float32 expression. Each operation of
@@ -558,29 +650,55 @@ func liftPool(rw *rewriter, n *ir.Node) []*ir.Value {
 		return nil
 	}
 	pool := ir.Def(n.Args[0])
-	if !pool.Is("max_pool") || !rw.once(n.Args[0]) || n.Int("axis") != 1 || pool.In(0).DType.IsLogic() {
+	if !pool.Is("max_pool") || !onlyReadBy(rw.uses[n.Args[0]], "threshold") || n.Int("axis") != 1 || pool.In(0).DType.IsLogic() {
 		return nil
 	}
 	flip := ir.ConstOf(n.Args[2])
 	none := rw.Const(ir.NewTensor(flip.Type))
 	bits := rw.Op("max_pool", pool.Attrs, rw.Op("threshold", map[string]any{"signed": n.Bool("signed")}, pool.Args[0], n.Args[1], none))
-	if s, ok := flip.Splat(); ok && s == 0 {
-		return []*ir.Value{bits}
+	return []*ir.Value{invertChannels(rw, bits, flip)}
+}
+
+// liftConcat: a threshold of concatenated integers is the concatenation of
+// thresholds: bits are put together rather than sums.
+func liftConcat(rw *rewriter, c *Context, n *ir.Node) []*ir.Value {
+	cat := ir.Def(n.Arg(0))
+	if n.Op.Name != "threshold" || !cat.Is("concat") || n.Int("axis") != 1 || cat.In(0).DType.IsLogic() || !onlyReadBy(rw.uses[n.Args[0]], "threshold") {
+		return nil
 	}
-	shape := make([]int, n.In(0).Rank())
-	for i := range shape {
-		shape[i] = 1
+	axis, err := ir.Axis(cat.Int("axis"), n.In(0).Rank())
+	cert := certOf(c.Certs, n)
+	if err != nil || axis == 0 || cert == nil {
+		return nil
 	}
-	shape[1] = flip.Len()
-	mask := flip.Reshape(shape...)
-	if n.Bool("signed") {
-		m := ir.NewTensor(mask.Type.With(ir.SBit))
-		for i, v := range mask.I {
-			m.I[i] = 2*v - 1
+	flip := ir.ConstOf(n.Args[2])
+	parts := make([]*ir.Value, len(cat.Args))
+	from := 0
+	for i, a := range cat.Args {
+		if axis != 1 {
+			parts[i] = rw.Op("threshold", n.Attrs, a, n.Args[1], n.Args[2])
+			continue
 		}
-		mask = m
+		k := a.Type.Shape[1]
+		part := cert.part(from, k)
+		t, _ := part.constants()
+		c.Certs = append(c.Certs, *part)
+		parts[i] = rw.Op("threshold", n.Attrs, a, rw.Const(t), rw.Const(ir.IntTensor(ir.Bit, flip.I[from:from+k], k)))
+		from += k
 	}
-	return []*ir.Value{rw.Op("bit_xor", nil, bits, rw.Const(mask))}
+	return []*ir.Value{rw.Op("concat", cat.Attrs, parts...)}
+}
+
+// part is the certificate of channels from to from+k.
+func (c *Certificate) part(from, k int) *Certificate {
+	out := &Certificate{Layer: c.Layer, Class: c.Class, Channels: slices.Clone(c.Channels[from : from+k])}
+	for _, ch := range c.sources {
+		out.sources = append(out.sources, ch.part(from, k))
+	}
+	if len(c.sources) > 1 {
+		out.sources = out.sources[from : from+k]
+	}
+	return out
 }
 
 // stepOfBit: a step of a bit that is already there changes nothing but the

@@ -187,3 +187,25 @@ func gateToMux(rw *rewriter, n *ir.Node) []*ir.Value {
 	}
 	return nil
 }
+
+// gateToMuxOr: f OR (s AND x), with one bit of s for a whole channel, is the
+// MUX-OR residual written out.
+func gateToMuxOr(rw *rewriter, n *ir.Node) []*ir.Value {
+	if !n.Is("bit_or") {
+		return nil
+	}
+	shape := n.Result().Type.Shape
+	for i := range 2 {
+		f, and := n.Args[i], ir.Def(n.Args[1-i])
+		if !and.Is("bit_and") || !ir.SameShape(f.Type.Shape, shape) {
+			continue
+		}
+		for k := range 2 {
+			s, x := and.Args[k], and.Args[1-k]
+			if ir.SameShape(x.Type.Shape, shape) && !ir.SameShape(s.Type.Shape, shape) && rw.once(n.Args[1-i]) {
+				return []*ir.Value{rw.Op("mux_or", nil, s, f, x)}
+			}
+		}
+	}
+	return nil
+}

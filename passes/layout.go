@@ -8,15 +8,23 @@ import (
 
 var _ = register(&Pass{
 	Name: "layout",
-	Doc: "Chooses where every activation lies. Bit and integer maps [1,C,T,H,W] become planes with one common halo, as wide as the widest convolution needs, so that equal sizes have equal pitch; " +
-		"what a strided convolution reads is split into phases; everything else is dense. From here on the module is at the packed level.",
+	Doc: "Chooses where every activation lies. Bit and integer maps [1,C,T,H,W] become planes, maps of one size with one halo, so that they have equal pitch; " +
+		"what a strided convolution reads is split into phases; everything else is dense. How wide the halos are, the same for all sizes or for each what it needs, follows from a model of the bytes that move. " +
+		"From here on the module is at the packed level.",
 	Class: Exact,
 	After: []string{"narrow-integers"},
 	Run: func(c *Context, m *ir.Module) error {
 		m.Level = ir.Packed
-		for _, f := range m.Funcs {
-			if err := layoutFunc(f); err != nil {
+		for i, f := range m.Funcs {
+			h, report, err := chooseHalos(f)
+			if err != nil {
 				return err
+			}
+			if err := layoutFunc(f, h); err != nil {
+				return err
+			}
+			if i == 0 {
+				c.layout = report
 			}
 		}
 		return nil
@@ -78,8 +86,7 @@ func mayBeVector(n *ir.Node, i int) bool {
 // resultOnPlanes reports whether the result of a node on planes is planes too.
 func resultOnPlanes(n *ir.Node) bool { return !n.Is("count") }
 
-func layoutFunc(f *ir.Func) error {
-	halo := commonHalo(f)
+func layoutFunc(f *ir.Func, h halos) error {
 	out := &ir.Func{}
 	b := &ir.Builder{F: out}
 	converted := map[*ir.Value]map[ir.Layout]*ir.Value{}
@@ -109,7 +116,7 @@ func layoutFunc(f *ir.Func) error {
 			}
 			l := ir.Layout{}
 			if ok && planes[i] {
-				l = halo
+				l = h.layout(a.Type)
 				if n.Is("bconv") || n.Is("iconv") {
 					l.PT, l.PH, l.PW = strideOf(n)
 				}
@@ -117,7 +124,7 @@ func layoutFunc(f *ir.Func) error {
 			n.Args[i] = as(a, l)
 		}
 		if ok && resultOnPlanes(n) {
-			n.Result().Type.Layout = halo
+			n.Result().Type.Layout = h.layout(n.Result().Type)
 		}
 		out.Nodes = append(out.Nodes, n)
 	}
@@ -145,16 +152,40 @@ func strideOf(n *ir.Node) (t, h, w int) {
 	return 1, 1, 1
 }
 
-// commonHalo returns the layout of maps: the halo that the taps of every
-// convolution and pool need at most, in phases where a convolution is strided.
-func commonHalo(f *ir.Func) ir.Layout {
-	l := ir.Layout{Planes: true, PT: 1, PH: 1, PW: 1}
+// mapSize is the size of a map along t, h and w.
+type mapSize [3]int
+
+func sizeOf(t ir.Type) mapSize { return mapSize(t.Shape[2:5]) }
+
+// halos are the halos of maps by their size, along t, h and w.
+type halos map[mapSize][3]int
+
+// layout returns the layout of a map, not split into phases.
+func (h halos) layout(t ir.Type) ir.Layout {
+	v := h[sizeOf(t)]
+	return ir.Layout{Planes: true, HT: v[0], HH: v[1], HW: v[2], PT: 1, PH: 1, PW: 1}
+}
+
+// neededHalos returns, for the size of every map on planes, the halo that the
+// taps of the convolutions and pools over it need at most, in phases where a
+// convolution is strided.
+func neededHalos(f *ir.Func) halos {
+	h := halos{}
 	for _, n := range f.Nodes {
-		pool := n.Is("max_pool") || n.Is("min_pool")
-		if !pool && !n.Is("bconv") && !n.Is("iconv") {
+		planes, ok := onPlanes(n)
+		if !ok {
 			continue
 		}
-		if _, ok := onPlanes(n); !ok {
+		for i, a := range n.Args {
+			if a != nil && planes[i] {
+				h.widen(a.Type, [3]int{})
+			}
+		}
+		if resultOnPlanes(n) {
+			h.widen(n.Result().Type, [3]int{})
+		}
+		pool := n.Is("max_pool") || n.Is("min_pool")
+		if !pool && !n.Is("bconv") && !n.Is("iconv") {
 			continue
 		}
 		need := [3]int{}
@@ -167,9 +198,18 @@ func commonHalo(f *ir.Func) ir.Layout {
 				need[a] = haloOf(in, out, n.In(1).Shape[2+a], s, dil, pad)
 			}
 		}
-		l.HT, l.HH, l.HW = max(l.HT, need[0]), max(l.HH, need[1]), max(l.HW, need[2])
+		h.widen(n.In(0), need)
 	}
-	return l
+	return h
+}
+
+// widen makes the halo of a map's size at least as wide as need.
+func (h halos) widen(t ir.Type, need [3]int) {
+	v := h[sizeOf(t)]
+	for a := range v {
+		v[a] = max(v[a], need[a])
+	}
+	h[sizeOf(t)] = v
 }
 
 func attrAt(n *ir.Node, name string, i, def int) int {

@@ -32,13 +32,20 @@ type Ledger struct {
 	BitBytes   int     `json:"bit_weight_bytes"`
 	IntBytes   int     `json:"integer_weight_bytes"`
 	FloatBytes int     `json:"float_weight_bytes"`
+
+	// What the lossy passes did, for the caller to fill in.
+	Factorized []Factorization `json:"factorized,omitempty"`
+	Gated      []Gating        `json:"gated,omitempty"`
+	Binarized  []Binarization  `json:"binarized,omitempty"`
+	Quantized  []Quantization  `json:"quantized,omitempty"`
+	Moved      []Movement      `json:"moved,omitempty"` // outputs over the calibration clips
 }
 
 // NewLedger accounts for every node of a module's entry that computes (layout
 // operations and constants are left out).
 func NewLedger(m *ir.Module, certs []Certificate) *Ledger {
 	l := &Ledger{}
-	last := givesOutput(m.Main())
+	last, scaled := givesOutput(m.Main()), comparesScaled(m.Main())
 	for _, n := range m.Main().Nodes {
 		if movesOnly(n) {
 			continue
@@ -48,6 +55,10 @@ func NewLedger(m *ir.Module, certs []Certificate) *Ledger {
 			e.MACs = n.Op.Work(n)
 		}
 		e.Kind, e.Why = kindOf(n)
+		if scaled[n] {
+			e.Class = "ideal"
+			e.Why = "a comparison of float sums of scaled integers: near a tie the order of the sum decides, and no certificate bounds it"
+		}
 		e.Output = last[n]
 		if n.Is("affine") && !(isSplat(n.Args[1], 1) && isSplat(n.Args[3], 0)) {
 			e.Class = "ideal"
@@ -59,6 +70,25 @@ func NewLedger(m *ir.Module, certs []Certificate) *Ledger {
 		l.add(e)
 	}
 	return l
+}
+
+// comparesScaled marks the comparisons and quantizers of floats that an affine
+// goes into by way of a float sum: the weights of a linear chain have a scale a
+// channel there, and no integer stands for the sum.
+func comparesScaled(f *ir.Func) map[*ir.Node]bool {
+	behind := map[*ir.Value]bool{}
+	out := map[*ir.Node]bool{}
+	for _, n := range f.Nodes {
+		from := n.Is("affine")
+		for _, a := range n.Args {
+			from = from || behind[a]
+		}
+		for _, r := range n.Results {
+			behind[r] = from && r.Type.DType.IsFloat()
+			out[n] = out[n] || from && !r.Type.DType.IsFloat()
+		}
+	}
+	return out
 }
 
 // givesOutput marks the nodes whose result is a result of the function, moved
@@ -96,11 +126,16 @@ func (l *Ledger) add(e Entry) {
 // movesOnly reports whether a node only moves or holds elements.
 func movesOnly(n *ir.Node) bool {
 	switch n.Op.Name {
-	case "const", "relayout", "transpose", "reshape", "squeeze", "unsqueeze", "gather", "slice", "split", "concat", "identity", "expand", "recode", "to_float", "flatten", "tile":
+	case "gather":
+		return !looksUp(n)
+	case "const", "relayout", "transpose", "reshape", "squeeze", "unsqueeze", "slice", "split", "concat", "identity", "expand", "recode", "to_float", "flatten", "tile":
 		return true
 	}
 	return false
 }
+
+// looksUp reports whether a gather is a table: a constant at computed places.
+func looksUp(n *ir.Node) bool { return ir.ConstOf(n.Args[0]) != nil && ir.ConstOf(n.Args[1]) == nil }
 
 // kindOf says what a node computes with, and why.
 func kindOf(n *ir.Node) (kind, why string) {
@@ -135,6 +170,8 @@ func kindOf(n *ir.Node) (kind, why string) {
 		return "integer", "integers in"
 	case "count":
 		return "bit", "population count"
+	case "gather":
+		return "integer", fmt.Sprintf("norm and few-bit activation as a table of %d entries", n.In(0).Elems())
 	case "threshold":
 		return "integer", "batch norm and activation as an integer comparison"
 	}

@@ -51,7 +51,7 @@ func lowerLSTM(rw *rewriter, c *Context, n *ir.Node) []*ir.Value {
 	// The gates may differ in strictness: each kind of gate is searched over all
 	// rows, and every row takes the proof of its own kind.
 	hidden := n.In(2).Shape[1]
-	proofs := map[int][]ChannelProof{}
+	proofs := map[int]*Certificate{}
 	for _, strict := range n.Ints("strict") {
 		if proofs[strict] != nil {
 			continue
@@ -65,10 +65,12 @@ func lowerLSTM(rw *rewriter, c *Context, n *ir.Node) []*ir.Value {
 			rw.Err = err
 			return nil
 		}
-		proofs[strict] = found.Channels
+		proofs[strict] = found
 	}
 	for r := range rows {
-		cert.Channels = append(cert.Channels, proofs[n.Ints("strict")[r/hidden]][r])
+		kind := proofs[n.Ints("strict")[r/hidden]]
+		cert.Channels = append(cert.Channels, kind.Channels[r])
+		cert.sources = append(cert.sources, kind.sources[0])
 	}
 	t, flip := cert.constants()
 	c.Certs = append(c.Certs, *cert)

@@ -129,25 +129,17 @@ const maxLevels = 15
 // fuseLevels: a quantizer of a few levels over a chain is one comparison a
 // level.
 func fuseLevels(rw *rewriter, c *Context, r *ranger, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "clip" || n.In(0).DType.IsFloat() || n.Arg(1) == nil || n.Arg(2) == nil {
-		return nil
-	}
-	q := ir.Def(n.Args[0])
-	lo, ok1 := splat(n.Args[1])
-	hi, ok2 := splat(n.Args[2])
-	if !q.Is("quantize_linear") || !ok1 || !ok2 || hi <= lo || hi-lo > maxLevels || q.In(1).Elems() != 1 || q.Arg(2) != nil && !isSplat(q.Args[2], 0) {
-		return nil
-	}
-	if s, ok := splat(q.Args[1]); !ok || s <= 0 {
+	q, grid, lo, hi := quantizer(rw, n)
+	if q == nil || hi-lo > maxLevels {
 		return nil
 	}
 	var bits []*ir.Value
-	for l := int64(lo) + 1; l <= int64(hi); l++ {
+	for l := lo + 1; l <= hi; l++ {
 		ch := findChain(q.Args[0])
 		if ch == nil {
 			return nil
 		}
-		ch.grid, ch.level = []*ir.Node{q, n}, l
+		ch.grid, ch.level = grid, l
 		b := ch.threshold(rw, c, r, false)
 		if b == nil {
 			return nil

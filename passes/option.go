@@ -3,6 +3,7 @@ package passes
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -12,24 +13,46 @@ type OptionKind uint8
 
 // The kinds of options, and the Go types of their values.
 const (
-	OptCount  OptionKind = iota // int: a whole number from 1
-	OptSeed                     // int: a whole number from 0
-	OptRatio                    // float64: a number between 0 and 1, such as 0.05 or 5%
-	OptAmount                   // Amount: a whole number from 1, or a percentage
-	OptNames                    // []string: a word, or words in [ ]; * stands for any letters
+	OptCount       OptionKind = iota // int: a whole number from 1
+	OptSeed                          // int: a whole number from 0
+	OptRatio                         // float64: a number between 0 and 1, such as 0.05 or 5%
+	OptAmount                        // Amount: a whole number from 1, or a percentage
+	OptNames                         // []string: a word, or words in [ ]; * stands for any letters
+	OptWord                          // string: one of Option.Words
+	OptCountOrAuto                   // int: a whole number from 1, or 0 for auto
 )
 
 func (k OptionKind) String() string {
 	return [...]string{"a whole number from 1", "a whole number from 0", "a number between 0 and 1, such as 0.05 or 5%",
-		"a whole number from 1, or a percentage such as 25%", "a name, or names in [ ]"}[k]
+		"a whole number from 1, or a percentage such as 25%", "a name, or names in [ ]", "a word", "a whole number from 1, or auto"}[k]
 }
 
 // Option is one thing that a pass can be told in the pipeline's text.
 type Option struct {
 	Name    string
 	Kind    OptionKind
-	Default any // nil: not set
+	Words   []string // of an OptWord: those that it may be
+	Default any      // nil: not set
 	Doc     string
+}
+
+// Wants says what the option's value may be.
+func (o *Option) Wants() string {
+	if o.Kind == OptWord {
+		return strings.Join(o.Words, " or ")
+	}
+	return o.Kind.String()
+}
+
+// parse reads the option's value; ok is false when it may not be that.
+func (o *Option) parse(words []string) (v any, ok bool) {
+	if o.Kind == OptWord {
+		if len(words) != 1 || !slices.Contains(o.Words, words[0]) {
+			return nil, false
+		}
+		return words[0], true
+	}
+	return o.Kind.parse(words)
 }
 
 // Amount is a number of things or a share of those that are there.
@@ -46,7 +69,8 @@ func (a Amount) Of(total int) int {
 	return int(a.Share * float64(total))
 }
 
-// parse reads an option's value; ok is false when it is not of the kind.
+// parse reads the value of any kind but OptWord; ok is false when it is not of
+// the kind.
 func (k OptionKind) parse(words []string) (v any, ok bool) {
 	if k == OptNames {
 		return words, len(words) > 0
@@ -57,6 +81,11 @@ func (k OptionKind) parse(words []string) (v any, ok bool) {
 	share, isShare := percentage(words[0])
 	n, err := strconv.ParseInt(words[0], 10, 32)
 	switch k {
+	case OptCountOrAuto:
+		if words[0] == "auto" {
+			return 0, true
+		}
+		return int(n), err == nil && n >= 1
 	case OptCount:
 		return int(n), err == nil && n >= 1
 	case OptSeed:
@@ -96,8 +125,8 @@ func optionOf[T any](c *Context, name string) T {
 	return v.(T)
 }
 
-// Int returns the value of an OptCount or OptSeed of the running pass, 0 when
-// it is not set.
+// Int returns the value of an OptCount, OptSeed or OptCountOrAuto of the running
+// pass, 0 when it is not set or auto.
 func (c *Context) Int(option string) int { return optionOf[int](c, option) }
 
 // Ratio returns the value of an OptRatio, 0 when it is not set.
@@ -108,6 +137,9 @@ func (c *Context) Amount(option string) Amount { return optionOf[Amount](c, opti
 
 // Names returns the value of an OptNames, nil when it is not set.
 func (c *Context) Names(option string) []string { return optionOf[[]string](c, option) }
+
+// Word returns the value of an OptWord, "" when it is not set.
+func (c *Context) Word(option string) string { return optionOf[string](c, option) }
 
 // optionError is what a pass returns when the value of an option cannot be:
 // Run adds the option's position in the pipeline's text.

@@ -101,9 +101,27 @@ func errorAt(pos lexer.Position, format string, args ...any) error {
 // defaultName stands for all passes of Pipeline in a text.
 const defaultName = "default"
 
+// presetOf returns the passes that a name of a text stands for: "default" or a
+// preset. It is nil for every other name.
+func presetOf(name string) []string {
+	if name == defaultName {
+		return Pipeline
+	}
+	return Preset(name)
+}
+
+// presetNames lists the names that presetOf knows.
+func presetNames() []string {
+	names := []string{defaultName}
+	for _, p := range Presets {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
 // ParsePipeline reads the text of a pipeline, in which "default" stands for the
-// passes of Pipeline. Source names it in errors, which
-// are of type *PipelineError: what is no pipeline, a pass or option that does
+// passes of Pipeline and O0, O1 and O2 for those of the presets. Source names it
+// in errors, which are of type *PipelineError: what is no pipeline, a pass or option that does
 // not exist, an option given twice, a value that is not of the option's kind.
 func ParsePipeline(source, text string) ([]Step, error) {
 	tree, err := pipelineGrammar.ParseString(source, text)
@@ -112,13 +130,17 @@ func ParsePipeline(source, text string) ([]Step, error) {
 	}
 	var steps []Step
 	for _, t := range tree.Steps {
-		if t.Name == defaultName && len(t.Options) == 0 {
-			steps = append(steps, Default()...)
+		if names := presetOf(t.Name); names != nil && len(t.Options) == 0 {
+			more, err := Steps(names)
+			if err != nil {
+				return nil, fmt.Errorf("BUG: preset %s: %w", t.Name, err)
+			}
+			steps = append(steps, more...)
 			continue
 		}
 		p := Lookup(t.Name)
 		if p == nil {
-			return nil, errorAt(t.Pos, "unknown pass %q%s; billc passes lists them", t.Name, nearest(t.Name, append(passNames(), defaultName)))
+			return nil, errorAt(t.Pos, "unknown pass %q%s; billc passes lists them", t.Name, nearest(t.Name, append(passNames(), presetNames()...)))
 		}
 		s := Step{Pass: p, options: p.defaults(), given: t.Options, pos: t.Pos}
 		for i, o := range t.Options {
@@ -162,9 +184,9 @@ func (s *Step) set(o *optionText) error {
 		names := s.Pass.optionNames()
 		return errorAt(o.Pos, "pass %s has no option %q%s; its options are %s", s.Pass.Name, o.Name, nearest(o.Name, names), strings.Join(names, ", "))
 	}
-	v, ok := s.Pass.Options[i].Kind.parse(o.Value.Words)
+	v, ok := s.Pass.Options[i].parse(o.Value.Words)
 	if !ok {
-		return errorAt(o.Value.Pos, "option %s of pass %s is %s, found %s", o.Name, s.Pass.Name, s.Pass.Options[i].Kind, strings.Join(o.Value.Words, ","))
+		return errorAt(o.Value.Pos, "option %s of pass %s is %s, found %s", o.Name, s.Pass.Name, s.Pass.Options[i].Wants(), strings.Join(o.Value.Words, ","))
 	}
 	s.options[o.Name] = v
 	return nil
@@ -174,7 +196,7 @@ func (s *Step) set(o *optionText) error {
 func (s *Step) locate(err error) error {
 	var bad *optionError
 	if !errors.As(err, &bad) {
-		return fmt.Errorf("pass %s: %w", s.Pass.Name, err)
+		return failed(s.Pass.Name, err)
 	}
 	pos := s.pos
 	for _, o := range s.given {

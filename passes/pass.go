@@ -36,6 +36,11 @@ type Context struct {
 	Certs []Certificate // one for every thresholded layer
 
 	Factorized []Factorization // what factorize-conv3d did to every layer
+	Quantized  []Quantization  // what quantize and quantize-lstm did to every layer
+	Binarized  []Binarization  // what binarize did to every layer and activation
+	Gated      []Gating        // what insert-mux-or did to every residual
+
+	layout *LayoutReport // what layout chose for the entry
 
 	ctx     context.Context
 	clips   [][]*ir.Tensor // calibration inputs, each in the order of the main function's parameters
@@ -56,6 +61,11 @@ func register(p *Pass) *Pass {
 	registry[p.Name] = p
 	return p
 }
+
+// Register adds a pass, so that pipelines can name it. It is for programs that
+// bring passes of their own; it panics when the name is taken, and is not safe
+// beside running pipelines.
+func Register(p *Pass) { register(p) }
 
 // Lookup returns the pass with the given name, or nil.
 func Lookup(name string) *Pass { return registry[name] }

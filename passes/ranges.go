@@ -86,12 +86,57 @@ func (r *ranger) compute(v *ir.Value) span {
 		return uniform(r.of(d.Args[0]).all())
 	case "concat":
 		return r.concat(d)
-	case "add":
-		alo, ahi := r.of(d.Args[0]).all()
-		blo, bhi := r.of(d.Args[1]).all()
-		return uniform(alo+blo, ahi+bhi)
+	case "add", "sub", "mul", "max", "min":
+		if len(d.Args) == 2 {
+			return r.pair(d)
+		}
+	case "neg":
+		lo, hi := r.of(d.Args[0]).all()
+		return within(v.Type.DType, -hi, -lo)
+	case "pad":
+		lo, hi := r.of(d.Args[0]).all()
+		if d.Str("mode") == "constant" {
+			x, _ := splat(d.Arg(1))
+			lo, hi = min(lo, int64(x)), max(hi, int64(x))
+		}
+		return uniform(lo, hi)
+	case "cast":
+		if x := d.In(0).DType; x.IsInt() || x.IsLogic() || x == ir.Bool {
+			lo, hi := r.of(d.Args[0]).all()
+			return within(v.Type.DType, lo, hi)
+		}
 	}
 	return uniform(v.Type.DType.Range())
+}
+
+// pair bounds an operation of two integers.
+func (r *ranger) pair(n *ir.Node) span {
+	alo, ahi := r.of(n.Args[0]).all()
+	blo, bhi := r.of(n.Args[1]).all()
+	if min(alo, blo) < math.MinInt32 || max(ahi, bhi) > math.MaxInt32 {
+		return uniform(n.Result().Type.DType.Range())
+	}
+	d := n.Result().Type.DType
+	switch n.Op.Name {
+	case "sub":
+		return within(d, alo-bhi, ahi-blo)
+	case "mul":
+		return within(d, min(alo*blo, alo*bhi, ahi*blo, ahi*bhi), max(alo*blo, alo*bhi, ahi*blo, ahi*bhi))
+	case "max":
+		return within(d, max(alo, blo), max(ahi, bhi))
+	case "min":
+		return within(d, min(alo, blo), min(ahi, bhi))
+	}
+	return within(d, alo+blo, ahi+bhi)
+}
+
+// within is a span, or the whole range of the type where the span leaves it
+// and values wrap.
+func within(d ir.DType, lo, hi int64) span {
+	if l, h := d.Range(); lo < l || hi > h {
+		return uniform(l, h)
+	}
+	return uniform(lo, hi)
 }
 
 // concat bounds the parts of a concatenation, on axis 1 channel by channel.

@@ -1,6 +1,7 @@
 package passes
 
 import (
+	"math"
 	"slices"
 
 	"github.com/billnet/billnet/ir"
@@ -33,7 +34,7 @@ type lstmStep struct {
 	axis, t      int // x is seq's element t on axis
 	wi, wh       *ir.Tensor
 	hPrev, cPrev *ir.Value  // values, or
-	hZero        *ir.Tensor // the constant product h*wh of a first step that was folded
+	hProduct     *ir.Tensor // the constant product h*wh of a first step that was folded
 	norm         *ir.Node
 	gates        [4][2]int // rows of z, from and to: i, f, o, g
 	strict       [4]int
@@ -64,7 +65,7 @@ func longestLSTM(f *ir.Func) []*lstmStep {
 		}
 		slices.Reverse(chain)
 		first := chain[0]
-		if first.t == 0 && ir.ConstOf(first.cPrev) != nil && initialH(first) != nil && last.t == last.seq.Type.Shape[last.axis]-1 && len(chain) > len(best) {
+		if first.t == 0 && ir.ConstOf(first.cPrev) != nil && initialH(first, last.wh) != nil && last.t == last.seq.Type.Shape[last.axis]-1 && len(chain) > len(best) {
 			best = chain
 		}
 	}
@@ -87,16 +88,81 @@ func sameCell(a, b *lstmStep) bool {
 	return a.norm.Float("epsilon") == b.norm.Float("epsilon")
 }
 
-// initialH returns the first step's h, a constant; zeros when its product with
-// the weights was folded to zeros.
-func initialH(s *lstmStep) *ir.Tensor {
-	if s.hZero != nil {
-		if v, ok := s.hZero.Splat(); !ok || v != 0 {
-			return nil
-		}
+// initialH returns the first step's h, a constant. Where its product with the
+// recurrent weights wh, those of the steps behind it, was folded into a constant,
+// it is the h that has this product; nil when there is none.
+func initialH(s *lstmStep, wh *ir.Tensor) *ir.Tensor {
+	if s.hProduct == nil {
+		return ir.ConstOf(s.hPrev)
+	}
+	if v, ok := s.hProduct.Splat(); ok && v == 0 {
 		return ir.NewTensor(ir.T(ir.F32, s.h.Type.Shape...))
 	}
-	return ir.ConstOf(s.hPrev)
+	if wh == nil || !ir.SameShape(s.hProduct.Type.Shape, []int{s.h.Type.Shape[0], wh.Type.Shape[0]}) {
+		return nil
+	}
+	h := solveRows(wh, s.hProduct)
+	n, err := ir.NewNode("matmul", []*ir.Value{{Type: h.Type}, {Type: ir.T(ir.F32, wh.Type.Shape[1], wh.Type.Shape[0])}}, nil, s.node.Loc)
+	if err != nil {
+		return nil
+	}
+	if p, err := ir.EvalNode(n, []*ir.Tensor{h, transpose2D(wh)}); err != nil || !p[0].Equal(s.hProduct) {
+		return nil
+	}
+	return h
+}
+
+// solveRows finds h [B,K] with h*w' = p for weights w [R,K] and p [B,R], by
+// elimination; unknowns that nothing determines are 0. The solution is rounded
+// to whole numbers where it is close to them.
+func solveRows(w, p *ir.Tensor) *ir.Tensor {
+	r, k, b := w.Type.Shape[0], w.Type.Shape[1], p.Type.Shape[0]
+	m := make([][]float64, r) // rows of w, then those of p'
+	for i := range m {
+		m[i] = make([]float64, k+b)
+		for j := range k {
+			m[i][j] = float64(w.F[i*k+j])
+		}
+		for j := range b {
+			m[i][k+j] = float64(p.F[j*r+i])
+		}
+	}
+	h := ir.NewTensor(ir.T(ir.F32, b, k))
+	row := 0
+	pivots := make([]int, 0, k) // the column that every row determines
+	for col := 0; col < k && row < r; col++ {
+		best := row
+		for i := row; i < r; i++ {
+			if math.Abs(m[i][col]) > math.Abs(m[best][col]) {
+				best = i
+			}
+		}
+		if math.Abs(m[best][col]) < 1e-9 {
+			continue
+		}
+		m[row], m[best] = m[best], m[row]
+		for i := range m {
+			if i == row || m[i][col] == 0 {
+				continue
+			}
+			f := m[i][col] / m[row][col]
+			for j := col; j < k+b; j++ {
+				m[i][j] -= f * m[row][j]
+			}
+		}
+		pivots = append(pivots, col)
+		row++
+	}
+	for i, col := range pivots {
+		for j := range b {
+			x := m[i][k+j] / m[i][col]
+			if n := math.Round(x); math.Abs(x-n) < 1e-6 {
+				x = n
+			}
+			h.F[j*k+col] = float32(x)
+		}
+	}
+	return h
 }
 
 // matchLSTMStep matches h = o*sign(c) and everything behind it.
@@ -245,7 +311,7 @@ func (s *lstmStep) matchSum(z *ir.Value) bool {
 		}
 		s.seq, s.axis, s.t, s.wi, s.wh, s.hPrev = seq, axis, t, wi, wh, h
 		if h == nil {
-			if s.hZero = ir.ConstOf(sum.Args[1-k]); s.hZero == nil {
+			if s.hProduct = ir.ConstOf(sum.Args[1-k]); s.hProduct == nil {
 				continue
 			}
 		}
@@ -314,7 +380,7 @@ func rollSteps(f *ir.Func, steps []*lstmStep) error {
 	for i := 1; i < 5; i++ {
 		args = append(args, perm(ir.ConstOf(first.norm.Args[i])))
 	}
-	args = append(args, b.Const(initialH(first)), b.Const(ir.ConstOf(first.cPrev)))
+	args = append(args, b.Const(initialH(first, last.wh)), b.Const(ir.ConstOf(first.cPrev)))
 	cell := b.Node("bin_lstm", map[string]any{"epsilon": first.norm.Float("epsilon"), "strict": first.strict[:], "sign0": first.sign0}, args...)
 	if b.Err != nil {
 		return b.Err

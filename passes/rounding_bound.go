@@ -25,7 +25,7 @@ func (ch *chain) roundingBound(c int, z int64) float64 {
 	}
 	scale := at(ch.base.Args[1]) / at(ch.base.Args[2])
 	m, terms := sumMagnitude(newRanger(), ch.z, c)
-	v, e := float64(z)*scale, (terms+2)*unitRoundoff*m*math.Abs(scale)
+	v, e := float64(z)*scale, (terms+2)*unitRoundoff*(m*math.Abs(scale)+ch.base.Float("terms"))
 	// rounded follows one operation: its exact result, the operand's error times
 	// factor, and n roundings relative to the result.
 	rounded := func(result, factor float64, n int) {

@@ -18,6 +18,7 @@ type RunOptions struct {
 	Print      io.Writer                                      // where
 	Check      int                                            // evaluate before and after every pass on this many inputs
 	Clips      [][]*ir.Tensor                                 // calibration inputs for lossy passes, each in the order of the main function's parameters
+	After      func(step int, m *ir.Module)                   // called after every pass; m changes with the next one
 	Reproduce  func(name string, m *ir.Module, rest []string) // called with the module before a pass that fails
 }
 
@@ -26,7 +27,12 @@ type Result struct {
 	Notes      []string
 	Certs      []Certificate
 	Factorized []Factorization
+	Quantized  []Quantization
+	Binarized  []Binarization
+	Gated      []Gating
 	Moved      []Movement // by every lossy pass, where there are calibration clips
+
+	Layout *LayoutReport // of the entry; nil when layout did not run
 }
 
 // Run applies the passes of a list, each written as in ParsePipeline.
@@ -39,8 +45,8 @@ func Run(ctx context.Context, m *ir.Module, pipeline []string, o RunOptions) (*R
 }
 
 // RunSteps applies passes in order. After every pass it verifies the module. An
-// error names the pass; an internal fault starts with BUG; a mistake in the
-// options is a *PipelineError.
+// error of a pass is a *Failure that names it; an internal fault starts with BUG; a
+// mistake in the options is a *PipelineError.
 func RunSteps(ctx context.Context, m *ir.Module, steps []Step, o RunOptions) (*Result, error) {
 	texts, names := make([]string, len(steps)), make([]string, len(steps))
 	for i, s := range steps {
@@ -96,6 +102,9 @@ func RunSteps(ctx context.Context, m *ir.Module, steps []Step, o RunOptions) (*R
 			}
 			return nil, err
 		}
+		if o.After != nil {
+			o.After(i, m)
+		}
 		if o.PrintAfter == p.Name || o.PrintAfter == "all" {
 			text, _ := ir.Print(m, "")
 			fmt.Fprintf(o.Print, "# after pass %d, %s\n%s\n", i+1, p.Name, text)
@@ -105,6 +114,8 @@ func RunSteps(ctx context.Context, m *ir.Module, steps []Step, o RunOptions) (*R
 		c.Note("%s", &result.Moved[i])
 	}
 	result.Notes, result.Certs, result.Factorized = c.Notes, attachCertificates(m, c.Certs), c.Factorized
+	result.Quantized, result.Binarized, result.Gated = c.Quantized, c.Binarized, c.Gated
+	result.Layout = c.layout
 	return &result, nil
 }
 
@@ -112,14 +123,14 @@ func RunSteps(ctx context.Context, m *ir.Module, steps []Step, o RunOptions) (*R
 func runPass(c *Context, p *Pass, m *ir.Module) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("BUG: %v", r)
+			err = faultf(Panics, "%v", r)
 		}
 	}()
 	if err := p.Run(c, m); err != nil {
 		return err
 	}
 	if err := ir.Verify(m); err != nil {
-		return fmt.Errorf("BUG: the module is not well formed afterwards: %w", err)
+		return faultf(Malformed, "the module is not well formed afterwards: %w", err)
 	}
 	return nil
 }

@@ -4,7 +4,7 @@ import "github.com/billnet/billnet/ir"
 
 var _ = register(&Pass{
 	Name: "split-signs",
-	Doc: "A sign of floats, whose sign(0) is 0, becomes the ternary join of x > 0 and x < 0. Signs over integers are comparisons by then; " +
+	Doc: "A sign of floats, whose sign(0) is 0, becomes the ternary join of x > 0 and not x >= 0. Signs over integers are comparisons by then; " +
 		"what is left stands behind a float layer.",
 	Class: Exact,
 	After: []string{"fuse-bn-threshold"},
@@ -14,7 +14,7 @@ var _ = register(&Pass{
 				return nil
 			}
 			x := n.Args[0]
-			return []*ir.Value{rw.Op("to_float", nil, rw.Op("join", nil, rw.Op("step", nil, x), rw.Op("step", nil, rw.Op("neg", nil, x))))}
+			return []*ir.Value{rw.Op("to_float", nil, rw.Op("join", nil, rw.Op("step", nil, x), rw.Op("bit_not", nil, rw.Op("step", map[string]any{"strict": false, "nan": true}, x))))}
 		})
 	}),
 })
@@ -29,6 +29,66 @@ var _ = register(&Pass{
 		return rewrite(f, joinLayout, joinPool, joinThreshold, joinConv)
 	}),
 })
+
+// ternaryGate: the largest, smallest, negative and product of ternary values,
+// and the choice between two, are gates of their bits; one operand may be a sign.
+func ternaryGate(rw *rewriter, n *ir.Node) []*ir.Value {
+	if n.Result().Type.DType != ir.F32 {
+		return nil
+	}
+	joined := false
+	bits := func(v *ir.Value) (pos, neg *ir.Value) {
+		z := unwrap(v, "to_float")
+		switch d := ir.Def(z); {
+		case d.Is("join"):
+			joined = true
+			return d.Args[0], d.Args[1]
+		case z != nil && z.Type.DType == ir.SBit:
+			pos = rw.Op("recode", nil, z)
+			return pos, rw.Op("bit_not", nil, pos)
+		}
+		return nil, nil
+	}
+	join := func(pos, neg *ir.Value) []*ir.Value {
+		return []*ir.Value{rw.Op("to_float", nil, rw.Op("join", nil, pos, neg))}
+	}
+	switch n.Op.Name {
+	case "neg":
+		if p, q := bits(n.Args[0]); joined {
+			return join(q, p)
+		}
+		return nil
+	case "where":
+		if s := bitOfBool(n.Args[0]); s != nil {
+			bp, bq := bits(n.Args[1])
+			ap, aq := bits(n.Args[2])
+			if joined && ap != nil && bp != nil {
+				return join(rw.Op("mux", nil, s, ap, bp), rw.Op("mux", nil, s, aq, bq))
+			}
+		}
+		return nil
+	case "max", "min", "mul":
+	default:
+		return nil
+	}
+	if len(n.Args) != 2 || !ir.SameShape(n.In(0).Shape, n.In(1).Shape) {
+		return nil
+	}
+	p0, q0 := bits(n.Args[0])
+	p1, q1 := bits(n.Args[1])
+	if p0 == nil || p1 == nil || !joined {
+		return nil
+	}
+	and := func(a, b *ir.Value) *ir.Value { return rw.Op("bit_and", nil, a, b) }
+	or := func(a, b *ir.Value) *ir.Value { return rw.Op("bit_or", nil, a, b) }
+	switch n.Op.Name {
+	case "max":
+		return join(or(p0, p1), and(q0, q1))
+	case "min":
+		return join(and(p0, p1), or(q0, q1))
+	}
+	return join(or(and(p0, p1), and(q0, q1)), or(and(p0, q1), and(q0, p1)))
+}
 
 // joinLayout: an operation that only moves elements moves both bits.
 func joinLayout(rw *rewriter, n *ir.Node) []*ir.Value {

@@ -23,6 +23,19 @@ func (b *binaryWeights) unit() bool {
 	return true
 }
 
+// largestWhole returns the largest scale when all are whole numbers that a
+// product of float32 may have as an exact factor, 0 otherwise.
+func (b *binaryWeights) largestWhole() int64 {
+	most := 1.0
+	for _, s := range b.Scale {
+		if s != math.Trunc(s) || s < 1 || s >= exactFloat {
+			return 0
+		}
+		most = max(most, s)
+	}
+	return int64(most)
+}
+
 // recoverBinary recognises weights all of whose magnitudes within an output
 // channel (axis 0) are exactly equal, zeros apart. A channel of zeros has
 // scale 1 and makes the weights ternary.
@@ -75,7 +88,10 @@ func recoverWeights(t *ir.Tensor) *binaryWeights {
 	o := t.Type.Shape[0]
 	row := t.Len() / o
 	out := &binaryWeights{Bits: ir.NewTensor(t.Type.With(ir.I8)), Scale: make([]float64, o)}
-	whole, ok := gridScale(t.F)
+	whole, ok := float32(1), onGrid(t.F, 1)
+	if !ok {
+		whole, ok = gridScale(t.F)
+	}
 	for c := range o {
 		w := t.F[c*row : (c+1)*row]
 		s := whole

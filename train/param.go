@@ -221,7 +221,7 @@ func (d *finder) through(n *ir.Node, at int, origin *ir.Value, form form, depth 
 		if origin.Type.Elems() == 1 {
 			return found{}
 		}
-	case "reshape", "squeeze", "unsqueeze", "transpose", "identity", "cast", "not", "neg", "expand", "tanh", "abs":
+	case "reshape", "squeeze", "unsqueeze", "transpose", "identity", "cast", "not", "neg", "expand", "tanh", "abs", "concat":
 	default:
 		return found{}
 	}

@@ -18,28 +18,37 @@ import (
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
 	"github.com/billnet/billnet/runtime"
+	"github.com/billnet/billnet/verify"
 )
 
 type compileCmd struct {
 	Model string `arg:"" help:"Model to compile: .onnx or .bill."`
-	Out   string `short:"o" help:"Output file; by default the model's name with the new extension." placeholder:"FILE"`
-	Emit  string `enum:"bytecode,ir,onnx" default:"bytecode" help:"What to write: ${enum}. ONNX is written from before the first packed pass."`
+	Out   string `short:"o" help:"Output file, or folder for Go; by default the model's name with the new extension." placeholder:"FILE"`
+	Emit  string `enum:"bytecode,ir,onnx,go" default:"bytecode" help:"What to write: ${enum}. ONNX is written from before the first packed pass; Go is a package of its own."`
 	modelFlags
+	clipFlags
+	pipelineFlags
 
-	Passes       []string `sep:"none" help:"Run these passes instead of the default pipeline, such as pass1{option=value},pass2 (see billc passes)." placeholder:"PASS,..."`
-	StopAfter    string   `help:"Stop after this pass, or before the first one; with --emit=ir or onnx." placeholder:"PASS|none"`
-	PrintIRAfter string   `name:"print-ir-after" help:"Print the IR after this pass, or after all." placeholder:"PASS|all"`
-	Verify       int      `help:"Evaluate the model before and after every pass on this many inputs." placeholder:"N"`
-	StrictBinary bool     `help:"Fail (exit code 4) when a layer that does not give an output is float."`
-	MaxFloat     int      `name:"max-float-bytes" default:"-1" help:"Fail (exit code 4) when float layers hold more weight bytes than this." placeholder:"N"`
-	Ledger       string   `enum:"table,json,none" default:"table" help:"How to print the ledger: ${enum}."`
+	Package string   `help:"With --emit=go: the package's name; by default made of the model's." placeholder:"NAME"`
+	Golden  []string `sep:"none" help:"With --emit=go: clips whose outputs the package's test checks, in place of made-up inputs; read as --clips are." placeholder:"PATH"`
+	Small   bool     `help:"With --emit=go: leave out code for this very network, which is smaller and slower."`
+
+	StopAfter    string `help:"Stop after this pass, or before the first one; with --emit=ir or onnx." placeholder:"PASS|none"`
+	PrintIRAfter string `name:"print-ir-after" help:"Print the IR after this pass, or after all." placeholder:"PASS|all"`
+	Verify       int    `help:"Evaluate the model before and after every pass on this many inputs." placeholder:"N"`
+	StrictBinary bool   `help:"Fail (exit code 4) when a layer that does not give an output is float."`
+	MaxFloat     int    `name:"max-float-bytes" default:"-1" help:"Fail (exit code 4) when float layers hold more weight bytes than this." placeholder:"N"`
+	Ledger       string `enum:"table,json,none" default:"table" help:"How to print the ledger: ${enum}."`
 }
 
 func (c *compileCmd) Run(ctx context.Context, s *streams) error {
-	if c.StopAfter != "" && c.Emit == "bytecode" {
+	if c.Emit != "go" && (c.Package != "" || len(c.Golden) > 0 || c.Small) {
+		return withCode(exitUsage, "--package, --golden and --small are for --emit=go")
+	}
+	if c.StopAfter != "" && (c.Emit == "bytecode" || c.Emit == "go") {
 		return withCode(exitUsage, "--stop-after leaves no packed module to generate from: add --emit=ir or --emit=onnx")
 	}
-	steps, err := c.pipeline()
+	steps, err := c.steps()
 	if err != nil {
 		return err
 	}
@@ -87,6 +96,9 @@ func (c *compileCmd) Run(ctx context.Context, s *streams) error {
 		fmt.Fprintf(s.err, "wrote %s (%s level, %d bytes)\n", out, m.Level, len(data))
 		return nil
 	}
+	if c.Emit == "go" {
+		return c.writeGo(ctx, s, out, built)
+	}
 	data, plan, err := built.bytecode()
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Model, err)
@@ -99,27 +111,15 @@ func (c *compileCmd) Run(ctx context.Context, s *streams) error {
 	return nil
 }
 
-// pipeline is what to run: the passes asked for, or the default ones, of which
-// ONNX can express what comes before the packed level. It refuses names that
-// are no pass, or not in the pipeline.
-func (c *compileCmd) pipeline() ([]passes.Step, error) {
-	var steps []passes.Step
-	if len(c.Passes) == 0 {
-		steps = passes.Default()
-		if c.Emit == "onnx" {
-			steps = steps[:slices.Index(passes.Pipeline, "layout")]
-		}
+// steps is what to run. It refuses names that are not in the pipeline.
+func (c *compileCmd) steps() ([]passes.Step, error) {
+	steps, err := c.pipeline(c.Emit != "ir" && c.Emit != "onnx")
+	if err != nil {
+		return nil, err
 	}
-	for i, text := range c.Passes {
-		flag := "--passes"
-		if len(c.Passes) > 1 {
-			flag = fmt.Sprintf("--passes (%d)", i+1)
-		}
-		more, err := passes.ParsePipeline(flag, text)
-		if err != nil {
-			return nil, err
-		}
-		steps = append(steps, more...)
+	if c.Emit == "onnx" && len(c.Passes) == 0 {
+		// ONNX can express what comes before the packed level.
+		steps = steps[:slices.IndexFunc(steps, isLayout)]
 	}
 	if c.StopAfter == "none" {
 		steps = nil
@@ -143,6 +143,9 @@ func (c *compileCmd) outPath() (string, error) {
 	ext := map[string]string{"bytecode": ".billb", "ir": ".bill", "onnx": ".onnx"}[c.Emit]
 	if out == "" {
 		out = strings.TrimSuffix(c.Model, filepath.Ext(c.Model)) + ext
+	}
+	if c.Emit == "go" {
+		return out, onlyGenerated(out)
 	}
 	if a, err := os.Stat(out); err == nil {
 		if b, err := os.Stat(c.Model); err == nil && os.SameFile(a, b) {
@@ -171,26 +174,41 @@ func (c *compileCmd) compile(ctx context.Context, s *streams, m *ir.Module, pipe
 		m.Meta = map[string]string{}
 	}
 	m.Meta["compiler"] = version
-	if data, err := os.ReadFile(c.Model); err == nil {
-		sum := sha256.Sum256(data)
+	if hash := fileHash(c.Model); hash != "" {
 		m.Meta["source"] = filepath.Base(c.Model)
-		m.Meta["source.sha256"] = hex.EncodeToString(sum[:])
+		m.Meta["source.sha256"] = hash
+	}
+	clips, err := c.read(s, (&verify.Module{M: m}).Inputs(), m.Meta)
+	if err != nil {
+		return nil, err
 	}
 	stop := c.StopAfter
 	if stop == "none" {
 		stop = ""
 	}
+	recordPasses(m, pipeline, stop)
 	return lower(ctx, m, pipeline, passes.RunOptions{
 		StopAfter:  stop,
 		PrintAfter: c.PrintIRAfter,
 		Print:      s.out,
 		Check:      c.Verify,
+		Clips:      clips,
 		Reproduce: func(name string, before *ir.Module, rest []string) {
 			if ctx.Err() == nil {
 				c.reproduce(s, name, before, rest)
 			}
 		},
 	})
+}
+
+// fileHash is the SHA-256 of a file's contents, "" when it cannot be read.
+func fileHash(path string) string {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
 }
 
 // lower runs a pipeline and makes the ledger.
@@ -204,7 +222,9 @@ func lower(ctx context.Context, m *ir.Module, pipeline []passes.Step, o passes.R
 		return nil, err
 	}
 	certs := append(kept, res.Certs...)
-	return &compiled{m, res.Notes, certs, passes.NewLedger(m, certs)}, nil
+	ledger := passes.NewLedger(m, certs)
+	ledger.Factorized, ledger.Gated, ledger.Binarized, ledger.Quantized, ledger.Moved = res.Factorized, res.Gated, res.Binarized, res.Quantized, res.Moved
+	return &compiled{m, res.Notes, certs, ledger}, nil
 }
 
 // certificateKey is the metadata under which text keeps the certificates.
@@ -260,7 +280,12 @@ func (c *compileCmd) reproduce(s *streams, name string, before *ir.Module, rest 
 		fmt.Fprintf(s.err, "billc: no reproducer was written: %v\n", err)
 		return
 	}
-	fmt.Fprintf(s.err, "billc: pass %s failed; reproduce it with: billc compile %s --emit=ir -o out.bill --passes='%s'\n", name, path, strings.Join(rest, ","))
+	check := ""
+	if c.Verify > 0 {
+		check = fmt.Sprintf(" --verify=%d", c.Verify)
+	}
+	fmt.Fprintf(s.err, "billc: pass %s failed; reproduce it with: billc compile %s --emit=ir -o out.bill --passes='%s'%s; make it small with: billc reduce %s --passes='%s'%s\n",
+		name, path, strings.Join(rest, ","), check, path, rest[0], check)
 }
 
 func (c *compileCmd) printLedger(s *streams, b *compiled) error {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -14,22 +15,39 @@ import (
 
 type passesCmd struct{}
 
+// Run lists the presets, then every pass with its options and the presets that
+// have it.
 func (passesCmd) Run(s *streams) error {
-	fmt.Fprintf(s.out, "default pipeline: %s\n", strings.Join(passes.Pipeline, ", "))
+	for _, p := range passes.Presets {
+		fmt.Fprintf(s.out, "%s: %s\n  %s\n", p.Name, p.Doc, strings.Join(passes.Preset(p.Name), ", "))
+	}
+	fmt.Fprintf(s.out, "\ndefault pipeline: %s\n", strings.Join(passes.Pipeline, ", "))
 	for _, p := range passes.All() {
 		fmt.Fprintf(s.out, "\n%s (%s)\n  %s\n", p.Name, p.Class, p.Doc)
 		if len(p.After) > 0 {
 			fmt.Fprintf(s.out, "  runs after: %s\n", strings.Join(p.After, ", "))
 		}
+		fmt.Fprintf(s.out, "  presets: %s\n", cmp.Or(strings.Join(presetsWith(p.Name), ", "), "none, it runs when it is named"))
 		for _, o := range p.Options {
 			def := ""
 			if o.Default != nil {
 				def = fmt.Sprintf(", default %v", o.Default)
 			}
-			fmt.Fprintf(s.out, "  option %s: %s%s; %s\n", o.Name, o.Kind, def, o.Doc)
+			fmt.Fprintf(s.out, "  option %s: %s%s; %s\n", o.Name, o.Wants(), def, o.Doc)
 		}
 	}
 	return nil
+}
+
+// presetsWith returns the names of the presets that have a pass.
+func presetsWith(pass string) []string {
+	var names []string
+	for _, p := range passes.Presets {
+		if slices.Contains(passes.Preset(p.Name), pass) {
+			names = append(names, p.Name)
+		}
+	}
+	return names
 }
 
 type opsCmd struct{}

@@ -47,7 +47,29 @@ func (f *modelFlags) load(path string) (m *ir.Module, notes []string, err error)
 	if err != nil {
 		return nil, nil, err
 	}
+	if left := dropAuxiliary(m.Main()); left != nil {
+		notes = append(notes, fmt.Sprintf("results %s are left out: heads whose names begin with aux are for training only", strings.Join(left, ", ")))
+	}
 	return m, notes, f.setLabels(m)
+}
+
+// dropAuxiliary removes the heads that exist in training only, as long as
+// another result is left, and returns their names.
+func dropAuxiliary(f *ir.Func) (names []string) {
+	var kept []ir.Port
+	for _, r := range f.Results {
+		if strings.HasPrefix(r.Name, "aux") {
+			names = append(names, strconv.Quote(r.Name))
+		} else {
+			kept = append(kept, r)
+		}
+	}
+	if len(kept) == 0 || names == nil {
+		return nil
+	}
+	f.Results = kept
+	f.RemoveDead()
+	return names
 }
 
 func (f *modelFlags) onnxOptions() (onnx.Options, error) {

@@ -61,9 +61,15 @@ type cli struct {
 	Timeout time.Duration `help:"Give up after this long (exit code 124)." placeholder:"DURATION"`
 
 	Compile compileCmd `cmd:"" help:"Compile a model (.onnx or .bill) to bytecode or text, and print the ledger."`
+	Build   buildCmd   `cmd:"" help:"Build a standalone executable that runs a model on clips."`
+	New     newCmd     `cmd:"" help:"Write the text of a BILLNET architecture to train."`
+	Train   trainCmd   `cmd:"" help:"Train a network in stages: from float to bits and integers."`
+	Eval    evalCmd    `cmd:"" help:"Measure the accuracy of a model or artifact."`
 	Inspect inspectCmd `cmd:"" help:"Show layers, shapes, operations, weight bytes and the activation arena of a model or artifact."`
+	Verify  verifyCmd  `cmd:"" help:"Compare two models, find the pass that changes one, or check an artifact's certificate."`
+	Reduce  reduceCmd  `cmd:"" help:"Make a model small on which a pass fails, while it still fails."`
 	Demo    demoCmd    `cmd:"" help:"Compile and run an embedded, trained gesture network on embedded clips."`
-	Passes  passesCmd  `cmd:"" help:"List the passes in the order of the default pipeline."`
+	Passes  passesCmd  `cmd:"" help:"List the presets and the passes with their options."`
 	Ops     opsCmd     `cmd:"" help:"List the operations of the intermediate representation."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

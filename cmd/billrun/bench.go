@@ -1,10 +1,8 @@
 package main
 
 import (
-	"encoding/binary"
 	"fmt"
 	"io"
-	"math"
 	"math/rand/v2"
 	goruntime "runtime"
 	"slices"
@@ -172,34 +170,10 @@ func (c *benchCmd) inputs(m *model) ([][]byte, error) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for i, p := range ports {
 		if given.data[i] == nil {
-			given.data[i] = randomTensor(random, p)
+			given.data[i] = runtime.Sample(p, 2, random)
 		}
 	}
 	return given.data, nil
-}
-
-// randomTensor is floats in 0..1, bytes and logic values of all kinds, and zeros
-// for wider integers, which may be indices.
-func randomTensor(r *rand.Rand, p runtime.Port) []byte {
-	n := size(p.Shape)
-	b := make([]byte, n*p.Elem.Width())
-	for i := range n {
-		switch p.Elem {
-		case runtime.F32:
-			binary.LittleEndian.PutUint32(b[4*i:], math.Float32bits(r.Float32()))
-		case runtime.F64:
-			binary.LittleEndian.PutUint64(b[8*i:], math.Float64bits(r.Float64()))
-		case runtime.U8, runtime.I8:
-			b[i] = byte(r.Uint32())
-		case runtime.Bool, runtime.Bit:
-			b[i] = byte(r.IntN(2))
-		case runtime.SBit:
-			b[i] = byte(2*r.IntN(2) - 1)
-		case runtime.Tern:
-			b[i] = byte(r.IntN(3) - 1)
-		}
-	}
-	return b
 }
 
 // measure warms up and measures.

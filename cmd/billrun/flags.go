@@ -264,8 +264,12 @@ const helpWidth = 96
 
 // list describes the flags.
 func (f *flags) list() string {
+	return "\nFlags:\n  -h, --help            Show this help.\n" + f.describe()
+}
+
+// describe is the lines of the flags themselves.
+func (f *flags) describe() string {
 	var b strings.Builder
-	b.WriteString("\nFlags:\n  -h, --help            Show this help.\n")
 	for _, o := range f.options {
 		fmt.Fprintf(&b, "  %-20s  %s", strings.TrimSpace("--"+o.name+" "+o.value), wrap(o.usage, 24))
 	}

@@ -28,6 +28,9 @@ func main() {
 	os.Exit(run(interrupt, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
+// program is what messages call this program.
+const program = "billrun"
+
 // The exit codes.
 const (
 	exitDone    = 0
@@ -173,7 +176,7 @@ func report(stderr io.Writer, err error) int {
 		return exitDone
 	}
 	if b, ok := errors.AsType[*bug](err); ok {
-		fmt.Fprintf(stderr, "BUG: %v\nThis is a fault in billrun %s, not in your files. Please report it with the command line, the model and these lines:\n%s", b.what, version(), b.stack)
+		fmt.Fprintf(stderr, "BUG: %v\nThis is a fault in %s %s, not in your files. Please report it with the command line, the model and these lines:\n%s", b.what, program, version(), b.stack)
 		return exitBug
 	}
 	if f, ok := errors.AsType[*fail](err); ok {
@@ -188,5 +191,5 @@ func report(stderr io.Writer, err error) int {
 
 // complain prints an error in one line.
 func complain(stderr io.Writer, err error) {
-	fmt.Fprintf(stderr, "billrun: %s\n", plain(strings.Join(strings.Split(strings.TrimSpace(err.Error()), "\n"), "; ")))
+	fmt.Fprintf(stderr, "%s: %s\n", program, plain(strings.Join(strings.Split(strings.TrimSpace(err.Error()), "\n"), "; ")))
 }

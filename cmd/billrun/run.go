@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -14,11 +15,12 @@ import (
 
 // runCmd runs a model.
 type runCmd struct {
-	Model string
-	Clips []string
-	Top   int
-	JSON  bool
-	Out   string
+	Model  string
+	Clips  []string
+	Top    int
+	JSON   bool
+	Logits bool
+	Out    string
 	inputFlags
 	clipFlags
 	engine
@@ -29,6 +31,7 @@ func declareRun(f *flags) runner {
 	f.model, f.clips = &c.Model, &c.Clips
 	f.count(&c.Top, "top", "N", "Classes to show (default 5).")
 	f.on(&c.JSON, "json", "One JSON object a clip and line; notes go to standard error.")
+	f.on(&c.Logits, "logits", "Only the scores of every clip, on one line, in the shortest form that reads back as the same bits.")
 	f.text(&c.Out, "out", "DIR", "With --input: write every output as DIR/NAME.npy.")
 	c.inputFlags.declare(f)
 	c.clipFlags.declare(f)
@@ -54,6 +57,9 @@ Examples:
 func (c *runCmd) Run(e *env) error {
 	if c.Top < 1 {
 		return usagef("--top %d: expected at least 1", c.Top)
+	}
+	if c.Logits && (c.JSON || len(c.Clips) == 0) {
+		return usagef("--logits is a form of output for clips, and --json another one")
 	}
 	if c.Out != "" && len(c.Clips) > 0 {
 		return usagef("--out writes the outputs of one run: give its inputs by --input, not as clips")
@@ -98,10 +104,13 @@ func (c *runCmd) classify(e *env, m *model, s *runtime.Session, in *inputs) erro
 			if err := s.Run(data, raw); err != nil {
 				return err
 			}
-			if c.JSON {
+			switch {
+			case c.JSON:
 				fmt.Fprintf(e.stderr, "%s: %s\n", plain(clipName(path, index)), plain(note))
 				writeScores(e, path, index, outs[0], labels)
-			} else {
+			case c.Logits:
+				writeLogits(e.stdout, outs[0])
+			default:
 				if !begun {
 					begun = true
 					fmt.Fprintln(e.stdout, columns)
@@ -217,6 +226,17 @@ func writeTop(w io.Writer, v values, labels []string, top int) {
 		}
 		fmt.Fprintf(w, "%8.2f %% %12s  %s\n", 100*p[class], logit, plain(label(labels, class)))
 	}
+}
+
+// writeLogits writes the elements with spaces between them.
+func writeLogits(w *bufio.Writer, v values) {
+	for i := range v.len() {
+		if i > 0 {
+			w.WriteByte(' ')
+		}
+		w.WriteString(v.text(i))
+	}
+	w.WriteByte('\n')
 }
 
 // writeScores writes a clip's line of --json. The logits are those of all classes.

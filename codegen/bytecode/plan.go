@@ -1,7 +1,13 @@
 package bytecode
 
 import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
 	"sort"
+	"strings"
+	"text/tabwriter"
 
 	"github.com/billnet/billnet/runtime"
 )
@@ -12,6 +18,35 @@ type Plan struct {
 	// LowerBound is the largest number of bytes alive at once at any
 	// instruction: no plan without recomputation needs less.
 	LowerBound int
+
+	Allocations []Allocation // by offset, then by first use
+}
+
+// Allocation is a piece of the arena: one buffer, or several that share memory.
+type Allocation struct {
+	Buffers []int  `json:"buffers"`
+	Layer   string `json:"layer"` // whose instruction writes it first; empty for an input
+	Type    string `json:"type"`  // of the first buffer
+	Offset  int    `json:"offset"`
+	Size    int    `json:"size"`
+	First   int    `json:"first"` // instruction of the first use; -1 for an input
+	Last    int    `json:"last"`  // and of the last; the number of instructions for an output
+}
+
+// Print writes the plan as a table: where every allocation lies and from when
+// to when it is alive.
+func (p *Plan) Print(w io.Writer) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "offset\tsize\tfirst use\tlast use\tbuffers\ttype\tlayer")
+	for _, a := range p.Allocations {
+		ids := make([]string, len(a.Buffers))
+		for i, b := range a.Buffers {
+			ids[i] = fmt.Sprint(b)
+		}
+		fmt.Fprintf(t, "%d\t%d\t%d\t%d\t%s\t%s\t%s\n", a.Offset, a.Size, a.First, a.Last, strings.Join(ids, " "), a.Type, a.Layer)
+	}
+	t.Flush()
+	fmt.Fprintf(w, "arena %d bytes; no plan needs less than %d\n", p.Arena, p.LowerBound)
 }
 
 // life is one allocation: buffers that alias each other share one.
@@ -80,6 +115,18 @@ func place(img *runtime.Image, group []int) (Plan, error) {
 		for _, b := range l.buffers {
 			img.Buffers[b].Offset = l.offset
 		}
+	}
+	slices.SortStableFunc(order, func(a, b *life) int { return cmp.Or(a.offset-b.offset, a.first-b.first) })
+	for _, l := range order {
+		if l.first > l.last {
+			continue // nothing uses it
+		}
+		b := &img.Buffers[l.buffers[0]]
+		a := Allocation{Buffers: l.buffers, Type: b.String(), Offset: l.offset, Size: l.size, First: l.first, Last: l.last}
+		if l.first >= 0 && l.first < len(img.Code) {
+			a.Layer = img.Code[l.first].Name
+		}
+		plan.Allocations = append(plan.Allocations, a)
 	}
 	for at := -1; at <= len(img.Code); at++ {
 		alive := 0

@@ -53,7 +53,7 @@ func (m *model) certify(list []Certified) ([]byte, error) {
 				if string(b[:width]) != string(k.Data[i*width:(i+1)*width]) {
 					return nil, fmt.Errorf("model %q: layer %q: channel %d does not have the threshold %d of its certificate", m.img.Name, c.Layer, i, t)
 				}
-				out = append(out, b...)
+				out = binary.AppendVarint(out, t)
 			}
 		}
 		m.Certified = append(m.Certified, certified{c, id})

@@ -33,7 +33,7 @@ type ExeOptions struct {
 //	runtime      the little of package runtime that the program needs, around the network
 //	clip         the clip reader
 func Executable(img *runtime.Image, opt ExeOptions) (map[string][]byte, error) {
-	network, err := Generate(img, Options{Package: "network", Certified: opt.Certified, Small: opt.Small})
+	network, err := Generate(img, Options{Package: "network", Certified: opt.Certified, Small: opt.Small, Profile: true})
 	if err != nil {
 		return nil, err
 	}

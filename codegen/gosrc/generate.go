@@ -25,6 +25,9 @@ type Options struct {
 	// Certified adds a function CheckThresholds that compares the program's
 	// thresholds with these.
 	Certified []Certified
+
+	// Profile adds a method that measures the instructions.
+	Profile bool
 }
 
 // Vector is inputs and the outputs that the model gives for them, bit for bit:
@@ -73,6 +76,9 @@ func Generate(img *runtime.Image, opt Options) (map[string][]byte, error) {
 			return nil, err
 		}
 		write = append(write, "certificate.go")
+	}
+	if opt.Profile {
+		write = append(write, "profile.go")
 	}
 	if !opt.Small {
 		maps.Copy(files, m.specialize())

@@ -45,10 +45,10 @@ type port struct {
 }
 
 // own are the package-level names of the templates.
-var own = []string{"Model", "Options", "New", "NewWith", "Labels", "Name", "Hash", "labels", "program", "prepare", "prepared", "weights", "golden", "next", "same", "special", "specials", "convolution", "pooling", "splitting", "pair", "place", "nothing", "certificate", "certified", "CheckThresholds"}
+var own = []string{"Model", "Options", "New", "NewWith", "Labels", "Name", "Hash", "labels", "program", "prepare", "prepared", "weights", "golden", "next", "same", "special", "specials", "convolution", "pooling", "splitting", "pair", "place", "nothing", "certificate", "certified", "CheckThresholds", "Steps"}
 
 // local are names of the templates that a parameter must not have.
-var local = []string{"m", "err", "i", "at", "arena", "len", "copy", "make", "fmt", "errors", "slices", "bytes", "binary", "testing", "b", "t", "data", "got", "want", "isa", "threads"}
+var local = []string{"m", "err", "i", "at", "arena", "len", "copy", "make", "fmt", "errors", "slices", "bytes", "binary", "testing", "b", "t", "data", "got", "want", "isa", "threads", "times", "start", "time"}
 
 // goTypes are the element types of Go slices.
 var goTypes = map[runtime.Elem]string{

@@ -619,6 +619,8 @@ func (e *exporter) bound(n *ir.Node) {
 		x := e.spanOf(n.Args[0])
 		terms := int64(n.In(0).Elems() / max(n.Result().Type.Elems(), 1))
 		s = span{min(x.lo*terms, 0), max(x.hi*terms, 0)}
+	case "add", "sub", "mul", "neg", "clip", "cast", "tally":
+		s = e.arithmeticSpan(n)
 	case "blstm":
 		c := e.spanOf(n.Args[6])
 		steps := int64(n.In(0).Shape[1])
@@ -643,6 +645,54 @@ func (e *exporter) bound(n *ir.Node) {
 			e.spans[r] = s
 		}
 	}
+}
+
+// arithmeticSpan is the interval of an operation on integers, element by element;
+// what may wrap has the whole type's.
+func (e *exporter) arithmeticSpan(n *ir.Node) span {
+	lo, hi := n.Result().Type.DType.Range()
+	whole := span{lo, hi}
+	for _, a := range n.Args {
+		if a != nil && a.Type.DType.IsFloat() {
+			return whole
+		}
+	}
+	x := e.spanOf(n.Args[0])
+	y := x
+	if n.Arg(1) != nil {
+		y = e.spanOf(n.Args[1])
+	}
+	if x.reach() > math.MaxInt32 || y.reach() > math.MaxInt32 { // so that nothing overflows here
+		return whole
+	}
+	s := x // of a cast, and of a clip, whose bounds only narrow it
+	switch n.Op.Name {
+	case "add":
+		s = span{x.lo + y.lo, x.hi + y.hi}
+	case "sub":
+		s = span{x.lo - y.hi, x.hi - y.lo}
+	case "mul":
+		p := []int64{x.lo * y.lo, x.lo * y.hi, x.hi * y.lo, x.hi * y.hi}
+		s = span{slices.Min(p), slices.Max(p)}
+	case "neg":
+		s = span{-x.hi, -x.lo}
+	case "tally":
+		s = span{int64(n.Int("base")), int64(n.Int("base"))}
+		for _, a := range n.Args {
+			b := e.spanOf(a)
+			s = span{s.lo + min(b.lo, 0), s.hi + max(b.hi, 0)}
+		}
+	case "clip":
+		for _, a := range n.Args[1:] {
+			if a != nil { // where the bounds lie outside of x, the result is a bound
+				s = s.join(e.spanOf(a))
+			}
+		}
+	}
+	if s.lo < lo || s.hi > hi {
+		return whole
+	}
+	return s
 }
 
 // sumSpan is the interval of the sums of a convolution or linear layer with

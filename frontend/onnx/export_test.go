@@ -143,6 +143,11 @@ var comesBackOtherwise = map[string]string{
 	"brev_w1a2_3d_qonnx_op13": "a few-bit activation comes back as the sum of its bits",
 	"brev_w4a2_3d_qcdq_op13":  "likewise",
 	"brev_w4a2_3d_qonnx_op13": "likewise",
+	"d_manlstm_op13":          "integer sums between float gates come back through floats",
+	"t2_d_manlstm_op23":       "likewise",
+	"brev_qlstm_qonnx_op13":   "the index of a table comes back through a float",
+	"brev_bin3d_qonnx_op13":   "a constant channel comes back with another threshold that it never, or always, reaches",
+	"brev_tern3d_qonnx_op13":  "likewise",
 	"b_gate_or_max_op13":      "a sign that is never 0 is ternary before the export and a bit behind it",
 }
 

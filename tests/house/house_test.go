@@ -20,10 +20,17 @@ var allowed = map[string]struct {
 	"frontend/onnx":        {[]string{"ir", "frontend/onnx/onnxpb"}, []string{""}},
 	"frontend/onnx/onnxpb": {nil, []string{"google.golang.org/protobuf"}},
 	"passes":               {[]string{"ir"}, []string{"gonum.org/v1/gonum", "github.com/alecthomas/participle/v2"}},
+	"verify":               {[]string{"ir", "passes", "codegen/bytecode", "runtime", "runtime/kernels"}, []string{""}},
 	"codegen/bytecode":     {[]string{"ir", "runtime", "runtime/kernels"}, nil},
+	"codegen/gosrc":        {[]string{"runtime", "runtime/kernels", "runtime/clip", "cmd"}, nil}, // whose sources it copies
+	"cmd":                  {nil, nil},
 	"runtime":              {[]string{"runtime/kernels"}, nil},
 	"runtime/kernels":      {nil, []string{"golang.org/x/sys/cpu"}},
 	"runtime/clip":         {nil, nil},
+	"train/data":           {[]string{"runtime/clip"}, nil},
+	"train":                {[]string{"ir", "passes", "train/gemm"}, []string{"gonum.org/v1/gonum", "github.com/alecthomas/participle/v2", "golang.org/x/sys/cpu"}},
+	"train/gemm":           {nil, []string{"golang.org/x/sys/cpu"}},
+	"train/recipe":         {[]string{"ir", "passes", "runtime/clip", "train", "train/data", "train/gemm"}, []string{""}}, // plots
 	"cmd/billrun":          {[]string{"runtime", "runtime/kernels", "runtime/clip"}, []string{"golang.org/x/sys/cpu"}},
 }
 

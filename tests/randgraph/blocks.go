@@ -4,9 +4,19 @@ import "github.com/billnet/billnet/ir"
 
 // block appends one block behind a binary activation.
 func (g *gen) block(x act) act {
-	switch g.n(12) {
+	switch g.n(17) {
 	case 0, 1:
 		return g.convBlock(x)
+	case 12:
+		return g.sum(x)
+	case 13:
+		return g.padded(x)
+	case 14:
+		return g.average(x)
+	case 15:
+		return g.fewBits(x)
+	case 16:
+		return g.rearranged(x)
 	case 2:
 		return g.activation(g.norm(g.linear(x.v, g.between(1, 10))))
 	case 3:
@@ -41,6 +51,114 @@ func (g *gen) convBlock(x act) act {
 	z = g.norm(z)
 	if g.p(0.15) {
 		z = g.pool(z)
+	}
+	return g.activation(z)
+}
+
+// sum is a residual that adds: sums of two convolutions, or of one and x, in
+// front of the norm.
+func (g *gen) sum(x act) act {
+	if !g.has(SumResidual) {
+		return g.convBlock(x)
+	}
+	a, b := g.biased(x.v, true), x.v
+	if g.p(0.6) {
+		b = g.convTo(x.v, g.channels(x.v), 1, true, true)
+	}
+	return g.activation(g.norm(g.op(pick(g, "add", "add", "sub"), nil, a, b)))
+}
+
+// padded pads x in a node of its own, with zeros, with the numbers of its
+// encoding or with its own elements, in front of a convolution.
+func (g *gen) padded(x act) act {
+	if !g.has(Padding) {
+		return g.convBlock(x)
+	}
+	k := g.spatial(x.v)
+	pads, axes := make([]int, 2*k), make([]int, k)
+	for a := range k {
+		pads[a], pads[k+a], axes[a] = g.n(3), g.n(3), 2+a
+	}
+	attrs := map[string]any{"pads": pads, "axes": axes, "mode": pick(g, "constant", "constant", "constant", "edge", "reflect")}
+	args := []*ir.Value{x.v}
+	if attrs["mode"] == "constant" && g.p(0.7) {
+		args = append(args, g.scalar(pick(g, 0, 1.0, -1)))
+	}
+	return g.activation(g.norm(g.conv(g.op("pad", attrs, args...), false)))
+}
+
+// average is an average pooling, or the mean or largest number of the map, in
+// front of a norm.
+func (g *gen) average(x act) act {
+	k := g.spatial(x.v)
+	kernel, stride := make([]int, k), make([]int, k)
+	for a := range k {
+		kernel[a], stride[a] = g.between(1, min(3, g.shape(x.v)[2+a])), g.between(1, 2)
+	}
+	pool := func(v *ir.Value) *ir.Value {
+		return g.op("average_pool", map[string]any{"kernel": kernel, "stride": stride, "ceil": g.p(0.1)}, v)
+	}
+	if g.has(RealMean) && g.p(0.3) { // the mean of a norm: its float sum has an order
+		return g.activation(g.op("reduce_mean", map[string]any{"axes": []int{2 + g.n(k)}}, g.norm(g.conv(x.v, false))))
+	}
+	if g.p(0.3) {
+		return g.activation(g.norm(g.op("reduce_max", map[string]any{"axes": []int{2 + g.n(k)}}, g.conv(x.v, false))))
+	}
+	return g.activation(g.norm(pool(x.v)))
+}
+
+// fewBits is a block with an activation of 2 to 8 bits between its layers.
+func (g *gen) fewBits(x act) act {
+	if !g.has(FewBits) {
+		return g.convBlock(x)
+	}
+	z := g.norm(g.biased(x.v, false))
+	if g.p(0.3) {
+		z = g.pool(z)
+	}
+	bits := g.between(2, pick(g, 2, 3, 8))
+	n := float64(int(1)<<bits - 1)
+	levels := func(v *ir.Value) *ir.Value {
+		return g.op("round", nil, g.op("mul", nil, g.op("clip", nil, v, g.scalar(0), g.scalar(1)), g.scalar(n)))
+	}
+	var q *ir.Value
+	switch {
+	case !g.has(WeightScale) || g.p(0.3): // whole numbers
+		q = levels(z)
+	case g.p(0.5):
+		q = g.op("div", nil, levels(z), g.scalar(n))
+	default:
+		signed := g.p(0.5)
+		if signed && bits < 2 {
+			bits = 2
+		}
+		q = g.op("quant", map[string]any{"signed": signed}, z, g.scalar(pick(g, 0.25, 0.1, 1)), g.scalar(0), g.scalar(float64(bits)))
+	}
+	if g.p(0.3) {
+		q = g.pool(q)
+	}
+	return g.activation(g.norm(g.biased(q, false)))
+}
+
+// rearranged moves elements or pools between a norm and its activation, or
+// between two norms.
+func (g *gen) rearranged(x act) act {
+	z := g.norm(g.biased(x.v, false))
+	switch g.n(4) {
+	case 0:
+		c := g.channels(z)
+		from := g.n(c)
+		z = g.op("slice", map[string]any{"axes": []int{1}, "starts": []int{from}, "ends": []int{g.between(from+1, c)}}, z)
+	case 1:
+		axis := g.between(2, z.Type.Rank()-1)
+		z = g.op("concat", map[string]any{"axis": axis}, z, g.op("neg", nil, z))
+	case 2:
+		z = g.op("concat", map[string]any{"axis": 1}, z, g.op("sub", nil, z, g.scalar(float64(g.channelValue(z, 0)))))
+	default:
+		z = g.pool(z)
+	}
+	if g.p(0.4) {
+		z = g.affine(z)
 	}
 	return g.activation(z)
 }

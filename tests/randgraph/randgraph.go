@@ -40,10 +40,14 @@ const (
 	PoolDilation = "pool-dilation" // dilated pooling
 	InnerBias    = "inner-bias"    // a bias between a convolution and a pool or another convolution
 	State        = "state"         // a binary LSTM that does not start at zero
+	SumResidual  = "sum-residual"  // a residual that adds
+	Padding      = "padding"       // padding in a node of its own
+	FewBits      = "few-bits"      // activations of 2 to 8 bits
+	RealMean     = "real-mean"     // the mean of a norm: class ideal
 )
 
 // Features lists all of them.
-var Features = []string{FloatInput, InputScale, WeightScale, Ternary, Signed, Sign, Batch, LowRank, OrSum, OrClip, MuxWhere, FloatLSTM, SecondInput, SumConcat, PoolDilation, InnerBias, State}
+var Features = []string{FloatInput, InputScale, WeightScale, Ternary, Signed, Sign, Batch, LowRank, OrSum, OrClip, MuxWhere, FloatLSTM, SecondInput, SumConcat, PoolDilation, InnerBias, State, SumResidual, Padding, FewBits, RealMean}
 
 // Config limits what New makes. The zero Config allows everything.
 type Config struct {
@@ -58,7 +62,7 @@ type Config struct {
 func Seed(seed uint64, c Config) *ir.Module {
 	rng := rand.New(rand.NewPCG(seed, 0x62696c6c))
 	if seed%2 == 0 {
-		c.Without = append(slices.Clone(c.Without), FloatInput, InputScale, WeightScale, Sign, Batch, LowRank, OrSum, OrClip, FloatLSTM, InnerBias, State)
+		c.Without = append(slices.Clone(c.Without), FloatInput, InputScale, WeightScale, Sign, Batch, LowRank, OrSum, OrClip, FloatLSTM, InnerBias, State, RealMean)
 	}
 	c.Taps = c.Taps || seed%4 == 3
 	m := New(rng, c)
@@ -235,6 +239,9 @@ func (g *gen) input(name string, shape []int) *ir.Value {
 		return p
 	}
 	x := g.op("cast", map[string]any{"to": "f32"}, p)
+	if g.has(InputScale) && g.p(0.1) { // normalised
+		return g.op("div", nil, g.op("sub", nil, g.op("mul", nil, x, g.scalar(1.0/255)), g.perChannel(x, func(int) float32 { return g.rng.Float32() })), g.scalar(0.25))
+	}
 	if g.has(InputScale) && g.p(0.4) {
 		if g.p(0.5) {
 			return g.op("div", nil, x, g.scalar(255))

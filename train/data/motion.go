@@ -91,14 +91,14 @@ type pose struct {
 func newMotion(r *rng, gesture, n int, u int64, frames int) motion {
 	var m motion
 	m.direction = r.n(4) * turn / 4
-	half := r.in(u*18/100, u*32/100)
+	half := r.in(u*22/100, u*36/100)
 	m.span[path] = span{-half, half}
-	low := r.in(0, one*25/100)
-	m.span[spread] = span{low, low + r.in(one*60/100, one*75/100)}
+	low := r.in(0, one*15/100)
+	m.span[spread] = span{low, low + r.in(one*70/100, one*82/100)}
 	a := r.n(turn)
-	m.span[angle] = span{a, a + r.in(degrees(80), degrees(150))}
-	small := r.in(u*95/1000, u*120/1000)
-	m.span[radius] = span{small, small * r.in(160, 200) / 100}
+	m.span[angle] = span{a, a + r.in(degrees(100), degrees(170))}
+	small := r.in(u*110/1000, u*140/1000)
+	m.span[radius] = span{small, small * r.in(170, 210) / 100}
 	for q := range ranges {
 		m.span[q] = m.span[q].rising(r.percent(50))
 		// Where it stands: at the one end, at the other, in between.

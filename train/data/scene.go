@@ -95,7 +95,7 @@ func newScene(r *rng, size Size, gesture, n int) *scene {
 	s.jitter = r.in(0, u*2/100) * r.n(2)
 	s.brightness = span{r.in(one*70/100, one*115/100), r.in(one*70/100, one*115/100)}
 	s.flicker = r.in(0, one*6/100) * r.n(2)
-	s.noise = r.in(2, 14)
+	s.noise = r.in(2, 10)
 
 	if r.percent(45) {
 		s.behind = append(s.behind, person(r, width, height, u, slow(u*15/100))...)
@@ -195,11 +195,11 @@ func (h *hand) draw(c *canvas, p pose, lit int64, solid shading) {
 	part(point(-one*35/100, 0), point(one*25/100, 0), one*86/100, skin)
 	for _, f := range fingers {
 		base := point(one*75/100, f.across)
-		length := lerp(one*35/100, f.reach, p.spread)
+		length := lerp(one*15/100, f.reach*135/100, p.spread)
 		tip := base.add(polar(p.angle-h.left*f.fan*p.spread>>12, p.radius*length>>12))
 		part(base, tip, one*24/100, skin)
 	}
 	base := point(-one*20/100, one*70/100)
-	tip := base.add(polar(p.angle-h.left*lerp(degrees(25), degrees(62), p.spread), p.radius*lerp(one*70/100, one*125/100, p.spread)>>12))
+	tip := base.add(polar(p.angle-h.left*lerp(degrees(25), degrees(62), p.spread), p.radius*lerp(one*55/100, one*165/100, p.spread)>>12))
 	part(base, tip, one*27/100, skin)
 }

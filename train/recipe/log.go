@@ -67,8 +67,8 @@ func curve(log []Row, name string, of func(Row) float64) (*plot.Plot, error) {
 	done, colour := 0, 0
 	for i := 0; i < len(log); {
 		var xy plotter.XYs
-		stage, end := log[i].Stage, done
-		for ; i < len(log) && log[i].Stage == stage && done+log[i].Step > end; i++ {
+		stage, end := log[i], done
+		for ; i < len(log) && log[i].Index == stage.Index; i++ {
 			end = done + log[i].Step
 			xy = append(xy, plotter.XY{X: float64(end), Y: of(log[i])})
 		}
@@ -79,7 +79,7 @@ func curve(log []Row, name string, of func(Row) float64) (*plot.Plot, error) {
 		line.Color = plotutil.Color(colour)
 		line.Width = vg.Points(1.2)
 		p.Add(line)
-		p.Legend.Add(stage, line)
+		p.Legend.Add(stage.Stage, line)
 		p.Legend.Top = true
 		done, colour = end, colour+1
 	}

@@ -1,15 +1,19 @@
 package recipe
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/train"
@@ -19,7 +23,7 @@ import (
 // Run is a training run: what to train on what, and where to keep its progress.
 type Run struct {
 	Module  *ir.Module // source level, binary form
-	Teacher *ir.Module // nil: the network after the stage in which nothing is hard
+	Teacher *ir.Module // nil: the network after the last stage in which nothing is hard
 	Source  data.Source
 	Stages  []Stage
 	Batch   int    // clips of a step
@@ -27,16 +31,16 @@ type Run struct {
 	Threads int
 	Dir     string // checkpoint, log, teacher
 
-	EvalClips int                   // clips that measure a stage; 0: all there are, at most 2000
-	Every     int                   // steps between checkpoints
-	Resume    bool                  // go on from Dir's checkpoint
-	Step      func(Progress)        // called after every step
-	Done      func(Report)          // called after every stage, with its network
-	Note      func(string)          // called with sentences for the user
-	trainer   *train.Trainer        //
-	teacher   *train.Trainer        // nil: no stage learns from one
-	logits    map[clipKey][]float32 // of the teacher
-	state     progress
+	EvalClips int                // clips that measure a stage; 0: all there are, at most 2000
+	Every     int                // steps between checkpoints
+	Resume    bool               // go on from Dir's checkpoint
+	Step      func(Progress)     // called after every step
+	Done      func(Report) error // called after every stage, with its network
+	Note      func(string)       // called with sentences for the user
+
+	trainer *train.Trainer
+	teacher *train.Trainer // nil: there is none yet
+	state   progress
 }
 
 // Progress is where a run is.
@@ -44,6 +48,7 @@ type Progress struct {
 	Stage        string
 	Index, Count int // of stages
 	Step, Steps  int // done, of the stage
+	Left         int // steps of this stage and all later ones
 	Loss         float64
 	Accuracy     float64 // on the batch
 	Rate         float64
@@ -56,11 +61,13 @@ type Report struct {
 	Loss     float64    `json:"loss"`     // mean over the last tenth of the steps
 	Accuracy float64    `json:"accuracy"` // share of right labels on the validation clips
 	Clips    int        `json:"clips"`    // that measured it
+	Gates    []Gate     `json:"gates,omitempty"`
 	Module   *ir.Module `json:"-"`
 }
 
 // Row is a line of the log: means over the steps since the last one.
 type Row struct {
+	Index    int     `json:"index"` // of the stage
 	Stage    string  `json:"stage"`
 	Step     int     `json:"step"`
 	Rate     float64 `json:"rate"`
@@ -79,31 +86,55 @@ type progress struct {
 	Log     []Row    `json:"log"`
 }
 
-type clipKey struct {
-	index   int
-	variant uint64
-}
-
 // rowSteps is the number of steps in a line of the log.
 const rowSteps = 20
 
-// config says what a checkpoint belongs to.
+// config is what a checkpoint belongs to, as a JSON object.
 func (r *Run) config() string {
+	sum := func(m *ir.Module) string {
+		if m == nil {
+			return ""
+		}
+		text, data := ir.Print(m, "data")
+		return fmt.Sprintf("%s %08x", m.Name, crc32.Update(crc32.ChecksumIEEE([]byte(text)), crc32.IEEETable, data))
+	}
 	b, err := json.Marshal(struct {
-		Module, Source string
-		Stages         []Stage
-		Batch          int
-		Seed           uint64
-		Teacher        bool
-	}{r.Module.Name, r.Source.Name(), r.Stages, r.Batch, r.Seed, r.Teacher != nil})
+		Network string  `json:"network"`
+		Teacher string  `json:"teacher"`
+		Data    string  `json:"data"`
+		Stages  []Stage `json:"stages"`
+		Batch   int     `json:"batch"`
+		Seed    uint64  `json:"seed"`
+		Clips   int     `json:"eval-clips"`
+	}{sum(r.Module), sum(r.Teacher), r.Source.Name(), r.Stages, r.Batch, r.Seed, r.EvalClips})
 	if err != nil {
 		panic(err)
 	}
 	return string(b)
 }
 
+// changed names the settings in which two configs differ.
+func changed(then, now string) string {
+	var a, b map[string]json.RawMessage
+	json.Unmarshal([]byte(then), &a)
+	json.Unmarshal([]byte(now), &b)
+	var list []string
+	for _, key := range slices.Sorted(maps.Keys(b)) {
+		if !bytes.Equal(a[key], b[key]) {
+			what := key
+			if key != "stages" {
+				what = fmt.Sprintf("%s (then %s, now %s)", key, a[key], b[key])
+			}
+			list = append(list, what)
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
 func (r *Run) checkpointFile() string { return filepath.Join(r.Dir, "checkpoint") }
-func (r *Run) teacherFile() string    { return filepath.Join(r.Dir, "teacher") }
+
+// teacherFile keeps the float network of stage i.
+func (r *Run) teacherFile(i int) string { return filepath.Join(r.Dir, fmt.Sprintf("%d-teacher", i+1)) }
 
 // Train does the stages that are left and returns the trained network, ready to
 // be compiled. When ctx ends, it writes a checkpoint and returns ctx's error.
@@ -116,7 +147,21 @@ func (r *Run) Train(ctx context.Context) (*ir.Module, error) {
 			return nil, err
 		}
 	}
-	return r.trainer.Module(), nil
+	return r.module(r.Stages[len(r.Stages)-1]), nil
+}
+
+// module is the network as it stands in stage s.
+func (r *Run) module(s Stage) *ir.Module {
+	m := r.trainer.Module()
+	var soft []train.Role
+	for _, role := range allRoles {
+		present := slices.ContainsFunc(r.trainer.Steps(), func(i train.StepInfo) bool { return i.Role == role })
+		if present && !slices.Contains(s.Hard, role) {
+			soft = append(soft, role)
+		}
+	}
+	setSoft(m, soft)
+	return m
 }
 
 // Reports are those of the stages done so far.
@@ -131,27 +176,25 @@ func (r *Run) prepare() error {
 		return errors.New("a recipe needs a stage")
 	}
 	r.Every = max(r.Every, 1)
+	taught := r.Teacher != nil
+	for _, s := range r.Stages {
+		if s.Distill > 0 && !taught {
+			return fmt.Errorf("stage %s learns from a teacher (distill=%g), and there is none: put a float stage before it, give a teacher, or say distill=0", s.Name, s.Distill)
+		}
+		taught = taught || s.float()
+	}
 	var err error
 	if r.trainer, err = train.New(r.Module, train.Options{Batch: r.Batch, Threads: r.Threads, Seed: r.Seed}); err != nil {
 		return err
 	}
 	if n, classes := r.trainer.Classes(), r.Source.Classes(); n != len(classes) {
-		return fmt.Errorf("the network has %d classes, the data %d (%s): change one of them", n, len(classes), r.Source.Name())
+		return fmt.Errorf("the network has %d classes, the data %d (%s): write the network for %d (billc new --classes %d), or choose data with %d",
+			n, len(classes), r.Source.Name(), len(classes), len(classes), n)
 	}
 	if n := r.Source.Size().Bytes(); n != r.trainer.Clip() {
 		return fmt.Errorf("a clip of the network has %d elements, one of the data %d", r.trainer.Clip(), n)
 	}
 	r.trainer.SetOptimizer(adam)
-	r.logits = map[clipKey][]float32{}
-	if err := os.MkdirAll(r.Dir, 0o777); err != nil {
-		return err
-	}
-	r.state = progress{Config: r.config()}
-	if r.Resume {
-		if err := r.restore(); err != nil {
-			return err
-		}
-	}
 	if r.Teacher != nil {
 		if r.teacher, err = train.New(r.Teacher, train.Options{Batch: r.Batch, Threads: r.Threads}); err != nil {
 			return fmt.Errorf("the teacher: %w", err)
@@ -159,8 +202,18 @@ func (r *Run) prepare() error {
 		if r.teacher.Classes() != r.trainer.Classes() || r.teacher.Clip() != r.trainer.Clip() {
 			return fmt.Errorf("the teacher has %d classes and clips of %d elements, the network %d and %d", r.teacher.Classes(), r.teacher.Clip(), r.trainer.Classes(), r.trainer.Clip())
 		}
+		for _, role := range SoftRoles(r.Teacher) {
+			r.teacher.SetSoft(role, train.Soft{On: true})
+		}
 	}
-	return nil
+	r.state = progress{Config: r.config()}
+	if r.Resume {
+		return r.restore()
+	}
+	if err := os.MkdirAll(r.Dir, 0o777); err != nil {
+		return err
+	}
+	return r.checkpoint()
 }
 
 // adam is the optimizer of every stage.
@@ -184,53 +237,58 @@ func (r *Run) restore() error {
 		return fmt.Errorf("%s: %w", r.checkpointFile(), err)
 	}
 	if p.Config != r.state.Config {
-		return fmt.Errorf("%s belongs to a run with other settings:\n  then: %s\n  now:  %s", r.checkpointFile(), p.Config, r.state.Config)
+		return fmt.Errorf("%s belongs to a run with other settings: %s; give the same ones, or choose another folder", r.checkpointFile(), changed(p.Config, r.state.Config))
 	}
 	if err := r.trainer.SetState(s); err != nil {
 		return fmt.Errorf("%s: %w", r.checkpointFile(), err)
 	}
 	r.state = p
-	text, err = os.ReadFile(r.teacherFile())
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
+	for i := r.state.Stage - 1; i >= 0 && r.Teacher == nil; i-- {
+		if !r.Stages[i].float() {
+			continue
+		}
+		if text, err = os.ReadFile(r.teacherFile(i)); err != nil {
+			return err
+		}
+		if s, err = train.DecodeState(text); err != nil {
+			return fmt.Errorf("%s: %w", r.teacherFile(i), err)
+		}
+		return r.floatTeacher(r.Stages[i], s)
 	}
-	if err != nil {
-		return err
-	}
-	if s, err = train.DecodeState(text); err != nil {
-		return fmt.Errorf("%s: %w", r.teacherFile(), err)
-	}
-	return r.floatTeacher(s)
+	return nil
 }
 
-// floatTeacher makes the float network of a state the teacher.
-func (r *Run) floatTeacher(s *train.State) error {
+// floatTeacher makes the network that a float stage ended with the teacher.
+func (r *Run) floatTeacher(s Stage, state *train.State) error {
 	t, err := train.New(r.Module, train.Options{Batch: r.Batch, Threads: r.Threads, Seed: r.Seed})
 	if err != nil {
 		return err
 	}
 	t.SetOptimizer(adam)
-	if err := t.SetState(s); err != nil {
+	if err := t.SetState(state); err != nil {
 		return err
 	}
-	for _, role := range allRoles {
-		t.SetSoft(role, train.Soft{On: true})
-	}
+	s.soften(t, s.Slope)
 	r.teacher = t
 	return nil
 }
 
-// stage does one stage from the step at which it stands.
+// stage does one stage from the step at which it stands. The checkpoint of its
+// beginning is from before enter.
 func (r *Run) stage(ctx context.Context, s Stage) error {
-	r.soften(s, r.state.Step)
 	if r.state.Step == 0 {
 		if err := r.enter(ctx, s); err != nil {
 			return err
 		}
 	}
-	if s.Distill > 0 && r.teacher == nil {
-		return fmt.Errorf("stage %s learns from a teacher (distill=%g), and there is none: put a float stage before it, give a teacher, or say distill=0", s.Name, s.Distill)
+	if err := r.steps(ctx, s); err != nil {
+		return err
 	}
+	return r.leave(ctx, s)
+}
+
+// steps does the steps of a stage.
+func (r *Run) steps(ctx context.Context, s Stage) error {
 	loader, err := data.NewLoader(r.Source, data.LoaderOptions{Split: data.Train, Batch: r.Batch, Seed: r.seed(0), Workers: r.Threads, Start: r.state.Step})
 	if err != nil {
 		return err
@@ -240,81 +298,92 @@ func (r *Run) stage(ctx context.Context, s Stage) error {
 	for r.state.Step < s.Steps {
 		b, err := loader.Next(ctx)
 		if ctx.Err() != nil {
-			return errors.Join(ctx.Err(), r.checkpoint())
+			if r.state.Step > 0 {
+				return errors.Join(ctx.Err(), r.checkpoint())
+			}
+			return ctx.Err()
 		}
 		if err != nil {
 			return err
 		}
 		batch := train.Batch{Bytes: b.Clips, Labels: b.Labels}
 		if s.Distill > 0 {
-			if batch.Teacher, err = r.taught(b); err != nil {
+			if batch.Teacher, err = r.teacher.Forward(b.Clips, nil); err != nil {
 				return err
 			}
 		}
-		r.soften(s, r.state.Step)
+		s.soften(r.trainer, r.slope(s))
 		rate := schedule.At(r.state.Step)
 		res, err := r.trainer.Step(batch, train.Hyper{
 			Rate: rate, WeightDecay: s.WeightDecay, MaxNorm: s.MaxNorm,
 			Loss: train.Loss{Distill: s.Distill, Temperature: s.Temperature, Auxiliary: s.Auxiliary},
 		})
 		if err != nil {
-			return err
-		}
-		if math.IsNaN(res.Loss) || math.IsInf(res.Loss, 0) {
-			return fmt.Errorf("stage %s, step %d: the loss is %v; lower the rate (%g)", s.Name, r.state.Step+1, res.Loss, s.Rate)
+			return fmt.Errorf("stage %s: %w", s.Name, err)
 		}
 		accuracy := float64(res.Correct) / float64(b.N)
 		r.state.Step++
 		r.row(s, rate, res, accuracy)
 		if r.Step != nil {
-			r.Step(Progress{s.Name, r.state.Stage, len(r.Stages), r.state.Step, s.Steps, res.Loss, accuracy, rate})
+			left := -r.state.Step
+			for _, later := range r.Stages[r.state.Stage:] {
+				left += later.Steps
+			}
+			r.Step(Progress{s.Name, r.state.Stage, len(r.Stages), r.state.Step, s.Steps, left, res.Loss, accuracy, rate})
 		}
-		if r.state.Step%r.Every == 0 {
+		if r.state.Step%r.Every == 0 || r.state.Step == s.Steps {
 			if err := r.checkpoint(); err != nil {
 				return err
 			}
 		}
 	}
-	return r.leave(ctx, s)
+	return nil
 }
 
 // seed is the seed of a stream of clips of the present stage.
 func (r *Run) seed(stream int) uint64 { return r.Seed + uint64(1000*r.state.Stage+stream) }
 
-// soften sets what is hard and soft in a stage.
-func (r *Run) soften(s Stage, step int) {
-	slope := 1 + (s.Slope-1)*float64(step)/float64(max(s.Steps, 1))
-	for _, role := range allRoles {
-		soft := train.Soft{On: !slices.Contains(s.Hard, role)}
-		if role == train.Gate || role == train.Candidate || role == train.Cell {
-			soft.Slope = slope
-		}
-		r.trainer.SetSoft(role, soft)
+// slope is the slope of soft gates and cells at the present step: it goes from
+// that of the stage before to the stage's own.
+func (r *Run) slope(s Stage) float64 {
+	from := 1.0
+	if i := r.state.Stage; i > 0 {
+		from = r.Stages[i-1].Slope
 	}
+	return from + (s.Slope-from)*float64(r.state.Step)/float64(max(s.Steps, 1))
+}
+
+// hardBefore are the roles that the parameters were trained with as hard ones;
+// known is false when they were not trained by a recipe.
+func (r *Run) hardBefore() (hard []train.Role, known bool) {
+	if i := r.state.Stage; i > 0 {
+		return r.Stages[i-1].Hard, true
+	}
+	soft := SoftRoles(r.Module)
+	if soft == nil {
+		return nil, false
+	}
+	return slices.DeleteFunc(slices.Clone(allRoles), func(role train.Role) bool { return slices.Contains(soft, role) }), true
 }
 
 // enter prepares the parameters for what becomes hard.
 func (r *Run) enter(ctx context.Context, s Stage) error {
-	var before []train.Role
-	if r.state.Stage > 0 {
-		before = r.Stages[r.state.Stage-1].Hard
+	s.soften(r.trainer, r.slope(s))
+	r.trainer.SetOptimizer(adam)
+	before, known := r.hardBefore()
+	if !known { // parameters that were never trained have no scale to mend
+		return nil
 	}
 	becomes := func(role train.Role) bool { return slices.Contains(s.Hard, role) && !slices.Contains(before, role) }
-	if r.state.Stage > 0 { // parameters that were never trained have no scale to mend
-		if becomes(train.Activation) && s.Shift > 0 {
-			shiftNorms(r.trainer, s.Shift)
-		}
-		if s.Rescale > 0 {
-			for _, p := range r.trainer.Params() {
-				if p.Kind == train.KindLatent && becomes(p.Role) {
-					rescale(p, s.Rescale)
-				}
+	if becomes(train.Activation) && s.Shift > 0 {
+		shiftNorms(r.trainer, s.Shift)
+	}
+	if s.Rescale > 0 {
+		for _, p := range r.trainer.Params() {
+			if p.Kind == train.KindLatent && becomes(p.Role) {
+				rescale(p, s.Rescale)
 			}
 		}
-	}
-	r.trainer.SetOptimizer(adam)
-	if r.state.Stage == 0 {
-		return nil
 	}
 	return r.recalibrate(ctx, s, 1)
 }
@@ -383,34 +452,9 @@ func (r *Run) recalibrate(ctx context.Context, s Stage, stream int) error {
 	return r.trainer.Recalibrate(batches)
 }
 
-// taught is the teacher's logits of a batch.
-func (r *Run) taught(b *data.Batch) ([]float32, error) {
-	out := make([]float32, 0, b.N*r.trainer.Classes())
-	for i := range b.N {
-		l, ok := r.logits[clipKey{b.Index[i], b.Variant[i]}]
-		if !ok {
-			break
-		}
-		out = append(out, l...)
-	}
-	if len(out) == cap(out) {
-		return out, nil
-	}
-	logits, err := r.teacher.Forward(b.Clips, nil)
-	if err != nil {
-		return nil, err
-	}
-	if r.Source.Len(data.Train) != data.Endless { // clips come again
-		classes := r.trainer.Classes()
-		for i := range b.N {
-			r.logits[clipKey{b.Index[i], b.Variant[i]}] = slices.Clone(logits[i*classes : (i+1)*classes])
-		}
-	}
-	return logits, nil
-}
-
 // leave ends a stage: norms, accuracy, teacher, checkpoint.
 func (r *Run) leave(ctx context.Context, s Stage) error {
+	s.soften(r.trainer, s.Slope)
 	if err := r.recalibrate(ctx, s, 2); err != nil {
 		return err
 	}
@@ -419,38 +463,55 @@ func (r *Run) leave(ctx context.Context, s Stage) error {
 	if rep.Accuracy, rep.Clips, err = r.evaluate(ctx); err != nil {
 		return err
 	}
-	rep.Module = r.trainer.Module()
-	if n := len(r.state.Reports); n > 0 && r.Note != nil {
+	rep.Module = r.module(s)
+	if s.bits() {
+		if rep.Gates, err = r.gates(ctx, rep.Module); err != nil {
+			return err
+		}
+	}
+	r.notes(s, rep)
+	if s.float() && r.Teacher == nil {
+		state := r.trainer.State()
+		if err := writeFile(r.teacherFile(r.state.Stage), state.Encode); err != nil {
+			return err
+		}
+		if err := r.floatTeacher(s, state); err != nil {
+			return err
+		}
+	}
+	r.state.Reports = append(r.state.Reports, rep)
+	if r.Done != nil { // before the checkpoint: an interrupted Done is called again
+		if err := r.Done(rep); err != nil {
+			return err
+		}
+	}
+	r.state.Stage, r.state.Step = r.state.Stage+1, 0
+	return r.checkpoint()
+}
+
+// notes says what is not as it should be at a stage's end.
+func (r *Run) notes(s Stage, rep Report) {
+	if r.Note == nil {
+		return
+	}
+	if n := len(r.state.Reports); n > 0 {
 		if fall := r.state.Reports[n-1].Accuracy - rep.Accuracy; fall > s.Margin {
 			r.Note(fmt.Sprintf("stage %s lost %.1f points of accuracy against stage %s (margin %.1f); train it longer, or insert a stage between the two",
 				s.Name, 100*fall, r.state.Reports[n-1].Stage, 100*s.Margin))
 		}
 	}
-	if len(s.Hard) == 0 && r.Teacher == nil {
-		state := r.trainer.State()
-		if err := writeFile(r.teacherFile(), state.Encode); err != nil {
-			return err
-		}
-		if err := r.floatTeacher(state); err != nil {
-			return err
+	for _, g := range rep.Gates {
+		if !g.healthy() {
+			r.Note(fmt.Sprintf("stage %s: gate %s has %s; from %g to %g %% is healthy: a greater shift makes fewer ones, a smaller one more", s.Name, g.Name, g, 100*fewestOnes, 100*mostOnes))
 		}
 	}
-	r.state.Reports = append(r.state.Reports, rep)
-	r.state.Stage, r.state.Step = r.state.Stage+1, 0
-	if err := r.checkpoint(); err != nil {
-		return err
-	}
-	if r.Done != nil {
-		r.Done(rep)
-	}
-	return nil
 }
 
 // lastLoss is the mean loss of the last tenth of a stage.
 func (r *Run) lastLoss(s Stage) float64 {
 	sum, n := 0.0, 0
 	for _, row := range r.state.Log {
-		if row.Stage == s.Name && row.Step > s.Steps-max(1, s.Steps/10) {
+		if row.Index == r.state.Stage && row.Step > s.Steps-max(1, s.Steps/10) {
 			sum += row.Loss * float64(row.N)
 			n += row.N
 		}
@@ -458,18 +519,21 @@ func (r *Run) lastLoss(s Stage) float64 {
 	return sum / float64(max(n, 1))
 }
 
-// evaluate is the accuracy on the validation clips, or the test clips where
-// there are none.
-func (r *Run) evaluate(ctx context.Context) (accuracy float64, clips int, err error) {
-	split := data.Val
-	if r.Source.Len(split) == 0 {
-		split = data.EvalSplit(r.Source)
+// evalSplit is the validation clips, or the test clips where there are none.
+func (r *Run) evalSplit() data.Split {
+	if r.Source.Len(data.Val) > 0 {
+		return data.Val
 	}
+	return data.EvalSplit(r.Source)
+}
+
+// evaluate is the accuracy on the first clips of evalSplit.
+func (r *Run) evaluate(ctx context.Context) (accuracy float64, clips int, err error) {
 	limit := r.EvalClips
 	if limit == 0 {
 		limit = 2000
 	}
-	return Accuracy(ctx, r.Source, split, r.Batch, limit, r.trainer.Classes(), func(clips []uint8) ([]float32, error) { return r.trainer.Forward(clips, nil) })
+	return Accuracy(ctx, r.Source, r.evalSplit(), r.Batch, limit, r.trainer.Classes(), func(clips []uint8) ([]float32, error) { return r.trainer.Forward(clips, nil) })
 }
 
 // Accuracy is the share of right labels on the first clips of a split, at most
@@ -521,8 +585,8 @@ func Largest(x []float32) int {
 // row adds a step to the log.
 func (r *Run) row(s Stage, rate float64, res train.Result, accuracy float64) {
 	log := r.state.Log
-	if n := len(log); n == 0 || log[n-1].N == rowSteps || log[n-1].Stage != s.Name || r.state.Step == 1 {
-		log = append(log, Row{Stage: s.Name})
+	if n := len(log); n == 0 || log[n-1].N == rowSteps || log[n-1].Index != r.state.Stage {
+		log = append(log, Row{Index: r.state.Stage, Stage: s.Name})
 	}
 	w := &log[len(log)-1]
 	mean := func(old, v float64) float64 { return (old*float64(w.N) + v) / float64(w.N+1) }
@@ -557,11 +621,7 @@ func writeFile(path string, write func(io.Writer) error) (err error) {
 			os.Remove(f.Name())
 		}
 	}()
-	if err = write(f); err != nil {
-		f.Close()
-		return err
-	}
-	if err = f.Close(); err != nil {
+	if err = errors.Join(write(f), f.Chmod(0o644), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), path)

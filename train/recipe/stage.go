@@ -10,6 +10,7 @@ import (
 	"github.com/alecthomas/participle/v2"
 	"github.com/alecthomas/participle/v2/lexer"
 
+	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/train"
 )
 
@@ -27,7 +28,7 @@ type Stage struct {
 	Distill     float64 // share of the teacher in the loss
 	Temperature float64 // of the teacher's softmax
 	Auxiliary   float64 // weight of the auxiliary heads
-	Slope       float64 // of soft gates and cells at the stage's end; it rises from 1
+	Slope       float64 // of soft gates and cells at the stage's end; it goes there from that of the stage before, 1 at first
 
 	// What happens to the parameters that become hard at the stage's beginning.
 	Rescale float64 // mean |w| of every output channel of latent weights; 0: as they are
@@ -35,6 +36,63 @@ type Stage struct {
 
 	Recalibrate int     // batches over which norms are averaged, at the beginning and at the end
 	Margin      float64 // a greater loss of accuracy against the stage before is reported
+}
+
+// float reports whether nothing is hard in a stage.
+func (s Stage) float() bool { return len(s.Hard) == 0 }
+
+// bits reports whether the maps of a stage are the bits of the compiled network.
+func (s Stage) bits() bool {
+	for _, role := range []train.Role{train.Activation, train.Select, train.Weight} {
+		if !slices.Contains(s.Hard, role) {
+			return false
+		}
+	}
+	return true
+}
+
+// soften makes a trainer's roles hard and soft as the stage says; slope is that
+// of soft gates and cells.
+func (s Stage) soften(t *train.Trainer, slope float64) {
+	for _, role := range allRoles {
+		soft := train.Soft{On: !slices.Contains(s.Hard, role)}
+		if role == train.Gate || role == train.Candidate || role == train.Cell {
+			soft.Slope = slope
+		}
+		t.SetSoft(role, soft)
+	}
+}
+
+// softKey is the metadata under which a module keeps the roles that are soft in
+// the stage that trained it. What is compiled has none.
+const softKey = "soft"
+
+func setSoft(m *ir.Module, soft []train.Role) {
+	delete(m.Meta, softKey)
+	if soft == nil {
+		return
+	}
+	if m.Meta == nil {
+		m.Meta = map[string]string{}
+	}
+	var names []string
+	for _, role := range soft {
+		names = append(names, role.String())
+	}
+	m.Meta[softKey] = strings.Join(names, ",")
+}
+
+// SoftRoles returns the roles that were soft in the stage that trained a module,
+// nil when all were hard: a network with soft roles does not compute yet what
+// compiling makes of it.
+func SoftRoles(m *ir.Module) []train.Role {
+	var soft []train.Role
+	for name := range strings.SplitSeq(m.Meta[softKey], ",") {
+		if role, err := train.ParseRole(name); err == nil {
+			soft = append(soft, role)
+		}
+	}
+	return soft
 }
 
 var allRoles = []train.Role{train.Activation, train.Weight, train.CellWeight, train.Select, train.Gate, train.Candidate, train.Cell}
@@ -71,28 +129,44 @@ type option struct {
 	low, high float64
 	whole     bool
 	at        func(*Stage) *float64
-	set       func(*Stage, float64)
+	count     func(*Stage) *int // in place of at, for whole numbers
+}
+
+func (o option) get(s *Stage) float64 {
+	if o.whole {
+		return float64(*o.count(s))
+	}
+	return *o.at(s)
+}
+
+func (o option) set(s *Stage, v float64) {
+	if o.whole {
+		*o.count(s) = int(v)
+	} else {
+		*o.at(s) = v
+	}
 }
 
 var options = []option{
-	{name: "steps", doc: "batches to learn from", low: 0, high: 1 << 30, whole: true, set: func(s *Stage, v float64) { s.Steps = int(v) }},
+	{name: "steps", doc: "batches to learn from", low: 0, high: 1 << 30, whole: true, count: func(s *Stage) *int { return &s.Steps }},
 	{name: "rate", doc: "learning rate at its highest", low: 0, high: 10, at: func(s *Stage) *float64 { return &s.Rate }},
-	{name: "warmup", doc: "steps in which the rate rises", low: 0, high: 1 << 30, whole: true, set: func(s *Stage, v float64) { s.Warmup = int(v) }},
+	{name: "warmup", doc: "steps in which the rate rises", low: 0, high: 1 << 30, whole: true, count: func(s *Stage) *int { return &s.Warmup }},
 	{name: "decay", doc: "weight decay", low: 0, high: 1, at: func(s *Stage) *float64 { return &s.WeightDecay }},
 	{name: "norm", doc: "greatest norm of the gradient; 0: any", low: 0, high: math.MaxFloat32, at: func(s *Stage) *float64 { return &s.MaxNorm }},
 	{name: "distill", doc: "share of the teacher in the loss", low: 0, high: 1, at: func(s *Stage) *float64 { return &s.Distill }},
 	{name: "temperature", doc: "of the teacher's softmax", low: 0.01, high: 100, at: func(s *Stage) *float64 { return &s.Temperature }},
 	{name: "aux", doc: "weight of auxiliary heads", low: 0, high: 100, at: func(s *Stage) *float64 { return &s.Auxiliary }},
-	{name: "slope", doc: "of soft gates and cells at the end; it rises from 1", low: 0.01, high: 1000, at: func(s *Stage) *float64 { return &s.Slope }},
+	{name: "slope", doc: "of soft gates and cells at the end; it goes there from that of the stage before, 1 at first", low: 0.01, high: 1000, at: func(s *Stage) *float64 { return &s.Slope }},
 	{name: "rescale", doc: "mean |w| of latent weights that become signs; 0: as they are", low: 0, high: 1, at: func(s *Stage) *float64 { return &s.Rescale }},
 	{name: "shift", doc: "beta falls by this times |gamma| where activations become steps", low: 0, high: 10, at: func(s *Stage) *float64 { return &s.Shift }},
-	{name: "recalibrate", doc: "batches over which norms are averaged, before and after", low: 0, high: 10000, whole: true, set: func(s *Stage, v float64) { s.Recalibrate = int(v) }},
+	{name: "recalibrate", doc: "batches over which norms are averaged, before and after", low: 0, high: 10000, whole: true, count: func(s *Stage) *int { return &s.Recalibrate }},
 	{name: "margin", doc: "loss of accuracy that is reported", low: 0, high: 1, at: func(s *Stage) *float64 { return &s.Margin }},
 }
 
 // Describe lists the stages and their options, for help.
 func Describe() string {
 	var b strings.Builder
+	usual := common(Stage{})
 	for _, s := range stages {
 		s = common(s)
 		var hard []string
@@ -103,11 +177,22 @@ func Describe() string {
 		if hard != nil {
 			what = "hard: " + strings.Join(hard, ", ")
 		}
-		fmt.Fprintf(&b, "%-13s %s (steps %d, rate %g)\n", s.Name, what, s.Steps, s.Rate)
+		var settings []string
+		for _, o := range options {
+			if v := o.get(&s); v != o.get(&usual) {
+				settings = append(settings, fmt.Sprintf("%s=%g", o.name, v))
+			}
+		}
+		fmt.Fprintf(&b, "%-13s %s\n%-13s %s\n", s.Name, what, "", strings.Join(settings, ", "))
 	}
 	for _, o := range options {
-		fmt.Fprintf(&b, "  %-11s %s\n", o.name, o.doc)
+		doc := o.doc
+		if v := o.get(&usual); v != 0 {
+			doc += fmt.Sprintf(" (%g)", v)
+		}
+		fmt.Fprintf(&b, "  %-11s %s\n", o.name, doc)
 	}
+	fmt.Fprintf(&b, "  %-11s how the rate falls: constant, linear or cosine (%s)\n", "schedule", usual.Schedule)
 	return b.String()
 }
 
@@ -150,6 +235,9 @@ func Parse(name, s string) ([]Stage, error) {
 			return nil, fmt.Errorf("%s: unknown stage %q, expected %s", it.Pos, it.Name, strings.Join(Names(), ", "))
 		}
 		st := common(stages[i])
+		if n := len(list); n > 0 {
+			st.Slope = list[n-1].Slope
+		}
 		for _, o := range it.Options {
 			if err := st.set(o); err != nil {
 				return nil, err
@@ -163,8 +251,8 @@ func Parse(name, s string) ([]Stage, error) {
 func (s *Stage) set(o *setting) error {
 	if o.Name == "schedule" {
 		d, err := train.ParseDecay(o.Value)
-		if err != nil {
-			return fmt.Errorf("%s: %w", o.Pos, err)
+		if err != nil || d == train.Stairs {
+			return fmt.Errorf("%s: unknown schedule %q, expected constant, linear or cosine", o.Pos, o.Value)
 		}
 		s.Schedule = d
 		return nil
@@ -190,10 +278,6 @@ func (s *Stage) set(o *setting) error {
 		}
 		return fmt.Errorf("%s: %s=%s, expected %s from %g to %g", o.Pos, o.Name, o.Value, kind, x.low, x.high)
 	}
-	if x.set != nil {
-		x.set(s, v)
-	} else {
-		*x.at(s) = v
-	}
+	x.set(s, v)
 	return nil
 }

@@ -64,6 +64,7 @@ func declareBench(f *flags) runner {
 	c := &benchCmd{Time: 2 * time.Second, Format: "text"}
 	f.count(&c.Runs, "runs", "N", "Measure N runs, however long they take.")
 	f.duration(&c.Time, "time", "Without --runs, measure for this long (default 2s).")
+	f.on(&c.Profile, "profile", "Also measure every instruction, in as many runs of its own.")
 	f.on(&c.JSON, "json", "The same as --format json.")
 	f.oneOf(&c.Format, "format", "FORMAT", "text (default), json, or go: lines for benchstat.", "text", "json", "go")
 	c.inputFlags.declare(f)
@@ -71,10 +72,42 @@ func declareBench(f *flags) runner {
 	return c
 }
 
-// profile is for programs that are interpreted: here instructions are code like
-// any other.
-func (c *benchCmd) profile(*env, *model, [][]byte, int) ([]opRow, error) {
-	return nil, usagef("there are no instructions to measure")
+// profile measures the instructions in runs of their own, because measuring them
+// takes time too.
+func (c *benchCmd) profile(e *env, m *model, data [][]byte, runs int) ([]opRow, error) {
+	s, err := c.session(m, true)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	steps := runtime.Steps()
+	times := make([]time.Duration, len(steps))
+	for range runs {
+		if err := e.stopped(); err != nil {
+			return nil, err
+		}
+		if err := s.Profile(data, times); err != nil {
+			return nil, err
+		}
+	}
+	return shared(steps, times, runs), nil
+}
+
+// shared makes the rows of a profile.
+func shared(steps [][2]string, times []time.Duration, runs int) []opRow {
+	var sum time.Duration
+	for _, t := range times {
+		sum += t
+	}
+	var rows []opRow
+	for i, step := range steps {
+		row := opRow{opcode: step[0], name: step[1], ms: ms(int(times[i])) / float64(runs)}
+		if sum > 0 {
+			row.share = float64(times[i]) / float64(sum)
+		}
+		rows = append(rows, row)
+	}
+	return rows
 }
 
 type versionCmd struct{ JSON bool }

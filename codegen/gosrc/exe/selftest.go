@@ -20,10 +20,10 @@ type selftestCmd struct {
 }
 
 func declareSelftest(f *flags) runner {
-	c := &selftestCmd{}
+	c := &selftestCmd{engine: engine{Threads: 1, ISA: "all"}}
 	f.on(&c.JSON, "json", "As one JSON object.")
-	c.engine.declare(f)
-	c.engine.ISA = "all"
+	f.count(&c.Threads, "threads", "N", "Threads that share the work of one run (default 1).")
+	f.text(&c.ISA, "isa", "NAME", "Kernels to check: generic, avx2, avx512, best or all (the default).")
 	return c
 }
 

@@ -1,0 +1,315 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/billnet/billnet/frontend/bill"
+	"github.com/billnet/billnet/frontend/onnx"
+	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/train"
+	"github.com/billnet/billnet/train/data"
+	"github.com/billnet/billnet/train/recipe"
+)
+
+type trainCmd struct {
+	Model string `arg:"" help:"Network to train: a text architecture (billc new), or an imported model (.onnx, .bill) to go on with."`
+	Out   string `short:"o" help:"Trained network to write: .bill, .onnx or .billb." placeholder:"FILE"`
+	dataFlags
+	modelFlags
+	Let map[string]float64 `help:"Other values for the numbers of a text architecture, such as width=32." placeholder:"NAME=NUMBER"`
+
+	Stages    string `help:"Stages with options, such as float{steps=2400},all{rate=0.01}; --describe explains them. By default float, all; for an imported model all{distill=0,rate=0.001}; float for one that is not binary." placeholder:"STAGE,..."`
+	Quick     bool   `help:"Short stages: minutes, for a first impression."`
+	Describe  bool   `help:"Explain the stages and their options, list the parameters and the binary operations, and train nothing."`
+	Batch     int    `default:"16" help:"Clips of a step." placeholder:"N"`
+	Seed      uint64 `default:"1" help:"Of the order of the clips." placeholder:"N"`
+	Threads   int    `help:"Threads; by default all. The result does not depend on them." placeholder:"N"`
+	Teacher   string `help:"Network to learn from, in place of the one after the float stage." placeholder:"FILE"`
+	RunDir    string `name:"run-dir" help:"Folder for checkpoint, log, curves and the network after every stage; by default the output's name with .run." placeholder:"DIR"`
+	Resume    bool   `help:"Go on from the checkpoint in the folder: to the same result as without the interruption."`
+	EvalClips int    `name:"eval-clips" default:"1000" help:"Clips that measure a stage." placeholder:"N"`
+	Every     int    `default:"200" help:"Steps between checkpoints." placeholder:"N"`
+	Curves    string `enum:"svg,png" default:"svg" help:"Format of the curves of loss and accuracy: ${enum}."`
+}
+
+// dataFlags say where clips come from.
+type dataFlags struct {
+	Data string `default:"gestures" help:"Clips: gestures (generated, endless), jester:DIR (the Jester data set), or a folder with a sub-folder a class; with options in braces: gestures{classes=12}, DIR{frame=middle}." placeholder:"SPEC"`
+}
+
+const (
+	quickStages     = "float{steps=1000},all{steps=2400}"
+	standardStages  = "float,all"
+	tuneStages      = "all{distill=0,rate=0.001}"
+	quickTuneStages = "all{steps=1000,distill=0,rate=0.001}"
+)
+
+func (c *trainCmd) Run(ctx context.Context, s *streams) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	m, err := c.network(s, c.Model, c.Let)
+	if err != nil {
+		return err
+	}
+	t, err := train.New(m, train.Options{Batch: 1, Threads: c.Threads})
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.Model, err)
+	}
+	binary := len(t.Steps()) > 0
+	text, err := c.recipe(binary)
+	if err != nil {
+		return err
+	}
+	stages, err := recipe.Parse("--stages", text)
+	if err != nil {
+		return withCode(exitUsage, "%v", err)
+	}
+	if c.Describe {
+		fmt.Fprintf(s.out, "%s\n%s\nThis command: --stages %s\n", recipe.Describe(), t.Describe(), text)
+		return nil
+	}
+	if !binary && slices.ContainsFunc(stages, func(s recipe.Stage) bool { return len(s.Hard) > 0 }) {
+		return withCode(exitUsage, "%s has no binary operations that a stage could make hard: write it in its binary form (billc new), or make it binary (billc compile --passes=binarize,... --emit=ir); as it is, --stages=float trains it", c.Model)
+	}
+	src, err := c.open(m)
+	if err != nil {
+		return err
+	}
+	if err := c.name(s, m, src); err != nil {
+		return err
+	}
+	if c.RunDir == "" {
+		c.RunDir = c.Out + ".run"
+	}
+	r := &recipe.Run{
+		Module: m, Source: src, Stages: stages, Batch: c.Batch, Seed: c.Seed, Threads: c.Threads, Dir: c.RunDir,
+		EvalClips: c.EvalClips, Every: c.Every, Resume: c.Resume,
+		Note: func(n string) { fmt.Fprintf(s.err, "note: %s\n", n) },
+	}
+	if !c.Resume {
+		if _, err := os.Stat(filepath.Join(c.RunDir, "checkpoint")); err == nil {
+			return withCode(exitUsage, "%s holds the checkpoint of a run: go on with it (--resume), or choose another --run-dir", c.RunDir)
+		}
+	}
+	if c.Teacher != "" {
+		if r.Teacher, err = c.network(s, c.Teacher, nil); err != nil {
+			return err
+		}
+	}
+	noteData(s, src)
+	skipped := src.Stats().Skipped
+	err = c.train(ctx, s, r)
+	if src.Stats().Skipped > skipped { // clips that could not be read
+		noteData(s, src)
+	}
+	return err
+}
+
+// noteData says what the data are and what is wrong with them.
+func noteData(s *streams, src data.Source) {
+	for line := range strings.Lines(src.Stats().String()) {
+		fmt.Fprintf(s.err, "note: data: %s\n", strings.TrimSpace(line))
+	}
+}
+
+// check looks at flags that would fail late.
+func (c *trainCmd) check() error {
+	for _, n := range []struct {
+		flag   string
+		v, low int
+	}{{"batch", c.Batch, 1}, {"eval-clips", c.EvalClips, 1}, {"every", c.Every, 1}, {"threads", c.Threads, 0}} {
+		if n.v < n.low {
+			return withCode(exitUsage, "--%s %d, expected %d or more", n.flag, n.v, n.low)
+		}
+	}
+	if c.Describe {
+		return nil
+	}
+	switch filepath.Ext(c.Out) {
+	case ".bill", ".onnx", ".billb":
+	default:
+		return withCode(exitUsage, "-o %s: name the trained network; the name ends in .bill, .onnx or .billb", c.Out)
+	}
+	if _, err := os.Stat(filepath.Dir(c.Out)); err != nil {
+		return withCode(exitUsage, "-o %s: %v", c.Out, err)
+	}
+	return nil
+}
+
+// name labels the classes: as --labels says, or as the data does.
+func (c *trainCmd) name(s *streams, m *ir.Module, src data.Source) error {
+	old := m.Labels
+	m.Labels = src.Classes()
+	if c.Labels != "" {
+		text, err := os.ReadFile(c.Labels)
+		if err != nil {
+			return err
+		}
+		if m.Labels = lines(string(text)); len(m.Labels) != len(src.Classes()) {
+			return fmt.Errorf("%s: %d labels, the data has %d classes (%s)", c.Labels, len(m.Labels), len(src.Classes()), src.Name())
+		}
+	} else if n := differs(old, m.Labels); n >= 0 {
+		fmt.Fprintf(s.err, "note: class %d was %q in %s and is %q from now on, as in the data: learned weights of the head mean other classes\n", n, old[n], c.Model, m.Labels[n])
+	}
+	return nil
+}
+
+// differs returns the first class whose names differ, or -1. No names and other
+// numbers of names do not differ.
+func differs(a, b []string) int {
+	if len(a) == len(b) {
+		for i := range a {
+			if a[i] != b[i] {
+				return i
+			}
+		}
+	}
+	return -1
+}
+
+// recipe is what --stages says, or what suits the model.
+func (c *trainCmd) recipe(binary bool) (string, error) {
+	switch {
+	case c.Stages != "" && c.Quick:
+		return "", withCode(exitUsage, "--quick has stages of its own: leave it or --stages out")
+	case c.Stages != "":
+		return c.Stages, nil
+	case !binary:
+		return "float", nil
+	case filepath.Ext(c.Model) != ".bill" && c.Quick:
+		return quickTuneStages, nil
+	case filepath.Ext(c.Model) != ".bill":
+		return tuneStages, nil
+	case c.Quick:
+		return quickStages, nil
+	}
+	return standardStages, nil
+}
+
+// network reads a source-level module that takes bytes.
+func (c *trainCmd) network(s *streams, path string, lets map[string]float64) (*ir.Module, error) {
+	var m *ir.Module
+	var notes []string
+	var err error
+	if filepath.Ext(path) == ".bill" && len(c.Input)+len(c.Shape)+len(c.Dim)+len(c.Const) == 0 {
+		m, err = bill.ParseFileWith(path, lets)
+	} else if len(lets) > 0 {
+		return nil, withCode(exitUsage, "%s: --let is for text architectures", path)
+	} else {
+		flags := c.modelFlags
+		flags.Labels = ""
+		m, notes, err = flags.load(path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if m.Level != ir.Source {
+		return nil, withCode(exitUsage, "%s is a module of level %s; training needs one of level source", path, m.Level)
+	}
+	for _, n := range notes {
+		fmt.Fprintf(s.err, "note: %s\n", n)
+	}
+	return m, nil
+}
+
+// open opens the data in the size of the network's clips.
+func (c *trainCmd) open(m *ir.Module) (data.Source, error) {
+	src, err := openData(c.Data, m.Main().Params)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Model, err)
+	}
+	return src, nil
+}
+
+// openData opens clips of the size of a network's input, u8[1,3,T,H,W].
+func openData(spec string, inputs []ir.Port) (data.Source, error) {
+	if len(inputs) != 1 || inputs[0].Value.Type.Rank() != 5 || inputs[0].Value.Type.Shape[1] != 3 || inputs[0].Value.Type.Shape[0] != 1 || inputs[0].Value.Type.DType != ir.U8 {
+		var have []string
+		for _, p := range inputs {
+			have = append(have, fmt.Sprintf("%q: %s", p.Name, p.Value.Type))
+		}
+		return nil, withCode(exitUsage, "the network's input is %s, clips are u8[1,3,frames,height,width]; an ONNX model whose input holds 0..255 is read with --input NAME=u8, here and when it is compiled", strings.Join(have, ", "))
+	}
+	sh := inputs[0].Value.Type.Shape
+	return data.Open(spec, data.Options{Size: data.Size{T: sh[2], H: sh[3], W: sh[4]}})
+}
+
+func (c *trainCmd) train(ctx context.Context, s *streams, r *recipe.Run) error {
+	meter := newMeter(s.err)
+	r.Step = meter.step
+	r.Done = func(rep recipe.Report) error {
+		meter.end()
+		fmt.Fprintf(s.out, "stage %-12s %6d steps  loss %.3f  accuracy %.2f %% of %d clips\n", rep.Stage, rep.Steps, rep.Loss, 100*rep.Accuracy, rep.Clips)
+		return errors.Join(bill.WriteFile(c.stageFile(r), rep.Module), c.report(r))
+	}
+	m, err := r.Train(ctx)
+	meter.end()
+	if err != nil {
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			return fmt.Errorf("%s: interrupted; %s holds a checkpoint: go on with the same command and --resume: %w", c.Model, c.RunDir, err)
+		}
+		return fmt.Errorf("%s: %w", c.Model, err)
+	}
+	if err := c.write(ctx, m); err != nil {
+		return fmt.Errorf("%w; the trained network is in %s", err, c.stageFile(r))
+	}
+	fmt.Fprintf(s.err, "wrote %s; log, curves and stages are in %s\n", c.Out, c.RunDir)
+	return nil
+}
+
+// stageFile is where the network after the last stage done is.
+func (c *trainCmd) stageFile(r *recipe.Run) string {
+	n := len(r.Reports())
+	return filepath.Join(c.RunDir, fmt.Sprintf("%d-%s.bill", n, r.Reports()[n-1].Stage))
+}
+
+// report writes the stages' results and the curves.
+func (c *trainCmd) report(r *recipe.Run) error {
+	text, err := json.MarshalIndent(r.Reports(), "", "  ")
+	if err != nil {
+		return err
+	}
+	var picture strings.Builder
+	if err := recipe.WriteCurves(&picture, c.Curves, r.Log()); err != nil {
+		return err
+	}
+	return errors.Join(writeFile(filepath.Join(c.RunDir, "stages.json"), append(text, '\n')), writeFile(filepath.Join(c.RunDir, "curves."+c.Curves), []byte(picture.String())))
+}
+
+// write writes the trained network in the form that the output's name asks for.
+func (c *trainCmd) write(ctx context.Context, m *ir.Module) error {
+	switch filepath.Ext(c.Out) {
+	case ".bill":
+		return bill.WriteFile(c.Out, m)
+	case ".onnx":
+		text, err := onnx.Export(m)
+		if err != nil {
+			return err
+		}
+		return writeFile(c.Out, text)
+	}
+	text, err := compileToBytecode(ctx, m)
+	if err != nil {
+		return err
+	}
+	return writeFile(c.Out, text)
+}
+
+// compileToBytecode runs the default pipeline.
+func compileToBytecode(ctx context.Context, m *ir.Module) ([]byte, error) {
+	built, err := lower(ctx, m, passes.Default(), passes.RunOptions{})
+	if err != nil {
+		return nil, err
+	}
+	text, _, err := built.bytecode()
+	return text, err
+}

@@ -1,0 +1,136 @@
+package passes
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"strings"
+
+	"github.com/billnet/billnet/ir"
+)
+
+var _ = register(&Pass{
+	Name: "binarize",
+	Doc: "Float networks become binary: ReLUs and other activations become steps, weights become signs of the float weights, which stay in the graph, and a batch norm behind every such layer takes the mean and variance of its integer sums. " +
+		"The network is gone through once, from inputs to outputs, beside the source and on the same clips: every norm is given the mean and the deviation that its result has in the source, under activations that are bits already. " +
+		"Values that reach a layer without an activation are compared with their mean; layers whose weights stay float are rescaled to what bits stand for. " +
+		"The last layers keep float weights, and recurrent layers are left to quantize-lstm, with bits as their input. Without clips, two random inputs are taken.",
+	Class: Lossy,
+	Options: []Option{
+		{Name: "activations", Kind: OptWord, Words: []string{"heaviside", "sign"}, Default: "heaviside", Doc: "0 and 1, or -1 and +1"},
+		{Name: "weights", Kind: OptWord, Words: []string{"binary", "ternary", "float"}, Default: "binary", Doc: "-1 and +1, also 0 where a weight is below 0.7 times its channel's mean magnitude, or as they are: only activations become bits"},
+		{Name: "mid", Kind: OptWord, Words: []string{"linear", "bits"}, Default: "linear", Doc: "between layers with neither norm nor activation between them, and behind means: integer sums as they are, or a norm and bits"},
+		{Name: "last", Kind: OptWord, Words: []string{"float", "binary"}, Default: "float", Doc: "weights of the layers behind which there is no other; binary ones get a scale and a bias for every output"},
+		{Name: "cut", Kind: OptWord, Words: []string{cutShare, cutLevels, cutStart}, Default: cutShare, Doc: "where the step of an activation is, in every channel: where a share of ones is above (option ones), where two levels stand best for the source's numbers, or where the source's activation starts, which keeps the norms' meaning"},
+		{Name: "ones", Kind: OptRatio, Doc: "share of ones that a step gives, max pools behind it included; 10% if not set"},
+		{Name: "layers", Kind: OptNames, Doc: "only these layers; * stands for any letters"},
+		{Name: "keep", Kind: OptNames, Doc: "not these layers; activations that only such layers read stay too"},
+	},
+	After: []string{"fold-constants", "factorize-conv3d", "insert-mux-or"},
+	Run: func(c *Context, m *ir.Module) error {
+		f := m.Main()
+		plan, err := planBinarization(c, m)
+		if err != nil {
+			return err
+		}
+		if len(m.Funcs) > 1 {
+			c.Note("only the first of %d functions is binarized", len(m.Funcs))
+		}
+		b := &binarizer{
+			c: c, plan: plan, weights: c.Word("weights"), signed: c.Word("activations") == "sign", linear: c.Word("mid") == "linear",
+			lastFloat: c.Word("last") == "float", cut: c.Word("cut"), ones: c.Ratio("ones"), now: map[*ir.Value]*twin{}, forms: map[*ir.Value]form{},
+		}
+		switch {
+		case b.cut != cutShare && b.ones > 0:
+			return badOption("ones", "cut=%s fixes the steps; leave one of the two out", b.cut)
+		case b.ones == 0:
+			b.ones = defaultOnes
+		}
+		b.clips = c.clips[:min(len(c.clips), clipsAtOnce(f))]
+		switch {
+		case len(b.clips) == 0:
+			rng := rand.New(rand.NewPCG(1, 0x62696e6172))
+			b.clips = [][]*ir.Tensor{RandomInputs(f, rng, 2), RandomInputs(f, rng, 2)}
+			c.Note("binarize has no calibration clips: norms have the statistics of two random inputs; give real ones (--clips)")
+		case len(b.clips) < len(c.clips):
+			c.Note("binarize takes its statistics from the first %d of %d clips", len(b.clips), len(c.clips))
+		}
+		if err := b.run(f); err != nil {
+			return err
+		}
+		c.Note("binarize: fine-tuning should follow")
+		return nil
+	},
+})
+
+// defaultOnes is the share of ones of an activation where nothing else is asked
+// for. With half of the bits set, as ReLUs start, pools and ORs fill the maps
+// with ones.
+const defaultOnes = 0.1
+
+// Binarization reports what binarize did to a layer or an activation.
+type Binarization struct {
+	Layer   string  `json:"layer"`
+	Op      string  `json:"op"`
+	Weights string  `json:"weights,omitempty"`       // of a layer: "binary", "ternary", "float"
+	Input   string  `json:"input,omitempty"`         // what a layer reads now
+	Norm    string  `json:"norm,omitempty"`          // "inserted" or "recalibrated"
+	Error   float64 `json:"error,omitempty"`         // relative Frobenius error of the weights with the best scale of every output channel
+	Bits    string  `json:"bits,omitempty"`          // of an activation, or where there was none: "heaviside" or "sign"
+	Ones    float64 `json:"ones,omitempty"`          // share of ones over the clips, max pools behind the step included
+	Flipped float64 `json:"flipped_share,omitempty"` // share of bits that are not what the same step in the source gives
+	Left    string  `json:"left,omitempty"`          // why it is as it was
+}
+
+func (r *Binarization) String() string {
+	name := fmt.Sprintf("%q (%s)", r.Layer, r.Op)
+	switch {
+	case r.Left != "":
+		return fmt.Sprintf("%s is not binarized: %s", name, r.Left)
+	case r.Bits != "":
+		return fmt.Sprintf("%s: a %s step, %.3g%% ones, %.3g%% of the bits other than in the source", name, r.Bits, 100*r.Ones, 100*r.Flipped)
+	case r.Norm != "" && r.Weights == "":
+		return fmt.Sprintf("%s: norm %s", name, r.Norm)
+	}
+	s := fmt.Sprintf("%s: %s weights", name, r.Weights)
+	if r.Error > 0 {
+		s += fmt.Sprintf(", relative error %.3g", r.Error)
+	}
+	s += "; input: " + r.Input
+	if r.Norm != "" {
+		s += "; norm " + r.Norm
+	}
+	return s
+}
+
+// binarized records a report.
+func (c *Context) binarized(r Binarization) {
+	c.Binarized = append(c.Binarized, r)
+	c.Note("%s", r.String())
+}
+
+// namedNodes returns the nodes whose names match patterns, of which each must
+// match one; kind says what the nodes are.
+func namedNodes(option string, patterns []string, kind string, nodes []*ir.Node) (map[*ir.Node]bool, error) {
+	var names []string
+	for _, n := range nodes {
+		names = append(names, layerName(n))
+	}
+	chosen := map[*ir.Node]bool{}
+	for _, p := range patterns {
+		match := regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(p), `\*`, ".*") + "$")
+		found := false
+		for i, n := range nodes {
+			if match.MatchString(names[i]) {
+				chosen[n], found = true, true
+			}
+		}
+		switch {
+		case !found && len(names) == 0:
+			return nil, badOption(option, "no %s is called %q; the model has none", kind, p)
+		case !found:
+			return nil, badOption(option, "no %s is called %q%s; there are %s", kind, p, nearest(p, names), strings.Join(names, ", "))
+		}
+	}
+	return chosen, nil
+}

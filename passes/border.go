@@ -1,0 +1,146 @@
+package passes
+
+import (
+	"math"
+	"slices"
+
+	"github.com/billnet/billnet/ir"
+)
+
+// solveBorder finds the thresholds of a chain with a bias by position. Every box
+// of positions has thresholds of its own, T[box]: the largest box's, T, hold for
+// all once T - T[box] is added to the accumulator. It returns the certificate of
+// the largest box, over the range of the sum, and that sum.
+func (ch *chain) solveBorder(rw *rewriter, s span) (*Certificate, *ir.Value, error) {
+	if !ch.base.Is("affine") {
+		return nil, nil, nil
+	}
+	// The expressions are searched beyond the accumulator's range, so that the
+	// largest box's threshold is the true one also where only border positions
+	// come near it.
+	wide := span{make([]int64, ch.c), make([]int64, ch.c)}
+	for c := range ch.c {
+		lo, hi := s.at(c)
+		reach := 4*(hi-lo) + 64
+		wide.lo[c], wide.hi[c] = lo-reach, hi+reach
+	}
+	boxes, main := ch.border.boxes(), ch.border.largest()
+	found := make([]*Certificate, boxes)
+	for b := range boxes {
+		cert, err := ch.onBox(b).search(wide)
+		if cert == nil || err != nil {
+			return nil, nil, err
+		}
+		found[b] = cert
+	}
+	cert := found[main]
+	falls := ch.falls(0)
+	baseSlope := slopes(ch.base, 0)
+	shift := &spread{ir.NewTensor(ch.border.t.Type), ch.border.at}
+	for c := range cert.Channels {
+		p := &cert.Channels[c]
+		lo, hi := s.at(c)
+		falling := (falls.I[c] == 1) != (baseSlope[min(c, len(baseSlope)-1)] < 0)
+		own, inside := p.limit(falling)
+		first, last := lo, hi
+		margin, bound := p.Margin, p.Bound
+		for b, other := range found {
+			q := &other.Channels[c]
+			if q.Margin-q.Bound < margin-bound {
+				margin, bound = q.Margin, q.Bound
+			}
+			t, _ := q.limit(falling)
+			if !inside && t != own {
+				return nil, nil, nil // no threshold stands for both
+			}
+			d := int64(0)
+			if inside {
+				d = own - min(max(t, lo), hi+1)
+				if b == main {
+					d = 0
+				}
+			}
+			shift.t.D[c*boxes+b] = float64(d)
+			first, last = min(first, lo+d), max(last, hi+d)
+		}
+		if first < p.Lo || last > p.Hi {
+			return nil, nil, nil
+		}
+		if !inside {
+			own = first
+		} else {
+			p.Flip = falling
+		}
+		p.Lo, p.Hi, p.T = first, last, min(max(own, first), last+1)
+		p.Margin, p.Bound = margin, bound
+	}
+	z := ch.z
+	if z.Type.DType != ir.I32 {
+		z = rw.Op("cast", map[string]any{"to": "i32"}, z)
+	}
+	return cert, rw.Op("add", nil, z, shift.value(rw, ir.I32)), nil
+}
+
+// limit returns T of a comparison that is turned round when falling, beyond the
+// range where the bit is constant, and whether it is within.
+func (p *ChannelProof) limit(falling bool) (t int64, inside bool) {
+	if p.T != p.Lo {
+		return p.T, true
+	}
+	if set := !p.Flip; set == falling { // never below T, or always
+		return p.Hi + 1, false
+	}
+	return p.Lo, false
+}
+
+// onBox returns the chain on one box of positions.
+func (ch *chain) onBox(b int) *chain {
+	out := *ch
+	out.border = nil
+	out.ops = slices.Clone(ch.ops)
+	bias := ir.NewTensor(ir.T(ir.F32, ch.c))
+	for c := range bias.F {
+		bias.F[c] = float32(ch.border.number(c, b))
+	}
+	old := ch.ops[ch.edge]
+	args := []*ir.Value{old.Args[0], ir.NewConst(onAxis(bias, 1, old.In(0).Rank()), old.Loc).Result()}
+	n, err := ir.NewNode("add", args, nil, old.Loc)
+	if err != nil {
+		panic(err) // the operands are those of an addition
+	}
+	out.ops[ch.edge] = n
+	return &out
+}
+
+// part returns the chain of k channels only.
+func (ch *chain) part(from, k int) *chain {
+	out := *ch
+	out.c, out.ops = k, nil
+	rw := &rewriter{Builder: ir.Builder{F: &ir.Func{}}}
+	channels, shape := make([]int, k), slices.Repeat([]int{1}, ch.z.Type.Rank())
+	for i := range channels {
+		channels[i] = from + i
+	}
+	shape[1] = k
+	if ch.base.Is("affine") {
+		out.base = again(rw, ch.base, 0, &ir.Value{Type: ir.T(ir.I32, shape...)}, 1, channels).Def
+	}
+	x := &ir.Value{Type: ir.T(ir.F32, shape...)}
+	for i, op := range ch.ops {
+		x = again(rw, op, ch.which[i], x, 1, channels)
+		out.ops = append(out.ops, x.Def)
+	}
+	if rw.Err != nil {
+		panic(rw.Err) // the operations are those of the chain
+	}
+	return &out
+}
+
+// maxAbs returns the largest magnitude.
+func maxAbs(v []float64) float64 {
+	m := 0.0
+	for _, x := range v {
+		m = max(m, math.Abs(x))
+	}
+	return m
+}

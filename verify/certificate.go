@@ -1,0 +1,260 @@
+package verify
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/billnet/billnet/codegen/bytecode"
+	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/runtime"
+)
+
+// CertificateReport is the result of checking an artifact against its source.
+type CertificateReport struct {
+	Artifact string              `json:"artifact"`
+	Source   string              `json:"source"`
+	Layers   []passes.LayerCheck `json:"layers"` // every layer that applies thresholds, in order
+
+	// Constants counts the other constants, weights above all: the accumulators
+	// that a certificate speaks of are those of the source's weights.
+	Constants int      `json:"constants"`
+	Faults    []string `json:"faults,omitempty"` // of the constants and of the program as a whole
+}
+
+// Sound reports whether nothing is wrong.
+func (r *CertificateReport) Sound() bool { return r.FirstFault() == "" }
+
+// FirstFault names the first thing that is wrong, "" when nothing is.
+func (r *CertificateReport) FirstFault() string {
+	for _, l := range r.Layers {
+		if len(l.Faults) == 0 {
+			continue
+		}
+		f := l.Faults[0]
+		if f.Channel < 0 {
+			return fmt.Sprintf("layer %q: %s", l.Layer, f.Fault)
+		}
+		return fmt.Sprintf("layer %q, channel %d: %s", l.Layer, f.Channel, f.Fault)
+	}
+	if len(r.Faults) > 0 {
+		return r.Faults[0]
+	}
+	return ""
+}
+
+// CheckCertificate lowers a clone of the source with a pipeline and checks the
+// artifact against it. For every channel of every layer with thresholds, the
+// artifact's own constant is compared with the stored certificate and with the
+// source's float expression, evaluated at every accumulator value (or, where
+// there are more than 2^16 and for class ideal, at the ends, beside the threshold
+// and at samples); the ranges are those of the source's weights. All other
+// constants must be those that the source gives.
+func CheckCertificate(ctx context.Context, artifact *Program, source *ir.Module, steps []passes.Step, o passes.RunOptions) (*CertificateReport, error) {
+	r := &CertificateReport{Artifact: artifact.Name(), Source: source.Name, Layers: []passes.LayerCheck{}}
+	claims, err := passes.DecodeCertificates(artifact.img.Certificate)
+	if len(artifact.img.Certificate) == 0 {
+		claims, err = nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", artifact.Name(), err)
+	}
+	m := source.Clone()
+	lowered, err := passes.RunSteps(ctx, m, steps, o)
+	if err != nil {
+		return nil, err
+	}
+	fresh, _, err := bytecode.Generate(m, nil)
+	if err != nil {
+		return nil, err
+	}
+	found, expected := thresholdsOf(artifact.img), thresholdsOf(fresh)
+	for i := range lowered.Certs {
+		own := &lowered.Certs[i]
+		claim := takeClaim(&claims, own.Layer)
+		have, want := takeThresholds(&found, own.Layer), takeThresholds(&expected, own.Layer)
+		l, err := checkLayer(own, claim, have, want)
+		if err != nil {
+			return nil, err
+		}
+		r.Layers = append(r.Layers, *l)
+	}
+	for _, c := range claims {
+		r.Faults = append(r.Faults, fmt.Sprintf("layer %q has a certificate, the source gives no such layer", c.Layer))
+	}
+	for _, t := range found {
+		r.Faults = append(r.Faults, fmt.Sprintf("layer %q applies thresholds without a certificate", t.layer))
+	}
+	r.compareConstants(artifact.img, fresh)
+	return r, nil
+}
+
+// checkLayer checks one layer: own is the certificate that the source gives,
+// claim what the artifact stores, have and want the constants of both programs.
+func checkLayer(own, claim *passes.Certificate, have, want *thresholds) (*passes.LayerCheck, error) {
+	missing := func(format string, args ...any) (*passes.LayerCheck, error) {
+		l := &passes.LayerCheck{Layer: own.Layer, Class: own.Class.String(), Channels: len(own.Channels)}
+		l.Report(-1, format, args...)
+		return l, nil
+	}
+	switch {
+	case claim == nil:
+		return missing("the artifact has no certificate for it")
+	case have == nil:
+		return missing("the artifact has no instruction that applies its thresholds")
+	case want == nil:
+		return nil, fmt.Errorf("BUG: layer %q: the lowered source applies no thresholds", own.Layer)
+	case len(claim.Channels) != len(own.Channels) || len(have.t) != len(own.Channels) || len(want.t) != len(own.Channels):
+		return missing("%d channels in the certificate and %d in the artifact, the source gives %d", len(claim.Channels), len(have.t), len(own.Channels))
+	}
+	actual := *claim
+	actual.Channels = slices.Clone(claim.Channels)
+	for i := range actual.Channels {
+		// Where the direction is applied behind the comparison, the program's flip
+		// is not the certificate's: what counts is whether it is the lowered source's.
+		p := &actual.Channels[i]
+		p.T = have.t[i]
+		p.Flip = p.Flip != (have.flip[i] != want.flip[i])
+	}
+	l, err := own.Check(&actual)
+	if err != nil {
+		return nil, err
+	}
+	for i, p := range claim.Channels {
+		if q := actual.Channels[i]; p.T != q.T || p.Flip != q.Flip {
+			l.Report(i, "the artifact compares with z >= %d (flip %v), its certificate says z >= %d (flip %v)", q.T, q.Flip, p.T, p.Flip)
+		}
+	}
+	slices.SortStableFunc(l.Faults, func(a, b passes.ChannelFault) int { return a.Channel - b.Channel })
+	return l, nil
+}
+
+// takeClaim removes the first certificate of a layer from a list.
+func takeClaim(list *[]passes.Certificate, layer string) *passes.Certificate {
+	i := slices.IndexFunc(*list, func(c passes.Certificate) bool { return c.Layer == layer })
+	if i < 0 {
+		return nil
+	}
+	c := (*list)[i]
+	*list = slices.Delete(slices.Clone(*list), i, i+1)
+	return &c
+}
+
+// thresholds are the constants of one instruction.
+type thresholds struct {
+	layer string
+	t     []int64
+	flip  []bool
+}
+
+// thresholdOperands says which constants of an instruction are the thresholds
+// and the flips.
+var thresholdOperands = map[runtime.Opcode][2]int{
+	runtime.OpBConv:     {1, 2},
+	runtime.OpIConv:     {1, 2},
+	runtime.OpILinear:   {1, 2},
+	runtime.OpThreshold: {0, 1},
+	runtime.OpBLSTM:     {2, 3},
+}
+
+// thresholdsOf lists what a program compares with, in order.
+func thresholdsOf(img *runtime.Image) []thresholds {
+	var list []thresholds
+	for _, in := range img.Code {
+		at, ok := thresholdOperands[in.Op]
+		if !ok || constAt(in, at[0]) < 0 {
+			continue
+		}
+		th := thresholds{layer: in.Name, t: constInts(img, constAt(in, at[0]))}
+		th.flip = make([]bool, len(th.t))
+		if f := constAt(in, at[1]); f >= 0 {
+			for i, v := range constInts(img, f) {
+				th.flip[i] = v != 0
+			}
+		}
+		list = append(list, th)
+	}
+	return list
+}
+
+func constAt(in runtime.Instr, i int) int {
+	if i >= len(in.Const) {
+		return -1
+	}
+	return in.Const[i]
+}
+
+// constInts reads a constant of integers or bits.
+func constInts(img *runtime.Image, id int) []int64 {
+	c := img.Consts[id]
+	t, err := ir.TensorFromData(elemType(c.Elem, c.Shape), c.Data)
+	if err != nil {
+		return nil // the loader has checked its form
+	}
+	return t.I
+}
+
+func takeThresholds(list *[]thresholds, layer string) *thresholds {
+	i := slices.IndexFunc(*list, func(t thresholds) bool { return t.layer == layer })
+	if i < 0 {
+		return nil
+	}
+	t := (*list)[i]
+	*list = slices.Delete(slices.Clone(*list), i, i+1)
+	return &t
+}
+
+// compareConstants compares all constants but the thresholds, instruction by
+// instruction. The first instruction that does not correspond ends it.
+func (r *CertificateReport) compareConstants(have, want *runtime.Image) {
+	names := opcodeNames()
+	for i := range max(len(have.Code), len(want.Code)) {
+		if i >= len(have.Code) || i >= len(want.Code) || have.Code[i].Op != want.Code[i].Op || have.Code[i].Name != want.Code[i].Name {
+			r.Faults = append(r.Faults, fmt.Sprintf("instruction %d is %s, the source gives %s: the artifact is from another model, pipeline or compiler",
+				i, instruction(have, i, names), instruction(want, i, names)))
+			return
+		}
+		a, b := have.Code[i], want.Code[i]
+		if !slices.Equal(a.Ints, b.Ints) || !slices.Equal(a.Floats, b.Floats) || !slices.Equal(a.In, b.In) || !slices.Equal(a.Out, b.Out) {
+			r.Faults = append(r.Faults, fmt.Sprintf("layer %q (%s): its operands or parameters are not those that the source gives", a.Name, names[a.Op]))
+		}
+		x, y := constOperands(a), constOperands(b)
+		if len(x) != len(y) {
+			r.Faults = append(r.Faults, fmt.Sprintf("layer %q (%s): %d constants, the source gives %d", a.Name, names[a.Op], len(x), len(y)))
+			continue
+		}
+		for k := range x {
+			c, d := have.Consts[x[k]], want.Consts[y[k]]
+			r.Constants++
+			if c.Elem != d.Elem || !slices.Equal(c.Shape, d.Shape) || !bytes.Equal(c.Data, d.Data) {
+				r.Faults = append(r.Faults, fmt.Sprintf("layer %q (%s): constant %d of %d is not the one that the source gives", a.Name, names[a.Op], k+1, len(x)))
+			}
+		}
+	}
+}
+
+func instruction(img *runtime.Image, i int, names map[runtime.Opcode]string) string {
+	if i >= len(img.Code) {
+		return "missing"
+	}
+	return fmt.Sprintf("%s of layer %q", names[img.Code[i].Op], img.Code[i].Name)
+}
+
+// constOperands lists the constants of an instruction without its thresholds.
+func constOperands(in runtime.Instr) []int {
+	var ids []int
+	for _, id := range in.In {
+		if id < -1 {
+			ids = append(ids, -2-id)
+		}
+	}
+	at, ok := thresholdOperands[in.Op]
+	for i, id := range in.Const {
+		if id >= 0 && !(ok && i == at[0]) && !(ok && i == at[1]) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
