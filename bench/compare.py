@@ -93,7 +93,7 @@ def contenders(tmp, path, name, clip, a):
     skip = set(a.skip.split(","))
     found = {}
     if "gen" not in skip:
-        subprocess.run([billc, "build", path, "-o", exe], check=True, capture_output=True)
+        subprocess.run([billc, "build", path, "-o", exe, "--fast"], check=True, capture_output=True)
         found["gen"] = Program([exe, "--bench"], [exe], a.isa)
     if "byte" not in skip:
         subprocess.run([billc, "compile", path, "-o", model, "--ledger=none"], check=True, capture_output=True)

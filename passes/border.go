@@ -7,12 +7,16 @@ import (
 	"github.com/billnet/billnet/ir"
 )
 
+// maxBoxes bounds the boxes that have thresholds of their own: two 3x3x3 kernels
+// on top of each other make 125.
+const maxBoxes = 256
+
 // solveBorder finds the thresholds of a chain with a bias by position. Every box
 // of positions has thresholds of its own, T[box]: the largest box's, T, hold for
 // all once T - T[box] is added to the accumulator. It returns the certificate of
 // the largest box, over the range of the sum, and that sum.
 func (ch *chain) solveBorder(rw *rewriter, s span) (*Certificate, *ir.Value, error) {
-	if !ch.base.Is("affine") {
+	if !ch.base.Is("affine") || ch.border.boxes() > maxBoxes {
 		return nil, nil, nil
 	}
 	// The expressions are searched beyond the accumulator's range, so that the

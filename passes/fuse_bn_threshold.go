@@ -13,7 +13,9 @@ var _ = register(&Pass{
 	Name: "fuse-bn-threshold",
 	Doc: "A step behind any chain of per-channel float operations (batch norm, bias, scale, TGAP's mean and threshold) over an integer becomes one integer comparison a channel. " +
 		"The threshold is found by searching the accumulator with the chain's own float32 expression, evaluated by the interpreter; up to 2^16 values are enumerated, wider ranges are " +
-		"proved by monotony and the values at T-1 and T. Behind an affine the search is over the real numbers: class ideal.",
+		"proved by monotony and the values at T-1 and T. Behind an affine the search is over the real numbers: class ideal. " +
+		"Max pools on the way become OR or AND of the bits, concatenations and other moves of elements move bits, a bias that padding cuts off is added to the accumulator as whole numbers. " +
+		"A few-bit quantizer is one comparison a level or, with more than 16 levels, a table.",
 	Class: Ideal,
 	After: []string{"integers"},
 	Run: eachFunc(func(c *Context, f *ir.Func) error {

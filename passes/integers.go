@@ -60,7 +60,10 @@ func binaryConv(rw *rewriter, r *ranger, n *ir.Node) []*ir.Value {
 	if in.z.Type.DType.IsBit() && w.Bits.Type.DType != ir.I8 {
 		op = "bconv"
 	}
-	under, border := in.convBias(n, wt)
+	under, border, ok := in.convBias(n, wt)
+	if !ok {
+		return nil
+	}
 	z := rw.Op(op, convAttrs(n), in.z, rw.Const(w.Bits))
 	if y := in.emit(rw, r, z, &layer{wt, w, num, den, bias, under, border, 1}); y != nil {
 		return []*ir.Value{y}
@@ -68,17 +71,23 @@ func binaryConv(rw *rewriter, r *ranger, n *ir.Node) []*ir.Value {
 	return nil
 }
 
-// convBias is what a convolution makes of the bias of its input.
-func (s *scaled) convBias(n *ir.Node, w *ir.Tensor) (bias []float64, border *spread) {
-	if b, ok := same(s.bias); ok && b == 0 && s.border == nil {
-		return s.bias[:1], nil
+// convBias is what a convolution makes of the bias of its input; ok is false when
+// that is other at too many positions.
+func (s *scaled) convBias(n *ir.Node, w *ir.Tensor) (bias []float64, border *spread, ok bool) {
+	if b, equal := same(s.bias); equal && b == 0 && s.border == nil {
+		return s.bias[:1], nil, true
 	}
 	x := n.In(0).Shape
 	all := uniformSpread(s.bias, x[1], x[2:])
 	if s.border != nil {
 		all = s.border.plus(s.bias)
 	}
-	return all.conv(n, w).split()
+	made := all.conv(n, w)
+	if made == nil {
+		return nil, nil, false
+	}
+	bias, border = made.split()
+	return bias, border, true
 }
 
 // convAttrs returns the attributes that all convolutions share.

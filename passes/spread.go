@@ -55,8 +55,13 @@ func (s *spread) scaledBy(num, den []float64) *spread {
 	return out
 }
 
+// maxSpread bounds the work of one spread: a kernel as large as its map sees other
+// taps at every position.
+const maxSpread = 1 << 26
+
 // conv is what the convolution n with weights w makes of s: again a spread,
-// whose classes are the combinations of s's classes under the taps.
+// whose classes are the combinations of s's classes under the taps. It returns
+// nil when there are too many.
 func (s *spread) conv(n *ir.Node, w *ir.Tensor) *spread {
 	kernel := w.Type.Shape[2:]
 	o, per := w.Type.Shape[0], w.Type.Shape[1]
@@ -87,6 +92,9 @@ func (s *spread) conv(n *ir.Node, w *ir.Tensor) *spread {
 		}
 		out.at = append(out.at, at)
 		shape = append(shape, len(ids))
+	}
+	if float64(w.Len())*float64(ir.Type{Shape: shape[2:]}.Elems()) > maxSpread {
+		return nil
 	}
 	out.t = ir.NewTensor(ir.T(ir.F64, shape...))
 	taps, classes := ir.Type{Shape: kernel}.Elems(), s.t.Type.Shape[2:]

@@ -203,10 +203,10 @@ func TestExecutableSizes(t *testing.T) {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			model, clips := shared.Dir(t, name+".onnx"), shared.Dir(t, name+".clips.u8.npy")
 			want := wantLogits(t, model, clips)
-			for _, flag := range []string{"--small", "--small=false"} {
+			for _, flag := range []string{"--fast=false", "--fast"} {
 				out := filepath.Join(t.TempDir(), "model")
 				billc(t, "build", model, "-o", out, flag)
-				if info, err := os.Stat(out); err != nil || flag == "--small" && info.Size() > 3_500_000 {
+				if info, err := os.Stat(out); err != nil || flag == "--fast=false" && info.Size() > 3_500_000 {
 					t.Errorf("%s: %v %d bytes, at most 3.5 MB are wanted", flag, err, info.Size())
 				}
 				if got, err := exec.Command(out, clips, "--logits").CombinedOutput(); err != nil || string(got) != want {
@@ -283,7 +283,7 @@ func TestSelftestFinds(t *testing.T) {
 		thresholds = binary.AppendVarint(thresholds, v)
 	}
 	out := filepath.Join(dir, "tiny")
-	billc(t, "build", model, "-o", out, "--small")
+	billc(t, "build", model, "-o", out)
 	program, err := os.ReadFile(out)
 	if err != nil {
 		t.Fatal(err)

@@ -20,13 +20,13 @@ import (
 )
 
 type trainCmd struct {
-	Model string `arg:"" help:"Network to train: a text architecture (billc new), or an imported model (.onnx, .bill) to go on with."`
+	Model string `arg:"" help:"Network to train: a text architecture (billc new), or a model (.onnx, .bill) to go on with."`
 	Out   string `short:"o" help:"Trained network to write: .bill, .onnx or .billb." placeholder:"FILE"`
 	dataFlags
 	modelFlags
 	Let map[string]float64 `help:"Other values for the numbers of a text architecture, such as width=32." placeholder:"NAME=NUMBER"`
 
-	Stages    string `help:"Stages with options, such as float{steps=2400},all{rate=0.01}; --describe explains them. By default float, all; for an imported model all{distill=0,rate=0.001}; float for one that is not binary." placeholder:"STAGE,..."`
+	Stages    string `help:"Stages with options, such as float{steps=2400},all{rate=0.01}; --describe explains them. By default float, all; for an ONNX model all{distill=0,rate=0.001}; float for one that is not binary." placeholder:"STAGE,..."`
 	Quick     bool   `help:"Short stages: minutes, for a first impression."`
 	Describe  bool   `help:"Explain the stages and their options, list the parameters and the binary operations, and train nothing."`
 	Batch     int    `default:"16" help:"Clips of a step." placeholder:"N"`
@@ -93,7 +93,6 @@ func (c *trainCmd) Run(ctx context.Context, s *streams) error {
 	r := &recipe.Run{
 		Module: m, Source: src, Stages: stages, Batch: c.Batch, Seed: c.Seed, Threads: c.Threads, Dir: c.RunDir,
 		EvalClips: c.EvalClips, Every: c.Every, Resume: c.Resume,
-		Note: func(n string) { fmt.Fprintf(s.err, "note: %s\n", n) },
 	}
 	if !c.Resume {
 		if _, err := os.Stat(filepath.Join(c.RunDir, "checkpoint")); err == nil {
@@ -246,6 +245,10 @@ func openData(spec string, inputs []ir.Port) (data.Source, error) {
 func (c *trainCmd) train(ctx context.Context, s *streams, r *recipe.Run) error {
 	meter := newMeter(s.err)
 	r.Step = meter.step
+	r.Note = func(n string) {
+		meter.end()
+		fmt.Fprintf(s.err, "note: %s\n", n)
+	}
 	r.Done = func(rep recipe.Report) error {
 		meter.end()
 		fmt.Fprintf(s.out, "stage %-12s %6d steps  loss %.3f  accuracy %.2f %% of %d clips\n", rep.Stage, rep.Steps, rep.Loss, 100*rep.Accuracy, rep.Clips)

@@ -68,7 +68,7 @@ func scriptLines(t *testing.T) []string {
 	t.Helper()
 	root := filepath.Join(script.Models(), "..", "..", "..")
 	var lines []string
-	for _, dir := range []string{"cmd/billc/testdata", "cmd/billrun/testdata", "tests/golden/testdata"} {
+	for _, dir := range []string{"cmd/billc/testdata", "cmd/billc/testdata/build", "cmd/billrun/testdata", "tests/golden/testdata"} {
 		files, err := filepath.Glob(filepath.Join(root, dir, "*.txtar"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s holds no scripts (%v)", dir, err)

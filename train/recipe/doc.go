@@ -8,7 +8,8 @@
 // Each stage goes on from the parameters of the one before, and may learn from
 // the float network as a teacher.
 //
-// Run does the stages, measures every one of them, writes checkpoints, a log and
-// the network after each stage into a folder, and goes on from there when it was
-// interrupted: to the same bits as if it had not been.
+// Run does the stages, measures every one of them (accuracy, and the density of
+// its residual gates once they are bits), writes checkpoints and a log into a
+// folder, and goes on from there when it was interrupted: to the same bits as if
+// it had not been.
 package recipe

@@ -411,6 +411,29 @@ func clipOf(t testing.TB, src data.Source, m *ir.Module, i int) *ir.Tensor {
 	return x
 }
 
+// TestEveryParameter: training moves every constant that the architecture's text
+// gives an initializer.
+func TestEveryParameter(t *testing.T) {
+	r := newRun(t, t.TempDir(), "float{steps=2}")
+	finish(t, r)
+	first := map[string][]float32{}
+	for _, n := range r.Module.Main().Nodes {
+		if n.Const != nil && n.Const.Type.DType == ir.F32 && n.Const.Type.Rank() > 0 && !strings.HasPrefix(n.Loc.Name, "lstm.h0") && !strings.HasPrefix(n.Loc.Name, "lstm.c0") {
+			first[n.Loc.Name] = n.Const.F
+		}
+	}
+	if len(first) < 30 {
+		t.Fatalf("the text has %d parameters", len(first))
+	}
+	for name, was := range first {
+		if p := r.trainer.Param(name); p == nil {
+			t.Errorf("%s is not trained", name)
+		} else if slices.Equal(p.Data, was) {
+			t.Errorf("%s does not move", name)
+		}
+	}
+}
+
 // TestImported: an imported model is trained on like a text architecture.
 func TestImported(t *testing.T) {
 	first := newRun(t, t.TempDir(), "all{steps=1, distill=0}")
