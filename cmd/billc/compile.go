@@ -39,11 +39,16 @@ type compileCmd struct {
 	StrictBinary bool   `help:"Fail (exit code 4) when a layer that does not give an output is float."`
 	MaxFloat     int    `name:"max-float-bytes" default:"-1" help:"Fail (exit code 4) when float layers hold more weight bytes than this." placeholder:"N"`
 	Ledger       string `enum:"table,json,none" default:"table" help:"How to print the ledger: ${enum}."`
+	PrintLayout  bool   `name:"print-layout" help:"Print what every way to lay out the maps costs, and which was chosen."`
+	PrintPlan    bool   `name:"print-plan" help:"With bytecode: print the memory plan, where every buffer lies and for how long."`
 }
 
 func (c *compileCmd) Run(ctx context.Context, s *streams) error {
 	if c.Emit != "go" && (c.Package != "" || len(c.Golden) > 0 || c.Small) {
 		return withCode(exitUsage, "--package, --golden and --small are for --emit=go")
+	}
+	if c.PrintPlan && c.Emit != "bytecode" {
+		return withCode(exitUsage, "--print-plan shows the arena of bytecode: leave --emit=%s out", c.Emit)
 	}
 	if c.StopAfter != "" && (c.Emit == "bytecode" || c.Emit == "go") {
 		return withCode(exitUsage, "--stop-after leaves no packed module to generate from: add --emit=ir or --emit=onnx")
@@ -74,6 +79,12 @@ func (c *compileCmd) Run(ctx context.Context, s *streams) error {
 	if err := c.printLedger(s, built); err != nil {
 		return err
 	}
+	if c.PrintLayout {
+		if built.layout == nil {
+			return withCode(exitUsage, "--print-layout: the pipeline does not choose layouts (pass layout)")
+		}
+		built.layout.Print(s.out)
+	}
 	if err := c.gates(built.ledger); err != nil {
 		return fmt.Errorf("%s: %w", c.Model, err)
 	}
@@ -102,6 +113,9 @@ func (c *compileCmd) Run(ctx context.Context, s *streams) error {
 	data, plan, err := built.bytecode()
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Model, err)
+	}
+	if c.PrintPlan {
+		plan.Print(s.out)
 	}
 	if err := writeFile(out, data); err != nil {
 		return err
@@ -164,6 +178,7 @@ type compiled struct {
 	notes  []string
 	certs  []passes.Certificate
 	ledger *passes.Ledger
+	layout *passes.LayoutReport // nil where the pipeline chooses none
 }
 
 func (c *compileCmd) compile(ctx context.Context, s *streams, m *ir.Module, pipeline []passes.Step) (*compiled, error) {
@@ -224,7 +239,7 @@ func lower(ctx context.Context, m *ir.Module, pipeline []passes.Step, o passes.R
 	certs := append(kept, res.Certs...)
 	ledger := passes.NewLedger(m, certs)
 	ledger.Factorized, ledger.Gated, ledger.Binarized, ledger.Quantized, ledger.Moved = res.Factorized, res.Gated, res.Binarized, res.Quantized, res.Moved
-	return &compiled{m, res.Notes, certs, ledger}, nil
+	return &compiled{m, res.Notes, certs, ledger, res.Layout}, nil
 }
 
 // certificateKey is the metadata under which text keeps the certificates.

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/billnet/billnet/ir"
@@ -69,7 +70,41 @@ func (c *verifyCmd) check() error {
 	return nil
 }
 
-// evaluator opens one side of a comparison.
+// evaluators opens both sides. An executable takes its interface from the other.
+func (c *verifyCmd) evaluators(s *streams) (a, b verify.Evaluator, err error) {
+	first, second := c.Models[0], c.Models[1]
+	switch swap := isExecutable(first); {
+	case swap && isExecutable(second):
+		return nil, nil, withCode(exitUsage, "%s and %s are both executables: compare each with a model or bytecode", first, second)
+	case swap:
+		if b, err = c.evaluator(s, second); err != nil {
+			return nil, nil, err
+		}
+		a, err = verify.NewExecutable(first, b)
+		return a, b, err
+	}
+	if a, err = c.evaluator(s, first); err != nil {
+		return nil, nil, err
+	}
+	if isExecutable(second) {
+		b, err = verify.NewExecutable(second, a)
+	} else {
+		b, err = c.evaluator(s, second)
+	}
+	return a, b, err
+}
+
+// isExecutable reports whether a file is a program of this system and not a
+// model.
+func isExecutable(path string) bool {
+	if slices.Contains([]string{".billb", ".bill", ".onnx"}, filepath.Ext(path)) {
+		return false
+	}
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && (info.Mode()&0o111 != 0 || filepath.Ext(path) == ".exe")
+}
+
+// evaluator opens one side of a comparison that is no executable.
 func (c *verifyCmd) evaluator(s *streams, path string) (verify.Evaluator, error) {
 	if filepath.Ext(path) == ".billb" {
 		file, err := os.ReadFile(path)
@@ -136,15 +171,11 @@ type comparison struct {
 }
 
 func (c *verifyCmd) compare(ctx context.Context, s *streams) error {
-	a, err := c.evaluator(s, c.Models[0])
+	a, b, err := c.evaluators(s)
 	if err != nil {
 		return err
 	}
 	defer a.Close()
-	b, err := c.evaluator(s, c.Models[1])
-	if err != nil {
-		return err
-	}
 	defer b.Close()
 	inputs, err := c.inputs(s, a, b)
 	if err != nil {
@@ -262,7 +293,7 @@ func (r *comparison) print(s *streams) {
 
 func printLayers(s *streams, l *verify.LayerReport) {
 	switch {
-	case l == nil:
+	case l == nil, l.Compared == 0: // an executable shows none
 	case l.First == nil:
 		fmt.Fprintf(s.out, "layers: %d compared, all equal\n", l.Compared)
 	default:
