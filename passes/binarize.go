@@ -3,8 +3,6 @@ package passes
 import (
 	"fmt"
 	"math/rand/v2"
-	"regexp"
-	"strings"
 
 	"github.com/billnet/billnet/ir"
 )
@@ -107,30 +105,4 @@ func (r *Binarization) String() string {
 func (c *Context) binarized(r Binarization) {
 	c.Binarized = append(c.Binarized, r)
 	c.Note("%s", r.String())
-}
-
-// namedNodes returns the nodes whose names match patterns, of which each must
-// match one; kind says what the nodes are.
-func namedNodes(option string, patterns []string, kind string, nodes []*ir.Node) (map[*ir.Node]bool, error) {
-	var names []string
-	for _, n := range nodes {
-		names = append(names, layerName(n))
-	}
-	chosen := map[*ir.Node]bool{}
-	for _, p := range patterns {
-		match := regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(p), `\*`, ".*") + "$")
-		found := false
-		for i, n := range nodes {
-			if match.MatchString(names[i]) {
-				chosen[n], found = true, true
-			}
-		}
-		switch {
-		case !found && len(names) == 0:
-			return nil, badOption(option, "no %s is called %q; the model has none", kind, p)
-		case !found:
-			return nil, badOption(option, "no %s is called %q%s; there are %s", kind, p, nearest(p, names), strings.Join(names, ", "))
-		}
-	}
-	return chosen, nil
 }

@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"regexp"
 	"slices"
-	"strings"
 
 	"gonum.org/v1/gonum/mat"
 
@@ -47,7 +45,7 @@ var _ = register(&Pass{
 		case g.mid == 0 && g.bound == 0 && g.params == Amount{}:
 			g.params = Amount{Share: 0.25}
 		}
-		chosen, err := chooseLayers(m, c.Names("layers"))
+		chosen, err := selectLayers(c, m, "Conv3D", isConv3D)
 		if err != nil {
 			return err
 		}
@@ -113,37 +111,6 @@ func layerName(n *ir.Node) string {
 		return n.Loc.Name
 	}
 	return n.Loc.String()
-}
-
-// chooseLayers returns the convolutions whose names match, in the module's
-// order; all when there are no patterns.
-func chooseLayers(m *ir.Module, patterns []string) ([]*ir.Node, error) {
-	var convs []*ir.Node
-	var names []string
-	for _, f := range m.Funcs {
-		for _, n := range f.Nodes {
-			if isConv3D(n) {
-				convs, names = append(convs, n), append(names, layerName(n))
-			}
-		}
-	}
-	if len(patterns) == 0 {
-		return convs, nil
-	}
-	matched := map[*ir.Node]bool{}
-	for _, p := range patterns {
-		match := regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(p), `\*`, ".*") + "$")
-		found := false
-		for i, n := range convs {
-			if match.MatchString(names[i]) {
-				matched[n], found = true, true
-			}
-		}
-		if !found {
-			return nil, badOption("layers", "no Conv3D is called %q%s; there are %s", p, nearest(p, names), strings.Join(names, ", "))
-		}
-	}
-	return slices.DeleteFunc(convs, func(n *ir.Node) bool { return !matched[n] }), nil
 }
 
 // run plans every chosen layer, measures the plans on the clips, and carries

@@ -9,6 +9,8 @@ import (
 
 	"github.com/alecthomas/participle/v2"
 	"github.com/alecthomas/participle/v2/lexer"
+
+	"github.com/billnet/billnet/internal/suggest"
 )
 
 // The syntax of a pipeline: passes in order, with options in braces,
@@ -140,7 +142,7 @@ func ParsePipeline(source, text string) ([]Step, error) {
 		}
 		p := Lookup(t.Name)
 		if p == nil {
-			return nil, errorAt(t.Pos, "unknown pass %q%s; billc passes lists them", t.Name, nearest(t.Name, append(passNames(), presetNames()...)))
+			return nil, errorAt(t.Pos, "unknown pass %q%s; billc passes lists them", t.Name, suggest.Nearest(t.Name, append(passNames(), presetNames()...)))
 		}
 		s := Step{Pass: p, options: p.defaults(), given: t.Options, pos: t.Pos}
 		for i, o := range t.Options {
@@ -182,7 +184,7 @@ func (s *Step) set(o *optionText) error {
 			return errorAt(o.Pos, "pass %s has no options, found %q", s.Pass.Name, o.Name)
 		}
 		names := s.Pass.optionNames()
-		return errorAt(o.Pos, "pass %s has no option %q%s; its options are %s", s.Pass.Name, o.Name, nearest(o.Name, names), strings.Join(names, ", "))
+		return errorAt(o.Pos, "pass %s has no option %q%s; its options are %s", s.Pass.Name, o.Name, suggest.Nearest(o.Name, names), strings.Join(names, ", "))
 	}
 	v, ok := s.Pass.Options[i].parse(o.Value.Words)
 	if !ok {
@@ -240,41 +242,4 @@ func pipelineSyntax(err error) error {
 		found = "the end of the text"
 	}
 	return errorAt(at.Position(), "found %s; a pipeline is pass{option=value, ...}, pass, ...", found)
-}
-
-// nearest returns `; did you mean "x"?` for the candidate that is spelled most
-// like name, or nothing when none is close.
-func nearest(name string, candidates []string) string {
-	best, least := "", len(name)/3+2
-	for _, c := range candidates {
-		if d := editDistance(name, c); d < least {
-			best, least = c, d
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %q?", best)
-}
-
-// editDistance is the number of letters to insert, delete or replace to turn a
-// into b.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, diagonal+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }

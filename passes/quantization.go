@@ -2,9 +2,7 @@ package passes
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/billnet/billnet/ir"
 )
@@ -45,47 +43,6 @@ func (c *Context) quantized(r Quantization) {
 	}
 	c.Quantized = append(c.Quantized, r)
 	c.Note("%s", r.String())
-}
-
-// selectLayers returns the nodes of a kind whose names match the option layers,
-// all when it is not set, in order.
-func selectLayers(c *Context, m *ir.Module, kind string, is func(n *ir.Node) bool) ([]*ir.Node, error) {
-	var all []*ir.Node
-	var names []string
-	for _, f := range m.Funcs {
-		for _, n := range f.Nodes {
-			if is(n) {
-				all, names = append(all, n), append(names, layerName(n))
-			}
-		}
-	}
-	patterns := c.Names("layers")
-	if len(patterns) == 0 {
-		return all, nil
-	}
-	chosen := map[int]bool{}
-	for _, p := range patterns {
-		match := regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(p), `\*`, ".*") + "$")
-		found := false
-		for i, name := range names {
-			if match.MatchString(name) {
-				chosen[i], found = true, true
-			}
-		}
-		switch {
-		case !found && len(names) == 0:
-			return nil, badOption("layers", "no %s is called %q; the model has none", kind, p)
-		case !found:
-			return nil, badOption("layers", "no %s is called %q%s; there are %s", kind, p, nearest(p, names), strings.Join(names, ", "))
-		}
-	}
-	var out []*ir.Node
-	for i, n := range all {
-		if chosen[i] {
-			out = append(out, n)
-		}
-	}
-	return out, nil
 }
 
 // constantOf evaluates a value that depends on constants only; nil for others.

@@ -79,8 +79,8 @@ func softmaxOf(p []float64, z []float32, t float64) float64 {
 	return top + math.Log(s)
 }
 
-// argmax returns the first largest element's index.
-func argmax(z []float32) int {
+// Argmax returns the index of the largest element, the first of several.
+func Argmax(z []float32) int {
 	best := 0
 	for c, v := range z {
 		if v > z[best] {

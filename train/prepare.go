@@ -97,12 +97,13 @@ func prepare(ctx context.Context, m *ir.Module, params []*Param) (*ir.Module, ma
 	return m, values, nil
 }
 
-// isAuxiliary reports whether a result is a head for training only.
-func isAuxiliary(name string) bool { return strings.HasPrefix(name, "aux") }
+// IsAuxiliary reports whether a result with this name is a head for training
+// only.
+func IsAuxiliary(name string) bool { return strings.HasPrefix(name, "aux") }
 
 // mainResult returns the index of the first result that is no auxiliary head.
 func mainResult(f *ir.Func) (int, error) {
-	i := slices.IndexFunc(f.Results, func(p ir.Port) bool { return !isAuxiliary(p.Name) })
+	i := slices.IndexFunc(f.Results, func(p ir.Port) bool { return !IsAuxiliary(p.Name) })
 	if i < 0 {
 		return 0, fmt.Errorf("func @%s has no result to train: names that begin with aux are auxiliary heads", f.Name)
 	}

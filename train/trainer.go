@@ -159,7 +159,7 @@ func (t *Trainer) findHeads(b *builder, f *ir.Func) error {
 		return err
 	}
 	for _, p := range f.Results {
-		if isAuxiliary(p.Name) {
+		if IsAuxiliary(p.Name) {
 			if err := add(p, func(l Loss) float64 { return l.Auxiliary }); err != nil {
 				return err
 			}
@@ -341,7 +341,7 @@ func (t *Trainer) gradients(b Batch, l Loss) (Result, error) {
 		v.diff = !v.param.Frozen
 	}
 	for i, label := range b.Labels {
-		if argmax(t.heads[0].logits.data[i*t.classes:(i+1)*t.classes]) == label {
+		if Argmax(t.heads[0].logits.data[i*t.classes:(i+1)*t.classes]) == label {
 			r.Correct++
 		}
 	}
@@ -463,7 +463,7 @@ func (t *Trainer) Module() *ir.Module {
 	}
 	var results []ir.Port
 	for _, r := range f.Results {
-		if !isAuxiliary(r.Name) {
+		if !IsAuxiliary(r.Name) {
 			results = append(results, r)
 		}
 	}

@@ -118,7 +118,7 @@ func TestLearns(t *testing.T) {
 	}
 	right := 0
 	for i, label := range test.Labels {
-		if argmax(logits[3*i:3*i+3]) == label {
+		if Argmax(logits[3*i:3*i+3]) == label {
 			right++
 		}
 	}

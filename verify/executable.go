@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/runtime/clip"
@@ -65,34 +64,20 @@ func (e *Executable) Run(ctx context.Context, inputs []*ir.Tensor, _ func(Layer)
 		}
 		return nil, fmt.Errorf("%s: %w: %s", e.path, err, bytes.TrimSpace(text))
 	}
+	names := make([]string, len(e.outputs))
+	for i, p := range e.outputs {
+		names[i] = p.Name
+	}
+	files := clip.TensorFiles(names)
 	var list []*ir.Tensor
-	for _, p := range e.outputs {
-		t, err := readTensor(filepath.Join(out, fileName(p.Name)+".npy"), p.Type)
+	for i, p := range e.outputs {
+		t, err := readTensor(filepath.Join(out, files[i]), p.Type)
 		if err != nil {
 			return nil, fmt.Errorf("%s: output %q: %w", e.path, p.Name, err)
 		}
 		list = append(list, t)
 	}
 	return list, nil
-}
-
-// fileName is the name under which billrun and executables write an output of
-// a name: letters, digits, "-", "_" and "." stay.
-func fileName(name string) string {
-	s := strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.' {
-			return r
-		}
-		return '_'
-	}, name)
-	s = s[:min(len(s), 100)]
-	if strings.HasPrefix(s, ".") {
-		s = "_" + s[1:]
-	}
-	if s == "" {
-		s = "output"
-	}
-	return s
 }
 
 // plainType is how .npy files hold elements: bits and booleans as bytes, signs

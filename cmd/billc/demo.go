@@ -16,6 +16,7 @@ import (
 	"github.com/billnet/billnet/passes"
 	"github.com/billnet/billnet/runtime"
 	"github.com/billnet/billnet/runtime/clip"
+	"github.com/billnet/billnet/train"
 )
 
 // The embedded example: a trained, fully binary BILLNET for 12 procedural
@@ -120,7 +121,7 @@ func (c *demoCmd) runClips(ctx context.Context, s *streams, source, packed *ir.M
 		}
 		interpreted = max(interpreted, largestDiff(logits, ref[0].F))
 		recorded = max(recorded, largestDiff(logits, want.F[i*scores:(i+1)*scores]))
-		best := argmax(logits)
+		best := train.Argmax(logits)
 		fmt.Fprintf(s.out, "clip %d: %-12s (logit %6.2f)   true class: %s\n", i, packed.Labels[best], logits[best], packed.Labels[classes.I[i]])
 	}
 	fmt.Fprintf(s.out, "\nlargest difference of a logit: %.1e from the reference interpreter on the source graph, %.1e from PyTorch\n", interpreted, recorded)
@@ -156,16 +157,6 @@ func largestDiff(a, b []float32) float64 {
 		m = max(m, math.Abs(float64(a[i])-float64(b[i])))
 	}
 	return m
-}
-
-func argmax(v []float32) int {
-	best := 0
-	for i := range v {
-		if v[i] > v[best] {
-			best = i
-		}
-	}
-	return best
 }
 
 // milliseconds returns the median time of a run, measured for half a second.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/runtime"
+	"github.com/billnet/billnet/train"
 	"github.com/billnet/billnet/train/data"
 	"github.com/billnet/billnet/train/recipe"
 )
@@ -75,7 +76,7 @@ func (c *evalCmd) Run(ctx context.Context, s *streams) error {
 	logits := make([]float32, classes)
 	matrix, err := c.measure(ctx, src, split, func(clip []uint8) (int, error) {
 		err := session.Run([][]byte{clip}, [][]byte{runtime.Bytes(logits)})
-		return order[recipe.Largest(logits)], err
+		return order[train.Argmax(logits)], err
 	})
 	if err != nil {
 		return err

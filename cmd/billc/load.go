@@ -13,8 +13,10 @@ import (
 
 	"github.com/billnet/billnet/frontend/bill"
 	"github.com/billnet/billnet/frontend/onnx"
+	"github.com/billnet/billnet/internal/atomicfile"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/runtime/clip"
+	"github.com/billnet/billnet/train"
 )
 
 // modelFlags are the options of reading a model.
@@ -58,7 +60,7 @@ func (f *modelFlags) load(path string) (m *ir.Module, notes []string, err error)
 func dropAuxiliary(f *ir.Func) (names []string) {
 	var kept []ir.Port
 	for _, r := range f.Results {
-		if strings.HasPrefix(r.Name, "aux") {
+		if train.IsAuxiliary(r.Name) {
 			names = append(names, strconv.Quote(r.Name))
 		} else {
 			kept = append(kept, r)
@@ -176,31 +178,12 @@ func parseLabels(s string) []string {
 	return lines(strings.ReplaceAll(s, ",", "\n"))
 }
 
-// writeFile writes data to path atomically: a temporary file beside it, then a
-// rename, so that a failure leaves an existing file as it was.
+// writeFile writes data to path atomically.
 func writeFile(path string, data []byte) error {
-	if err := replaceFile(path, data); err != nil {
+	if err := atomicfile.WriteBytes(path, data); err != nil {
 		return fmt.Errorf("cannot write %s: %w", path, reason(err))
 	}
 	return nil
-}
-
-func replaceFile(path string, data []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".tmp*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	if _, err = tmp.Write(data); err == nil {
-		err = tmp.Chmod(0o644)
-	}
-	if e := tmp.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
 }
 
 // reason is an error without the name of a temporary file.

@@ -67,42 +67,18 @@ func writeTensors(dir string, list []values) ([]string, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, err
 	}
+	names := make([]string, len(list))
+	for i, v := range list {
+		names[i] = v.name
+	}
+	paths := clip.TensorFiles(names)
 	var files []file
-	used := map[string]bool{}
-	for _, v := range list {
+	for i, v := range list {
 		var b strings.Builder
 		if err := clip.WriteNPY(&b, &clip.NPY{DType: npyType(v.elem), Shape: v.shape, Data: v.raw}); err != nil {
 			return nil, fmt.Errorf("output %q: %w", v.name, err)
 		}
-		base := fileName(v.name)
-		name := base
-		for i := 2; used[strings.ToLower(name)]; i++ { // file systems may not tell cases apart
-			name = fmt.Sprintf("%s_%d", base, i)
-		}
-		used[strings.ToLower(name)] = true
-		files = append(files, file{name + ".npy", b.String()})
+		files = append(files, file{paths[i], b.String()})
 	}
 	return writeFiles(dir, files)
-}
-
-// fileName turns a tensor's name into a file name: letters, digits, "-", "_"
-// and "." stay, everything else and a leading "." become "_".
-func fileName(name string) string {
-	s := strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_', r == '.':
-			return r
-		}
-		return '_'
-	}, name)
-	if len(s) > 100 {
-		s = s[:100]
-	}
-	if strings.HasPrefix(s, ".") {
-		s = "_" + s[1:]
-	}
-	if s == "" {
-		s = "output"
-	}
-	return s
 }

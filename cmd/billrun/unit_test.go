@@ -5,21 +5,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/billnet/billnet/runtime"
 )
-
-func TestFileName(t *testing.T) {
-	for name, want := range map[string]string{
-		"logits": "logits", "": "output", "../a/b:0": "_._a_b_0", "..": "_.", ".": "_", "é": "_", strings.Repeat("x", 300): strings.Repeat("x", 100),
-	} {
-		if got := fileName(name); got != want {
-			t.Errorf("fileName(%q) = %q, want %q", name, got, want)
-		}
-	}
-}
 
 // Names that become equal, by case or by what is replaced, get files of their own.
 func TestWriteTensorsNames(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/alecthomas/participle/v2/lexer"
 
+	"github.com/billnet/billnet/internal/suggest"
 	"github.com/billnet/billnet/ir"
 )
 
@@ -169,7 +170,7 @@ func (b *builder) call(pos lexer.Position, t *node) error {
 		for name := range b.blocks {
 			names = append(names, name)
 		}
-		return errorAt(t.Op.Pos, "no block %s is declared above%s", shorten(t.Op.Text), nearest(t.Op.Text, names))
+		return errorAt(t.Op.Pos, "no block %s is declared above%s", shorten(t.Op.Text), suggest.Nearest(t.Op.Text, names))
 	}
 	if t.Payload != nil {
 		return errorAt(t.Payload.Pos, "a block takes values, and numbers as {n=8}")

@@ -2,7 +2,6 @@ package bill
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/alecthomas/participle/v2/lexer"
 )
@@ -16,44 +15,4 @@ func errorAt(pos lexer.Position, format string, args ...any) error {
 		msg = msg[:most] + "..."
 	}
 	return fmt.Errorf("%s:%d:%d: %s", pos.Filename, pos.Line, pos.Column, msg)
-}
-
-// nearest returns `; did you mean "x"?` for the candidate that is spelled most
-// like name, or nothing when none is close.
-func nearest(name string, candidates []string) string {
-	best, least := "", len(name)/3+2
-	for _, c := range candidates {
-		if d := distance(name, c, least); d < least {
-			best, least = c, d
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %q?", best)
-}
-
-// distance is the number of letters to insert, delete or replace to turn a into
-// b; at least most when their lengths differ by so much already.
-func distance(a, b string, most int) int {
-	if d := len(a) - len(b); max(d, -d) >= most {
-		return most
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = slices.Min([]int{cost, diagonal + 1, row[j] + 1})
-		}
-	}
-	return row[len(b)]
 }

@@ -5,6 +5,8 @@ import (
 	"strconv"
 
 	"github.com/alecthomas/participle/v2/lexer"
+
+	"github.com/billnet/billnet/internal/suggest"
 )
 
 // number is what a let, a loop or a block's parameter names. Whole numbers are
@@ -122,5 +124,5 @@ func (b *builder) term(pos lexer.Position, text string) (number, error) {
 	for name := range b.numbers {
 		names = append(names, name)
 	}
-	return number{}, errorAt(pos, "found %s, expected a number or the name of one; declare it: let %s = 1%s", shorten(text), shorten(text), nearest(text, names))
+	return number{}, errorAt(pos, "found %s, expected a number or the name of one; declare it: let %s = 1%s", shorten(text), shorten(text), suggest.Nearest(text, names))
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/billnet/billnet/internal/atomicfile"
 	"github.com/billnet/billnet/ir"
 )
 
@@ -83,36 +84,9 @@ func WriteFile(path string, m *ir.Module) error {
 	}
 	text, data := ir.Print(m, filepath.Base(path)+".data")
 	if data != nil {
-		if err := writeAtomic(path+".data", data); err != nil {
+		if err := atomicfile.WriteBytes(path+".data", data); err != nil {
 			return err
 		}
 	}
-	return writeAtomic(path, []byte(text))
-}
-
-// writeAtomic writes to a temporary name in the same folder, then renames.
-func writeAtomic(path string, data []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	if _, err = f.Write(data); err != nil {
-		return err
-	}
-	if err = f.Chmod(0o644); err != nil {
-		return err
-	}
-	if err = f.Sync(); err != nil {
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return atomicfile.WriteBytes(path, []byte(text))
 }

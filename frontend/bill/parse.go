@@ -11,6 +11,7 @@ import (
 
 	"github.com/alecthomas/participle/v2/lexer"
 
+	"github.com/billnet/billnet/internal/suggest"
 	"github.com/billnet/billnet/ir"
 )
 
@@ -59,7 +60,7 @@ func parse(name string, text []byte, open func(string) ([]byte, error), lets map
 	}
 	for _, k := range slices.Sorted(maps.Keys(lets)) {
 		if _, ok := b.numbers[k]; !ok {
-			return nil, fmt.Errorf("%s: no number %q is declared here; write: let %s = %v%s", name, k, k, lets[k], nearest(k, slices.Collect(maps.Keys(b.numbers))))
+			return nil, fmt.Errorf("%s: no number %q is declared here; write: let %s = %v%s", name, k, k, lets[k], suggest.Nearest(k, slices.Collect(maps.Keys(b.numbers))))
 		}
 	}
 	if len(b.m.Funcs) == 0 {
@@ -263,7 +264,7 @@ func (b *builder) node(pos lexer.Position, t *node) (*ir.Node, error) {
 	loc := ir.Loc{File: pos.Filename, Line: pos.Line, Col: pos.Column, Name: b.nameOf(t)}
 	op := ir.Lookup(t.Op.Text)
 	if op == nil {
-		return nil, errorAt(t.Op.Pos, "unknown operation %q%s", shorten(t.Op.Text), nearest(t.Op.Text, opNames()))
+		return nil, errorAt(t.Op.Pos, "unknown operation %q%s", shorten(t.Op.Text), suggest.Nearest(t.Op.Text, opNames()))
 	}
 	if op.Levels&b.m.Level == 0 {
 		return nil, errorAt(t.Op.Pos, "%s is an operation of %s, the module is of level %s", op.Name, levels(op.Levels), b.m.Level)
@@ -358,7 +359,7 @@ func (b *builder) attrValue(op *ir.Op, a *attr) (any, error) {
 		if names != nil {
 			has = "it has " + strings.Join(names, ", ")
 		}
-		return nil, errorAt(a.Name.Pos, "%s has no attribute %s, %s%s", op.Name, shorten(a.Name.Text), has, nearest(a.Name.Text, names))
+		return nil, errorAt(a.Name.Pos, "%s has no attribute %s, %s%s", op.Name, shorten(a.Name.Text), has, suggest.Nearest(a.Name.Text, names))
 	}
 	isList := kind == ir.KInts || kind == ir.KFloats || kind == ir.KStrings
 	if isList != (a.List != nil) {
@@ -450,7 +451,7 @@ func (b *builder) typeOf(t *typ) (ir.Type, error) {
 		for d := ir.F32; d <= ir.Tern; d++ {
 			names = append(names, d.String())
 		}
-		return ir.Type{}, errorAt(t.Pos, "unknown element type %q, expected one of %s%s", shorten(t.DType), strings.Join(names, " "), nearest(t.DType, names))
+		return ir.Type{}, errorAt(t.Pos, "unknown element type %q, expected one of %s%s", shorten(t.DType), strings.Join(names, " "), suggest.Nearest(t.DType, names))
 	}
 	if len(t.Dims) > MaxAxes {
 		return ir.Type{}, errorAt(t.Dims[MaxAxes].Pos, "a type has %d axes, at most %d are read", len(t.Dims), MaxAxes)

@@ -16,11 +16,13 @@ var allowed = map[string]struct {
 	others []string // prefixes of other modules; nil: none, "": any
 }{
 	"ir":                   {nil, nil},
-	"frontend/bill":        {[]string{"ir"}, []string{"github.com/alecthomas/participle/v2"}},
+	"internal/atomicfile":  {nil, nil},
+	"internal/suggest":     {nil, nil},
+	"frontend/bill":        {[]string{"ir", "internal/atomicfile", "internal/suggest"}, []string{"github.com/alecthomas/participle/v2"}},
 	"frontend/onnx":        {[]string{"ir", "frontend/onnx/onnxpb"}, []string{""}},
 	"frontend/onnx/onnxpb": {nil, []string{"google.golang.org/protobuf"}},
-	"passes":               {[]string{"ir"}, []string{"gonum.org/v1/gonum", "github.com/alecthomas/participle/v2"}},
-	"verify":               {[]string{"ir", "passes", "codegen/bytecode", "runtime", "runtime/kernels", "runtime/clip"}, []string{""}},
+	"passes":               {[]string{"ir", "internal/suggest"}, []string{"gonum.org/v1/gonum", "github.com/alecthomas/participle/v2"}},
+	"verify":               {[]string{"ir", "internal/suggest", "passes", "codegen/bytecode", "runtime", "runtime/kernels", "runtime/clip"}, []string{""}},
 	"codegen/bytecode":     {[]string{"ir", "runtime", "runtime/kernels"}, nil},
 	"codegen/gosrc":        {[]string{"runtime", "runtime/kernels", "runtime/clip", "cmd"}, nil}, // whose sources it copies
 	"cmd":                  {nil, nil},
@@ -28,9 +30,9 @@ var allowed = map[string]struct {
 	"runtime/kernels":      {nil, []string{"golang.org/x/sys/cpu"}},
 	"runtime/clip":         {nil, nil},
 	"train/data":           {[]string{"runtime/clip"}, nil},
-	"train":                {[]string{"ir", "passes", "train/gemm"}, []string{"gonum.org/v1/gonum", "github.com/alecthomas/participle/v2", "golang.org/x/sys/cpu"}},
+	"train":                {[]string{"ir", "internal/suggest", "passes", "train/gemm"}, []string{"gonum.org/v1/gonum", "github.com/alecthomas/participle/v2", "golang.org/x/sys/cpu"}},
 	"train/gemm":           {nil, []string{"golang.org/x/sys/cpu"}},
-	"train/recipe":         {[]string{"ir", "passes", "runtime/clip", "train", "train/data", "train/gemm"}, []string{""}}, // plots
+	"train/recipe":         {[]string{"ir", "internal/atomicfile", "internal/suggest", "passes", "runtime/clip", "train", "train/data", "train/gemm"}, []string{""}}, // plots
 	"cmd/billrun":          {[]string{"runtime", "runtime/kernels", "runtime/clip"}, []string{"golang.org/x/sys/cpu"}},
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
 	"github.com/billnet/billnet/runtime"
+	"github.com/billnet/billnet/train"
 	"github.com/billnet/billnet/train/data"
 )
 
@@ -85,10 +86,10 @@ func TestCompiled(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if Largest(logits) != Largest(want) {
-			t.Errorf("clip %d: class %d, the trainer says %d", i, Largest(logits), Largest(want))
+		if train.Argmax(logits) != train.Argmax(want) {
+			t.Errorf("clip %d: class %d, the trainer says %d", i, train.Argmax(logits), train.Argmax(want))
 		}
-		seen[Largest(logits)] = true
+		seen[train.Argmax(logits)] = true
 		for c, v := range want {
 			if d := math.Abs(float64(logits[c] - v)); !(d <= 1e-5) {
 				t.Errorf("clip %d: logit %d is %v, the trainer's %v", i, c, logits[c], v)

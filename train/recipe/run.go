@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/billnet/billnet/internal/atomicfile"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/train"
 	"github.com/billnet/billnet/train/data"
@@ -472,7 +473,7 @@ func (r *Run) leave(ctx context.Context, s Stage) error {
 	r.notes(s, rep)
 	if s.float() && r.Teacher == nil {
 		state := r.trainer.State()
-		if err := writeFile(r.teacherFile(r.state.Stage), state.Encode); err != nil {
+		if err := atomicfile.Write(r.teacherFile(r.state.Stage), state.Encode); err != nil {
 			return err
 		}
 		if err := r.floatTeacher(s, state); err != nil {
@@ -559,7 +560,7 @@ func Accuracy(ctx context.Context, src data.Source, split data.Split, batch, lim
 			return 0, 0, err
 		}
 		for i := range n {
-			if Largest(logits[i*classes:(i+1)*classes]) == b.Labels[i] {
+			if train.Argmax(logits[i*classes:(i+1)*classes]) == b.Labels[i] {
 				right++
 			}
 		}
@@ -569,17 +570,6 @@ func Accuracy(ctx context.Context, src data.Source, split data.Split, batch, lim
 		return 0, 0, fmt.Errorf("%s has no clips to measure accuracy on", src.Name())
 	}
 	return float64(right) / float64(clips), clips, nil
-}
-
-// Largest is the index of the largest number, the first of several.
-func Largest(x []float32) int {
-	best := 0
-	for i, v := range x {
-		if v > x[best] {
-			best = i
-		}
-	}
-	return best
 }
 
 // row adds a step to the log.
@@ -604,25 +594,8 @@ func (r *Run) checkpoint() error {
 		return err
 	}
 	s.Extra = extra
-	if err := writeFile(r.checkpointFile(), s.Encode); err != nil {
+	if err := atomicfile.Write(r.checkpointFile(), s.Encode); err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(r.Dir, "log.csv"), func(w io.Writer) error { return WriteLog(w, r.state.Log) })
-}
-
-// writeFile writes to a temporary file and renames it.
-func writeFile(path string, write func(io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}()
-	if err = errors.Join(write(f), f.Chmod(0o644), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return atomicfile.Write(filepath.Join(r.Dir, "log.csv"), func(w io.Writer) error { return WriteLog(w, r.state.Log) })
 }
