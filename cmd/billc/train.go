@@ -26,18 +26,19 @@ type trainCmd struct {
 	modelFlags
 	Let map[string]float64 `help:"Other values for the numbers of a text architecture, such as width=32." placeholder:"NAME=NUMBER"`
 
-	Stages    string `help:"Stages with options, such as float{steps=2400},all{rate=0.01}; --describe explains them. By default float, all; for an ONNX model all{distill=0,rate=0.001}; float for one that is not binary." placeholder:"STAGE,..."`
-	Quick     bool   `help:"Short stages: minutes, for a first impression."`
-	Describe  bool   `help:"Explain the stages and their options, list the parameters and the binary operations, and train nothing."`
-	Batch     int    `default:"16" help:"Clips of a step." placeholder:"N"`
-	Seed      uint64 `default:"1" help:"Of the order of the clips." placeholder:"N"`
-	Threads   int    `help:"Threads; by default all. The result does not depend on them." placeholder:"N"`
-	Teacher   string `help:"Network to learn from, in place of the one after the float stage." placeholder:"FILE"`
-	RunDir    string `name:"run-dir" help:"Folder for checkpoint, log, curves and the network after every stage; by default the output's name with .run." placeholder:"DIR"`
-	Resume    bool   `help:"Go on from the checkpoint in the folder: to the same result as without the interruption."`
-	EvalClips int    `name:"eval-clips" default:"1000" help:"Clips that measure a stage." placeholder:"N"`
-	Every     int    `default:"200" help:"Steps between checkpoints." placeholder:"N"`
-	Curves    string `enum:"svg,png" default:"svg" help:"Format of the curves of loss and accuracy: ${enum}."`
+	Stages    string  `help:"Stages with options, such as float{steps=2400},all{rate=0.01}; --describe explains them. By default float, all; for an ONNX model all{distill=0,rate=0.001}; float for one that is not binary." placeholder:"STAGE,..."`
+	Epochs    float64 `help:"Passes over the training clips, for every stage that says neither steps nor epochs; for data that end." placeholder:"N"`
+	Quick     bool    `help:"Short stages: minutes, for a first impression."`
+	Describe  bool    `help:"Explain the stages and their options, list the parameters and the binary operations, and train nothing."`
+	Batch     int     `default:"16" help:"Clips of a step." placeholder:"N"`
+	Seed      uint64  `default:"1" help:"Of the order of the clips." placeholder:"N"`
+	Threads   int     `help:"Threads; by default all. The result does not depend on them." placeholder:"N"`
+	Teacher   string  `help:"Network to learn from, in place of the one after the float stage." placeholder:"FILE"`
+	RunDir    string  `name:"run-dir" help:"Folder for checkpoint, log, curves and the network after every stage; by default the output's name with .run." placeholder:"DIR"`
+	Resume    bool    `help:"Go on from the checkpoint in the folder: to the same result as without the interruption."`
+	EvalClips int     `name:"eval-clips" default:"1000" help:"Clips that measure a stage." placeholder:"N"`
+	Every     int     `default:"200" help:"Steps between checkpoints." placeholder:"N"`
+	Curves    string  `enum:"svg,png" default:"svg" help:"Format of the curves of loss and accuracy: ${enum}."`
 }
 
 // dataFlags say where clips come from.
@@ -73,6 +74,7 @@ func (c *trainCmd) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return withCode(exitUsage, "%v", err)
 	}
+	recipe.SetEpochs(stages, c.Epochs)
 	if c.Describe {
 		fmt.Fprintf(s.out, "%s\n%s\nThis command: --stages %s\n", recipe.Describe(), t.Describe(), text)
 		return nil
@@ -129,6 +131,9 @@ func (c *trainCmd) check() error {
 		if n.v < n.low {
 			return withCode(exitUsage, "--%s %d, expected %d or more", n.flag, n.v, n.low)
 		}
+	}
+	if !(c.Epochs >= 0 && c.Epochs <= 1<<20) {
+		return withCode(exitUsage, "--epochs %g, expected a number from 0 to %d", c.Epochs, 1<<20)
 	}
 	if c.Describe {
 		return nil

@@ -195,7 +195,13 @@ func (r *Run) prepare() error {
 	if n := r.Source.Size().Bytes(); n != r.trainer.Clip() {
 		return fmt.Errorf("a clip of the network has %d elements, one of the data %d", r.trainer.Clip(), n)
 	}
-	r.trainer.SetOptimizer(adam)
+	r.Stages = slices.Clone(r.Stages)
+	for i := range r.Stages {
+		if err := r.Stages[i].length(r.Source.Len(data.Train), r.Batch); err != nil {
+			return err
+		}
+	}
+	r.trainer.SetOptimizer(r.Stages[0].optimizer())
 	if r.Teacher != nil {
 		if r.teacher, err = train.New(r.Teacher, train.Options{Batch: r.Batch, Threads: r.Threads}); err != nil {
 			return fmt.Errorf("the teacher: %w", err)
@@ -217,9 +223,6 @@ func (r *Run) prepare() error {
 	return r.checkpoint()
 }
 
-// adam is the optimizer of every stage.
-var adam = train.Adam{Beta1: 0.9, Beta2: 0.99}
-
 // restore reads the checkpoint.
 func (r *Run) restore() error {
 	text, err := os.ReadFile(r.checkpointFile())
@@ -240,6 +243,11 @@ func (r *Run) restore() error {
 	if p.Config != r.state.Config {
 		return fmt.Errorf("%s belongs to a run with other settings: %s; give the same ones, or choose another folder", r.checkpointFile(), changed(p.Config, r.state.Config))
 	}
+	last := p.Stage // the stage whose optimizer was at work
+	if p.Step == 0 {
+		last = max(0, last-1)
+	}
+	r.trainer.SetOptimizer(r.Stages[last].optimizer())
 	if err := r.trainer.SetState(s); err != nil {
 		return fmt.Errorf("%s: %w", r.checkpointFile(), err)
 	}
@@ -265,7 +273,7 @@ func (r *Run) floatTeacher(s Stage, state *train.State) error {
 	if err != nil {
 		return err
 	}
-	t.SetOptimizer(adam)
+	t.SetOptimizer(s.optimizer())
 	if err := t.SetState(state); err != nil {
 		return err
 	}
@@ -295,7 +303,7 @@ func (r *Run) steps(ctx context.Context, s Stage) error {
 		return err
 	}
 	defer loader.Close()
-	schedule := train.Schedule{Rate: s.Rate, Warmup: s.Warmup, Steps: s.Steps, Decay: s.Schedule}
+	schedule := s.schedule()
 	for r.state.Step < s.Steps {
 		b, err := loader.Next(ctx)
 		if ctx.Err() != nil {
@@ -370,7 +378,7 @@ func (r *Run) hardBefore() (hard []train.Role, known bool) {
 // enter prepares the parameters for what becomes hard.
 func (r *Run) enter(ctx context.Context, s Stage) error {
 	s.soften(r.trainer, r.slope(s))
-	r.trainer.SetOptimizer(adam)
+	r.trainer.SetOptimizer(s.optimizer())
 	before, known := r.hardBefore()
 	if !known { // parameters that were never trained have no scale to mend
 		return nil

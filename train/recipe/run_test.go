@@ -96,8 +96,8 @@ func (a outcome) same(t testing.TB, what string, b outcome) {
 }
 
 // stagesOfAll has a float stage with growing slopes, one that keeps the cell soft
-// and one of bits, and teaches.
-const stagesOfAll = "float{steps=3, slope=2, recalibrate=2}, weights{steps=3, recalibrate=1}, all{steps=3, recalibrate=2}"
+// and one of bits, and teaches; the optimizer changes twice.
+const stagesOfAll = "float{steps=3, slope=2, recalibrate=2}, weights{steps=3, recalibrate=1, optimizer=sgd, schedule=step, every=2}, all{steps=3, recalibrate=2}"
 
 // TestReproducible: same seed, same bits, whatever the number of threads; another
 // seed, others.
@@ -471,8 +471,10 @@ func TestTrainedModel(t *testing.T) {
 	}
 	r := &Run{Module: m, Source: open(t, m, "gestures"), Stages: parse(t, "all{steps=2, distill=0, rate=0.001, recalibrate=0}"), Batch: 4, Seed: 1, Dir: t.TempDir(), EvalClips: 12}
 	finish(t, r)
-	// The generated clips are not those that it was trained on; chance is 1/12.
-	if rep := r.Reports()[0]; rep.Accuracy < 0.25 || len(rep.Gates) != 3 || slices.ContainsFunc(rep.Gates, func(g Gate) bool { return !g.healthy() }) {
+	// The generated clips are not those that it was trained on: chance is 1/12, and
+	// their plainer backgrounds give fewer ones.
+	few := func(g Gate) bool { return g.Block < 0.01 || g.Beside > mostOnes || g.Out > mostOnes }
+	if rep := r.Reports()[0]; rep.Accuracy < 0.25 || len(rep.Gates) != 3 || slices.ContainsFunc(rep.Gates, few) {
 		t.Errorf("accuracy is %v with gates %v", rep.Accuracy, rep.Gates)
 	}
 }

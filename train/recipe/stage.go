@@ -12,6 +12,7 @@ import (
 
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/train"
+	"github.com/billnet/billnet/train/data"
 )
 
 // Stage is a part of a training run.
@@ -20,9 +21,14 @@ type Stage struct {
 	Hard []train.Role // what computes as it will when compiled; all else is soft
 
 	Steps       int
+	Epochs      float64 // passes over the training clips, in place of Steps; 0: Steps count
+	Optimizer   string  // adam or sgd
+	Momentum    float64 // of sgd
 	Schedule    train.Decay
 	Rate        float64 // at its highest
 	Warmup      int     // steps in which the rate rises
+	Every       int     // schedule step: steps after which the rate falls; 0: a third of the steps
+	Factor      float64 // schedule step: what the rate falls by
 	WeightDecay float64
 	MaxNorm     float64 // of the gradient
 	Distill     float64 // share of the teacher in the loss
@@ -36,6 +42,47 @@ type Stage struct {
 
 	Recalibrate int     // batches over which norms are averaged, at the beginning and at the end
 	Margin      float64 // a greater loss of accuracy against the stage before is reported
+
+	steps bool // its text says how many
+}
+
+// SetEpochs gives every stage whose text says neither steps nor epochs so many
+// epochs.
+func SetEpochs(stages []Stage, epochs float64) {
+	for i := range stages {
+		if s := &stages[i]; !s.steps && s.Epochs == 0 {
+			s.Epochs = epochs
+		}
+	}
+}
+
+// length makes steps of epochs, for so many training clips and clips a step.
+func (s *Stage) length(clips, batch int) error {
+	if s.Epochs == 0 {
+		return nil
+	}
+	if clips == data.Endless {
+		return fmt.Errorf("stage %s: epochs=%g, and the training clips never end: give steps, or bound the clips (gestures{train=20000})", s.Name, s.Epochs)
+	}
+	s.Steps = int(math.Ceil(s.Epochs * float64(clips) / float64(batch)))
+	return nil
+}
+
+// schedule is the learning rate over the stage's steps.
+func (s Stage) schedule() train.Schedule {
+	every := s.Every
+	if every == 0 {
+		every = max(1, (s.Steps-s.Warmup+2)/3)
+	}
+	return train.Schedule{Rate: s.Rate, Warmup: s.Warmup, Steps: s.Steps, Decay: s.Schedule, Every: every, Factor: s.Factor}
+}
+
+// optimizer is the one that the stage's name for it means.
+func (s Stage) optimizer() train.Optimizer {
+	if s.Optimizer == "sgd" {
+		return train.SGD{Momentum: s.Momentum}
+	}
+	return train.Adam{Beta1: 0.9, Beta2: 0.99}
 }
 
 // float reports whether nothing is hard in a stage.
@@ -118,7 +165,8 @@ func Names() []string {
 
 // Common settings of all stages.
 func common(s Stage) Stage {
-	s.Schedule, s.Warmup, s.MaxNorm, s.Temperature, s.Auxiliary, s.Slope = train.Cosine, 50, 5, 2, 1, 1
+	s.Optimizer, s.Momentum, s.Schedule, s.Factor = "adam", 0.9, train.Cosine, 0.1
+	s.Warmup, s.MaxNorm, s.Temperature, s.Auxiliary, s.Slope = 50, 5, 2, 1, 1
 	s.Recalibrate, s.Margin = 10, 0.03
 	return s
 }
@@ -149,8 +197,12 @@ func (o option) set(s *Stage, v float64) {
 
 var options = []option{
 	{name: "steps", doc: "batches to learn from", low: 0, high: 1 << 30, whole: true, count: func(s *Stage) *int { return &s.Steps }},
+	{name: "epochs", doc: "passes over the training clips, in place of steps; 0: steps count", low: 0, high: 1 << 20, at: func(s *Stage) *float64 { return &s.Epochs }},
 	{name: "rate", doc: "learning rate at its highest", low: 0, high: 10, at: func(s *Stage) *float64 { return &s.Rate }},
 	{name: "warmup", doc: "steps in which the rate rises", low: 0, high: 1 << 30, whole: true, count: func(s *Stage) *int { return &s.Warmup }},
+	{name: "every", doc: "schedule step: steps after which the rate falls; 0: a third of the steps", low: 0, high: 1 << 30, whole: true, count: func(s *Stage) *int { return &s.Every }},
+	{name: "factor", doc: "schedule step: what the rate falls by", low: 0, high: 1, at: func(s *Stage) *float64 { return &s.Factor }},
+	{name: "momentum", doc: "of optimizer sgd", low: 0, high: 1, at: func(s *Stage) *float64 { return &s.Momentum }},
 	{name: "decay", doc: "weight decay", low: 0, high: 1, at: func(s *Stage) *float64 { return &s.WeightDecay }},
 	{name: "norm", doc: "greatest norm of the gradient; 0: any", low: 0, high: math.MaxFloat32, at: func(s *Stage) *float64 { return &s.MaxNorm }},
 	{name: "distill", doc: "share of the teacher in the loss", low: 0, high: 1, at: func(s *Stage) *float64 { return &s.Distill }},
@@ -161,6 +213,32 @@ var options = []option{
 	{name: "shift", doc: "beta falls by this times |gamma| where activations become steps", low: 0, high: 10, at: func(s *Stage) *float64 { return &s.Shift }},
 	{name: "recalibrate", doc: "batches over which norms are averaged, before and after", low: 0, high: 10000, whole: true, count: func(s *Stage) *int { return &s.Recalibrate }},
 	{name: "margin", doc: "loss of accuracy that is reported", low: 0, high: 1, at: func(s *Stage) *float64 { return &s.Margin }},
+}
+
+// choice is a setting of a stage that is one of some words.
+type choice struct {
+	name, doc string
+	words     []string
+	set       func(*Stage, string)
+}
+
+var choices = []choice{
+	{"schedule", "how the rate falls: constant, linear, cosine (the default) or step", []string{"constant", "linear", "cosine", "step"}, func(s *Stage, w string) {
+		s.Schedule, _ = train.ParseDecay(w)
+	}},
+	{"optimizer", "adam (the default) or sgd", []string{"adam", "sgd"}, func(s *Stage, w string) { s.Optimizer = w }},
+}
+
+// optionNames are the names of all settings.
+func optionNames() []string {
+	var names []string
+	for _, x := range options {
+		names = append(names, x.name)
+	}
+	for _, c := range choices {
+		names = append(names, c.name)
+	}
+	return names
 }
 
 // Describe lists the stages and their options, for help.
@@ -192,7 +270,9 @@ func Describe() string {
 		}
 		fmt.Fprintf(&b, "  %-11s %s\n", o.name, doc)
 	}
-	fmt.Fprintf(&b, "  %-11s how the rate falls: constant, linear or cosine (%s)\n", "schedule", usual.Schedule)
+	for _, c := range choices {
+		fmt.Fprintf(&b, "  %-11s %s\n", c.name, c.doc)
+	}
 	return b.String()
 }
 
@@ -242,6 +322,10 @@ func Parse(name, s string) ([]Stage, error) {
 			if err := st.set(o); err != nil {
 				return nil, err
 			}
+			st.steps = st.steps || o.Name == "steps"
+		}
+		if st.steps && st.Epochs > 0 {
+			return nil, fmt.Errorf("%s: stage %s has steps and epochs: give one of them", it.Pos, st.Name)
 		}
 		list = append(list, st)
 	}
@@ -249,21 +333,17 @@ func Parse(name, s string) ([]Stage, error) {
 }
 
 func (s *Stage) set(o *setting) error {
-	if o.Name == "schedule" {
-		d, err := train.ParseDecay(o.Value)
-		if err != nil || d == train.Stairs {
-			return fmt.Errorf("%s: unknown schedule %q, expected constant, linear or cosine", o.Pos, o.Value)
+	if i := slices.IndexFunc(choices, func(c choice) bool { return c.name == o.Name }); i >= 0 {
+		c := choices[i]
+		if !slices.Contains(c.words, o.Value) {
+			return fmt.Errorf("%s: unknown %s %q, expected %s", o.Pos, c.name, o.Value, strings.Join(c.words, ", "))
 		}
-		s.Schedule = d
+		c.set(s, o.Value)
 		return nil
 	}
 	i := slices.IndexFunc(options, func(x option) bool { return x.name == o.Name })
 	if i < 0 {
-		var names []string
-		for _, x := range options {
-			names = append(names, x.name)
-		}
-		return fmt.Errorf("%s: stage %s has no option %q, it has %s, schedule", o.Pos, s.Name, o.Name, strings.Join(names, ", "))
+		return fmt.Errorf("%s: stage %s has no option %q, it has %s", o.Pos, s.Name, o.Name, strings.Join(optionNames(), ", "))
 	}
 	x := options[i]
 	digits, percent := strings.CutSuffix(o.Value, "%")

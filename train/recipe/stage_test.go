@@ -2,21 +2,23 @@ package recipe
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/billnet/billnet/train"
+	"github.com/billnet/billnet/train/data"
 )
 
 // TestParse: every option is read, and those left out have their defaults.
 func TestParse(t *testing.T) {
-	list := parse(t, "float{steps=10, rate=1e-3, warmup=2, decay=0.1, norm=1, distill=50%, temperature=3, aux=0.5, slope=4, recalibrate=3, margin=1%, schedule=linear},\n all{rescale=0, shift=0.5}, lstm-weights{}")
+	list := parse(t, "float{steps=10, rate=1e-3, warmup=2, decay=0.1, norm=1, distill=50%, temperature=3, aux=0.5, slope=4, recalibrate=3, margin=1%, schedule=step, every=7, factor=0.5, optimizer=sgd, momentum=0.8},\n all{rescale=0, shift=0.5}, lstm-weights{}")
 	if len(list) != 3 {
 		t.Fatalf("%d stages, expected 3", len(list))
 	}
-	want := Stage{Name: "float", Steps: 10, Schedule: train.Linear, Rate: 1e-3, Warmup: 2, WeightDecay: 0.1, MaxNorm: 1, Distill: 0.5, Temperature: 3, Auxiliary: 0.5, Slope: 4, Recalibrate: 3, Margin: 0.01}
+	want := Stage{Name: "float", Steps: 10, Optimizer: "sgd", Momentum: 0.8, Schedule: train.Stairs, Every: 7, Factor: 0.5, Rate: 1e-3, Warmup: 2, WeightDecay: 0.1, MaxNorm: 1, Distill: 0.5, Temperature: 3, Auxiliary: 0.5, Slope: 4, Recalibrate: 3, Margin: 0.01}
 	if got := list[0]; got.Hard != nil || !equal(got, want) {
 		t.Errorf("the first stage is %+v, expected %+v", got, want)
 	}
@@ -36,7 +38,7 @@ func equal(a, b Stage) bool {
 			return false
 		}
 	}
-	return a.Name == b.Name && a.Schedule == b.Schedule && len(a.Hard) == len(b.Hard)
+	return a.Name == b.Name && a.Schedule == b.Schedule && a.Optimizer == b.Optimizer && len(a.Hard) == len(b.Hard)
 }
 
 // TestParseErrors: errors say where and what was expected.
@@ -44,13 +46,15 @@ func TestParseErrors(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"flaot", `stages:1:1: unknown stage "flaot", expected float, activations, weights, lstm-weights, lstm, all`},
 		{"float,\n  al{steps=3}", `stages:2:3: unknown stage "al"`},
-		{"float{step=3}", `stages:1:7: stage float has no option "step", it has steps, rate`},
+		{"float{step=3}", `stages:1:7: stage float has no option "step", it has steps, epochs, rate`},
 		{"float{steps=3.5}", "stages:1:7: steps=3.5, expected a whole number from 0"},
 		{"float{steps=-1}", "stages:1:7: steps=-1, expected"},
 		{"float{rate=fast}", "stages:1:7: rate=fast, expected a number from 0 to 10"},
 		{"float{rate=11}", "stages:1:7: rate=11, expected"},
 		{"all{distill=1.2.3}", "stages:1:5: distill=1.2.3, expected a number from 0 to 1"},
-		{"all{schedule=step}", `stages:1:5: unknown schedule "step", expected constant, linear or cosine`},
+		{"all{schedule=stairs}", `stages:1:5: unknown schedule "stairs", expected constant, linear, cosine, step`},
+		{"all{optimizer=lion}", `stages:1:5: unknown optimizer "lion", expected adam, sgd`},
+		{"float, all{steps=3, epochs=2}", "stages:1:8: stage all has steps and epochs"},
 		{"all{", "stages:1:5:"},
 		{"all{steps=3", "stages:1:12:"},
 		{"", "stages:1:1:"},
@@ -72,12 +76,12 @@ func TestDescribe(t *testing.T) {
 			t.Errorf("stage %s is not described", name)
 		}
 	}
-	for _, o := range options {
-		if !strings.Contains(text, "\n  "+o.name+" ") {
-			t.Errorf("option %s is not described", o.name)
+	for _, name := range optionNames() {
+		if !strings.Contains(text, "\n  "+name+" ") {
+			t.Errorf("option %s is not described", name)
 		}
 	}
-	for _, part := range []string{"steps=2400, rate=0.003", "rescale=0.4", "(cosine)"} {
+	for _, part := range []string{"steps=2400, rate=0.003", "rescale=0.4", "cosine (the default)"} {
 		if !strings.Contains(text, part) {
 			t.Errorf("the description lacks %q", part)
 		}
@@ -102,6 +106,35 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestEpochs: epochs become steps where the clips end, for the stages that say
+// nothing else.
+func TestEpochs(t *testing.T) {
+	list := parse(t, "float, activations{epochs=2}, all{steps=7}")
+	SetEpochs(list, 0.5)
+	for i, want := range []int{13, 50, 7} {
+		if err := list[i].length(100, 4); err != nil || list[i].Steps != want {
+			t.Errorf("stage %s has %d steps (%v), expected %d", list[i].Name, list[i].Steps, err, want)
+		}
+	}
+	if err := list[0].length(data.Endless, 4); err == nil || !strings.Contains(err.Error(), "stage float: epochs=0.5") {
+		t.Errorf("epochs of endless clips: %v", err)
+	}
+}
+
+// TestSchedule: a stage's rate falls in stairs where it says so, by thirds if it
+// does not say how often.
+func TestSchedule(t *testing.T) {
+	list := parse(t, "all{steps=30, warmup=0, rate=1, schedule=step}, all{steps=30, warmup=0, rate=1, schedule=step, every=5, factor=0.5}")
+	for i, want := range [][]float64{{1, 1, 0.1, 0.01}, {1, 0.5, 0.25, 0.03125}} {
+		s := list[i].schedule()
+		for k, at := range []int{0, 9, 10, 29} {
+			if got := s.At(at); math.Abs(got-want[k]) > 1e-12 {
+				t.Errorf("recipe %d: the rate of step %d is %v, expected %v", i, at, got, want[k])
+			}
+		}
+	}
 }
 
 // TestDocumentation: docs/training.md gives the stages' and options' defaults.
