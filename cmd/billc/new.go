@@ -20,7 +20,7 @@ var billnet = template.Must(template.New("billnet").Funcs(template.FuncMap{"quot
 
 type newCmd struct {
 	Out      string `short:"o" default:"-" help:"Text file to write; - prints it." placeholder:"FILE"`
-	Form     string `enum:"binary,float" default:"binary" help:"Form of the network: ${enum}. Training in stages takes the binary form, which is soft, that is float, at first; the float form is for the lossy passes."`
+	Form     string `enum:"binary,float,conv3d" default:"binary" help:"Form of the network: ${enum}. Training in stages takes the binary form, which is soft, that is float, at first; the float form is for the lossy passes; conv3d is a float network of whole Conv3Ds without residual gates, for factorize-conv3d."`
 	Width    int    `default:"16" help:"Channels behind the stem, a multiple of --per-group; every stage doubles them." placeholder:"N"`
 	PerGroup int    `default:"8" help:"Channels of a group in the middle of a CF block." placeholder:"N"`
 	Groups   int    `help:"Groups of the first CF block, in place of --per-group." placeholder:"N"`
@@ -41,7 +41,7 @@ type newCmd struct {
 type architecture struct {
 	*newCmd
 	Module, File, Equation string
-	Binary, MidBits        bool
+	Binary, Dense, MidBits bool
 	Labels                 []string
 	Stages                 []stage
 	Last, Features         int
@@ -82,7 +82,10 @@ func (c *newCmd) Run(s *streams) error {
 
 // architecture checks the numbers and lays out the stages.
 func (c *newCmd) architecture() (*architecture, error) {
-	a := &architecture{newCmd: c, Module: "billnet", File: "billnet.bill", Binary: c.Form == "binary", MidBits: c.Mid == "bits"}
+	a := &architecture{newCmd: c, Module: "billnet", File: "billnet.bill", Binary: c.Form == "binary", Dense: c.Form == "conv3d", MidBits: c.Mid == "bits"}
+	if a.Dense && (a.MidBits || c.Wiring != "mux-or") {
+		return nil, withCode(exitUsage, "--form conv3d has neither CF blocks nor gates: leave --mid and --wiring out")
+	}
 	if c.Out != "-" {
 		a.File = filepath.Base(c.Out)
 		a.Module = strings.TrimSuffix(a.File, filepath.Ext(a.File))
@@ -110,7 +113,7 @@ func (c *newCmd) architecture() (*architecture, error) {
 			return nil, withCode(exitUsage, "--%s %d, expected %d to %d", n.flag, n.v, n.low, n.high)
 		}
 	}
-	if c.Width%c.PerGroup != 0 {
+	if !a.Dense && c.Width%c.PerGroup != 0 {
 		return nil, withCode(exitUsage, "--per-group %d does not divide --width %d", c.PerGroup, c.Width)
 	}
 	if small := min(c.Height, c.Columns); small>>(c.Stages+1) == 0 {
