@@ -65,6 +65,7 @@ type cli struct {
 	New     newCmd     `cmd:"" help:"Write the text of a BILLNET architecture to train."`
 	Train   trainCmd   `cmd:"" help:"Train a network in stages: from float to bits and integers."`
 	Eval    evalCmd    `cmd:"" help:"Measure the accuracy of a model or artifact."`
+	Clips   clipsCmd   `cmd:"" help:"Write clips of a data set, to look at, to run or to train on."`
 	Inspect inspectCmd `cmd:"" help:"Show layers, shapes, operations, weight bytes and the activation arena of a model or artifact."`
 	Verify  verifyCmd  `cmd:"" help:"Compare two models, find the pass that changes one, or check an artifact's certificate."`
 	Reduce  reduceCmd  `cmd:"" help:"Make a model small on which a pass fails, while it still fails."`

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/billnet/billnet/runtime/clip"
+	"github.com/billnet/billnet/train/data"
+)
+
+type clipsCmd struct {
+	Out string `short:"o" required:"" help:"Where to write: a new folder, of GIFs in a sub-folder a class; FILE.npy, of all clips as u8[N,3,frames,height,width] with FILE.labels.npy beside it; or FILE.png, a sheet to look at." placeholder:"PATH"`
+	dataFlags
+	Frames  int    `default:"16" help:"Frames of a clip." placeholder:"N"`
+	Height  int    `default:"48" help:"Height of a frame in pixels." placeholder:"N"`
+	Columns int    `default:"64" help:"Width of a frame in pixels." placeholder:"N"`
+	Split   string `enum:"test,val,train," default:"" help:"Part of the data: test, val or train; by default the test clips, or the validation clips where there are none." placeholder:"SPLIT"`
+	Clips   int    `help:"Clips, the first ones of the split; by default one a class." placeholder:"N"`
+	Variant uint64 `help:"Which random version of every clip, as training sees them; 0 is the clip as it is." placeholder:"N"`
+}
+
+// Run writes clips of a data set, to look at, to run or to train on.
+func (c *clipsCmd) Run(ctx context.Context, s *streams) error {
+	if c.Clips < 0 {
+		return withCode(exitUsage, "--clips %d, expected 1 or more", c.Clips)
+	}
+	src, err := data.Open(c.Data, data.Options{Size: data.Size{T: c.Frames, H: c.Height, W: c.Columns}})
+	if err != nil {
+		return err
+	}
+	split := data.EvalSplit(src)
+	if c.Split != "" {
+		if split, err = data.ParseSplit(c.Split); err != nil {
+			return err
+		}
+	}
+	n := c.Clips
+	if n == 0 {
+		n = len(src.Classes())
+	}
+	if all := src.Len(split); all != data.Endless {
+		n = min(n, all)
+	}
+	if n == 0 {
+		return fmt.Errorf("%s has no %s clips", src.Name(), split)
+	}
+	var written int
+	switch ext := filepath.Ext(c.Out); ext {
+	case ".png":
+		written, err = c.sheet(src, split, n)
+	case ".npy":
+		written, err = c.tensor(ctx, src, split, n)
+	case "":
+		written, err = c.folder(ctx, src, split, n)
+	default:
+		return withCode(exitUsage, "-o %s: expected a new folder, or a name that ends in .npy or .png", c.Out)
+	}
+	if err != nil {
+		return err
+	}
+	if src.Stats().Skipped > 0 {
+		noteData(s, src)
+	}
+	fmt.Fprintf(s.err, "wrote %s: %d clips of %s, %s\n", c.Out, written, src.Name(), split)
+	return nil
+}
+
+// sheet draws rows of frames: the first clips of every class.
+func (c *clipsCmd) sheet(src data.Source, split data.Split, n int) (int, error) {
+	var b bytes.Buffer
+	classes := len(src.Classes())
+	perClass := max(1, n/classes)
+	if err := data.WriteSheet(&b, src, split, perClass, 8); err != nil {
+		return 0, err
+	}
+	return perClass * classes, writeFile(c.Out, b.Bytes())
+}
+
+// each calls f for the first n clips that can be read.
+func (c *clipsCmd) each(ctx context.Context, src data.Source, split data.Split, n int, f func(i, label int, pix []uint8) error) error {
+	pix := make([]uint8, src.Size().Bytes())
+	for i := range n {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		label, err := src.Clip(split, i, c.Variant, pix)
+		if bad := new(data.BadClip); errors.As(err, &bad) { // counted by the source
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := f(i, label, pix); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tensor writes all clips and their labels.
+func (c *clipsCmd) tensor(ctx context.Context, src data.Source, split data.Split, n int) (int, error) {
+	var all []uint8
+	var labels []int64
+	err := c.each(ctx, src, split, n, func(_, label int, pix []uint8) error {
+		all, labels = append(all, pix...), append(labels, int64(label))
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	size := src.Size()
+	clips, err := clip.NewNPY([]int{len(labels), 3, size.T, size.H, size.W}, all)
+	if err != nil {
+		return 0, err
+	}
+	numbers, err := clip.NewNPY([]int{len(labels)}, labels)
+	if err != nil {
+		return 0, err
+	}
+	for path, a := range map[string]*clip.NPY{c.Out: clips, strings.TrimSuffix(c.Out, ".npy") + ".labels.npy": numbers} {
+		var b bytes.Buffer
+		if err := clip.WriteNPY(&b, a); err != nil {
+			return 0, err
+		}
+		if err := writeFile(path, b.Bytes()); err != nil {
+			return 0, err
+		}
+	}
+	return len(labels), nil
+}
+
+// folder writes a GIF a clip, in a sub-folder a class: a data set itself.
+func (c *clipsCmd) folder(ctx context.Context, src data.Source, split data.Split, n int) (int, error) {
+	if list, err := os.ReadDir(c.Out); err == nil && len(list) > 0 {
+		return 0, withCode(exitUsage, "-o %s: the folder is not empty; name a new one", c.Out)
+	}
+	written := 0
+	names := folderNames(src.Classes())
+	digits := len(fmt.Sprint(n - 1))
+	err := c.each(ctx, src, split, n, func(i, label int, pix []uint8) error {
+		dir := filepath.Join(c.Out, names[label])
+		if err := os.MkdirAll(dir, 0o777); err != nil {
+			return err
+		}
+		var b bytes.Buffer
+		if err := data.WriteGIF(&b, src.Size(), pix, 0); err != nil {
+			return err
+		}
+		written++
+		return writeFile(filepath.Join(dir, fmt.Sprintf("%0*d.gif", digits, i)), b.Bytes())
+	})
+	return written, err
+}
+
+// folderNames are the classes' names, or names made of them where one cannot be
+// that of a folder: a list of labels may hold anything.
+func folderNames(classes []string) []string {
+	if !slices.ContainsFunc(classes, func(name string) bool {
+		return !filepath.IsLocal(name) || strings.ContainsAny(name, `/\:`) || strings.HasPrefix(name, ".")
+	}) {
+		return classes
+	}
+	names := clip.TensorFiles(classes)
+	for i := range names {
+		names[i] = strings.TrimSuffix(names[i], ".npy")
+	}
+	return names
+}
