@@ -38,9 +38,9 @@ func affine(y, x []float32, s, t float32) {
 	}
 }
 
-func quotient(y, x []float32, s float32) {
+func scale(y, x []float32, s float32) {
 	for i, v := range x {
-		y[i] = v / s
+		y[i] = s * v
 	}
 }
 
@@ -86,6 +86,12 @@ func minus(y, a, b []float32) {
 func times(y, a, b []float32) {
 	for i, v := range a {
 		y[i] = v * b[i]
+	}
+}
+
+func ratio(y, a, b []float32) {
+	for i, v := range a {
+		y[i] = v / b[i]
 	}
 }
 

@@ -34,10 +34,10 @@ func addScaledAVX2(n int, y *float32, x *float32, s float32)
 //go:noescape
 func affineAVX2(n int, y *float32, x *float32, s float32, t float32)
 
-// quotientAVX2 sets y = x/s for n elements, a multiple of 8.
+// scaleAVX2 sets y = s*x for n elements, a multiple of 8.
 //
 //go:noescape
-func quotientAVX2(n int, y *float32, x *float32, s float32)
+func scaleAVX2(n int, y *float32, x *float32, s float32)
 
 // reluAVX2 sets y = max(x, 0) for n elements, a multiple of 8.
 //
@@ -78,6 +78,11 @@ func minusAVX2(n int, y *float32, a *float32, b *float32)
 //
 //go:noescape
 func timesAVX2(n int, y *float32, a *float32, b *float32)
+
+// ratioAVX2 sets y = a/b for n elements, a multiple of 8.
+//
+//go:noescape
+func ratioAVX2(n int, y *float32, a *float32, b *float32)
 
 // orAVX2 sets y = a + b - a*b for n elements, a multiple of 8.
 //
@@ -189,10 +194,10 @@ func addScaledAVX512(n int, y *float32, x *float32, s float32)
 //go:noescape
 func affineAVX512(n int, y *float32, x *float32, s float32, t float32)
 
-// quotientAVX512 sets y = x/s for n elements, a multiple of 16.
+// scaleAVX512 sets y = s*x for n elements, a multiple of 16.
 //
 //go:noescape
-func quotientAVX512(n int, y *float32, x *float32, s float32)
+func scaleAVX512(n int, y *float32, x *float32, s float32)
 
 // reluAVX512 sets y = max(x, 0) for n elements, a multiple of 16.
 //
@@ -233,6 +238,11 @@ func minusAVX512(n int, y *float32, a *float32, b *float32)
 //
 //go:noescape
 func timesAVX512(n int, y *float32, a *float32, b *float32)
+
+// ratioAVX512 sets y = a/b for n elements, a multiple of 16.
+//
+//go:noescape
+func ratioAVX512(n int, y *float32, a *float32, b *float32)
 
 // orAVX512 sets y = a + b - a*b for n elements, a multiple of 16.
 //

@@ -118,9 +118,9 @@ loop6:
 	VZEROUPPER
 	RET
 
-// func quotientAVX2(n int, y *float32, x *float32, s float32)
+// func scaleAVX2(n int, y *float32, x *float32, s float32)
 // Requires: AVX
-TEXT ·quotientAVX2(SB), NOSPLIT, $0-28
+TEXT ·scaleAVX2(SB), NOSPLIT, $0-28
 	MOVQ         y+8(FP), AX
 	MOVQ         x+16(FP), CX
 	VBROADCASTSS s+24(FP), Y0
@@ -129,7 +129,7 @@ TEXT ·quotientAVX2(SB), NOSPLIT, $0-28
 
 loop7:
 	VMOVUPS (CX)(BX*4), Y1
-	VDIVPS  Y0, Y1, Y1
+	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(BX*4)
 	ADDQ    $0x08, BX
 	CMPQ    BX, DX
@@ -309,9 +309,9 @@ loop15:
 	VZEROUPPER
 	RET
 
-// func orAVX2(n int, y *float32, a *float32, b *float32)
+// func ratioAVX2(n int, y *float32, a *float32, b *float32)
 // Requires: AVX
-TEXT ·orAVX2(SB), NOSPLIT, $0-32
+TEXT ·ratioAVX2(SB), NOSPLIT, $0-32
 	MOVQ y+8(FP), AX
 	MOVQ a+16(FP), CX
 	MOVQ b+24(FP), DX
@@ -321,13 +321,33 @@ TEXT ·orAVX2(SB), NOSPLIT, $0-32
 loop16:
 	VMOVUPS (CX)(SI*4), Y0
 	VMOVUPS (DX)(SI*4), Y1
+	VDIVPS  Y1, Y0, Y0
+	VMOVUPS Y0, (AX)(SI*4)
+	ADDQ    $0x08, SI
+	CMPQ    SI, BX
+	JLT     loop16
+	VZEROUPPER
+	RET
+
+// func orAVX2(n int, y *float32, a *float32, b *float32)
+// Requires: AVX
+TEXT ·orAVX2(SB), NOSPLIT, $0-32
+	MOVQ y+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ b+24(FP), DX
+	MOVQ n+0(FP), BX
+	XORQ SI, SI
+
+loop17:
+	VMOVUPS (CX)(SI*4), Y0
+	VMOVUPS (DX)(SI*4), Y1
 	VADDPS  Y1, Y0, Y2
 	VMULPS  Y1, Y0, Y0
 	VSUBPS  Y0, Y2, Y0
 	VMOVUPS Y0, (AX)(SI*4)
 	ADDQ    $0x08, SI
 	CMPQ    SI, BX
-	JLT     loop16
+	JLT     loop17
 	VZEROUPPER
 	RET
 
@@ -340,7 +360,7 @@ TEXT ·maxAVX2(SB), NOSPLIT, $0-32
 	MOVQ n+0(FP), BX
 	XORQ SI, SI
 
-loop17:
+loop18:
 	VMOVUPS   (CX)(SI*4), Y0
 	VMOVUPS   (DX)(SI*4), Y1
 	VMAXPS    Y1, Y0, Y2
@@ -352,7 +372,7 @@ loop17:
 	VMOVUPS   Y0, (AX)(SI*4)
 	ADDQ      $0x08, SI
 	CMPQ      SI, BX
-	JLT       loop17
+	JLT       loop18
 	VZEROUPPER
 	RET
 
@@ -365,7 +385,7 @@ TEXT ·minAVX2(SB), NOSPLIT, $0-32
 	MOVQ n+0(FP), BX
 	XORQ SI, SI
 
-loop18:
+loop19:
 	VMOVUPS   (CX)(SI*4), Y0
 	VMOVUPS   (DX)(SI*4), Y1
 	VMINPS    Y1, Y0, Y2
@@ -377,7 +397,7 @@ loop18:
 	VMOVUPS   Y0, (AX)(SI*4)
 	ADDQ      $0x08, SI
 	CMPQ      SI, BX
-	JLT       loop18
+	JLT       loop19
 	VZEROUPPER
 	RET
 
@@ -394,7 +414,7 @@ TEXT ·greaterAVX2(SB), NOSPLIT, $0-32
 	MOVQ         n+0(FP), BX
 	XORQ         SI, SI
 
-loop19:
+loop20:
 	VMOVUPS   (CX)(SI*4), Y2
 	VMOVUPS   (DX)(SI*4), Y3
 	VCMPPS    $0x1e, Y3, Y2, Y2
@@ -402,7 +422,7 @@ loop19:
 	VMOVUPS   Y2, (AX)(SI*4)
 	ADDQ      $0x08, SI
 	CMPQ      SI, BX
-	JLT       loop19
+	JLT       loop20
 	VZEROUPPER
 	RET
 
@@ -419,7 +439,7 @@ TEXT ·greaterEqualAVX2(SB), NOSPLIT, $0-32
 	MOVQ         n+0(FP), BX
 	XORQ         SI, SI
 
-loop20:
+loop21:
 	VMOVUPS   (CX)(SI*4), Y2
 	VMOVUPS   (DX)(SI*4), Y3
 	VCMPPS    $0x1d, Y3, Y2, Y2
@@ -427,7 +447,7 @@ loop20:
 	VMOVUPS   Y2, (AX)(SI*4)
 	ADDQ      $0x08, SI
 	CMPQ      SI, BX
-	JLT       loop20
+	JLT       loop21
 	VZEROUPPER
 	RET
 
@@ -440,7 +460,7 @@ TEXT ·addTimesAVX2(SB), NOSPLIT, $0-32
 	MOVQ n+0(FP), BX
 	XORQ SI, SI
 
-loop21:
+loop22:
 	VMOVUPS (AX)(SI*4), Y0
 	VMOVUPS (CX)(SI*4), Y1
 	VMOVUPS (DX)(SI*4), Y2
@@ -449,7 +469,7 @@ loop21:
 	VMOVUPS Y0, (AX)(SI*4)
 	ADDQ    $0x08, SI
 	CMPQ    SI, BX
-	JLT     loop21
+	JLT     loop22
 	VZEROUPPER
 	RET
 
@@ -465,7 +485,7 @@ TEXT ·addTimesNotAVX2(SB), NOSPLIT, $0-32
 	MOVQ         n+0(FP), BX
 	XORQ         SI, SI
 
-loop22:
+loop23:
 	VMOVUPS (AX)(SI*4), Y1
 	VMOVUPS (CX)(SI*4), Y2
 	VMOVUPS (DX)(SI*4), Y3
@@ -475,7 +495,7 @@ loop22:
 	VMOVUPS Y1, (AX)(SI*4)
 	ADDQ    $0x08, SI
 	CMPQ    SI, BX
-	JLT     loop22
+	JLT     loop23
 	VZEROUPPER
 	RET
 
@@ -489,7 +509,7 @@ TEXT ·addWhereAVX2(SB), NOSPLIT, $0-32
 	MOVQ   n+0(FP), BX
 	XORQ   SI, SI
 
-loop23:
+loop24:
 	VMOVUPS   (AX)(SI*4), Y1
 	VMOVUPS   (CX)(SI*4), Y2
 	VMOVUPS   (DX)(SI*4), Y3
@@ -499,7 +519,7 @@ loop23:
 	VMOVUPS   Y1, (AX)(SI*4)
 	ADDQ      $0x08, SI
 	CMPQ      SI, BX
-	JLT       loop23
+	JLT       loop24
 	VZEROUPPER
 	RET
 
@@ -518,7 +538,7 @@ TEXT ·triangleAVX2(SB), NOSPLIT, $0-40
 	MOVQ         n+0(FP), BX
 	XORQ         SI, SI
 
-loop24:
+loop25:
 	VMOVUPS (AX)(SI*4), Y4
 	VMOVUPS (CX)(SI*4), Y5
 	VMOVUPS (DX)(SI*4), Y6
@@ -531,7 +551,7 @@ loop24:
 	VMOVUPS Y4, (AX)(SI*4)
 	ADDQ    $0x08, SI
 	CMPQ    SI, BX
-	JLT     loop24
+	JLT     loop25
 	VZEROUPPER
 	RET
 
@@ -549,7 +569,7 @@ TEXT ·boxAVX2(SB), NOSPLIT, $0-40
 	MOVQ         n+0(FP), BX
 	XORQ         SI, SI
 
-loop25:
+loop26:
 	VMOVUPS   (AX)(SI*4), Y3
 	VMOVUPS   (CX)(SI*4), Y4
 	VMOVUPS   (DX)(SI*4), Y5
@@ -561,7 +581,7 @@ loop25:
 	VMOVUPS   Y3, (AX)(SI*4)
 	ADDQ      $0x08, SI
 	CMPQ      SI, BX
-	JLT       loop25
+	JLT       loop26
 	VZEROUPPER
 	RET
 
@@ -576,7 +596,7 @@ TEXT ·scaleShiftAVX2(SB), NOSPLIT, $0-36
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-loop26:
+loop27:
 	VMOVUPS (CX)(BX*4), Y3
 	VSUBPS  Y0, Y3, Y3
 	VMULPS  Y1, Y3, Y3
@@ -584,7 +604,7 @@ loop26:
 	VMOVUPS Y3, (AX)(BX*4)
 	ADDQ    $0x08, BX
 	CMPQ    BX, DX
-	JLT     loop26
+	JLT     loop27
 	VZEROUPPER
 	RET
 
@@ -600,7 +620,7 @@ TEXT ·normalizeAVX2(SB), NOSPLIT, $0-40
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-loop27:
+loop28:
 	VMOVUPS (CX)(BX*4), Y4
 	VSUBPS  Y0, Y4, Y4
 	VDIVPS  Y1, Y4, Y4
@@ -609,7 +629,7 @@ loop27:
 	VMOVUPS Y4, (AX)(BX*4)
 	ADDQ    $0x08, BX
 	CMPQ    BX, DX
-	JLT     loop27
+	JLT     loop28
 	VZEROUPPER
 	RET
 
@@ -625,7 +645,7 @@ TEXT ·combineAVX2(SB), NOSPLIT, $0-44
 	MOVQ         n+0(FP), BX
 	XORQ         SI, SI
 
-loop28:
+loop29:
 	VMOVUPS (AX)(SI*4), Y3
 	VMOVUPS (CX)(SI*4), Y4
 	VMOVUPS (DX)(SI*4), Y5
@@ -637,7 +657,7 @@ loop28:
 	VMOVUPS Y3, (AX)(SI*4)
 	ADDQ    $0x08, SI
 	CMPQ    SI, BX
-	JLT     loop28
+	JLT     loop29
 	VZEROUPPER
 	RET
 
@@ -650,12 +670,12 @@ TEXT ·sumAVX2(SB), NOSPLIT, $0-20
 	MOVQ   n+0(FP), CX
 	XORQ   DX, DX
 
-loop29:
+loop30:
 	VADDPS       (AX)(DX*4), Y0, Y0
 	VADDPS       32(AX)(DX*4), Y1, Y1
 	ADDQ         $0x10, DX
 	CMPQ         DX, CX
-	JLT          loop29
+	JLT          loop30
 	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -682,7 +702,7 @@ TEXT ·momentsAVX2(SB), NOSPLIT, $0-32
 	MOVQ   n+0(FP), CX
 	XORQ   DX, DX
 
-loop30:
+loop31:
 	VCVTPS2PD    (AX)(DX*4), Y8
 	VADDPD       Y8, Y0, Y0
 	VFMADD231PD  Y8, Y8, Y1
@@ -697,7 +717,7 @@ loop30:
 	VFMADD231PD  Y8, Y8, Y7
 	ADDQ         $0x10, DX
 	CMPQ         DX, CX
-	JLT          loop30
+	JLT          loop31
 	VADDPD       Y4, Y0, Y0
 	VADDPD       Y6, Y2, Y2
 	VADDPD       Y2, Y0, Y0
@@ -733,7 +753,7 @@ TEXT ·dotsAVX2(SB), NOSPLIT, $0-40
 	MOVQ   n+0(FP), DX
 	XORQ   BX, BX
 
-loop31:
+loop32:
 	VCVTPS2PD    (AX)(BX*4), Y8
 	VCVTPS2PD    (CX)(BX*4), Y9
 	VADDPD       Y8, Y0, Y0
@@ -752,7 +772,7 @@ loop31:
 	VFMADD231PD  Y9, Y8, Y7
 	ADDQ         $0x10, BX
 	CMPQ         BX, DX
-	JLT          loop31
+	JLT          loop32
 	VADDPD       Y4, Y0, Y0
 	VADDPD       Y6, Y2, Y2
 	VADDPD       Y2, Y0, Y0
@@ -780,11 +800,11 @@ TEXT ·fillAVX512(SB), NOSPLIT, $0-20
 	MOVQ         n+0(FP), CX
 	XORQ         DX, DX
 
-loop32:
+loop33:
 	VMOVUPS Z0, (AX)(DX*4)
 	ADDQ    $0x10, DX
 	CMPQ    DX, CX
-	JLT     loop32
+	JLT     loop33
 	VZEROUPPER
 	RET
 
@@ -796,13 +816,13 @@ TEXT ·shiftAVX512(SB), NOSPLIT, $0-20
 	MOVQ         n+0(FP), CX
 	XORQ         DX, DX
 
-loop33:
+loop34:
 	VMOVUPS (AX)(DX*4), Z1
 	VADDPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(DX*4)
 	ADDQ    $0x10, DX
 	CMPQ    DX, CX
-	JLT     loop33
+	JLT     loop34
 	VZEROUPPER
 	RET
 
@@ -814,14 +834,14 @@ TEXT ·addAVX512(SB), NOSPLIT, $0-24
 	MOVQ n+0(FP), DX
 	XORQ BX, BX
 
-loop34:
+loop35:
 	VMOVUPS (AX)(BX*4), Z0
 	VMOVUPS (CX)(BX*4), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(BX*4)
 	ADDQ    $0x10, BX
 	CMPQ    BX, DX
-	JLT     loop34
+	JLT     loop35
 	VZEROUPPER
 	RET
 
@@ -833,14 +853,14 @@ TEXT ·subAVX512(SB), NOSPLIT, $0-24
 	MOVQ n+0(FP), DX
 	XORQ BX, BX
 
-loop35:
+loop36:
 	VMOVUPS (AX)(BX*4), Z0
 	VMOVUPS (CX)(BX*4), Z1
 	VSUBPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(BX*4)
 	ADDQ    $0x10, BX
 	CMPQ    BX, DX
-	JLT     loop35
+	JLT     loop36
 	VZEROUPPER
 	RET
 
@@ -853,7 +873,7 @@ TEXT ·addScaledAVX512(SB), NOSPLIT, $0-28
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-loop36:
+loop37:
 	VMOVUPS (AX)(BX*4), Z1
 	VMOVUPS (CX)(BX*4), Z2
 	VMULPS  Z0, Z2, Z2
@@ -861,7 +881,7 @@ loop36:
 	VMOVUPS Z1, (AX)(BX*4)
 	ADDQ    $0x10, BX
 	CMPQ    BX, DX
-	JLT     loop36
+	JLT     loop37
 	VZEROUPPER
 	RET
 
@@ -875,33 +895,33 @@ TEXT ·affineAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-loop37:
+loop38:
 	VMOVUPS (CX)(BX*4), Z2
 	VMULPS  Z0, Z2, Z2
 	VADDPS  Z1, Z2, Z2
 	VMOVUPS Z2, (AX)(BX*4)
 	ADDQ    $0x10, BX
 	CMPQ    BX, DX
-	JLT     loop37
+	JLT     loop38
 	VZEROUPPER
 	RET
 
-// func quotientAVX512(n int, y *float32, x *float32, s float32)
+// func scaleAVX512(n int, y *float32, x *float32, s float32)
 // Requires: AVX, AVX512F
-TEXT ·quotientAVX512(SB), NOSPLIT, $0-28
+TEXT ·scaleAVX512(SB), NOSPLIT, $0-28
 	MOVQ         y+8(FP), AX
 	MOVQ         x+16(FP), CX
 	VBROADCASTSS s+24(FP), Z0
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-loop38:
+loop39:
 	VMOVUPS (CX)(BX*4), Z1
-	VDIVPS  Z0, Z1, Z1
+	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*4)
 	ADDQ    $0x10, BX
 	CMPQ    BX, DX
-	JLT     loop38
+	JLT     loop39
 	VZEROUPPER
 	RET
 
@@ -914,14 +934,14 @@ TEXT ·reluAVX512(SB), NOSPLIT, $0-24
 	MOVQ   n+0(FP), DX
 	XORQ   BX, BX
 
-loop39:
+loop40:
 	VMOVUPS   (CX)(BX*4), Z1
 	VCMPPS    $0x06, Z0, Z1, K1
 	VBLENDMPS Z1, Z0, K1, Z2
 	VMOVUPS   Z2, (AX)(BX*4)
 	ADDQ      $0x10, BX
 	CMPQ      BX, DX
-	JLT       loop39
+	JLT       loop40
 	VZEROUPPER
 	RET
 
@@ -936,7 +956,7 @@ TEXT ·stepGreaterAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-loop40:
+loop41:
 	VMOVUPS   (CX)(BX*4), Z3
 	VCMPPS    $0x1e, Z2, Z3, K1
 	VBLENDMPS Z1, Z2, K1, Z4
@@ -944,7 +964,7 @@ loop40:
 	VMOVUPS   Z3, (AX)(BX*4)
 	ADDQ      $0x10, BX
 	CMPQ      BX, DX
-	JLT       loop40
+	JLT       loop41
 	VZEROUPPER
 	RET
 
@@ -959,7 +979,7 @@ TEXT ·stepGreaterEqualAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-loop41:
+loop42:
 	VMOVUPS   (CX)(BX*4), Z3
 	VCMPPS    $0x1d, Z2, Z3, K1
 	VBLENDMPS Z1, Z2, K1, Z4
@@ -967,7 +987,7 @@ loop41:
 	VMOVUPS   Z3, (AX)(BX*4)
 	ADDQ      $0x10, BX
 	CMPQ      BX, DX
-	JLT       loop41
+	JLT       loop42
 	VZEROUPPER
 	RET
 
@@ -982,7 +1002,7 @@ TEXT ·stepNotLessEqualAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-loop42:
+loop43:
 	VMOVUPS   (CX)(BX*4), Z3
 	VCMPPS    $0x06, Z2, Z3, K1
 	VBLENDMPS Z1, Z2, K1, Z4
@@ -990,7 +1010,7 @@ loop42:
 	VMOVUPS   Z3, (AX)(BX*4)
 	ADDQ      $0x10, BX
 	CMPQ      BX, DX
-	JLT       loop42
+	JLT       loop43
 	VZEROUPPER
 	RET
 
@@ -1005,7 +1025,7 @@ TEXT ·stepNotLessAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-loop43:
+loop44:
 	VMOVUPS   (CX)(BX*4), Z3
 	VCMPPS    $0x05, Z2, Z3, K1
 	VBLENDMPS Z1, Z2, K1, Z4
@@ -1013,7 +1033,7 @@ loop43:
 	VMOVUPS   Z3, (AX)(BX*4)
 	ADDQ      $0x10, BX
 	CMPQ      BX, DX
-	JLT       loop43
+	JLT       loop44
 	VZEROUPPER
 	RET
 
@@ -1026,14 +1046,14 @@ TEXT ·plusAVX512(SB), NOSPLIT, $0-32
 	MOVQ n+0(FP), BX
 	XORQ SI, SI
 
-loop44:
+loop45:
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x10, SI
 	CMPQ    SI, BX
-	JLT     loop44
+	JLT     loop45
 	VZEROUPPER
 	RET
 
@@ -1046,14 +1066,14 @@ TEXT ·minusAVX512(SB), NOSPLIT, $0-32
 	MOVQ n+0(FP), BX
 	XORQ SI, SI
 
-loop45:
+loop46:
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VSUBPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x10, SI
 	CMPQ    SI, BX
-	JLT     loop45
+	JLT     loop46
 	VZEROUPPER
 	RET
 
@@ -1066,14 +1086,34 @@ TEXT ·timesAVX512(SB), NOSPLIT, $0-32
 	MOVQ n+0(FP), BX
 	XORQ SI, SI
 
-loop46:
+loop47:
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VMULPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x10, SI
 	CMPQ    SI, BX
-	JLT     loop46
+	JLT     loop47
+	VZEROUPPER
+	RET
+
+// func ratioAVX512(n int, y *float32, a *float32, b *float32)
+// Requires: AVX, AVX512F
+TEXT ·ratioAVX512(SB), NOSPLIT, $0-32
+	MOVQ y+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ b+24(FP), DX
+	MOVQ n+0(FP), BX
+	XORQ SI, SI
+
+loop48:
+	VMOVUPS (CX)(SI*4), Z0
+	VMOVUPS (DX)(SI*4), Z1
+	VDIVPS  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(SI*4)
+	ADDQ    $0x10, SI
+	CMPQ    SI, BX
+	JLT     loop48
 	VZEROUPPER
 	RET
 
@@ -1086,7 +1126,7 @@ TEXT ·orAVX512(SB), NOSPLIT, $0-32
 	MOVQ n+0(FP), BX
 	XORQ SI, SI
 
-loop47:
+loop49:
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VADDPS  Z1, Z0, Z2
@@ -1095,7 +1135,7 @@ loop47:
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x10, SI
 	CMPQ    SI, BX
-	JLT     loop47
+	JLT     loop49
 	VZEROUPPER
 	RET
 
@@ -1108,7 +1148,7 @@ TEXT ·maxAVX512(SB), NOSPLIT, $0-32
 	MOVQ n+0(FP), BX
 	XORQ SI, SI
 
-loop48:
+loop50:
 	VMOVUPS   (CX)(SI*4), Z0
 	VMOVUPS   (DX)(SI*4), Z1
 	VMAXPS    Z1, Z0, Z2
@@ -1120,7 +1160,7 @@ loop48:
 	VMOVUPS   Z4, (AX)(SI*4)
 	ADDQ      $0x10, SI
 	CMPQ      SI, BX
-	JLT       loop48
+	JLT       loop50
 	VZEROUPPER
 	RET
 
@@ -1133,7 +1173,7 @@ TEXT ·minAVX512(SB), NOSPLIT, $0-32
 	MOVQ n+0(FP), BX
 	XORQ SI, SI
 
-loop49:
+loop51:
 	VMOVUPS   (CX)(SI*4), Z0
 	VMOVUPS   (DX)(SI*4), Z1
 	VMINPS    Z1, Z0, Z2
@@ -1145,7 +1185,7 @@ loop49:
 	VMOVUPS   Z4, (AX)(SI*4)
 	ADDQ      $0x10, SI
 	CMPQ      SI, BX
-	JLT       loop49
+	JLT       loop51
 	VZEROUPPER
 	RET
 
@@ -1162,7 +1202,7 @@ TEXT ·greaterAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+0(FP), BX
 	XORQ         SI, SI
 
-loop50:
+loop52:
 	VMOVUPS   (CX)(SI*4), Z3
 	VMOVUPS   (DX)(SI*4), Z4
 	VCMPPS    $0x1e, Z4, Z3, K1
@@ -1170,7 +1210,7 @@ loop50:
 	VMOVUPS   Z2, (AX)(SI*4)
 	ADDQ      $0x10, SI
 	CMPQ      SI, BX
-	JLT       loop50
+	JLT       loop52
 	VZEROUPPER
 	RET
 
@@ -1187,7 +1227,7 @@ TEXT ·greaterEqualAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+0(FP), BX
 	XORQ         SI, SI
 
-loop51:
+loop53:
 	VMOVUPS   (CX)(SI*4), Z3
 	VMOVUPS   (DX)(SI*4), Z4
 	VCMPPS    $0x1d, Z4, Z3, K1
@@ -1195,7 +1235,7 @@ loop51:
 	VMOVUPS   Z2, (AX)(SI*4)
 	ADDQ      $0x10, SI
 	CMPQ      SI, BX
-	JLT       loop51
+	JLT       loop53
 	VZEROUPPER
 	RET
 
@@ -1208,7 +1248,7 @@ TEXT ·addTimesAVX512(SB), NOSPLIT, $0-32
 	MOVQ n+0(FP), BX
 	XORQ SI, SI
 
-loop52:
+loop54:
 	VMOVUPS (AX)(SI*4), Z0
 	VMOVUPS (CX)(SI*4), Z1
 	VMOVUPS (DX)(SI*4), Z2
@@ -1217,7 +1257,7 @@ loop52:
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x10, SI
 	CMPQ    SI, BX
-	JLT     loop52
+	JLT     loop54
 	VZEROUPPER
 	RET
 
@@ -1233,7 +1273,7 @@ TEXT ·addTimesNotAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+0(FP), BX
 	XORQ         SI, SI
 
-loop53:
+loop55:
 	VMOVUPS (AX)(SI*4), Z1
 	VMOVUPS (CX)(SI*4), Z2
 	VMOVUPS (DX)(SI*4), Z3
@@ -1243,7 +1283,7 @@ loop53:
 	VMOVUPS Z1, (AX)(SI*4)
 	ADDQ    $0x10, SI
 	CMPQ    SI, BX
-	JLT     loop53
+	JLT     loop55
 	VZEROUPPER
 	RET
 
@@ -1257,7 +1297,7 @@ TEXT ·addWhereAVX512(SB), NOSPLIT, $0-32
 	MOVQ   n+0(FP), BX
 	XORQ   SI, SI
 
-loop54:
+loop56:
 	VMOVUPS   (AX)(SI*4), Z1
 	VMOVUPS   (CX)(SI*4), Z2
 	VMOVUPS   (DX)(SI*4), Z3
@@ -1267,7 +1307,7 @@ loop54:
 	VMOVUPS   Z4, (AX)(SI*4)
 	ADDQ      $0x10, SI
 	CMPQ      SI, BX
-	JLT       loop54
+	JLT       loop56
 	VZEROUPPER
 	RET
 
@@ -1286,7 +1326,7 @@ TEXT ·triangleAVX512(SB), NOSPLIT, $0-40
 	MOVQ         n+0(FP), BX
 	XORQ         SI, SI
 
-loop55:
+loop57:
 	VMOVUPS (AX)(SI*4), Z4
 	VMOVUPS (CX)(SI*4), Z5
 	VMOVUPS (DX)(SI*4), Z6
@@ -1299,7 +1339,7 @@ loop55:
 	VMOVUPS Z4, (AX)(SI*4)
 	ADDQ    $0x10, SI
 	CMPQ    SI, BX
-	JLT     loop55
+	JLT     loop57
 	VZEROUPPER
 	RET
 
@@ -1317,7 +1357,7 @@ TEXT ·boxAVX512(SB), NOSPLIT, $0-40
 	MOVQ         n+0(FP), BX
 	XORQ         SI, SI
 
-loop56:
+loop58:
 	VMOVUPS   (AX)(SI*4), Z4
 	VMOVUPS   (CX)(SI*4), Z5
 	VMOVUPS   (DX)(SI*4), Z6
@@ -1329,7 +1369,7 @@ loop56:
 	VMOVUPS   Z3, (AX)(SI*4)
 	ADDQ      $0x10, SI
 	CMPQ      SI, BX
-	JLT       loop56
+	JLT       loop58
 	VZEROUPPER
 	RET
 
@@ -1344,7 +1384,7 @@ TEXT ·scaleShiftAVX512(SB), NOSPLIT, $0-36
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-loop57:
+loop59:
 	VMOVUPS (CX)(BX*4), Z3
 	VSUBPS  Z0, Z3, Z3
 	VMULPS  Z1, Z3, Z3
@@ -1352,7 +1392,7 @@ loop57:
 	VMOVUPS Z3, (AX)(BX*4)
 	ADDQ    $0x10, BX
 	CMPQ    BX, DX
-	JLT     loop57
+	JLT     loop59
 	VZEROUPPER
 	RET
 
@@ -1368,7 +1408,7 @@ TEXT ·normalizeAVX512(SB), NOSPLIT, $0-40
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-loop58:
+loop60:
 	VMOVUPS (CX)(BX*4), Z4
 	VSUBPS  Z0, Z4, Z4
 	VDIVPS  Z1, Z4, Z4
@@ -1377,7 +1417,7 @@ loop58:
 	VMOVUPS Z4, (AX)(BX*4)
 	ADDQ    $0x10, BX
 	CMPQ    BX, DX
-	JLT     loop58
+	JLT     loop60
 	VZEROUPPER
 	RET
 
@@ -1393,7 +1433,7 @@ TEXT ·combineAVX512(SB), NOSPLIT, $0-44
 	MOVQ         n+0(FP), BX
 	XORQ         SI, SI
 
-loop59:
+loop61:
 	VMOVUPS (AX)(SI*4), Z3
 	VMOVUPS (CX)(SI*4), Z4
 	VMOVUPS (DX)(SI*4), Z5
@@ -1405,7 +1445,7 @@ loop59:
 	VMOVUPS Z3, (AX)(SI*4)
 	ADDQ    $0x10, SI
 	CMPQ    SI, BX
-	JLT     loop59
+	JLT     loop61
 	VZEROUPPER
 	RET
 
@@ -1417,11 +1457,11 @@ TEXT ·sumAVX512(SB), NOSPLIT, $0-20
 	MOVQ   n+0(FP), CX
 	XORQ   DX, DX
 
-loop60:
+loop62:
 	VADDPS        (AX)(DX*4), Z0, Z0
 	ADDQ          $0x10, DX
 	CMPQ          DX, CX
-	JLT           loop60
+	JLT           loop62
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -1445,7 +1485,7 @@ TEXT ·momentsAVX512(SB), NOSPLIT, $0-32
 	MOVQ   n+0(FP), CX
 	XORQ   DX, DX
 
-loop61:
+loop63:
 	VCVTPS2PD     (AX)(DX*4), Z4
 	VADDPD        Z4, Z0, Z0
 	VFMADD231PD   Z4, Z4, Z1
@@ -1454,7 +1494,7 @@ loop61:
 	VFMADD231PD   Z4, Z4, Z3
 	ADDQ          $0x10, DX
 	CMPQ          DX, CX
-	JLT           loop61
+	JLT           loop63
 	VADDPD        Z2, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y2
 	VADDPD        Y2, Y0, Y0
@@ -1486,7 +1526,7 @@ TEXT ·dotsAVX512(SB), NOSPLIT, $0-40
 	MOVQ   n+0(FP), DX
 	XORQ   BX, BX
 
-loop62:
+loop64:
 	VCVTPS2PD     (AX)(BX*4), Z4
 	VCVTPS2PD     (CX)(BX*4), Z5
 	VADDPD        Z4, Z0, Z0
@@ -1497,7 +1537,7 @@ loop62:
 	VFMADD231PD   Z5, Z4, Z3
 	ADDQ          $0x10, BX
 	CMPQ          BX, DX
-	JLT           loop62
+	JLT           loop64
 	VADDPD        Z2, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y2
 	VADDPD        Y2, Y0, Y0

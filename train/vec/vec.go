@@ -20,11 +20,11 @@ type kernels struct {
 
 	fill, shift                                                          kernel0S
 	add, sub, relu                                                       kernel1
-	addScaled, quotient                                                  kernel1S
+	addScaled, scale                                                     kernel1S
 	affine, stepGreater, stepGreaterEqual, stepNotLessEqual, stepNotLess kernel1S2
 	scaleShift                                                           kernel1S3
 	normalize                                                            kernel1S4
-	plus, minus, times, or, max, min                                     kernel2
+	plus, minus, times, ratio, or, max, min                              kernel2
 	greater, greaterEqual, addTimes, addTimesNot, addWhere               kernel2
 	triangle, box                                                        kernel2S2
 	combine                                                              kernel2S3
@@ -107,14 +107,14 @@ func Affine(y, x []float32, s, t float32) {
 	affine(y[n:], x[n:], s, t)
 }
 
-// Quotient sets y = x/s.
-func Quotient(y, x []float32, s float32) {
+// Scale sets y = s*x.
+func Scale(y, x []float32, s float32) {
 	x = x[:len(y)]
 	n := active.whole(len(y))
 	if n > 0 {
-		active.quotient(n, &y[0], &x[0], s)
+		active.scale(n, &y[0], &x[0], s)
 	}
-	quotient(y[n:], x[n:], s)
+	scale(y[n:], x[n:], s)
 }
 
 // Relu sets y = max(x, 0).
@@ -175,6 +175,9 @@ func Minus(y, a, b []float32) { both(y, a, b, active.minus, minus) }
 
 // Times sets y = a*b.
 func Times(y, a, b []float32) { both(y, a, b, active.times, times) }
+
+// Ratio sets y = a/b.
+func Ratio(y, a, b []float32) { both(y, a, b, active.ratio, ratio) }
 
 // Or sets y = a + b - a*b, which is OR of bits.
 func Or(y, a, b []float32) { both(y, a, b, active.or, or) }
