@@ -1,6 +1,9 @@
 package train
 
-import "github.com/billnet/billnet/ir"
+import (
+	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/train/vec"
+)
 
 // chunk is how many elements an elementwise function sees at a time: few enough
 // for its operands to stay in the first-level cache.
@@ -12,7 +15,12 @@ type elementwise struct {
 	out  *value
 	loop *broadcast
 
-	// fwd sets y from the operands; all slices have equal lengths.
+	// An operand that is one number for a row is written out, so that all slices
+	// have equal lengths, unless the functions take it as a slice of one element;
+	// so is its gradient.
+	scalars bool
+
+	// fwd sets y from the operands.
 	fwd func(y []float32, x [][]float32)
 	// bwd adds to the operands' gradients; gx[i] is nil when none is wanted.
 	bwd func(gy, y []float32, x, gx [][]float32)
@@ -25,6 +33,12 @@ func (b *builder) elements(in []*value, fwd func(y []float32, x [][]float32), bw
 
 // elementsOf is elements with a result of the given shape.
 func (b *builder) elementsOf(shape []int, in []*value, fwd func(y []float32, x [][]float32), bwd func(gy, y []float32, x, gx [][]float32)) *value {
+	return b.emitElements(&elementwise{in: in, fwd: fwd, bwd: bwd}, shape)
+}
+
+// emitElements emits an elementwise operation with a result of the given shape.
+func (b *builder) emitElements(op *elementwise, shape []int) *value {
+	in := op.in
 	out := b.result(0, in...)
 	if !ir.SameShape(shape, out.shape) {
 		out = b.alloc(shape, out.batched, out.diff)
@@ -33,7 +47,8 @@ func (b *builder) elementsOf(shape []int, in []*value, fwd func(y []float32, x [
 	for i, v := range in {
 		shapes[i] = v.shape
 	}
-	b.emit(&elementwise{in: in, out: out, loop: newBroadcast(out.shape, shapes), fwd: fwd, bwd: bwd}, out)
+	op.out, op.loop = out, newBroadcast(out.shape, shapes)
+	b.emit(op, out)
 	return out
 }
 
@@ -129,18 +144,21 @@ func offsets(out, shape []int) []int {
 }
 
 // row returns elements lo to hi of operand i's row at off; an operand that
-// stretches is written out into tmp.
-func (l *broadcast) row(i int, data []float32, off, lo, hi int, tmp []float32) []float32 {
-	if l.strides[i][len(l.dims)-1] != 0 {
-		return data[off+lo : off+hi]
+// stretches is one element, or is written out into tmp.
+func (op *elementwise) row(i int, data []float32, off, lo, hi int, tmp []float32) []float32 {
+	switch {
+	case op.stretches(i):
+		if op.scalars {
+			return data[off : off+1]
+		}
+		vec.Fill(tmp[:hi-lo], data[off])
+		return tmp[:hi-lo]
 	}
-	tmp = tmp[:hi-lo]
-	v := data[off]
-	for j := range tmp {
-		tmp[j] = v
-	}
-	return tmp
+	return data[off+lo : off+hi]
 }
+
+// stretches reports whether operand i is one number for a row.
+func (op *elementwise) stretches(i int) bool { return op.loop.strides[i][len(op.loop.dims)-1] == 0 }
 
 func (op *elementwise) forward(g *graph) error {
 	last := len(op.loop.dims) - 1
@@ -152,7 +170,7 @@ func (op *elementwise) forward(g *graph) error {
 			for lo := 0; lo < op.loop.dims[last]; lo += chunk {
 				hi := min(lo+chunk, op.loop.dims[last])
 				for i, v := range op.in {
-					x[i] = op.loop.row(i, v.unit(u), off[i], lo, hi, tmp[i*chunk:])
+					x[i] = op.row(i, v.unit(u), off[i], lo, hi, tmp[i*chunk:])
 				}
 				op.fwd(y[at+lo:at+hi], x)
 			}
@@ -181,12 +199,14 @@ func (op *elementwise) backward(g *graph) {
 			for lo := 0; lo < op.loop.dims[last]; lo += chunk {
 				hi := min(lo+chunk, op.loop.dims[last])
 				for i, v := range op.in {
-					x[i] = op.loop.row(i, v.unit(u), off[i], lo, hi, tmp[i*chunk:])
+					x[i] = op.row(i, v.unit(u), off[i], lo, hi, tmp[i*chunk:])
 					switch {
 					case into[i] == nil:
 						gx[i] = nil
-					case op.loop.strides[i][last] != 0:
+					case !op.stretches(i):
 						gx[i] = into[i][off[i]+lo : off[i]+hi]
+					case op.scalars:
+						gx[i] = into[i][off[i] : off[i]+1]
 					default:
 						gx[i] = sums[i*chunk:][:hi-lo]
 						clear(gx[i])
@@ -194,8 +214,8 @@ func (op *elementwise) backward(g *graph) {
 				}
 				op.bwd(gy[at+lo:at+hi], y[at+lo:at+hi], x, gx)
 				for i := range op.in {
-					if into[i] != nil && op.loop.strides[i][last] == 0 {
-						into[i][off[i]] += sum(gx[i])
+					if into[i] != nil && op.stretches(i) && !op.scalars {
+						into[i][off[i]] += vec.Sum(gx[i])
 					}
 				}
 			}
@@ -250,34 +270,10 @@ func (p *partial) finish(g *graph) {
 	g.each((n+part-1)/part, func(_, i int) {
 		lo, hi := i*part, min(n, (i+1)*part)
 		for u := range p.parts {
-			accumulate(p.v.grad[lo:hi], p.buf[u*n+lo:u*n+hi])
+			vec.Add(p.v.grad[lo:hi], p.buf[u*n+lo:u*n+hi])
 		}
 	})
 	g.release(p.buf)
-}
-
-// sum adds up x in four interleaved sums.
-func sum(x []float32) float32 {
-	var a, b, c, d float32
-	i := 0
-	for ; i+3 < len(x); i += 4 {
-		a += x[i]
-		b += x[i+1]
-		c += x[i+2]
-		d += x[i+3]
-	}
-	for ; i < len(x); i++ {
-		a += x[i]
-	}
-	return (a + c) + (b + d)
-}
-
-// accumulate adds x to y.
-func accumulate(y, x []float32) {
-	x = x[:len(y)]
-	for i := range y {
-		y[i] += x[i]
-	}
 }
 
 // rowMajor returns the row-major strides of a shape.

@@ -1,36 +1,56 @@
 package train
 
-import "github.com/billnet/billnet/ir"
+import (
+	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/train/vec"
+)
 
 // add, sub and sum: the gradient goes to every operand, with the sign it has.
 var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 	minus := n.Is("sub")
 	fwd := func(y []float32, x [][]float32) {
-		copy(y, x[0])
+		n := len(y)
+		switch {
+		case len(x) == 2 && len(x[0]) == n && len(x[1]) == n && minus:
+			vec.Minus(y, x[0], x[1])
+			return
+		case len(x) == 2 && len(x[0]) == n && len(x[1]) == n:
+			vec.Plus(y, x[0], x[1])
+			return
+		case len(x[0]) == n:
+			copy(y, x[0])
+		default:
+			vec.Fill(y, x[0][0])
+		}
 		for _, p := range x[1:] {
-			if minus {
-				for i, v := range p {
-					y[i] -= v
-				}
-				continue
+			switch {
+			case len(p) == n && minus:
+				vec.Sub(y, p)
+			case len(p) == n:
+				vec.Add(y, p)
+			case minus:
+				vec.Shift(y, -p[0])
+			default:
+				vec.Shift(y, p[0])
 			}
-			accumulate(y, p)
 		}
 	}
 	bwd := func(gy, y []float32, x, gx [][]float32) {
 		for k, g := range gx {
-			switch {
+			switch back := minus && k > 0; {
 			case g == nil:
-			case minus && k > 0:
-				for i, v := range gy {
-					g[i] -= v
-				}
+			case len(g) == len(gy) && back:
+				vec.Sub(g, gy)
+			case len(g) == len(gy):
+				vec.Add(g, gy)
+			case back:
+				g[0] -= vec.Sum(gy)
 			default:
-				accumulate(g, gy)
+				g[0] += vec.Sum(gy)
 			}
 		}
 	}
-	out := b.elements(in, fwd, bwd)
+	out := b.emitElements(&elementwise{in: in, scalars: true, fwd: fwd, bwd: bwd}, n.Results[0].Type.Shape)
 	switch {
 	case minus && complement(n, in) != nil, n.Is("add") && muxed(n, b.values):
 		out.kind = bitKind

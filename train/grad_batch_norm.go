@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/train/vec"
 )
 
 // NormMode says which statistics a batch norm uses in training. Inference always
@@ -117,25 +118,17 @@ func (op *batchNorm) forward(g *graph) error {
 		x, y := op.x.unit(u), op.y.unit(u)
 		op.rows(func(c, lo, hi int) {
 			a := float32(op.inv[c]) * op.scale.data[c]
-			scaleShift(y[lo:hi], x[lo:hi], float32(op.mu[c]), a, op.bias.data[c])
+			vec.ScaleShift(y[lo:hi], x[lo:hi], float32(op.mu[c]), a, op.bias.data[c])
 		})
 	})
 	return nil
-}
-
-// scaleShift sets y = (x - mu)*a + b.
-func scaleShift(y, x []float32, mu, a, b float32) {
-	y = y[:len(x)]
-	for i, v := range x {
-		y[i] = (v-mu)*a + b
-	}
 }
 
 // observe finds the statistics of the batch and adds them to the running ones'
 // sums. The variance that is kept is the unbiased one.
 func (op *batchNorm) observe(g *graph) {
 	n := float64(g.count(op.x) * op.outer * op.inner)
-	sums, squares := op.reduce(g, func(u, c, lo, hi int) (float64, float64) { return moments(op.x.unit(u)[lo:hi]) })
+	sums, squares := op.reduce(g, func(u, c, lo, hi int) (float64, float64) { return vec.Moments(op.x.unit(u)[lo:hi]) })
 	for c := range op.mu {
 		mu := sums[c] / n
 		v := max(squares[c]/n-mu*mu, 0)
@@ -146,25 +139,6 @@ func (op *batchNorm) observe(g *graph) {
 	op.stats.count++
 }
 
-// moments returns the sums of x and of its squares.
-func moments(x []float32) (s, q float64) {
-	var s0, s1, q0, q1 float64
-	i := 0
-	for ; i+1 < len(x); i += 2 {
-		a, b := float64(x[i]), float64(x[i+1])
-		s0 += a
-		s1 += b
-		q0 += a * a
-		q1 += b * b
-	}
-	if i < len(x) {
-		a := float64(x[i])
-		s0 += a
-		q0 += a * a
-	}
-	return s0 + s1, q0 + q1
-}
-
 // inference follows the running statistics, in the order of operations of
 // ir.BatchNormScalar.
 func (op *batchNorm) inference(g *graph) {
@@ -172,10 +146,7 @@ func (op *batchNorm) inference(g *graph) {
 		x, y := op.x.unit(u), op.y.unit(u)
 		op.rows(func(c, lo, hi int) {
 			s := float32(math.Sqrt(float64(op.variance.data[c] + op.eps)))
-			m, k, b := op.mean.data[c], op.scale.data[c], op.bias.data[c]
-			for i, v := range x[lo:hi] {
-				y[lo+i] = float32(float32(float32(v-m)/s)*k) + b
-			}
+			vec.Normalize(y[lo:hi], x[lo:hi], op.mean.data[c], s, op.scale.data[c], op.bias.data[c])
 		})
 	})
 }
@@ -189,7 +160,7 @@ func (op *batchNorm) backward(g *graph) {
 	}
 	n := float64(g.count(op.x) * op.outer * op.inner)
 	dbias, dot := op.reduce(g, func(u, c, lo, hi int) (float64, float64) {
-		return dots(op.y.gradUnit(u)[lo:hi], op.x.unit(u)[lo:hi])
+		return vec.Dots(op.y.gradUnit(u)[lo:hi], op.x.unit(u)[lo:hi])
 	})
 	gscale, gbias := g.gradOf(op.scale), g.gradOf(op.bias)
 	dx := g.gradOf(op.x)
@@ -214,35 +185,8 @@ func (op *batchNorm) backward(g *graph) {
 	}
 	g.each(g.count(op.y), func(_, u int) {
 		gx, gy, x := op.x.gradUnit(u), op.y.gradUnit(u), op.x.unit(u)
-		op.rows(func(c, lo, hi int) { combine(gx[lo:hi], gy[lo:hi], x[lo:hi], a[c], b[c], d[c]) })
+		op.rows(func(c, lo, hi int) { vec.Combine(gx[lo:hi], gy[lo:hi], x[lo:hi], a[c], b[c], d[c]) })
 	})
-}
-
-// dots returns the sums of g and of g*x.
-func dots(g, x []float32) (s, d float64) {
-	var s0, s1, d0, d1 float64
-	x = x[:len(g)]
-	i := 0
-	for ; i+1 < len(g); i += 2 {
-		a, b := float64(g[i]), float64(g[i+1])
-		s0 += a
-		s1 += b
-		d0 += a * float64(x[i])
-		d1 += b * float64(x[i+1])
-	}
-	if i < len(g) {
-		s0 += float64(g[i])
-		d0 += float64(g[i]) * float64(x[i])
-	}
-	return s0 + s1, d0 + d1
-}
-
-// combine adds a*g + b*x + d to gx.
-func combine(gx, g, x []float32, a, b, d float32) {
-	g, x = g[:len(gx)], x[:len(gx)]
-	for i := range gx {
-		gx[i] += a*g[i] + b*x[i] + d
-	}
 }
 
 // follow moves the running statistics toward what the batch found:

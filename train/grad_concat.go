@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/train/vec"
 )
 
 // concat puts operands one after the other along an axis; each gets its part of
@@ -61,7 +62,7 @@ func (op *concat) backward(g *graph) {
 				return
 			}
 			for o := range op.outer {
-				accumulate(gx[o*op.width[i]:(o+1)*op.width[i]], gy[o*op.row+op.at[i]:])
+				vec.Add(gx[o*op.width[i]:(o+1)*op.width[i]], gy[o*op.row+op.at[i]:])
 			}
 		})
 		into.finish(g)
@@ -127,7 +128,7 @@ func (op *pad) backward(g *graph) {
 	into := g.partial(op.x, count)
 	g.each(count, func(_, u int) {
 		gx, gy := into.unit(u), op.y.gradUnit(u)
-		op.loop.rows(func(at int, off []int) { accumulate(gx[at:at+width], gy[op.first+off[0]:]) })
+		op.loop.rows(func(at int, off []int) { vec.Add(gx[at:at+width], gy[op.first+off[0]:]) })
 	})
 	into.finish(g)
 }

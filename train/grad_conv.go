@@ -5,6 +5,7 @@ import (
 
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/train/gemm"
+	"github.com/billnet/billnet/train/vec"
 )
 
 // convolution is y[o] = bias[o] + sum over channels i and taps k of
@@ -124,9 +125,7 @@ func (op *convolution) forward(g *graph) error {
 		if op.bias != nil {
 			for o := range op.co {
 				v, row := op.bias.data[q*op.co+o], y[o*op.outMap:(o+1)*op.outMap]
-				for i := range row {
-					row[i] += v
-				}
+				vec.Shift(row, v)
 			}
 		}
 	})
@@ -178,7 +177,7 @@ func (s *sweep) run(g *graph, worker int, y []float32, w []float32, rows int, x 
 					from := tmp[o*s.length+t*s.pitch[1]+h*s.pitch[0]:][:s.out[2]]
 					into := y[o*size+((r*frames+t)*s.out[1]+h)*s.out[2]:][:s.out[2]]
 					if add {
-						accumulate(into, from)
+						vec.Add(into, from)
 					} else {
 						copy(into, from)
 					}
@@ -218,7 +217,7 @@ func (op *convolution) backward(g *graph) {
 			if op.bias != nil && op.bias.diff {
 				d := db.unit(part)[q*op.co:]
 				for o := range op.co {
-					d[o] += sum(dy[o*op.outMap : (o+1)*op.outMap])
+					d[o] += vec.Sum(dy[o*op.outMap : (o+1)*op.outMap])
 				}
 			}
 		}

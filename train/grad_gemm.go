@@ -3,6 +3,7 @@ package train
 import (
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/train/gemm"
+	"github.com/billnet/billnet/train/vec"
 )
 
 // matrix is a view of elements: (i, j) is data[i*rs+j*cs].
@@ -59,7 +60,7 @@ func (g *graph) multiply(y, a, b matrix, add bool) {
 		tmp := g.buffer(worker, 3, rows*cols)
 		gemm.Mul(tmp, cols, w, rows, b.data[left:], off, cols)
 		for i := range rows {
-			accumulate(into[i*y.rs:i*y.rs+cols], tmp[i*cols:])
+			vec.Add(into[i*y.rs:i*y.rs+cols], tmp[i*cols:])
 		}
 	})
 }

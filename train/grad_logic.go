@@ -1,6 +1,9 @@
 package train
 
-import "github.com/billnet/billnet/ir"
+import (
+	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/train/vec"
+)
 
 // Gates of bits, bools and signs have the gradients of the polynomials that
 // agree with them: AND a*b, OR a+b-a*b, NOT 1-a (-a of signs), XOR a+b-2ab (-a*b
@@ -67,14 +70,10 @@ func kindOf(n *ir.Node) kind {
 // affine emits y = scale*x + shift.
 func affine(b *builder, x *value, scale, shift float32) *value {
 	fwd := func(y []float32, x [][]float32) {
-		for i, v := range x[0] {
-			y[i] = scale*v + shift
-		}
+		vec.Affine(y, x[0], scale, shift)
 	}
 	bwd := func(gy, y []float32, x, gx [][]float32) {
-		for i, v := range gy {
-			gx[0][i] += scale * v
-		}
+		vec.AddScaled(gx[0], gy, scale)
 	}
 	out := b.elements([]*value{x}, fwd, bwd)
 	out.kind = kindOf(b.node)

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/train/vec"
 )
 
 // lstm is the long short-term memory of the operation lstm, trained by
@@ -206,7 +207,7 @@ func (op *lstm) backward(g *graph) {
 		for i := op.steps - 1; i >= 0; i-- {
 			if op.y.grad != nil {
 				op.sequences(g, func(s, u, b int) {
-					accumulate(dh[s*h:(s+1)*h], op.y.gradUnit(u)[op.yAt(op.time(d, i), d, b):])
+					vec.Add(dh[s*h:(s+1)*h], op.y.gradUnit(u)[op.yAt(op.time(d, i), d, b):])
 				})
 			}
 			cp := st.c[i*q*h : (i+1)*q*h]
@@ -236,8 +237,8 @@ func (op *lstm) backward(g *graph) {
 		if op.b != nil && op.b.diff {
 			db := g.gradOf(op.b)[8*d*h : 8*(d+1)*h]
 			for row := range op.steps * q {
-				accumulate(db[:4*h], st.dz[row*4*h:])
-				accumulate(db[4*h:], st.dz[row*4*h:])
+				vec.Add(db[:4*h], st.dz[row*4*h:])
+				vec.Add(db[4*h:], st.dz[row*4*h:])
 			}
 		}
 		if dx != nil {
@@ -245,7 +246,7 @@ func (op *lstm) backward(g *graph) {
 			g.multiply(dense(flat, op.steps*q, op.in), dz, w, false)
 			op.sequences(g, func(s, u, b int) {
 				for i := range op.steps {
-					accumulate(op.x.gradUnit(u)[op.xAt(op.time(d, i), b):][:op.in], flat[(i*q+s)*op.in:])
+					vec.Add(op.x.gradUnit(u)[op.xAt(op.time(d, i), b):][:op.in], flat[(i*q+s)*op.in:])
 				}
 			})
 			g.release(flat)
@@ -257,7 +258,7 @@ func (op *lstm) backward(g *graph) {
 			if init.v != nil && init.v.diff {
 				g.gradOf(init.v)
 				op.sequences(g, func(s, u, b int) {
-					accumulate(init.v.gradUnit(u)[op.stateAt(d, b):][:h], init.from[s*h:])
+					vec.Add(init.v.gradUnit(u)[op.stateAt(d, b):][:h], init.from[s*h:])
 				})
 			}
 		}

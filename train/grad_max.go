@@ -1,6 +1,9 @@
 package train
 
-import "github.com/billnet/billnet/ir"
+import (
+	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/train/vec"
+)
 
 // max and min: the gradient goes to the operand that was taken, halved between
 // equal ones. Of bits that are hard, max is OR and min is AND, with the
@@ -26,15 +29,10 @@ func extreme(b *builder, in []*value, least bool) *value {
 	bits := in[0].kind == bitKind && in[1].kind == bitKind
 	shape, _ := ir.Broadcast(in[0].shape, in[1].shape)
 	fwd := func(y []float32, x [][]float32) {
-		p, q := x[0], x[1][:len(x[0])]
 		if least {
-			for i, v := range p {
-				y[i] = min(v, q[i])
-			}
-			return
-		}
-		for i, v := range p {
-			y[i] = max(v, q[i])
+			vec.Min(y, x[0], x[1])
+		} else {
+			vec.Max(y, x[0], x[1])
 		}
 	}
 	g := b.g
@@ -71,28 +69,17 @@ func gateGradient(gy []float32, x, gx [][]float32, and bool) {
 		if d == nil {
 			continue
 		}
-		other := x[1-k][:len(gy)]
-		d = d[:len(gy)]
 		if and {
-			for i, v := range gy {
-				d[i] += v * other[i]
-			}
-			continue
-		}
-		for i, v := range gy {
-			d[i] += v * (1 - other[i])
+			vec.AddTimes(d, gy, x[1-k])
+		} else {
+			vec.AddTimesNot(d, gy, x[1-k])
 		}
 	}
 }
 
 // or emits a + b - a*b, which is OR of bits.
 func or(b *builder, in []*value) *value {
-	fwd := func(y []float32, x [][]float32) {
-		p, q := x[0], x[1][:len(x[0])]
-		for i, v := range p {
-			y[i] = v + q[i] - v*q[i]
-		}
-	}
+	fwd := func(y []float32, x [][]float32) { vec.Or(y, x[0], x[1]) }
 	out := b.elements(in, fwd, func(gy, y []float32, x, gx [][]float32) { gateGradient(gy, x, gx, false) })
 	out.kind = bitKind
 	return out

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/train/vec"
 )
 
 // round passes the gradient as it is.
@@ -14,7 +15,7 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 			y[i] = float32(math.RoundToEven(float64(v)))
 		}
 	}
-	bwd := func(gy, y []float32, x, gx [][]float32) { accumulate(gx[0], gy) }
+	bwd := func(gy, y []float32, x, gx [][]float32) { vec.Add(gx[0], gy) }
 	return []*value{b.elements(in, fwd, bwd)}, nil
 }, "round")
 

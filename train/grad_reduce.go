@@ -1,6 +1,9 @@
 package train
 
-import "github.com/billnet/billnet/ir"
+import (
+	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/train/vec"
+)
 
 // reduction is the sum over axes, times a factor: 1, or 1/N for the mean, which
 // divides. The gradient of every element is that of its sum, times the factor.
@@ -44,13 +47,18 @@ func (b *builder) reduce(x *value, mask []bool, mean bool) *value {
 func (op *reduction) forward(g *graph) error {
 	last := len(op.loop.dims) - 1
 	width, step := op.loop.dims[last], op.loop.strides[0][last]
+	exact := op.x.kind != number && op.x.size < 1<<24 // sums of integers are the same in any order
 	g.each(g.count(op.y), func(_, u int) {
 		x, y := op.x.unit(u), op.y.unit(u)
 		clear(y)
 		op.loop.rows(func(at int, off []int) {
 			row := x[at : at+width]
 			if step != 0 {
-				accumulate(y[off[0]:off[0]+width], row)
+				vec.Add(y[off[0]:off[0]+width], row)
+				return
+			}
+			if exact {
+				y[off[0]] += vec.Sum(row)
 				return
 			}
 			s := y[off[0]]
@@ -81,15 +89,10 @@ func (op *reduction) backward(g *graph) {
 		op.loop.rows(func(at int, off []int) {
 			row := gx[at : at+width]
 			if step != 0 {
-				for i, v := range gy[off[0] : off[0]+width] {
-					row[i] += scale * v
-				}
+				vec.AddScaled(row, gy[off[0]:off[0]+width], scale)
 				return
 			}
-			v := scale * gy[off[0]]
-			for i := range row {
-				row[i] += v
-			}
+			vec.Shift(row, scale*gy[off[0]])
 		})
 	})
 }

@@ -1,6 +1,9 @@
 package train
 
-import "github.com/billnet/billnet/ir"
+import (
+	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/train/vec"
+)
 
 // A step y = low or 1, with low 0 or -1, is trained straight through: dx is the
 // surrogate of its role at x, times 1 - low. Its operand is x, or a and b with
@@ -10,14 +13,7 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 	if n.Bool("signed") {
 		low = -1
 	}
-	hard := func(y []float32, x [][]float32) {
-		for i, v := range x[0] {
-			y[i] = low
-			if v > 0 || v == 0 && !strict || v != v && nan {
-				y[i] = 1
-			}
-		}
-	}
+	hard := func(y []float32, x [][]float32) { vec.Step(y, x[0], low, 1-low, strict, nan) }
 	return []*value{b.step(in, low, b.roleOf(n, n.Args[0], low < 0), hard)}, nil
 }, "step")
 
@@ -32,11 +28,10 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 	}
 	equal := n.Is("greater_or_equal") || n.Is("less_or_equal")
 	hard := func(y []float32, x [][]float32) {
-		for i, v := range x[0] {
-			y[i] = 0
-			if w := x[1][i]; v > w || equal && v == w {
-				y[i] = 1
-			}
+		if equal {
+			vec.GreaterEqual(y, x[0], x[1])
+		} else {
+			vec.Greater(y, x[0], x[1])
 		}
 	}
 	return []*value{b.step(in, 0, b.roleOf(n, x, false), hard)}, nil
@@ -71,24 +66,20 @@ func (b *builder) stepOf(shape []int, in []*value, low float32, role Role, hard 
 			return x[0]
 		}
 		tmp = tmp[:len(x[0])]
-		for i, v := range x[0] {
-			tmp[i] = v - x[1][i]
-		}
+		vec.Minus(tmp, x[0], x[1])
 		return tmp
 	}
 	fwd := func(y []float32, x [][]float32) {
 		if s := g.soft[role]; s.On {
-			var tmp [chunk]float32
-			role.smooth(y, difference(x, tmp[:]), low, float32(s.Slope))
+			role.smooth(y, difference(x, y), low, float32(s.Slope))
 			return
 		}
 		hard(y, x)
 	}
 	bwd := func(gy, y []float32, x, gx [][]float32) {
-		var tmp, dx [chunk]float32
-		d, at := gx[0], difference(x, tmp[:])
+		d, at := gx[0], x[0]
 		if len(x) == 2 {
-			d = dx[:len(gy)]
+			at, d = difference(x, make([]float32, len(gy))), make([]float32, len(gy))
 		}
 		if s := g.soft[role]; s.On {
 			role.smoothGradient(d, gy, at, y, low, float32(s.Slope))
@@ -97,12 +88,10 @@ func (b *builder) stepOf(shape []int, in []*value, low float32, role Role, hard 
 		}
 		if len(x) == 2 {
 			if gx[0] != nil {
-				accumulate(gx[0], d)
+				vec.Add(gx[0], d)
 			}
 			if gx[1] != nil {
-				for i, v := range d {
-					gx[1][i] -= v
-				}
+				vec.Sub(gx[1], d)
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/train/vec"
 )
 
 // net builds a small function for gradient checks: every constant made with
@@ -115,7 +116,7 @@ func check(t *testing.T, tr *Trainer) {
 	}
 	tr.probe(t, weights)
 	for i, h := range tr.heads {
-		accumulate(g.gradOf(h.logits), weights[i])
+		vec.Add(g.gradOf(h.logits), weights[i])
 	}
 	for _, v := range g.params {
 		clear(v.param.Grad)

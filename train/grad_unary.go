@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/train/vec"
 )
 
 // unary describes y = f(x) with its derivative as a function of x and y.
@@ -75,30 +76,20 @@ func sign64(x float64) float64 { return choose(x > 0, 1, choose(x < 0, -1, 0)) }
 // relu passes the gradient where x > 0.
 var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 	fwd := func(y []float32, x [][]float32) {
-		for i, v := range x[0] {
-			y[i] = max(v, 0)
-		}
+		vec.Relu(y, x[0])
 	}
 	bwd := func(gy, y []float32, x, gx [][]float32) {
-		for i, v := range x[0] {
-			if v > 0 {
-				gx[0][i] += gy[i]
-			}
-		}
+		vec.AddWhere(gx[0], gy, x[0])
 	}
 	return []*value{b.elements(in, fwd, bwd)}, nil
 }, "relu")
 
 var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 	fwd := func(y []float32, x [][]float32) {
-		for i, v := range x[0] {
-			y[i] = -v
-		}
+		vec.Scale(y, x[0], -1)
 	}
 	bwd := func(gy, y []float32, x, gx [][]float32) {
-		for i, v := range gy {
-			gx[0][i] -= v
-		}
+		vec.Sub(gx[0], gy)
 	}
 	return []*value{b.elements(in, fwd, bwd)}, nil
 }, "neg")

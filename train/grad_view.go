@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/train/vec"
 )
 
 // view is y[i] = x[base + i . strides]: a transpose, slice, or expansion. The
@@ -203,7 +204,7 @@ func (op *gather) backward(g *graph) {
 	into := g.partial(op.x, count)
 	g.each(count, func(_, u int) {
 		gx, gy := into.unit(u), op.y.gradUnit(u)
-		op.rows(func(i, j int) { accumulate(gx[j:j+op.inner], gy[i:i+op.inner]) })
+		op.rows(func(i, j int) { vec.Add(gx[j:j+op.inner], gy[i:i+op.inner]) })
 	})
 	into.finish(g)
 }

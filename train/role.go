@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/train/vec"
 )
 
 // Role is what a binary operation is for. It decides how it is trained.
@@ -91,20 +92,11 @@ func DefaultSurrogate(r Role) Surrogate {
 // derivative adds scale * g * surrogate(x) to gx.
 func (s Surrogate) derivative(gx, g, x []float32, scale float32) {
 	w := float32(s.Width)
-	g, gx = g[:len(x)], gx[:len(x)]
 	switch s.Shape {
 	case Triangle:
-		c := scale / (w * w)
-		for i, v := range x {
-			gx[i] += c * g[i] * max(0, w-math.Float32frombits(math.Float32bits(v)&^(1<<31)))
-		}
+		vec.Triangle(gx, g, x, scale/(w*w), w)
 	case Box:
-		c := scale / (2 * w)
-		for i, v := range x {
-			if v >= -w && v <= w {
-				gx[i] += c * g[i]
-			}
-		}
+		vec.Box(gx, g, x, scale/(2*w), w)
 	case Logistic:
 		for i, v := range x {
 			p := logistic(w * v)

@@ -30,9 +30,10 @@ var allowed = map[string]struct {
 	"runtime/kernels":      {nil, []string{"golang.org/x/sys/cpu"}},
 	"runtime/clip":         {nil, nil},
 	"train/data":           {[]string{"runtime/clip"}, nil},
-	"train":                {[]string{"ir", "internal/suggest", "passes", "train/gemm"}, []string{"gonum.org/v1/gonum", "github.com/alecthomas/participle/v2", "golang.org/x/sys/cpu"}},
+	"train":                {[]string{"ir", "internal/suggest", "passes", "train/gemm", "train/vec"}, []string{"gonum.org/v1/gonum", "github.com/alecthomas/participle/v2", "golang.org/x/sys/cpu"}},
 	"train/gemm":           {nil, []string{"golang.org/x/sys/cpu"}},
-	"train/recipe":         {[]string{"ir", "internal/atomicfile", "internal/suggest", "passes", "runtime/clip", "train", "train/data", "train/gemm"}, []string{""}}, // plots
+	"train/vec":            {nil, []string{"golang.org/x/sys/cpu"}},
+	"train/recipe":         {[]string{"ir", "internal/atomicfile", "internal/suggest", "passes", "runtime/clip", "train", "train/data", "train/gemm", "train/vec"}, []string{""}}, // plots
 	"cmd/billrun":          {[]string{"runtime", "runtime/kernels", "runtime/clip"}, []string{"golang.org/x/sys/cpu"}},
 }
 
