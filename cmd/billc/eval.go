@@ -37,33 +37,20 @@ func (c *evalCmd) Run(ctx context.Context, s *streams) error {
 	if c.Confusion != "" && format != "png" && format != "svg" {
 		return withCode(exitUsage, "--confusion %s: expected a name that ends in .png or .svg", c.Confusion)
 	}
-	prog, err := c.program(ctx, s)
+	net, err := c.network(ctx, s)
 	if err != nil {
 		return err
 	}
-	session, err := prog.NewSession(runtime.Options{Threads: c.Threads})
-	if err != nil {
-		return err
-	}
-	defer session.Close()
-	out := prog.Outputs()[0]
-	classes := ir.Type{Shape: out.Shape}.Elems()
-	if out.Elem != runtime.F32 {
-		return withCode(exitUsage, "%s: output %q is %s, expected f32 logits", c.Model, out.Name, out.Elem)
-	}
-	var inputs []ir.Port
-	for _, p := range prog.Inputs() {
-		d, _ := ir.ParseDType(p.Elem.String())
-		inputs = append(inputs, ir.Port{Name: p.Name, Value: &ir.Value{Type: ir.T(d, p.Shape...)}})
-	}
-	src, err := openData(c.Data, inputs)
+	defer net.close()
+	classes := net.classes
+	src, err := openData(c.Data, net.inputs)
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Model, err)
 	}
 	if n := len(src.Classes()); n != classes {
 		return fmt.Errorf("%s: the network has %d classes, the data %d (%s): choose data with %d classes", c.Model, classes, n, src.Name(), classes)
 	}
-	order, err := c.order(s, prog.Labels(), src)
+	order, err := c.order(s, net.labels, src)
 	if err != nil {
 		return err
 	}
@@ -73,10 +60,12 @@ func (c *evalCmd) Run(ctx context.Context, s *streams) error {
 			return err
 		}
 	}
-	logits := make([]float32, classes)
 	matrix, err := c.measure(ctx, src, split, func(clip []uint8) (int, error) {
-		err := session.Run([][]byte{clip}, [][]byte{runtime.Bytes(logits)})
-		return order[train.Argmax(logits)], err
+		logits, err := net.run(clip)
+		if err != nil {
+			return 0, err
+		}
+		return order[train.Argmax(logits)], nil
 	})
 	if err != nil {
 		return err
@@ -143,8 +132,19 @@ func (c *evalCmd) order(s *streams, labels []string, src data.Source) ([]int, er
 	return order, nil
 }
 
-// program loads bytecode, or compiles a model.
-func (c *evalCmd) program(ctx context.Context, s *streams) (*runtime.Program, error) {
+// evaluated is a network that gives logits.
+type evaluated struct {
+	inputs  []ir.Port
+	labels  []string
+	classes int
+	run     func(clip []uint8) ([]float32, error) // the result is valid until the next call
+	close   func()
+}
+
+// network loads bytecode, or compiles a model. A network that a stage of training
+// left soft in part is not yet what compiling makes of it: the training engine
+// evaluates it.
+func (c *evalCmd) network(ctx context.Context, s *streams) (*evaluated, error) {
 	if filepath.Ext(c.Model) == ".billb" {
 		if len(c.Input)+len(c.Shape)+len(c.Dim)+len(c.Const) > 0 {
 			return nil, withCode(exitUsage, "%s: --input, --shape, --dim and --const are for ONNX models; bytecode has its types", c.Model)
@@ -153,27 +153,68 @@ func (c *evalCmd) program(ctx context.Context, s *streams) (*runtime.Program, er
 		if err != nil {
 			return nil, err
 		}
-		prog, err := runtime.LoadBytes(text)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", c.Model, err)
-		}
-		return prog, nil
+		return c.compiled(text)
 	}
 	m, notes, err := c.load(c.Model)
 	if err != nil {
 		return nil, err
 	}
-	if soft := recipe.SoftRoles(m); soft != nil {
-		notes = append(notes, fmt.Sprintf("the stage that trained this network left %v soft; compiled they are hard, and less accurate until a stage trains them so", soft))
+	soft := recipe.SoftRoles(m)
+	if soft != nil {
+		notes = append(notes, fmt.Sprintf("the stage that trained this network left %v soft, and so it is measured; compiled they are hard, and less accurate until a stage trains them so", soft))
 	}
 	for _, n := range notes {
 		fmt.Fprintf(s.err, "note: %s\n", n)
+	}
+	if soft != nil {
+		return c.soft(m, soft)
 	}
 	text, err := compileToBytecode(ctx, m)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Model, err)
 	}
-	return runtime.LoadBytes(text)
+	return c.compiled(text)
+}
+
+// compiled is a network as bytecode.
+func (c *evalCmd) compiled(text []byte) (*evaluated, error) {
+	prog, err := runtime.LoadBytes(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Model, err)
+	}
+	out := prog.Outputs()[0]
+	if out.Elem != runtime.F32 {
+		return nil, withCode(exitUsage, "%s: output %q is %s, expected f32 logits", c.Model, out.Name, out.Elem)
+	}
+	session, err := prog.NewSession(runtime.Options{Threads: c.Threads})
+	if err != nil {
+		return nil, err
+	}
+	e := &evaluated{labels: prog.Labels(), classes: ir.Type{Shape: out.Shape}.Elems(), close: func() { session.Close() }}
+	for _, p := range prog.Inputs() {
+		d, _ := ir.ParseDType(p.Elem.String())
+		e.inputs = append(e.inputs, ir.Port{Name: p.Name, Value: &ir.Value{Type: ir.T(d, p.Shape...)}})
+	}
+	logits := make([]float32, e.classes)
+	e.run = func(clip []uint8) ([]float32, error) {
+		return logits, session.Run([][]byte{clip}, [][]byte{runtime.Bytes(logits)})
+	}
+	return e, nil
+}
+
+// soft is a network as its stage left it.
+func (c *evalCmd) soft(m *ir.Module, roles []train.Role) (*evaluated, error) {
+	t, err := train.New(m, train.Options{Batch: 1, Threads: c.Threads})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Model, err)
+	}
+	for _, role := range roles {
+		t.SetSoft(role, train.Soft{On: true})
+	}
+	return &evaluated{
+		inputs: m.Main().Params, labels: m.Labels, classes: t.Classes(), close: func() {},
+		run: func(clip []uint8) ([]float32, error) { return t.Forward(clip, nil) },
+	}, nil
 }
 
 func (c *evalCmd) measure(ctx context.Context, src data.Source, split data.Split, label func(clip []uint8) (int, error)) (*recipe.Confusion, error) {
