@@ -6,6 +6,7 @@ import "slices"
 const (
 	PanelRows = 8
 	tileCols  = 48
+	octet     = 8 // columns that lie next to each other
 	dotRows   = 4
 	dotCols   = 6
 	lanes     = 16 // positions that dot takes at once
@@ -18,7 +19,7 @@ const Slack = 64
 // kernels is one implementation of the two kernels. Offsets are in elements.
 type kernels struct {
 	name string
-	tile func(k int, w, x *float32, off *int, y *float32, ystride int)
+	tile func(k int, w, x *float32, off *int, at *[tileCols / octet]int, y *float32, ystride int, add bool)
 	dot  func(n int, y *float32, yoff *[dotRows]int, x *float32, xoff *[dotCols]int, out *[dotRows * dotCols]float32)
 }
 
@@ -82,11 +83,55 @@ func Mul(y []float32, ystride int, w []float32, rows int, x []float32, off []int
 			case !safe:
 				tileEdge(panel, x[j:], off, dst, ystride, m, n)
 			case m == PanelRows && n == tileCols:
-				active.tile(len(off), &panel[0], &x[j], &off[0], &dst[0], ystride)
+				active.tile(len(off), &panel[0], &x[j], &off[0], &inOrder, &dst[0], ystride, false)
 			default:
-				active.tile(len(off), &panel[0], &x[j], &off[0], &edge[0], tileCols)
+				active.tile(len(off), &panel[0], &x[j], &off[0], &inOrder, &edge[0], tileCols, false)
 				for i := range m {
 					copy(dst[i*ystride:i*ystride+n], edge[i*tileCols:])
+				}
+			}
+		}
+	}
+}
+
+// inOrder are the places of octets without gaps.
+var inOrder = [tileCols / octet]int{0, 8, 16, 24, 32, 40}
+
+// MulAt sets y[i*ystride+8*o+j], or adds to it, the sum over k of
+// w(i,k) * x[off[k]+at[o]+j], for i < rows, o < len(at) and j < 8, with w packed
+// by Pack and len(off) its columns. It is Mul for columns that come in octets with
+// gaps between them: rows of a padded map.
+func MulAt(y []float32, ystride int, w []float32, rows int, x []float32, off, at []int, add bool) {
+	if rows == 0 || len(at) == 0 || len(off) == 0 {
+		panic("gemm: a product without elements")
+	}
+	_ = y[(rows-1)*ystride+len(at)*octet-1]
+	_ = x[slices.Min(off)+slices.Min(at) : slices.Max(off)+slices.Max(at)+octet]
+	_ = w[PanelLen(rows, len(off))-1]
+	var edge [PanelRows * tileCols]float32
+	var places [tileCols / octet]int // an octet too many repeats the first one
+	for o := 0; o < len(at); o += tileCols / octet {
+		n := min(tileCols/octet, len(at)-o)
+		for i := range places {
+			places[i] = at[o]
+		}
+		copy(places[:], at[o:o+n])
+		for first := 0; first < rows; first += PanelRows {
+			panel := w[first*len(off):]
+			m := min(PanelRows, rows-first)
+			dst := y[first*ystride+o*octet:]
+			if m == PanelRows && n == len(places) {
+				active.tile(len(off), &panel[0], &x[0], &off[0], &places, &dst[0], ystride, add)
+				continue
+			}
+			active.tile(len(off), &panel[0], &x[0], &off[0], &places, &edge[0], tileCols, false)
+			for i := range m {
+				row := dst[i*ystride : i*ystride+n*octet]
+				for j, v := range edge[i*tileCols:][:len(row)] {
+					if add {
+						v += row[j]
+					}
+					row[j] = v
 				}
 			}
 		}

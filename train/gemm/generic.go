@@ -1,21 +1,25 @@
 package gemm
 
-import "unsafe"
+import (
+	"slices"
+	"unsafe"
+)
 
 // view is the slice of n elements that starts at p; the callers in gemm.go have
 // checked that they exist.
 func view(p *float32, n int) []float32 { return unsafe.Slice(p, n) }
 
-func tileGeneric(k int, w, x *float32, off *int, y *float32, ystride int) {
+func tileGeneric(k int, w, x *float32, off *int, at *[tileCols / octet]int, y *float32, ystride int, add bool) {
 	offs := unsafe.Slice(off, k)
-	far := 0
-	for _, o := range offs {
-		far = max(far, o)
-	}
-	ws, xs, ys := view(w, k*PanelRows), view(x, far+tileCols), view(y, (PanelRows-1)*ystride+tileCols)
+	ws, ys := view(w, k*PanelRows), view(y, (PanelRows-1)*ystride+tileCols)
+	xs := view(x, slices.Max(offs)+slices.Max(at[:])+octet)
 	var acc [PanelRows][tileCols]float32
 	for i, o := range offs {
-		row, weights := (*[tileCols]float32)(xs[o:]), (*[PanelRows]float32)(ws[i*PanelRows:])
+		weights := (*[PanelRows]float32)(ws[i*PanelRows:])
+		var row [tileCols]float32
+		for j, p := range at {
+			copy(row[j*octet:(j+1)*octet], xs[o+p:])
+		}
 		for r := range acc {
 			v, a := weights[r], &acc[r]
 			for j := range a {
@@ -24,7 +28,13 @@ func tileGeneric(k int, w, x *float32, off *int, y *float32, ystride int) {
 		}
 	}
 	for r := range acc {
-		copy(ys[r*ystride:], acc[r][:])
+		row := ys[r*ystride:][:tileCols]
+		if !add {
+			clear(row)
+		}
+		for j, v := range acc[r] {
+			row[j] += v
+		}
 	}
 }
 
