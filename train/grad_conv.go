@@ -15,9 +15,9 @@ import (
 //	dw[o,i,k] = sum over p of dy[o,p] * x[i, p*stride + k*dilation - pad]
 //
 // All three are matrix products whose right operand is a padded map read at one
-// offset a tap. The first two run over runs of 8 positions where rows are made of
-// these; otherwise, as the third does, over runs of positions that include the
-// padding between rows, and what falls there is dropped.
+// offset a tap. The products run over octets of positions where rows are made of
+// these, otherwise over runs that include the padding between rows; what falls
+// there is dropped.
 type convolution struct {
 	x, w, bias, y      *value
 	win                window
@@ -271,6 +271,13 @@ func (op *convolution) packReverse(dst []float32, q int) {
 // weightGradient adds the gradient of a group's weights from one image.
 func (op *convolution) weightGradient(g *graph, worker int, dw, x, dy []float32) {
 	x = op.padded(g, worker, 2, &op.fwd.lat, x, op.ci)
+	if at := op.fwd.octets; len(at) > 0 {
+		for p := 0; p < len(at); p += dotBlock / 8 {
+			block := at[p:min(p+dotBlock/8, len(at))]
+			gemm.DotAt(dw, len(op.fwd.off), 1, dy[8*p:], op.outMap, op.co, x, op.fwd.off, block)
+		}
+		return
+	}
 	row := op.outMap
 	if !op.plain {
 		dy = op.padded(g, worker, 3, &op.dyForW, dy, op.co)

@@ -16,15 +16,17 @@ const (
 // beyond the last one named, so that no tile at its end takes the slow path.
 const Slack = 64
 
-// kernels is one implementation of the two kernels. Offsets are in elements.
+// kernels is one implementation of the kernels. Offsets are in elements.
 type kernels struct {
 	name string
 	tile func(k int, w, x *float32, off *int, at *[tileCols / octet]int, y *float32, ystride int, add bool)
 	dot  func(n int, y *float32, yoff *[dotRows]int, x *float32, xoff *[dotCols]int, out *[dotRows * dotCols]float32)
+	// dotAt is dot with x at place at[p/8] + p%8 instead of p.
+	dotAt func(n int, y *float32, yoff *[dotRows]int, x *float32, xoff *[dotCols]int, at *int, out *[dotRows * dotCols]float32)
 }
 
 // implementations are the kernels that this machine can run, the fastest last.
-var implementations = append([]kernels{{"generic", tileGeneric, dotGeneric}}, native()...)
+var implementations = append([]kernels{{"generic", tileGeneric, dotGeneric, dotAtGeneric}}, native()...)
 
 var active = implementations[len(implementations)-1]
 
@@ -161,6 +163,25 @@ func Dot(dst []float32, rs, cs int, y []float32, ystride, rows int, x []float32,
 	_ = y[(rows-1)*ystride+n-1]
 	x = x[:slices.Max(off)+n]
 	_ = x[slices.Min(off):]
+	dots(dst, rs, cs, y, ystride, rows, x, off, nil, n)
+}
+
+// DotAt adds to dst[i*rs+k*cs] the sum over octets o and j < 8 of
+// y[i*ystride+8*o+j] * x[off[k]+at[o]+j], for i < rows, k < len(off) and
+// o < len(at). It is Dot for positions that come in octets with gaps between
+// them in x.
+func DotAt(dst []float32, rs, cs int, y []float32, ystride, rows int, x []float32, off, at []int) {
+	if rows == 0 || len(off) == 0 || len(at) == 0 {
+		return
+	}
+	n := octet * len(at)
+	_ = y[(rows-1)*ystride+n-1]
+	_ = x[slices.Min(off)+slices.Min(at) : slices.Max(off)+slices.Max(at)+octet]
+	dots(dst, rs, cs, y, ystride, rows, x, off, at, n)
+}
+
+// dots is Dot, or DotAt with places.
+func dots(dst []float32, rs, cs int, y []float32, ystride, rows int, x []float32, off, at []int, n int) {
 	whole := n / lanes * lanes
 	var yoff [dotRows]int
 	var xoff [dotCols]int
@@ -181,16 +202,23 @@ func Dot(dst []float32, rs, cs int, y []float32, ystride, rows int, x []float32,
 					xoff[i] = off[k+i]
 				}
 			}
-			if whole > 0 {
-				active.dot(whole, &y[0], &yoff, &x[0], &xoff, &sums)
-			} else {
+			switch {
+			case whole == 0:
 				sums = [dotRows * dotCols]float32{}
+			case at != nil:
+				active.dotAt(whole, &y[0], &yoff, &x[0], &xoff, &at[0], &sums)
+			default:
+				active.dot(whole, &y[0], &yoff, &x[0], &xoff, &sums)
 			}
 			for i := range m {
 				for j := range c {
 					s := sums[i*dotCols+j]
 					for p := whole; p < n; p++ {
-						s += float32(y[yoff[i]+p] * x[xoff[j]+p])
+						q := p
+						if at != nil {
+							q = at[p/octet] + p%octet
+						}
+						s += float32(y[yoff[i]+p] * x[xoff[j]+q])
 					}
 					dst[(first+i)*rs+(k+j)*cs] += s
 				}

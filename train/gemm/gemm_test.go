@@ -140,6 +140,40 @@ func TestDot(t *testing.T) {
 	})
 }
 
+// TestDotAt takes dot products over octets at places of their own.
+func TestDotAt(t *testing.T) {
+	forEach(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(11, 12))
+		for range 60 {
+			rows, k, octets := 1+r.IntN(10), 1+r.IntN(20), 1+r.IntN(20)
+			const far, reach = 300, 200
+			stride := 8*octets + 3
+			x, y := randomFloats(r, far+reach+8), randomFloats(r, rows*stride)
+			off, at := make([]int, k), make([]int, octets)
+			for i := range off {
+				off[i] = r.IntN(far + 1)
+			}
+			for i := range at {
+				at[i] = r.IntN(reach + 1)
+			}
+			dst := randomFloats(r, rows*k)
+			before := append([]float32{}, dst...)
+			DotAt(dst, k, 1, y, stride, rows, x, off, at)
+			for i := range rows {
+				for j, o := range off {
+					want := float64(before[i*k+j])
+					for p := range 8 * octets {
+						want += float64(y[i*stride+p]) * float64(x[o+at[p/8]+p%8])
+					}
+					if got := float64(dst[i*k+j]); math.Abs(got-want) > 1e-4 {
+						t.Fatalf("%dx%d over %d: element %d,%d is %v, expected %v", rows, k, octets, i, j, got, want)
+					}
+				}
+			}
+		}
+	})
+}
+
 // TestSignsExact: with weights -1 and +1 the sum in the order of k has one
 // result, whatever the implementation.
 func TestSignsExact(t *testing.T) {
@@ -201,7 +235,7 @@ func BenchmarkKernels(b *testing.B) {
 		})
 		b.Run(fmt.Sprintf("dot/%s", a.name), func(b *testing.B) {
 			for b.Loop() {
-				Dot(w, k, 1, y, cols, 8, x, off, cols)
+				DotAt(w, k, 1, y, cols, 8, x, off, at)
 			}
 			work(b)
 		})

@@ -38,6 +38,21 @@ func tileGeneric(k int, w, x *float32, off *int, at *[tileCols / octet]int, y *f
 	}
 }
 
+// dotAtGeneric gathers the octets and takes their dot products.
+func dotAtGeneric(n int, y *float32, yoff *[dotRows]int, x *float32, xoff *[dotCols]int, at *int, out *[dotRows * dotCols]float32) {
+	places := unsafe.Slice(at, n/octet)
+	xs := view(x, slices.Max(xoff[:])+slices.Max(places)+octet)
+	rows := make([]float32, dotCols*n)
+	var off [dotCols]int
+	for k, o := range xoff {
+		off[k] = k * n
+		for i, p := range places {
+			copy(rows[k*n+i*octet:][:octet], xs[o+p:])
+		}
+	}
+	dotGeneric(n, y, yoff, &rows[0], &off, out)
+}
+
 func dotGeneric(n int, y *float32, yoff *[dotRows]int, x *float32, xoff *[dotCols]int, out *[dotRows * dotCols]float32) {
 	at := func(p *float32, o int) []float32 {
 		return unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(p), 4*o)), n)

@@ -23,3 +23,13 @@ func dotAVX2(n int, y *float32, yoff *[4]int, x *float32, xoff *[6]int, out *[24
 //
 //go:noescape
 func dotAVX512(n int, y *float32, yoff *[4]int, x *float32, xoff *[6]int, out *[24]float32)
+
+// dotAtAVX2 sets out[i*6+k] to the sum over p < n, a multiple of 16, of y[yoff[i]+p]*x[xoff[k]+at[p/8]+p%8].
+//
+//go:noescape
+func dotAtAVX2(n int, y *float32, yoff *[4]int, x *float32, xoff *[6]int, at *int, out *[24]float32)
+
+// dotAtAVX512 sets out[i*6+k] to the sum over p < n, a multiple of 16, of y[yoff[i]+p]*x[xoff[k]+at[p/8]+p%8].
+//
+//go:noescape
+func dotAtAVX512(n int, y *float32, yoff *[4]int, x *float32, xoff *[6]int, at *int, out *[24]float32)

@@ -83,8 +83,10 @@ func run(dir string) error {
 	g.ConstraintExpr("amd64,!purego")
 	genTile(g, avx2, 4, 3)
 	genTile(g, avx512, 8, 3)
-	genDot(g, avx2, 3)
-	genDot(g, avx512, 6)
+	genDot(g, avx2, 3, false)
+	genDot(g, avx512, 6, false)
+	genDot(g, avx2, 3, true)
+	genDot(g, avx512, 3, true)
 	file, err := g.Result()
 	if err != nil {
 		build.LogError(log.New(os.Stderr, "", 0), err, 0)
@@ -134,7 +136,7 @@ func genTile(g *gen, a isa, blockRows, blockVecs int) {
 				if a.lanes == octet {
 					g.VMOVUPS(operand.Mem{Base: ps[v], Index: o, Scale: 4}, in[v])
 				} else {
-					g.VMOVUPS(operand.Mem{Base: ps[2*v], Index: o, Scale: 4}, in[v].AsY())
+					g.VBROADCASTF32X8(operand.Mem{Base: ps[2*v], Index: o, Scale: 4}, in[v])
 					g.VINSERTF32X8(operand.Imm(1), operand.Mem{Base: ps[2*v+1], Index: o, Scale: 4}, in[v], in[v])
 				}
 			}
@@ -185,10 +187,15 @@ func genTile(g *gen, a isa, blockRows, blockVecs int) {
 	g.RET()
 }
 
-// genDot writes// genDot writes the dot kernel, blockCols of its columns at a time.
-func genDot(g *gen, a isa, blockCols int) {
-	g.function("dot"+a.name, fmt.Sprintf("func(n int, y *float32, yoff *[%d]int, x *float32, xoff *[%d]int, out *[%d]float32)", dotRows, dotCols, dotRows*dotCols),
-		fmt.Sprintf("dot%s sets out[i*%d+k] to the sum over p < n, a multiple of 16, of y[yoff[i]+p]*x[xoff[k]+p].", a.name, dotCols))
+// genDot writes// genDot writes the dot kernel, blockCols of its columns at a time. With places,
+// x is read at octets that have places of their own.
+func genDot(g *gen, a isa, blockCols int, places bool) {
+	name, at, place := "dot", "", "p"
+	if places {
+		name, at, place = "dotAt", "at *int, ", "at[p/8]+p%8"
+	}
+	g.function(name+a.name, fmt.Sprintf("func(n int, y *float32, yoff *[%d]int, x *float32, xoff *[%d]int, %sout *[%d]float32)", dotRows, dotCols, at, dotRows*dotCols),
+		fmt.Sprintf("%s%s sets out[i*%d+k] to the sum over p < n, a multiple of 16, of y[yoff[i]+p]*x[xoff[k]+%s].", name, a.name, dotCols, place))
 	for c := 0; c < dotCols; c += blockCols {
 		base, offs := g.Load(g.Param("y"), g.GP64()), g.Load(g.Param("yoff"), g.GP64())
 		pointers := func(count, first int) []reg.GPVirtual {
@@ -209,11 +216,35 @@ func genDot(g *gen, a isa, blockCols int) {
 			acc[i] = a.vec(g)
 			g.zero(acc[i])
 		}
+		var octets reg.Register
+		if places {
+			octets = g.Load(g.Param("at"), g.GP64())
+		}
 		p := g.GP64()
 		g.XORQ(p, p)
 		loop := g.label("p")
 		g.Label(loop)
 		in := make([]reg.VecVirtual, blockCols)
+		load := func(k int) {
+			in[k] = a.vec(g)
+			g.VMOVUPS(operand.Mem{Base: xs[k], Index: p, Scale: 4}, in[k])
+		}
+		if places { // a place has as many bytes as an octet has elements
+			first, second := g.GP64(), g.GP64()
+			g.MOVQ(operand.Mem{Base: octets, Index: p, Scale: 1}, first)
+			if a.lanes == 16 {
+				g.MOVQ(operand.Mem{Base: octets, Index: p, Scale: 1, Disp: 8}, second)
+			}
+			load = func(k int) {
+				in[k] = a.vec(g)
+				if a.lanes == octet {
+					g.VMOVUPS(operand.Mem{Base: xs[k], Index: first, Scale: 4}, in[k])
+				} else {
+					g.VBROADCASTF32X8(operand.Mem{Base: xs[k], Index: first, Scale: 4}, in[k])
+					g.VINSERTF32X8(operand.Imm(1), operand.Mem{Base: xs[k], Index: second, Scale: 4}, in[k], in[k])
+				}
+			}
+		}
 		if a.lanes == 16 { // rows in registers, columns one at a time
 			out := make([]reg.VecVirtual, dotRows)
 			for i := range out {
@@ -221,16 +252,14 @@ func genDot(g *gen, a isa, blockCols int) {
 				g.VMOVUPS(operand.Mem{Base: ys[i], Index: p, Scale: 4}, out[i])
 			}
 			for k := range in {
-				in[k] = a.vec(g)
-				g.VMOVUPS(operand.Mem{Base: xs[k], Index: p, Scale: 4}, in[k])
+				load(k)
 				for i := range out {
 					g.VFMADD231PS(in[k], out[i], acc[i*blockCols+k])
 				}
 			}
 		} else { // columns in registers, rows one at a time
 			for k := range in {
-				in[k] = a.vec(g)
-				g.VMOVUPS(operand.Mem{Base: xs[k], Index: p, Scale: 4}, in[k])
+				load(k)
 			}
 			for i := range dotRows {
 				out := a.vec(g)
