@@ -15,8 +15,9 @@ import (
 //	dw[o,i,k] = sum over p of dy[o,p] * x[i, p*stride + k*dilation - pad]
 //
 // All three are matrix products whose right operand is a padded map read at one
-// offset a tap. The products run over runs of positions that include the
-// padding between rows; what falls there is dropped.
+// offset a tap. The products run over octets of positions where rows are made of
+// these, otherwise over runs that include the padding between rows; what falls
+// there is dropped.
 type convolution struct {
 	x, w, bias, y      *value
 	win                window
@@ -38,6 +39,7 @@ type sweep struct {
 	pitch  [2]int // elements of a row and of a plane
 	runs   int    // products: one a plane, or one for all
 	length int    // columns of a product
+	octets []int  // where runs of 8 positions begin, when the positions are such runs
 }
 
 // newSweep plans the products over the positions out of a lattice: runs over
@@ -51,7 +53,23 @@ func newSweep(lat lattice, out [3]int) sweep {
 	if (all+cols-1)/cols <= out[0]*((plane+cols-1)/cols) {
 		s.runs, s.length = 1, all
 	}
+	run := out[2] // positions next to each other
+	if s.dense() {
+		run = volume(out)
+	}
+	if run%8 == 0 {
+		each3(out, func(i int, p [3]int) {
+			if i%8 == 0 {
+				s.octets = append(s.octets, p[0]*s.pitch[1]+p[1]*s.pitch[0]+p[2])
+			}
+		})
+	}
 	return s
+}
+
+// dense reports whether there is nothing between the positions.
+func (s *sweep) dense() bool {
+	return s.pitch[0] == s.out[2] && s.pitch[1] == s.out[1]*s.out[2]
 }
 
 var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
@@ -154,11 +172,14 @@ const block = 20 * 48
 
 // run sets y, or adds to it, from a padded map.
 func (s *sweep) run(g *graph, worker int, y []float32, w []float32, rows int, x []float32, add bool) {
-	dense := s.pitch[0] == s.out[2] && s.pitch[1] == s.out[1]*s.out[2]
 	size := volume(s.out)
+	if len(s.octets) > 0 {
+		gemm.MulAt(y, size, w, rows, x, s.off, s.octets, add)
+		return
+	}
 	tmp := g.buffer(worker, 1, rows*s.length)
 	for r := range s.runs {
-		if dense && !add {
+		if s.dense() && !add {
 			for j := 0; j < s.length; j += block {
 				n := min(block, s.length-j)
 				at := r*s.pitch[1] + j
@@ -250,6 +271,13 @@ func (op *convolution) packReverse(dst []float32, q int) {
 // weightGradient adds the gradient of a group's weights from one image.
 func (op *convolution) weightGradient(g *graph, worker int, dw, x, dy []float32) {
 	x = op.padded(g, worker, 2, &op.fwd.lat, x, op.ci)
+	if at := op.fwd.octets; len(at) > 0 {
+		for p := 0; p < len(at); p += dotBlock / 8 {
+			block := at[p:min(p+dotBlock/8, len(at))]
+			gemm.DotAt(dw, len(op.fwd.off), 1, dy[8*p:], op.outMap, op.co, x, op.fwd.off, block)
+		}
+		return
+	}
 	row := op.outMap
 	if !op.plain {
 		dy = op.padded(g, worker, 3, &op.dyForW, dy, op.co)

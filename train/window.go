@@ -1,6 +1,9 @@
 package train
 
-import "github.com/billnet/billnet/ir"
+import (
+	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/train/vec"
+)
 
 // window is the geometry of a convolution or pooling over three spatial axes;
 // maps with fewer have leading axes of size 1.
@@ -70,7 +73,6 @@ func (l *lattice) offset(q [3]int) int {
 
 // fill lays out one channel; everything that is not a map position is zero.
 func (l *lattice) fill(dst, src []float32) {
-	clear(dst[:l.channel()])
 	n := volume(l.size)
 	each3(l.step, func(plane int, phase [3]int) {
 		out := dst[plane*n : (plane+1)*n]
@@ -80,23 +82,34 @@ func (l *lattice) fill(dst, src []float32) {
 			first[a], count[a], from[a], by[a], gap[a] = l.span(a, phase[a])
 		}
 		if count[0] == 0 || count[1] == 0 || count[2] == 0 {
+			clear(out)
 			return
 		}
+		end := 0 // of what is written
 		for t := range count[0] {
 			for h := range count[1] {
-				d := out[((first[0]+t*gap[0])*l.size[1]+first[1]+h*gap[1])*l.size[2]+first[2]:]
+				at := ((first[0]+t*gap[0])*l.size[1]+first[1]+h*gap[1])*l.size[2] + first[2]
+				width := (count[2]-1)*gap[2] + 1
+				clear(out[end:at])
+				d := out[at : at+width]
+				end = at + width
 				s := src[((from[0]+t*by[0])*l.in[1]+from[1]+h*by[1])*l.in[2]+from[2]:]
-				if by[2] == 1 && gap[2] == 1 {
-					copy(d[:count[2]], s)
-					continue
-				}
-				for w, o, i := 0, 0, 0; w < count[2]; w++ {
-					d[o] = s[i]
-					o += gap[2]
-					i += by[2]
+				switch {
+				case by[2] == 1 && gap[2] == 1:
+					copy(d, s)
+				case by[2] == 2:
+					vec.Even(d, s)
+				default:
+					clear(d)
+					for w, o, i := 0, 0, 0; w < count[2]; w++ {
+						d[o] = s[i]
+						o += gap[2]
+						i += by[2]
+					}
 				}
 			}
 		}
+		clear(out[end:])
 	})
 }
 

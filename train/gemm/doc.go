@@ -5,8 +5,11 @@
 // input is a matrix product whose row (channel, tap) is the input shifted by
 // that tap ("implicit im2col"). There are two kernels:
 //
-//	tile  y[i][j]  = sum over k of w[k][i] * x[off[k]+j]      i < 8 rows, j < 48 columns
+//	tile  y[i][j]  = sum over k of w[k][i] * x[off[k]+at[j]]  i < 8 rows, j < 48 columns
 //	dot   s[i][k]  = sum over p of y[yoff[i]+p] * x[off[k]+p] i < 4 rows, k < 6 columns
+//
+// Columns and positions come in octets, 8 next to each other, and octets may have
+// places of their own in x: tile takes them always, dotAt is the dot that does.
 //
 // The first serves forward passes and input gradients, the second weight
 // gradients. Each has a portable form in Go and, on amd64, forms for AVX2 with

@@ -4,15 +4,15 @@
 
 package gemm
 
-// tileAVX2 sets y[i*ystride+j] to the sum over k of w[k*8+i]*x[off[k]+j] for i < 8, j < 48.
+// tileAVX2 sets y[i*ystride+8*o+j], or adds to it, the sum over k of w[k*8+i]*x[off[k]+at[o]+j] for i < 8, o < 6, j < 8.
 //
 //go:noescape
-func tileAVX2(k int, w *float32, x *float32, off *int, y *float32, ystride int)
+func tileAVX2(k int, w *float32, x *float32, off *int, at *[6]int, y *float32, ystride int, add bool)
 
-// tileAVX512 sets y[i*ystride+j] to the sum over k of w[k*8+i]*x[off[k]+j] for i < 8, j < 48.
+// tileAVX512 sets y[i*ystride+8*o+j], or adds to it, the sum over k of w[k*8+i]*x[off[k]+at[o]+j] for i < 8, o < 6, j < 8.
 //
 //go:noescape
-func tileAVX512(k int, w *float32, x *float32, off *int, y *float32, ystride int)
+func tileAVX512(k int, w *float32, x *float32, off *int, at *[6]int, y *float32, ystride int, add bool)
 
 // dotAVX2 sets out[i*6+k] to the sum over p < n, a multiple of 16, of y[yoff[i]+p]*x[xoff[k]+p].
 //
@@ -23,3 +23,13 @@ func dotAVX2(n int, y *float32, yoff *[4]int, x *float32, xoff *[6]int, out *[24
 //
 //go:noescape
 func dotAVX512(n int, y *float32, yoff *[4]int, x *float32, xoff *[6]int, out *[24]float32)
+
+// dotAtAVX2 sets out[i*6+k] to the sum over p < n, a multiple of 16, of y[yoff[i]+p]*x[xoff[k]+at[p/8]+p%8].
+//
+//go:noescape
+func dotAtAVX2(n int, y *float32, yoff *[4]int, x *float32, xoff *[6]int, at *int, out *[24]float32)
+
+// dotAtAVX512 sets out[i*6+k] to the sum over p < n, a multiple of 16, of y[yoff[i]+p]*x[xoff[k]+at[p/8]+p%8].
+//
+//go:noescape
+func dotAtAVX512(n int, y *float32, yoff *[4]int, x *float32, xoff *[6]int, at *int, out *[24]float32)

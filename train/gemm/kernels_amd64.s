@@ -4,14 +4,18 @@
 
 #include "textflag.h"
 
-// func tileAVX2(k int, w *float32, x *float32, off *int, y *float32, ystride int)
+// func tileAVX2(k int, w *float32, x *float32, off *int, at *[6]int, y *float32, ystride int, add bool)
 // Requires: AVX, FMA3
-TEXT ·tileAVX2(SB), NOSPLIT, $0-48
-	MOVQ   y+32(FP), AX
-	MOVQ   ystride+40(FP), CX
-	SHLQ   $0x02, CX
-	MOVQ   w+8(FP), DX
-	MOVQ   x+16(FP), BX
+TEXT ·tileAVX2(SB), NOSPLIT, $0-57
+	MOVQ   x+16(FP), AX
+	MOVQ   at+32(FP), CX
+	MOVQ   (CX), DX
+	LEAQ   (AX)(DX*4), DX
+	MOVQ   8(CX), BX
+	LEAQ   (AX)(BX*4), BX
+	MOVQ   16(CX), CX
+	LEAQ   (AX)(CX*4), CX
+	MOVQ   w+8(FP), AX
 	MOVQ   off+24(FP), SI
 	MOVQ   k+0(FP), DI
 	VXORPS Y0, Y0, Y0
@@ -29,235 +33,347 @@ TEXT ·tileAVX2(SB), NOSPLIT, $0-48
 
 k1:
 	MOVQ         (SI), R8
-	VMOVUPS      (BX)(R8*4), Y12
-	VMOVUPS      32(BX)(R8*4), Y13
-	VMOVUPS      64(BX)(R8*4), Y14
-	VBROADCASTSS (DX), Y15
+	VMOVUPS      (DX)(R8*4), Y12
+	VMOVUPS      (BX)(R8*4), Y13
+	VMOVUPS      (CX)(R8*4), Y14
+	VBROADCASTSS (AX), Y15
 	VFMADD231PS  Y12, Y15, Y0
 	VFMADD231PS  Y13, Y15, Y1
 	VFMADD231PS  Y14, Y15, Y2
-	VBROADCASTSS 4(DX), Y15
+	VBROADCASTSS 4(AX), Y15
 	VFMADD231PS  Y12, Y15, Y3
 	VFMADD231PS  Y13, Y15, Y4
 	VFMADD231PS  Y14, Y15, Y5
-	VBROADCASTSS 8(DX), Y15
+	VBROADCASTSS 8(AX), Y15
 	VFMADD231PS  Y12, Y15, Y6
 	VFMADD231PS  Y13, Y15, Y7
 	VFMADD231PS  Y14, Y15, Y8
-	VBROADCASTSS 12(DX), Y15
+	VBROADCASTSS 12(AX), Y15
 	VFMADD231PS  Y12, Y15, Y9
 	VFMADD231PS  Y13, Y15, Y10
 	VFMADD231PS  Y14, Y15, Y11
 	ADDQ         $0x08, SI
-	ADDQ         $0x20, DX
+	ADDQ         $0x20, AX
 	DECQ         DI
 	JNZ          k1
-	MOVQ         AX, DX
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      Y1, 32(DX)
-	VMOVUPS      Y2, 64(DX)
-	ADDQ         CX, DX
-	VMOVUPS      Y3, (DX)
-	VMOVUPS      Y4, 32(DX)
-	VMOVUPS      Y5, 64(DX)
-	ADDQ         CX, DX
-	VMOVUPS      Y6, (DX)
-	VMOVUPS      Y7, 32(DX)
-	VMOVUPS      Y8, 64(DX)
-	ADDQ         CX, DX
-	VMOVUPS      Y9, (DX)
-	VMOVUPS      Y10, 32(DX)
-	VMOVUPS      Y11, 64(DX)
-	MOVQ         w+8(FP), DX
-	MOVQ         x+16(FP), BX
-	MOVQ         off+24(FP), SI
-	MOVQ         k+0(FP), DI
-	VXORPS       Y0, Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VXORPS       Y7, Y7, Y7
-	VXORPS       Y8, Y8, Y8
-	VXORPS       Y9, Y9, Y9
-	VXORPS       Y10, Y10, Y10
-	VXORPS       Y11, Y11, Y11
+	MOVQ         y+40(FP), AX
+	MOVQ         ystride+48(FP), SI
+	SHLQ         $0x02, SI
+	MOVB         add+56(FP), DI
+	TESTB        DI, DI
+	JZ           set2
+	MOVQ         AX, DI
+	VADDPS       (DI), Y0, Y0
+	VADDPS       32(DI), Y1, Y1
+	VADDPS       64(DI), Y2, Y2
+	ADDQ         SI, DI
+	VADDPS       (DI), Y3, Y3
+	VADDPS       32(DI), Y4, Y4
+	VADDPS       64(DI), Y5, Y5
+	ADDQ         SI, DI
+	VADDPS       (DI), Y6, Y6
+	VADDPS       32(DI), Y7, Y7
+	VADDPS       64(DI), Y8, Y8
+	ADDQ         SI, DI
+	VADDPS       (DI), Y9, Y9
+	VADDPS       32(DI), Y10, Y10
+	VADDPS       64(DI), Y11, Y11
 
-k2:
-	MOVQ         (SI), R8
-	VMOVUPS      96(BX)(R8*4), Y12
-	VMOVUPS      128(BX)(R8*4), Y13
-	VMOVUPS      160(BX)(R8*4), Y14
-	VBROADCASTSS (DX), Y15
-	VFMADD231PS  Y12, Y15, Y0
-	VFMADD231PS  Y13, Y15, Y1
-	VFMADD231PS  Y14, Y15, Y2
-	VBROADCASTSS 4(DX), Y15
-	VFMADD231PS  Y12, Y15, Y3
-	VFMADD231PS  Y13, Y15, Y4
-	VFMADD231PS  Y14, Y15, Y5
-	VBROADCASTSS 8(DX), Y15
-	VFMADD231PS  Y12, Y15, Y6
-	VFMADD231PS  Y13, Y15, Y7
-	VFMADD231PS  Y14, Y15, Y8
-	VBROADCASTSS 12(DX), Y15
-	VFMADD231PS  Y12, Y15, Y9
-	VFMADD231PS  Y13, Y15, Y10
-	VFMADD231PS  Y14, Y15, Y11
-	ADDQ         $0x08, SI
-	ADDQ         $0x20, DX
-	DECQ         DI
-	JNZ          k2
-	MOVQ         AX, DX
-	VMOVUPS      Y0, 96(DX)
-	VMOVUPS      Y1, 128(DX)
-	VMOVUPS      Y2, 160(DX)
-	ADDQ         CX, DX
-	VMOVUPS      Y3, 96(DX)
-	VMOVUPS      Y4, 128(DX)
-	VMOVUPS      Y5, 160(DX)
-	ADDQ         CX, DX
-	VMOVUPS      Y6, 96(DX)
-	VMOVUPS      Y7, 128(DX)
-	VMOVUPS      Y8, 160(DX)
-	ADDQ         CX, DX
-	VMOVUPS      Y9, 96(DX)
-	VMOVUPS      Y10, 128(DX)
-	VMOVUPS      Y11, 160(DX)
-	ADDQ         CX, AX
-	ADDQ         CX, AX
-	ADDQ         CX, AX
-	ADDQ         CX, AX
-	MOVQ         w+8(FP), DX
-	MOVQ         x+16(FP), BX
-	MOVQ         off+24(FP), SI
-	MOVQ         k+0(FP), DI
-	VXORPS       Y0, Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VXORPS       Y7, Y7, Y7
-	VXORPS       Y8, Y8, Y8
-	VXORPS       Y9, Y9, Y9
-	VXORPS       Y10, Y10, Y10
-	VXORPS       Y11, Y11, Y11
+set2:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS Y2, 64(AX)
+	ADDQ    SI, AX
+	VMOVUPS Y3, (AX)
+	VMOVUPS Y4, 32(AX)
+	VMOVUPS Y5, 64(AX)
+	ADDQ    SI, AX
+	VMOVUPS Y6, (AX)
+	VMOVUPS Y7, 32(AX)
+	VMOVUPS Y8, 64(AX)
+	ADDQ    SI, AX
+	VMOVUPS Y9, (AX)
+	VMOVUPS Y10, 32(AX)
+	VMOVUPS Y11, 64(AX)
+	MOVQ    w+8(FP), AX
+	MOVQ    off+24(FP), SI
+	MOVQ    k+0(FP), DI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y10, Y10, Y10
+	VXORPS  Y11, Y11, Y11
 
 k3:
 	MOVQ         (SI), R8
-	VMOVUPS      (BX)(R8*4), Y12
-	VMOVUPS      32(BX)(R8*4), Y13
-	VMOVUPS      64(BX)(R8*4), Y14
-	VBROADCASTSS 16(DX), Y15
+	VMOVUPS      (DX)(R8*4), Y12
+	VMOVUPS      (BX)(R8*4), Y13
+	VMOVUPS      (CX)(R8*4), Y14
+	VBROADCASTSS 16(AX), Y15
 	VFMADD231PS  Y12, Y15, Y0
 	VFMADD231PS  Y13, Y15, Y1
 	VFMADD231PS  Y14, Y15, Y2
-	VBROADCASTSS 20(DX), Y15
+	VBROADCASTSS 20(AX), Y15
 	VFMADD231PS  Y12, Y15, Y3
 	VFMADD231PS  Y13, Y15, Y4
 	VFMADD231PS  Y14, Y15, Y5
-	VBROADCASTSS 24(DX), Y15
+	VBROADCASTSS 24(AX), Y15
 	VFMADD231PS  Y12, Y15, Y6
 	VFMADD231PS  Y13, Y15, Y7
 	VFMADD231PS  Y14, Y15, Y8
-	VBROADCASTSS 28(DX), Y15
+	VBROADCASTSS 28(AX), Y15
 	VFMADD231PS  Y12, Y15, Y9
 	VFMADD231PS  Y13, Y15, Y10
 	VFMADD231PS  Y14, Y15, Y11
 	ADDQ         $0x08, SI
-	ADDQ         $0x20, DX
+	ADDQ         $0x20, AX
 	DECQ         DI
 	JNZ          k3
+	MOVQ         y+40(FP), AX
+	MOVQ         ystride+48(FP), CX
+	SHLQ         $0x02, CX
+	ADDQ         CX, AX
+	ADDQ         CX, AX
+	ADDQ         CX, AX
+	ADDQ         CX, AX
+	MOVB         add+56(FP), DL
+	TESTB        DL, DL
+	JZ           set4
 	MOVQ         AX, DX
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      Y1, 32(DX)
-	VMOVUPS      Y2, 64(DX)
+	VADDPS       (DX), Y0, Y0
+	VADDPS       32(DX), Y1, Y1
+	VADDPS       64(DX), Y2, Y2
 	ADDQ         CX, DX
-	VMOVUPS      Y3, (DX)
-	VMOVUPS      Y4, 32(DX)
-	VMOVUPS      Y5, 64(DX)
+	VADDPS       (DX), Y3, Y3
+	VADDPS       32(DX), Y4, Y4
+	VADDPS       64(DX), Y5, Y5
 	ADDQ         CX, DX
-	VMOVUPS      Y6, (DX)
-	VMOVUPS      Y7, 32(DX)
-	VMOVUPS      Y8, 64(DX)
+	VADDPS       (DX), Y6, Y6
+	VADDPS       32(DX), Y7, Y7
+	VADDPS       64(DX), Y8, Y8
 	ADDQ         CX, DX
-	VMOVUPS      Y9, (DX)
-	VMOVUPS      Y10, 32(DX)
-	VMOVUPS      Y11, 64(DX)
-	MOVQ         w+8(FP), DX
-	MOVQ         x+16(FP), BX
-	MOVQ         off+24(FP), SI
-	MOVQ         k+0(FP), DI
-	VXORPS       Y0, Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VXORPS       Y7, Y7, Y7
-	VXORPS       Y8, Y8, Y8
-	VXORPS       Y9, Y9, Y9
-	VXORPS       Y10, Y10, Y10
-	VXORPS       Y11, Y11, Y11
+	VADDPS       (DX), Y9, Y9
+	VADDPS       32(DX), Y10, Y10
+	VADDPS       64(DX), Y11, Y11
 
-k4:
+set4:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS Y2, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, (AX)
+	VMOVUPS Y4, 32(AX)
+	VMOVUPS Y5, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y6, (AX)
+	VMOVUPS Y7, 32(AX)
+	VMOVUPS Y8, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y9, (AX)
+	VMOVUPS Y10, 32(AX)
+	VMOVUPS Y11, 64(AX)
+	MOVQ    x+16(FP), AX
+	MOVQ    at+32(FP), CX
+	MOVQ    24(CX), DX
+	LEAQ    (AX)(DX*4), DX
+	MOVQ    32(CX), BX
+	LEAQ    (AX)(BX*4), BX
+	MOVQ    40(CX), CX
+	LEAQ    (AX)(CX*4), CX
+	MOVQ    w+8(FP), AX
+	MOVQ    off+24(FP), SI
+	MOVQ    k+0(FP), DI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y10, Y10, Y10
+	VXORPS  Y11, Y11, Y11
+
+k5:
 	MOVQ         (SI), R8
-	VMOVUPS      96(BX)(R8*4), Y12
-	VMOVUPS      128(BX)(R8*4), Y13
-	VMOVUPS      160(BX)(R8*4), Y14
-	VBROADCASTSS 16(DX), Y15
+	VMOVUPS      (DX)(R8*4), Y12
+	VMOVUPS      (BX)(R8*4), Y13
+	VMOVUPS      (CX)(R8*4), Y14
+	VBROADCASTSS (AX), Y15
 	VFMADD231PS  Y12, Y15, Y0
 	VFMADD231PS  Y13, Y15, Y1
 	VFMADD231PS  Y14, Y15, Y2
-	VBROADCASTSS 20(DX), Y15
+	VBROADCASTSS 4(AX), Y15
 	VFMADD231PS  Y12, Y15, Y3
 	VFMADD231PS  Y13, Y15, Y4
 	VFMADD231PS  Y14, Y15, Y5
-	VBROADCASTSS 24(DX), Y15
+	VBROADCASTSS 8(AX), Y15
 	VFMADD231PS  Y12, Y15, Y6
 	VFMADD231PS  Y13, Y15, Y7
 	VFMADD231PS  Y14, Y15, Y8
-	VBROADCASTSS 28(DX), Y15
+	VBROADCASTSS 12(AX), Y15
 	VFMADD231PS  Y12, Y15, Y9
 	VFMADD231PS  Y13, Y15, Y10
 	VFMADD231PS  Y14, Y15, Y11
 	ADDQ         $0x08, SI
-	ADDQ         $0x20, DX
+	ADDQ         $0x20, AX
 	DECQ         DI
-	JNZ          k4
-	VMOVUPS      Y0, 96(AX)
-	VMOVUPS      Y1, 128(AX)
-	VMOVUPS      Y2, 160(AX)
+	JNZ          k5
+	MOVQ         y+40(FP), AX
+	MOVQ         ystride+48(FP), SI
+	SHLQ         $0x02, SI
+	MOVB         add+56(FP), DI
+	TESTB        DI, DI
+	JZ           set6
+	MOVQ         AX, DI
+	VADDPS       96(DI), Y0, Y0
+	VADDPS       128(DI), Y1, Y1
+	VADDPS       160(DI), Y2, Y2
+	ADDQ         SI, DI
+	VADDPS       96(DI), Y3, Y3
+	VADDPS       128(DI), Y4, Y4
+	VADDPS       160(DI), Y5, Y5
+	ADDQ         SI, DI
+	VADDPS       96(DI), Y6, Y6
+	VADDPS       128(DI), Y7, Y7
+	VADDPS       160(DI), Y8, Y8
+	ADDQ         SI, DI
+	VADDPS       96(DI), Y9, Y9
+	VADDPS       128(DI), Y10, Y10
+	VADDPS       160(DI), Y11, Y11
+
+set6:
+	VMOVUPS Y0, 96(AX)
+	VMOVUPS Y1, 128(AX)
+	VMOVUPS Y2, 160(AX)
+	ADDQ    SI, AX
+	VMOVUPS Y3, 96(AX)
+	VMOVUPS Y4, 128(AX)
+	VMOVUPS Y5, 160(AX)
+	ADDQ    SI, AX
+	VMOVUPS Y6, 96(AX)
+	VMOVUPS Y7, 128(AX)
+	VMOVUPS Y8, 160(AX)
+	ADDQ    SI, AX
+	VMOVUPS Y9, 96(AX)
+	VMOVUPS Y10, 128(AX)
+	VMOVUPS Y11, 160(AX)
+	MOVQ    w+8(FP), AX
+	MOVQ    off+24(FP), SI
+	MOVQ    k+0(FP), DI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y10, Y10, Y10
+	VXORPS  Y11, Y11, Y11
+
+k7:
+	MOVQ         (SI), R8
+	VMOVUPS      (DX)(R8*4), Y12
+	VMOVUPS      (BX)(R8*4), Y13
+	VMOVUPS      (CX)(R8*4), Y14
+	VBROADCASTSS 16(AX), Y15
+	VFMADD231PS  Y12, Y15, Y0
+	VFMADD231PS  Y13, Y15, Y1
+	VFMADD231PS  Y14, Y15, Y2
+	VBROADCASTSS 20(AX), Y15
+	VFMADD231PS  Y12, Y15, Y3
+	VFMADD231PS  Y13, Y15, Y4
+	VFMADD231PS  Y14, Y15, Y5
+	VBROADCASTSS 24(AX), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VFMADD231PS  Y14, Y15, Y8
+	VBROADCASTSS 28(AX), Y15
+	VFMADD231PS  Y12, Y15, Y9
+	VFMADD231PS  Y13, Y15, Y10
+	VFMADD231PS  Y14, Y15, Y11
+	ADDQ         $0x08, SI
+	ADDQ         $0x20, AX
+	DECQ         DI
+	JNZ          k7
+	MOVQ         y+40(FP), AX
+	MOVQ         ystride+48(FP), CX
+	SHLQ         $0x02, CX
 	ADDQ         CX, AX
-	VMOVUPS      Y3, 96(AX)
-	VMOVUPS      Y4, 128(AX)
-	VMOVUPS      Y5, 160(AX)
 	ADDQ         CX, AX
-	VMOVUPS      Y6, 96(AX)
-	VMOVUPS      Y7, 128(AX)
-	VMOVUPS      Y8, 160(AX)
 	ADDQ         CX, AX
-	VMOVUPS      Y9, 96(AX)
-	VMOVUPS      Y10, 128(AX)
-	VMOVUPS      Y11, 160(AX)
+	ADDQ         CX, AX
+	MOVB         add+56(FP), DL
+	TESTB        DL, DL
+	JZ           set8
+	MOVQ         AX, DX
+	VADDPS       96(DX), Y0, Y0
+	VADDPS       128(DX), Y1, Y1
+	VADDPS       160(DX), Y2, Y2
+	ADDQ         CX, DX
+	VADDPS       96(DX), Y3, Y3
+	VADDPS       128(DX), Y4, Y4
+	VADDPS       160(DX), Y5, Y5
+	ADDQ         CX, DX
+	VADDPS       96(DX), Y6, Y6
+	VADDPS       128(DX), Y7, Y7
+	VADDPS       160(DX), Y8, Y8
+	ADDQ         CX, DX
+	VADDPS       96(DX), Y9, Y9
+	VADDPS       128(DX), Y10, Y10
+	VADDPS       160(DX), Y11, Y11
+
+set8:
+	VMOVUPS Y0, 96(AX)
+	VMOVUPS Y1, 128(AX)
+	VMOVUPS Y2, 160(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, 96(AX)
+	VMOVUPS Y4, 128(AX)
+	VMOVUPS Y5, 160(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y6, 96(AX)
+	VMOVUPS Y7, 128(AX)
+	VMOVUPS Y8, 160(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y9, 96(AX)
+	VMOVUPS Y10, 128(AX)
+	VMOVUPS Y11, 160(AX)
 	VZEROUPPER
 	RET
 
-// func tileAVX512(k int, w *float32, x *float32, off *int, y *float32, ystride int)
-// Requires: AVX, AVX512F
-TEXT ·tileAVX512(SB), NOSPLIT, $0-48
-	MOVQ   y+32(FP), AX
-	MOVQ   ystride+40(FP), CX
-	SHLQ   $0x02, CX
-	MOVQ   w+8(FP), DX
-	MOVQ   x+16(FP), BX
-	MOVQ   off+24(FP), SI
-	MOVQ   k+0(FP), DI
+// func tileAVX512(k int, w *float32, x *float32, off *int, at *[6]int, y *float32, ystride int, add bool)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·tileAVX512(SB), NOSPLIT, $0-57
+	MOVQ   x+16(FP), AX
+	MOVQ   at+32(FP), CX
+	MOVQ   (CX), DX
+	LEAQ   (AX)(DX*4), DX
+	MOVQ   8(CX), BX
+	LEAQ   (AX)(BX*4), BX
+	MOVQ   16(CX), SI
+	LEAQ   (AX)(SI*4), SI
+	MOVQ   24(CX), DI
+	LEAQ   (AX)(DI*4), DI
+	MOVQ   32(CX), R8
+	LEAQ   (AX)(R8*4), R8
+	MOVQ   40(CX), CX
+	LEAQ   (AX)(CX*4), CX
+	MOVQ   w+8(FP), AX
+	MOVQ   off+24(FP), R9
+	MOVQ   k+0(FP), R10
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -283,78 +399,121 @@ TEXT ·tileAVX512(SB), NOSPLIT, $0-48
 	VPXORD Z22, Z22, Z22
 	VPXORD Z23, Z23, Z23
 
-k5:
-	MOVQ         (SI), R8
-	VMOVUPS      (BX)(R8*4), Z24
-	VMOVUPS      64(BX)(R8*4), Z25
-	VMOVUPS      128(BX)(R8*4), Z26
-	VBROADCASTSS (DX), Z27
-	VFMADD231PS  Z24, Z27, Z0
-	VFMADD231PS  Z25, Z27, Z1
-	VFMADD231PS  Z26, Z27, Z2
-	VBROADCASTSS 4(DX), Z27
-	VFMADD231PS  Z24, Z27, Z3
-	VFMADD231PS  Z25, Z27, Z4
-	VFMADD231PS  Z26, Z27, Z5
-	VBROADCASTSS 8(DX), Z27
-	VFMADD231PS  Z24, Z27, Z6
-	VFMADD231PS  Z25, Z27, Z7
-	VFMADD231PS  Z26, Z27, Z8
-	VBROADCASTSS 12(DX), Z27
-	VFMADD231PS  Z24, Z27, Z9
-	VFMADD231PS  Z25, Z27, Z10
-	VFMADD231PS  Z26, Z27, Z11
-	VBROADCASTSS 16(DX), Z27
-	VFMADD231PS  Z24, Z27, Z12
-	VFMADD231PS  Z25, Z27, Z13
-	VFMADD231PS  Z26, Z27, Z14
-	VBROADCASTSS 20(DX), Z27
-	VFMADD231PS  Z24, Z27, Z15
-	VFMADD231PS  Z25, Z27, Z16
-	VFMADD231PS  Z26, Z27, Z17
-	VBROADCASTSS 24(DX), Z27
-	VFMADD231PS  Z24, Z27, Z18
-	VFMADD231PS  Z25, Z27, Z19
-	VFMADD231PS  Z26, Z27, Z20
-	VBROADCASTSS 28(DX), Z27
-	VFMADD231PS  Z24, Z27, Z21
-	VFMADD231PS  Z25, Z27, Z22
-	VFMADD231PS  Z26, Z27, Z23
-	ADDQ         $0x08, SI
-	ADDQ         $0x20, DX
-	DECQ         DI
-	JNZ          k5
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, 64(AX)
-	VMOVUPS      Z2, 128(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z3, (AX)
-	VMOVUPS      Z4, 64(AX)
-	VMOVUPS      Z5, 128(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z6, (AX)
-	VMOVUPS      Z7, 64(AX)
-	VMOVUPS      Z8, 128(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z9, (AX)
-	VMOVUPS      Z10, 64(AX)
-	VMOVUPS      Z11, 128(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z12, (AX)
-	VMOVUPS      Z13, 64(AX)
-	VMOVUPS      Z14, 128(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z15, (AX)
-	VMOVUPS      Z16, 64(AX)
-	VMOVUPS      Z17, 128(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z18, (AX)
-	VMOVUPS      Z19, 64(AX)
-	VMOVUPS      Z20, 128(AX)
-	ADDQ         CX, AX
-	VMOVUPS      Z21, (AX)
-	VMOVUPS      Z22, 64(AX)
-	VMOVUPS      Z23, 128(AX)
+k9:
+	MOVQ            (R9), R11
+	VBROADCASTF32X8 (DX)(R11*4), Z24
+	VINSERTF32X8    $0x01, (BX)(R11*4), Z24, Z24
+	VBROADCASTF32X8 (SI)(R11*4), Z25
+	VINSERTF32X8    $0x01, (DI)(R11*4), Z25, Z25
+	VBROADCASTF32X8 (R8)(R11*4), Z26
+	VINSERTF32X8    $0x01, (CX)(R11*4), Z26, Z26
+	VBROADCASTSS    (AX), Z27
+	VFMADD231PS     Z24, Z27, Z0
+	VFMADD231PS     Z25, Z27, Z1
+	VFMADD231PS     Z26, Z27, Z2
+	VBROADCASTSS    4(AX), Z27
+	VFMADD231PS     Z24, Z27, Z3
+	VFMADD231PS     Z25, Z27, Z4
+	VFMADD231PS     Z26, Z27, Z5
+	VBROADCASTSS    8(AX), Z27
+	VFMADD231PS     Z24, Z27, Z6
+	VFMADD231PS     Z25, Z27, Z7
+	VFMADD231PS     Z26, Z27, Z8
+	VBROADCASTSS    12(AX), Z27
+	VFMADD231PS     Z24, Z27, Z9
+	VFMADD231PS     Z25, Z27, Z10
+	VFMADD231PS     Z26, Z27, Z11
+	VBROADCASTSS    16(AX), Z27
+	VFMADD231PS     Z24, Z27, Z12
+	VFMADD231PS     Z25, Z27, Z13
+	VFMADD231PS     Z26, Z27, Z14
+	VBROADCASTSS    20(AX), Z27
+	VFMADD231PS     Z24, Z27, Z15
+	VFMADD231PS     Z25, Z27, Z16
+	VFMADD231PS     Z26, Z27, Z17
+	VBROADCASTSS    24(AX), Z27
+	VFMADD231PS     Z24, Z27, Z18
+	VFMADD231PS     Z25, Z27, Z19
+	VFMADD231PS     Z26, Z27, Z20
+	VBROADCASTSS    28(AX), Z27
+	VFMADD231PS     Z24, Z27, Z21
+	VFMADD231PS     Z25, Z27, Z22
+	VFMADD231PS     Z26, Z27, Z23
+	ADDQ            $0x08, R9
+	ADDQ            $0x20, AX
+	DECQ            R10
+	JNZ             k9
+	MOVQ            y+40(FP), AX
+	MOVQ            ystride+48(FP), CX
+	SHLQ            $0x02, CX
+	MOVB            add+56(FP), DL
+	TESTB           DL, DL
+	JZ              set10
+	MOVQ            AX, DX
+	VADDPS          (DX), Z0, Z0
+	VADDPS          64(DX), Z1, Z1
+	VADDPS          128(DX), Z2, Z2
+	ADDQ            CX, DX
+	VADDPS          (DX), Z3, Z3
+	VADDPS          64(DX), Z4, Z4
+	VADDPS          128(DX), Z5, Z5
+	ADDQ            CX, DX
+	VADDPS          (DX), Z6, Z6
+	VADDPS          64(DX), Z7, Z7
+	VADDPS          128(DX), Z8, Z8
+	ADDQ            CX, DX
+	VADDPS          (DX), Z9, Z9
+	VADDPS          64(DX), Z10, Z10
+	VADDPS          128(DX), Z11, Z11
+	ADDQ            CX, DX
+	VADDPS          (DX), Z12, Z12
+	VADDPS          64(DX), Z13, Z13
+	VADDPS          128(DX), Z14, Z14
+	ADDQ            CX, DX
+	VADDPS          (DX), Z15, Z15
+	VADDPS          64(DX), Z16, Z16
+	VADDPS          128(DX), Z17, Z17
+	ADDQ            CX, DX
+	VADDPS          (DX), Z18, Z18
+	VADDPS          64(DX), Z19, Z19
+	VADDPS          128(DX), Z20, Z20
+	ADDQ            CX, DX
+	VADDPS          (DX), Z21, Z21
+	VADDPS          64(DX), Z22, Z22
+	VADDPS          128(DX), Z23, Z23
+
+set10:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, (AX)
+	VMOVUPS Z4, 64(AX)
+	VMOVUPS Z5, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, (AX)
+	VMOVUPS Z7, 64(AX)
+	VMOVUPS Z8, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z9, (AX)
+	VMOVUPS Z10, 64(AX)
+	VMOVUPS Z11, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z12, (AX)
+	VMOVUPS Z13, 64(AX)
+	VMOVUPS Z14, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z15, (AX)
+	VMOVUPS Z16, 64(AX)
+	VMOVUPS Z17, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z18, (AX)
+	VMOVUPS Z19, 64(AX)
+	VMOVUPS Z20, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z21, (AX)
+	VMOVUPS Z22, 64(AX)
+	VMOVUPS Z23, 128(AX)
 	VZEROUPPER
 	RET
 
@@ -394,7 +553,7 @@ TEXT ·dotAVX2(SB), NOSPLIT, $0-48
 	VXORPS Y11, Y11, Y11
 	XORQ   R10, R10
 
-p6:
+p11:
 	VMOVUPS      (R8)(R10*4), Y12
 	VMOVUPS      (R9)(R10*4), Y13
 	VMOVUPS      (DI)(R10*4), Y14
@@ -416,7 +575,7 @@ p6:
 	VFMADD231PS  Y14, Y15, Y11
 	ADDQ         $0x08, R10
 	CMPQ         R10, AX
-	JLT          p6
+	JLT          p11
 	MOVQ         out+40(FP), AX
 	VEXTRACTF128 $0x01, Y0, X12
 	VADDPS       X0, X12, X12
@@ -511,7 +670,7 @@ p6:
 	VXORPS       Y11, Y11, Y11
 	XORQ         R10, R10
 
-p7:
+p12:
 	VMOVUPS      (R8)(R10*4), Y12
 	VMOVUPS      (R9)(R10*4), Y13
 	VMOVUPS      (DI)(R10*4), Y14
@@ -533,7 +692,7 @@ p7:
 	VFMADD231PS  Y14, Y15, Y11
 	ADDQ         $0x08, R10
 	CMPQ         R10, AX
-	JLT          p7
+	JLT          p12
 	MOVQ         out+40(FP), AX
 	VEXTRACTF128 $0x01, Y0, X12
 	VADDPS       X0, X12, X12
@@ -652,7 +811,7 @@ TEXT ·dotAVX512(SB), NOSPLIT, $0-48
 	VPXORD Z23, Z23, Z23
 	XORQ   R13, R13
 
-p8:
+p13:
 	VMOVUPS     (DX)(R13*4), Z24
 	VMOVUPS     (BX)(R13*4), Z25
 	VMOVUPS     (SI)(R13*4), Z26
@@ -689,7 +848,7 @@ p8:
 	VFMADD231PS Z28, Z27, Z23
 	ADDQ        $0x10, R13
 	CMPQ        R13, AX
-	JLT         p8
+	JLT         p13
 	MOVQ        out+40(FP), AX
 	VSHUFF32X4  $0x4e, Z0, Z0, Z24
 	VADDPS      Z24, Z0, Z0
@@ -907,5 +1066,597 @@ p8:
 	VPERMILPS   $0xb1, Z23, Z0
 	VADDPS      Z0, Z23, Z23
 	VMOVSS      X23, 92(AX)
+	VZEROUPPER
+	RET
+
+// func dotAtAVX2(n int, y *float32, yoff *[4]int, x *float32, xoff *[6]int, at *int, out *[24]float32)
+// Requires: AVX, FMA3
+TEXT ·dotAtAVX2(SB), NOSPLIT, $0-56
+	MOVQ   y+8(FP), AX
+	MOVQ   yoff+16(FP), CX
+	MOVQ   (CX), DX
+	LEAQ   (AX)(DX*4), DX
+	MOVQ   8(CX), BX
+	LEAQ   (AX)(BX*4), BX
+	MOVQ   16(CX), SI
+	LEAQ   (AX)(SI*4), SI
+	MOVQ   24(CX), CX
+	LEAQ   (AX)(CX*4), CX
+	MOVQ   x+24(FP), AX
+	MOVQ   xoff+32(FP), DI
+	MOVQ   (DI), R8
+	LEAQ   (AX)(R8*4), R8
+	MOVQ   8(DI), R9
+	LEAQ   (AX)(R9*4), R9
+	MOVQ   16(DI), DI
+	LEAQ   (AX)(DI*4), DI
+	MOVQ   n+0(FP), AX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ   at+40(FP), R10
+	XORQ   R11, R11
+
+p14:
+	MOVQ         (R10)(R11*1), R12
+	VMOVUPS      (R8)(R12*4), Y12
+	VMOVUPS      (R9)(R12*4), Y13
+	VMOVUPS      (DI)(R12*4), Y14
+	VMOVUPS      (DX)(R11*4), Y15
+	VFMADD231PS  Y12, Y15, Y0
+	VFMADD231PS  Y13, Y15, Y1
+	VFMADD231PS  Y14, Y15, Y2
+	VMOVUPS      (BX)(R11*4), Y15
+	VFMADD231PS  Y12, Y15, Y3
+	VFMADD231PS  Y13, Y15, Y4
+	VFMADD231PS  Y14, Y15, Y5
+	VMOVUPS      (SI)(R11*4), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VFMADD231PS  Y14, Y15, Y8
+	VMOVUPS      (CX)(R11*4), Y15
+	VFMADD231PS  Y12, Y15, Y9
+	VFMADD231PS  Y13, Y15, Y10
+	VFMADD231PS  Y14, Y15, Y11
+	ADDQ         $0x08, R11
+	CMPQ         R11, AX
+	JLT          p14
+	MOVQ         out+48(FP), AX
+	VEXTRACTF128 $0x01, Y0, X12
+	VADDPS       X0, X12, X12
+	VHADDPS      X12, X12, X12
+	VHADDPS      X12, X12, X12
+	VMOVSS       X12, (AX)
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X1, X0, X0
+	VHADDPS      X0, X0, X0
+	VHADDPS      X0, X0, X0
+	VMOVSS       X0, 4(AX)
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPS       X2, X0, X0
+	VHADDPS      X0, X0, X0
+	VHADDPS      X0, X0, X0
+	VMOVSS       X0, 8(AX)
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPS       X3, X0, X0
+	VHADDPS      X0, X0, X0
+	VHADDPS      X0, X0, X0
+	VMOVSS       X0, 24(AX)
+	VEXTRACTF128 $0x01, Y4, X0
+	VADDPS       X4, X0, X0
+	VHADDPS      X0, X0, X0
+	VHADDPS      X0, X0, X0
+	VMOVSS       X0, 28(AX)
+	VEXTRACTF128 $0x01, Y5, X0
+	VADDPS       X5, X0, X0
+	VHADDPS      X0, X0, X0
+	VHADDPS      X0, X0, X0
+	VMOVSS       X0, 32(AX)
+	VEXTRACTF128 $0x01, Y6, X0
+	VADDPS       X6, X0, X0
+	VHADDPS      X0, X0, X0
+	VHADDPS      X0, X0, X0
+	VMOVSS       X0, 48(AX)
+	VEXTRACTF128 $0x01, Y7, X0
+	VADDPS       X7, X0, X0
+	VHADDPS      X0, X0, X0
+	VHADDPS      X0, X0, X0
+	VMOVSS       X0, 52(AX)
+	VEXTRACTF128 $0x01, Y8, X0
+	VADDPS       X8, X0, X0
+	VHADDPS      X0, X0, X0
+	VHADDPS      X0, X0, X0
+	VMOVSS       X0, 56(AX)
+	VEXTRACTF128 $0x01, Y9, X0
+	VADDPS       X9, X0, X0
+	VHADDPS      X0, X0, X0
+	VHADDPS      X0, X0, X0
+	VMOVSS       X0, 72(AX)
+	VEXTRACTF128 $0x01, Y10, X0
+	VADDPS       X10, X0, X0
+	VHADDPS      X0, X0, X0
+	VHADDPS      X0, X0, X0
+	VMOVSS       X0, 76(AX)
+	VEXTRACTF128 $0x01, Y11, X0
+	VADDPS       X11, X0, X0
+	VHADDPS      X0, X0, X0
+	VHADDPS      X0, X0, X0
+	VMOVSS       X0, 80(AX)
+	MOVQ         y+8(FP), AX
+	MOVQ         yoff+16(FP), CX
+	MOVQ         (CX), DX
+	LEAQ         (AX)(DX*4), DX
+	MOVQ         8(CX), BX
+	LEAQ         (AX)(BX*4), BX
+	MOVQ         16(CX), SI
+	LEAQ         (AX)(SI*4), SI
+	MOVQ         24(CX), CX
+	LEAQ         (AX)(CX*4), CX
+	MOVQ         x+24(FP), AX
+	MOVQ         xoff+32(FP), DI
+	MOVQ         24(DI), R8
+	LEAQ         (AX)(R8*4), R8
+	MOVQ         32(DI), R9
+	LEAQ         (AX)(R9*4), R9
+	MOVQ         40(DI), DI
+	LEAQ         (AX)(DI*4), DI
+	MOVQ         n+0(FP), AX
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y9, Y9, Y9
+	VXORPS       Y10, Y10, Y10
+	VXORPS       Y11, Y11, Y11
+	MOVQ         at+40(FP), R10
+	XORQ         R11, R11
+
+p15:
+	MOVQ         (R10)(R11*1), R12
+	VMOVUPS      (R8)(R12*4), Y12
+	VMOVUPS      (R9)(R12*4), Y13
+	VMOVUPS      (DI)(R12*4), Y14
+	VMOVUPS      (DX)(R11*4), Y15
+	VFMADD231PS  Y12, Y15, Y0
+	VFMADD231PS  Y13, Y15, Y1
+	VFMADD231PS  Y14, Y15, Y2
+	VMOVUPS      (BX)(R11*4), Y15
+	VFMADD231PS  Y12, Y15, Y3
+	VFMADD231PS  Y13, Y15, Y4
+	VFMADD231PS  Y14, Y15, Y5
+	VMOVUPS      (SI)(R11*4), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VFMADD231PS  Y14, Y15, Y8
+	VMOVUPS      (CX)(R11*4), Y15
+	VFMADD231PS  Y12, Y15, Y9
+	VFMADD231PS  Y13, Y15, Y10
+	VFMADD231PS  Y14, Y15, Y11
+	ADDQ         $0x08, R11
+	CMPQ         R11, AX
+	JLT          p15
+	MOVQ         out+48(FP), AX
+	VEXTRACTF128 $0x01, Y0, X12
+	VADDPS       X0, X12, X12
+	VHADDPS      X12, X12, X12
+	VHADDPS      X12, X12, X12
+	VMOVSS       X12, 12(AX)
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X1, X0, X0
+	VHADDPS      X0, X0, X0
+	VHADDPS      X0, X0, X0
+	VMOVSS       X0, 16(AX)
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPS       X2, X0, X0
+	VHADDPS      X0, X0, X0
+	VHADDPS      X0, X0, X0
+	VMOVSS       X0, 20(AX)
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPS       X3, X0, X0
+	VHADDPS      X0, X0, X0
+	VHADDPS      X0, X0, X0
+	VMOVSS       X0, 36(AX)
+	VEXTRACTF128 $0x01, Y4, X0
+	VADDPS       X4, X0, X0
+	VHADDPS      X0, X0, X0
+	VHADDPS      X0, X0, X0
+	VMOVSS       X0, 40(AX)
+	VEXTRACTF128 $0x01, Y5, X0
+	VADDPS       X5, X0, X0
+	VHADDPS      X0, X0, X0
+	VHADDPS      X0, X0, X0
+	VMOVSS       X0, 44(AX)
+	VEXTRACTF128 $0x01, Y6, X0
+	VADDPS       X6, X0, X0
+	VHADDPS      X0, X0, X0
+	VHADDPS      X0, X0, X0
+	VMOVSS       X0, 60(AX)
+	VEXTRACTF128 $0x01, Y7, X0
+	VADDPS       X7, X0, X0
+	VHADDPS      X0, X0, X0
+	VHADDPS      X0, X0, X0
+	VMOVSS       X0, 64(AX)
+	VEXTRACTF128 $0x01, Y8, X0
+	VADDPS       X8, X0, X0
+	VHADDPS      X0, X0, X0
+	VHADDPS      X0, X0, X0
+	VMOVSS       X0, 68(AX)
+	VEXTRACTF128 $0x01, Y9, X0
+	VADDPS       X9, X0, X0
+	VHADDPS      X0, X0, X0
+	VHADDPS      X0, X0, X0
+	VMOVSS       X0, 84(AX)
+	VEXTRACTF128 $0x01, Y10, X0
+	VADDPS       X10, X0, X0
+	VHADDPS      X0, X0, X0
+	VHADDPS      X0, X0, X0
+	VMOVSS       X0, 88(AX)
+	VEXTRACTF128 $0x01, Y11, X0
+	VADDPS       X11, X0, X0
+	VHADDPS      X0, X0, X0
+	VHADDPS      X0, X0, X0
+	VMOVSS       X0, 92(AX)
+	VZEROUPPER
+	RET
+
+// func dotAtAVX512(n int, y *float32, yoff *[4]int, x *float32, xoff *[6]int, at *int, out *[24]float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·dotAtAVX512(SB), NOSPLIT, $0-56
+	MOVQ   y+8(FP), AX
+	MOVQ   yoff+16(FP), CX
+	MOVQ   (CX), DX
+	LEAQ   (AX)(DX*4), DX
+	MOVQ   8(CX), BX
+	LEAQ   (AX)(BX*4), BX
+	MOVQ   16(CX), SI
+	LEAQ   (AX)(SI*4), SI
+	MOVQ   24(CX), CX
+	LEAQ   (AX)(CX*4), CX
+	MOVQ   x+24(FP), AX
+	MOVQ   xoff+32(FP), DI
+	MOVQ   (DI), R8
+	LEAQ   (AX)(R8*4), R8
+	MOVQ   8(DI), R9
+	LEAQ   (AX)(R9*4), R9
+	MOVQ   16(DI), DI
+	LEAQ   (AX)(DI*4), DI
+	MOVQ   n+0(FP), AX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	MOVQ   at+40(FP), R10
+	XORQ   R11, R11
+
+p16:
+	MOVQ            (R10)(R11*1), R12
+	MOVQ            8(R10)(R11*1), R13
+	VMOVUPS         (DX)(R11*4), Z12
+	VMOVUPS         (BX)(R11*4), Z13
+	VMOVUPS         (SI)(R11*4), Z14
+	VMOVUPS         (CX)(R11*4), Z15
+	VBROADCASTF32X8 (R8)(R12*4), Z16
+	VINSERTF32X8    $0x01, (R8)(R13*4), Z16, Z16
+	VFMADD231PS     Z16, Z12, Z0
+	VFMADD231PS     Z16, Z13, Z3
+	VFMADD231PS     Z16, Z14, Z6
+	VFMADD231PS     Z16, Z15, Z9
+	VBROADCASTF32X8 (R9)(R12*4), Z16
+	VINSERTF32X8    $0x01, (R9)(R13*4), Z16, Z16
+	VFMADD231PS     Z16, Z12, Z1
+	VFMADD231PS     Z16, Z13, Z4
+	VFMADD231PS     Z16, Z14, Z7
+	VFMADD231PS     Z16, Z15, Z10
+	VBROADCASTF32X8 (DI)(R12*4), Z16
+	VINSERTF32X8    $0x01, (DI)(R13*4), Z16, Z16
+	VFMADD231PS     Z16, Z12, Z2
+	VFMADD231PS     Z16, Z13, Z5
+	VFMADD231PS     Z16, Z14, Z8
+	VFMADD231PS     Z16, Z15, Z11
+	ADDQ            $0x10, R11
+	CMPQ            R11, AX
+	JLT             p16
+	MOVQ            out+48(FP), AX
+	VSHUFF32X4      $0x4e, Z0, Z0, Z12
+	VADDPS          Z12, Z0, Z0
+	VSHUFF32X4      $0xb1, Z0, Z0, Z12
+	VADDPS          Z12, Z0, Z0
+	VPERMILPS       $0x4e, Z0, Z12
+	VADDPS          Z12, Z0, Z0
+	VPERMILPS       $0xb1, Z0, Z12
+	VADDPS          Z12, Z0, Z0
+	VMOVSS          X0, (AX)
+	VSHUFF32X4      $0x4e, Z1, Z1, Z0
+	VADDPS          Z0, Z1, Z1
+	VSHUFF32X4      $0xb1, Z1, Z1, Z0
+	VADDPS          Z0, Z1, Z1
+	VPERMILPS       $0x4e, Z1, Z0
+	VADDPS          Z0, Z1, Z1
+	VPERMILPS       $0xb1, Z1, Z0
+	VADDPS          Z0, Z1, Z1
+	VMOVSS          X1, 4(AX)
+	VSHUFF32X4      $0x4e, Z2, Z2, Z0
+	VADDPS          Z0, Z2, Z2
+	VSHUFF32X4      $0xb1, Z2, Z2, Z0
+	VADDPS          Z0, Z2, Z2
+	VPERMILPS       $0x4e, Z2, Z0
+	VADDPS          Z0, Z2, Z2
+	VPERMILPS       $0xb1, Z2, Z0
+	VADDPS          Z0, Z2, Z2
+	VMOVSS          X2, 8(AX)
+	VSHUFF32X4      $0x4e, Z3, Z3, Z0
+	VADDPS          Z0, Z3, Z3
+	VSHUFF32X4      $0xb1, Z3, Z3, Z0
+	VADDPS          Z0, Z3, Z3
+	VPERMILPS       $0x4e, Z3, Z0
+	VADDPS          Z0, Z3, Z3
+	VPERMILPS       $0xb1, Z3, Z0
+	VADDPS          Z0, Z3, Z3
+	VMOVSS          X3, 24(AX)
+	VSHUFF32X4      $0x4e, Z4, Z4, Z0
+	VADDPS          Z0, Z4, Z4
+	VSHUFF32X4      $0xb1, Z4, Z4, Z0
+	VADDPS          Z0, Z4, Z4
+	VPERMILPS       $0x4e, Z4, Z0
+	VADDPS          Z0, Z4, Z4
+	VPERMILPS       $0xb1, Z4, Z0
+	VADDPS          Z0, Z4, Z4
+	VMOVSS          X4, 28(AX)
+	VSHUFF32X4      $0x4e, Z5, Z5, Z0
+	VADDPS          Z0, Z5, Z5
+	VSHUFF32X4      $0xb1, Z5, Z5, Z0
+	VADDPS          Z0, Z5, Z5
+	VPERMILPS       $0x4e, Z5, Z0
+	VADDPS          Z0, Z5, Z5
+	VPERMILPS       $0xb1, Z5, Z0
+	VADDPS          Z0, Z5, Z5
+	VMOVSS          X5, 32(AX)
+	VSHUFF32X4      $0x4e, Z6, Z6, Z0
+	VADDPS          Z0, Z6, Z6
+	VSHUFF32X4      $0xb1, Z6, Z6, Z0
+	VADDPS          Z0, Z6, Z6
+	VPERMILPS       $0x4e, Z6, Z0
+	VADDPS          Z0, Z6, Z6
+	VPERMILPS       $0xb1, Z6, Z0
+	VADDPS          Z0, Z6, Z6
+	VMOVSS          X6, 48(AX)
+	VSHUFF32X4      $0x4e, Z7, Z7, Z0
+	VADDPS          Z0, Z7, Z7
+	VSHUFF32X4      $0xb1, Z7, Z7, Z0
+	VADDPS          Z0, Z7, Z7
+	VPERMILPS       $0x4e, Z7, Z0
+	VADDPS          Z0, Z7, Z7
+	VPERMILPS       $0xb1, Z7, Z0
+	VADDPS          Z0, Z7, Z7
+	VMOVSS          X7, 52(AX)
+	VSHUFF32X4      $0x4e, Z8, Z8, Z0
+	VADDPS          Z0, Z8, Z8
+	VSHUFF32X4      $0xb1, Z8, Z8, Z0
+	VADDPS          Z0, Z8, Z8
+	VPERMILPS       $0x4e, Z8, Z0
+	VADDPS          Z0, Z8, Z8
+	VPERMILPS       $0xb1, Z8, Z0
+	VADDPS          Z0, Z8, Z8
+	VMOVSS          X8, 56(AX)
+	VSHUFF32X4      $0x4e, Z9, Z9, Z0
+	VADDPS          Z0, Z9, Z9
+	VSHUFF32X4      $0xb1, Z9, Z9, Z0
+	VADDPS          Z0, Z9, Z9
+	VPERMILPS       $0x4e, Z9, Z0
+	VADDPS          Z0, Z9, Z9
+	VPERMILPS       $0xb1, Z9, Z0
+	VADDPS          Z0, Z9, Z9
+	VMOVSS          X9, 72(AX)
+	VSHUFF32X4      $0x4e, Z10, Z10, Z0
+	VADDPS          Z0, Z10, Z10
+	VSHUFF32X4      $0xb1, Z10, Z10, Z0
+	VADDPS          Z0, Z10, Z10
+	VPERMILPS       $0x4e, Z10, Z0
+	VADDPS          Z0, Z10, Z10
+	VPERMILPS       $0xb1, Z10, Z0
+	VADDPS          Z0, Z10, Z10
+	VMOVSS          X10, 76(AX)
+	VSHUFF32X4      $0x4e, Z11, Z11, Z0
+	VADDPS          Z0, Z11, Z11
+	VSHUFF32X4      $0xb1, Z11, Z11, Z0
+	VADDPS          Z0, Z11, Z11
+	VPERMILPS       $0x4e, Z11, Z0
+	VADDPS          Z0, Z11, Z11
+	VPERMILPS       $0xb1, Z11, Z0
+	VADDPS          Z0, Z11, Z11
+	VMOVSS          X11, 80(AX)
+	MOVQ            y+8(FP), AX
+	MOVQ            yoff+16(FP), CX
+	MOVQ            (CX), DX
+	LEAQ            (AX)(DX*4), DX
+	MOVQ            8(CX), BX
+	LEAQ            (AX)(BX*4), BX
+	MOVQ            16(CX), SI
+	LEAQ            (AX)(SI*4), SI
+	MOVQ            24(CX), CX
+	LEAQ            (AX)(CX*4), CX
+	MOVQ            x+24(FP), AX
+	MOVQ            xoff+32(FP), DI
+	MOVQ            24(DI), R8
+	LEAQ            (AX)(R8*4), R8
+	MOVQ            32(DI), R9
+	LEAQ            (AX)(R9*4), R9
+	MOVQ            40(DI), DI
+	LEAQ            (AX)(DI*4), DI
+	MOVQ            n+0(FP), AX
+	VPXORD          Z17, Z17, Z17
+	VPXORD          Z18, Z18, Z18
+	VPXORD          Z19, Z19, Z19
+	VPXORD          Z20, Z20, Z20
+	VPXORD          Z21, Z21, Z21
+	VPXORD          Z22, Z22, Z22
+	VPXORD          Z23, Z23, Z23
+	VPXORD          Z24, Z24, Z24
+	VPXORD          Z25, Z25, Z25
+	VPXORD          Z26, Z26, Z26
+	VPXORD          Z27, Z27, Z27
+	VPXORD          Z28, Z28, Z28
+	MOVQ            at+40(FP), R10
+	XORQ            R11, R11
+
+p17:
+	MOVQ            (R10)(R11*1), R12
+	MOVQ            8(R10)(R11*1), R13
+	VMOVUPS         (DX)(R11*4), Z0
+	VMOVUPS         (BX)(R11*4), Z1
+	VMOVUPS         (SI)(R11*4), Z2
+	VMOVUPS         (CX)(R11*4), Z3
+	VBROADCASTF32X8 (R8)(R12*4), Z4
+	VINSERTF32X8    $0x01, (R8)(R13*4), Z4, Z4
+	VFMADD231PS     Z4, Z0, Z17
+	VFMADD231PS     Z4, Z1, Z20
+	VFMADD231PS     Z4, Z2, Z23
+	VFMADD231PS     Z4, Z3, Z26
+	VBROADCASTF32X8 (R9)(R12*4), Z4
+	VINSERTF32X8    $0x01, (R9)(R13*4), Z4, Z4
+	VFMADD231PS     Z4, Z0, Z18
+	VFMADD231PS     Z4, Z1, Z21
+	VFMADD231PS     Z4, Z2, Z24
+	VFMADD231PS     Z4, Z3, Z27
+	VBROADCASTF32X8 (DI)(R12*4), Z4
+	VINSERTF32X8    $0x01, (DI)(R13*4), Z4, Z4
+	VFMADD231PS     Z4, Z0, Z19
+	VFMADD231PS     Z4, Z1, Z22
+	VFMADD231PS     Z4, Z2, Z25
+	VFMADD231PS     Z4, Z3, Z28
+	ADDQ            $0x10, R11
+	CMPQ            R11, AX
+	JLT             p17
+	MOVQ            out+48(FP), AX
+	VSHUFF32X4      $0x4e, Z17, Z17, Z0
+	VADDPS          Z0, Z17, Z17
+	VSHUFF32X4      $0xb1, Z17, Z17, Z0
+	VADDPS          Z0, Z17, Z17
+	VPERMILPS       $0x4e, Z17, Z0
+	VADDPS          Z0, Z17, Z17
+	VPERMILPS       $0xb1, Z17, Z0
+	VADDPS          Z0, Z17, Z17
+	VMOVSS          X17, 12(AX)
+	VSHUFF32X4      $0x4e, Z18, Z18, Z0
+	VADDPS          Z0, Z18, Z18
+	VSHUFF32X4      $0xb1, Z18, Z18, Z0
+	VADDPS          Z0, Z18, Z18
+	VPERMILPS       $0x4e, Z18, Z0
+	VADDPS          Z0, Z18, Z18
+	VPERMILPS       $0xb1, Z18, Z0
+	VADDPS          Z0, Z18, Z18
+	VMOVSS          X18, 16(AX)
+	VSHUFF32X4      $0x4e, Z19, Z19, Z0
+	VADDPS          Z0, Z19, Z19
+	VSHUFF32X4      $0xb1, Z19, Z19, Z0
+	VADDPS          Z0, Z19, Z19
+	VPERMILPS       $0x4e, Z19, Z0
+	VADDPS          Z0, Z19, Z19
+	VPERMILPS       $0xb1, Z19, Z0
+	VADDPS          Z0, Z19, Z19
+	VMOVSS          X19, 20(AX)
+	VSHUFF32X4      $0x4e, Z20, Z20, Z0
+	VADDPS          Z0, Z20, Z20
+	VSHUFF32X4      $0xb1, Z20, Z20, Z0
+	VADDPS          Z0, Z20, Z20
+	VPERMILPS       $0x4e, Z20, Z0
+	VADDPS          Z0, Z20, Z20
+	VPERMILPS       $0xb1, Z20, Z0
+	VADDPS          Z0, Z20, Z20
+	VMOVSS          X20, 36(AX)
+	VSHUFF32X4      $0x4e, Z21, Z21, Z0
+	VADDPS          Z0, Z21, Z21
+	VSHUFF32X4      $0xb1, Z21, Z21, Z0
+	VADDPS          Z0, Z21, Z21
+	VPERMILPS       $0x4e, Z21, Z0
+	VADDPS          Z0, Z21, Z21
+	VPERMILPS       $0xb1, Z21, Z0
+	VADDPS          Z0, Z21, Z21
+	VMOVSS          X21, 40(AX)
+	VSHUFF32X4      $0x4e, Z22, Z22, Z0
+	VADDPS          Z0, Z22, Z22
+	VSHUFF32X4      $0xb1, Z22, Z22, Z0
+	VADDPS          Z0, Z22, Z22
+	VPERMILPS       $0x4e, Z22, Z0
+	VADDPS          Z0, Z22, Z22
+	VPERMILPS       $0xb1, Z22, Z0
+	VADDPS          Z0, Z22, Z22
+	VMOVSS          X22, 44(AX)
+	VSHUFF32X4      $0x4e, Z23, Z23, Z0
+	VADDPS          Z0, Z23, Z23
+	VSHUFF32X4      $0xb1, Z23, Z23, Z0
+	VADDPS          Z0, Z23, Z23
+	VPERMILPS       $0x4e, Z23, Z0
+	VADDPS          Z0, Z23, Z23
+	VPERMILPS       $0xb1, Z23, Z0
+	VADDPS          Z0, Z23, Z23
+	VMOVSS          X23, 60(AX)
+	VSHUFF32X4      $0x4e, Z24, Z24, Z0
+	VADDPS          Z0, Z24, Z24
+	VSHUFF32X4      $0xb1, Z24, Z24, Z0
+	VADDPS          Z0, Z24, Z24
+	VPERMILPS       $0x4e, Z24, Z0
+	VADDPS          Z0, Z24, Z24
+	VPERMILPS       $0xb1, Z24, Z0
+	VADDPS          Z0, Z24, Z24
+	VMOVSS          X24, 64(AX)
+	VSHUFF32X4      $0x4e, Z25, Z25, Z0
+	VADDPS          Z0, Z25, Z25
+	VSHUFF32X4      $0xb1, Z25, Z25, Z0
+	VADDPS          Z0, Z25, Z25
+	VPERMILPS       $0x4e, Z25, Z0
+	VADDPS          Z0, Z25, Z25
+	VPERMILPS       $0xb1, Z25, Z0
+	VADDPS          Z0, Z25, Z25
+	VMOVSS          X25, 68(AX)
+	VSHUFF32X4      $0x4e, Z26, Z26, Z0
+	VADDPS          Z0, Z26, Z26
+	VSHUFF32X4      $0xb1, Z26, Z26, Z0
+	VADDPS          Z0, Z26, Z26
+	VPERMILPS       $0x4e, Z26, Z0
+	VADDPS          Z0, Z26, Z26
+	VPERMILPS       $0xb1, Z26, Z0
+	VADDPS          Z0, Z26, Z26
+	VMOVSS          X26, 84(AX)
+	VSHUFF32X4      $0x4e, Z27, Z27, Z0
+	VADDPS          Z0, Z27, Z27
+	VSHUFF32X4      $0xb1, Z27, Z27, Z0
+	VADDPS          Z0, Z27, Z27
+	VPERMILPS       $0x4e, Z27, Z0
+	VADDPS          Z0, Z27, Z27
+	VPERMILPS       $0xb1, Z27, Z0
+	VADDPS          Z0, Z27, Z27
+	VMOVSS          X27, 88(AX)
+	VSHUFF32X4      $0x4e, Z28, Z28, Z0
+	VADDPS          Z0, Z28, Z28
+	VSHUFF32X4      $0xb1, Z28, Z28, Z0
+	VADDPS          Z0, Z28, Z28
+	VPERMILPS       $0x4e, Z28, Z0
+	VADDPS          Z0, Z28, Z28
+	VPERMILPS       $0xb1, Z28, Z0
+	VADDPS          Z0, Z28, Z28
+	VMOVSS          X28, 92(AX)
 	VZEROUPPER
 	RET

@@ -149,6 +149,11 @@ func normalizeAVX2(n int, y *float32, x *float32, m float32, d float32, s float3
 //go:noescape
 func combineAVX2(n int, y *float32, a *float32, b *float32, s float32, t float32, u float32)
 
+// evenAVX2 sets y[i] = x[2*i] for n elements, a multiple of 8; it reads 2*n elements of x.
+//
+//go:noescape
+func evenAVX2(n int, y *float32, x *float32)
+
 // sumAVX2 returns the sum of n elements, a multiple of 16, in 16 interleaved sums.
 //
 //go:noescape
@@ -308,6 +313,11 @@ func normalizeAVX512(n int, y *float32, x *float32, m float32, d float32, s floa
 //
 //go:noescape
 func combineAVX512(n int, y *float32, a *float32, b *float32, s float32, t float32, u float32)
+
+// evenAVX512 sets y[i] = x[2*i] for n elements, a multiple of 16; it reads 2*n elements of x.
+//
+//go:noescape
+func evenAVX512(n int, y *float32, x *float32)
 
 // sumAVX512 returns the sum of n elements, a multiple of 16, in 16 interleaved sums.
 //

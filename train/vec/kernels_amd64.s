@@ -661,6 +661,26 @@ loop29:
 	VZEROUPPER
 	RET
 
+// func evenAVX2(n int, y *float32, x *float32)
+// Requires: AVX, AVX2
+TEXT ·evenAVX2(SB), NOSPLIT, $0-24
+	MOVQ y+8(FP), AX
+	MOVQ x+16(FP), CX
+	MOVQ n+0(FP), DX
+	XORQ BX, BX
+
+loop30:
+	VMOVUPS (CX)(BX*8), Y0
+	VMOVUPS 32(CX)(BX*8), Y1
+	VSHUFPS $0x88, Y1, Y0, Y0
+	VPERMPD $0xd8, Y0, Y0
+	VMOVUPS Y0, (AX)(BX*4)
+	ADDQ    $0x08, BX
+	CMPQ    BX, DX
+	JLT     loop30
+	VZEROUPPER
+	RET
+
 // func sumAVX2(n int, x *float32) (s float32)
 // Requires: AVX, SSE
 TEXT ·sumAVX2(SB), NOSPLIT, $0-20
@@ -670,12 +690,12 @@ TEXT ·sumAVX2(SB), NOSPLIT, $0-20
 	MOVQ   n+0(FP), CX
 	XORQ   DX, DX
 
-loop30:
+loop31:
 	VADDPS       (AX)(DX*4), Y0, Y0
 	VADDPS       32(AX)(DX*4), Y1, Y1
 	ADDQ         $0x10, DX
 	CMPQ         DX, CX
-	JLT          loop30
+	JLT          loop31
 	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -702,7 +722,7 @@ TEXT ·momentsAVX2(SB), NOSPLIT, $0-32
 	MOVQ   n+0(FP), CX
 	XORQ   DX, DX
 
-loop31:
+loop32:
 	VCVTPS2PD    (AX)(DX*4), Y8
 	VADDPD       Y8, Y0, Y0
 	VFMADD231PD  Y8, Y8, Y1
@@ -717,7 +737,7 @@ loop31:
 	VFMADD231PD  Y8, Y8, Y7
 	ADDQ         $0x10, DX
 	CMPQ         DX, CX
-	JLT          loop31
+	JLT          loop32
 	VADDPD       Y4, Y0, Y0
 	VADDPD       Y6, Y2, Y2
 	VADDPD       Y2, Y0, Y0
@@ -753,7 +773,7 @@ TEXT ·dotsAVX2(SB), NOSPLIT, $0-40
 	MOVQ   n+0(FP), DX
 	XORQ   BX, BX
 
-loop32:
+loop33:
 	VCVTPS2PD    (AX)(BX*4), Y8
 	VCVTPS2PD    (CX)(BX*4), Y9
 	VADDPD       Y8, Y0, Y0
@@ -772,7 +792,7 @@ loop32:
 	VFMADD231PD  Y9, Y8, Y7
 	ADDQ         $0x10, BX
 	CMPQ         BX, DX
-	JLT          loop32
+	JLT          loop33
 	VADDPD       Y4, Y0, Y0
 	VADDPD       Y6, Y2, Y2
 	VADDPD       Y2, Y0, Y0
@@ -800,11 +820,11 @@ TEXT ·fillAVX512(SB), NOSPLIT, $0-20
 	MOVQ         n+0(FP), CX
 	XORQ         DX, DX
 
-loop33:
+loop34:
 	VMOVUPS Z0, (AX)(DX*4)
 	ADDQ    $0x10, DX
 	CMPQ    DX, CX
-	JLT     loop33
+	JLT     loop34
 	VZEROUPPER
 	RET
 
@@ -816,13 +836,13 @@ TEXT ·shiftAVX512(SB), NOSPLIT, $0-20
 	MOVQ         n+0(FP), CX
 	XORQ         DX, DX
 
-loop34:
+loop35:
 	VMOVUPS (AX)(DX*4), Z1
 	VADDPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(DX*4)
 	ADDQ    $0x10, DX
 	CMPQ    DX, CX
-	JLT     loop34
+	JLT     loop35
 	VZEROUPPER
 	RET
 
@@ -834,14 +854,14 @@ TEXT ·addAVX512(SB), NOSPLIT, $0-24
 	MOVQ n+0(FP), DX
 	XORQ BX, BX
 
-loop35:
+loop36:
 	VMOVUPS (AX)(BX*4), Z0
 	VMOVUPS (CX)(BX*4), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(BX*4)
 	ADDQ    $0x10, BX
 	CMPQ    BX, DX
-	JLT     loop35
+	JLT     loop36
 	VZEROUPPER
 	RET
 
@@ -853,14 +873,14 @@ TEXT ·subAVX512(SB), NOSPLIT, $0-24
 	MOVQ n+0(FP), DX
 	XORQ BX, BX
 
-loop36:
+loop37:
 	VMOVUPS (AX)(BX*4), Z0
 	VMOVUPS (CX)(BX*4), Z1
 	VSUBPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(BX*4)
 	ADDQ    $0x10, BX
 	CMPQ    BX, DX
-	JLT     loop36
+	JLT     loop37
 	VZEROUPPER
 	RET
 
@@ -873,7 +893,7 @@ TEXT ·addScaledAVX512(SB), NOSPLIT, $0-28
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-loop37:
+loop38:
 	VMOVUPS (AX)(BX*4), Z1
 	VMOVUPS (CX)(BX*4), Z2
 	VMULPS  Z0, Z2, Z2
@@ -881,7 +901,7 @@ loop37:
 	VMOVUPS Z1, (AX)(BX*4)
 	ADDQ    $0x10, BX
 	CMPQ    BX, DX
-	JLT     loop37
+	JLT     loop38
 	VZEROUPPER
 	RET
 
@@ -895,14 +915,14 @@ TEXT ·affineAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-loop38:
+loop39:
 	VMOVUPS (CX)(BX*4), Z2
 	VMULPS  Z0, Z2, Z2
 	VADDPS  Z1, Z2, Z2
 	VMOVUPS Z2, (AX)(BX*4)
 	ADDQ    $0x10, BX
 	CMPQ    BX, DX
-	JLT     loop38
+	JLT     loop39
 	VZEROUPPER
 	RET
 
@@ -915,13 +935,13 @@ TEXT ·scaleAVX512(SB), NOSPLIT, $0-28
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-loop39:
+loop40:
 	VMOVUPS (CX)(BX*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*4)
 	ADDQ    $0x10, BX
 	CMPQ    BX, DX
-	JLT     loop39
+	JLT     loop40
 	VZEROUPPER
 	RET
 
@@ -934,14 +954,14 @@ TEXT ·reluAVX512(SB), NOSPLIT, $0-24
 	MOVQ   n+0(FP), DX
 	XORQ   BX, BX
 
-loop40:
+loop41:
 	VMOVUPS   (CX)(BX*4), Z1
 	VCMPPS    $0x06, Z0, Z1, K1
 	VBLENDMPS Z1, Z0, K1, Z2
 	VMOVUPS   Z2, (AX)(BX*4)
 	ADDQ      $0x10, BX
 	CMPQ      BX, DX
-	JLT       loop40
+	JLT       loop41
 	VZEROUPPER
 	RET
 
@@ -956,7 +976,7 @@ TEXT ·stepGreaterAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-loop41:
+loop42:
 	VMOVUPS   (CX)(BX*4), Z3
 	VCMPPS    $0x1e, Z2, Z3, K1
 	VBLENDMPS Z1, Z2, K1, Z4
@@ -964,7 +984,7 @@ loop41:
 	VMOVUPS   Z3, (AX)(BX*4)
 	ADDQ      $0x10, BX
 	CMPQ      BX, DX
-	JLT       loop41
+	JLT       loop42
 	VZEROUPPER
 	RET
 
@@ -979,7 +999,7 @@ TEXT ·stepGreaterEqualAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-loop42:
+loop43:
 	VMOVUPS   (CX)(BX*4), Z3
 	VCMPPS    $0x1d, Z2, Z3, K1
 	VBLENDMPS Z1, Z2, K1, Z4
@@ -987,7 +1007,7 @@ loop42:
 	VMOVUPS   Z3, (AX)(BX*4)
 	ADDQ      $0x10, BX
 	CMPQ      BX, DX
-	JLT       loop42
+	JLT       loop43
 	VZEROUPPER
 	RET
 
@@ -1002,7 +1022,7 @@ TEXT ·stepNotLessEqualAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-loop43:
+loop44:
 	VMOVUPS   (CX)(BX*4), Z3
 	VCMPPS    $0x06, Z2, Z3, K1
 	VBLENDMPS Z1, Z2, K1, Z4
@@ -1010,7 +1030,7 @@ loop43:
 	VMOVUPS   Z3, (AX)(BX*4)
 	ADDQ      $0x10, BX
 	CMPQ      BX, DX
-	JLT       loop43
+	JLT       loop44
 	VZEROUPPER
 	RET
 
@@ -1025,7 +1045,7 @@ TEXT ·stepNotLessAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-loop44:
+loop45:
 	VMOVUPS   (CX)(BX*4), Z3
 	VCMPPS    $0x05, Z2, Z3, K1
 	VBLENDMPS Z1, Z2, K1, Z4
@@ -1033,7 +1053,7 @@ loop44:
 	VMOVUPS   Z3, (AX)(BX*4)
 	ADDQ      $0x10, BX
 	CMPQ      BX, DX
-	JLT       loop44
+	JLT       loop45
 	VZEROUPPER
 	RET
 
@@ -1046,14 +1066,14 @@ TEXT ·plusAVX512(SB), NOSPLIT, $0-32
 	MOVQ n+0(FP), BX
 	XORQ SI, SI
 
-loop45:
+loop46:
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x10, SI
 	CMPQ    SI, BX
-	JLT     loop45
+	JLT     loop46
 	VZEROUPPER
 	RET
 
@@ -1066,14 +1086,14 @@ TEXT ·minusAVX512(SB), NOSPLIT, $0-32
 	MOVQ n+0(FP), BX
 	XORQ SI, SI
 
-loop46:
+loop47:
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VSUBPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x10, SI
 	CMPQ    SI, BX
-	JLT     loop46
+	JLT     loop47
 	VZEROUPPER
 	RET
 
@@ -1086,14 +1106,14 @@ TEXT ·timesAVX512(SB), NOSPLIT, $0-32
 	MOVQ n+0(FP), BX
 	XORQ SI, SI
 
-loop47:
+loop48:
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VMULPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x10, SI
 	CMPQ    SI, BX
-	JLT     loop47
+	JLT     loop48
 	VZEROUPPER
 	RET
 
@@ -1106,14 +1126,14 @@ TEXT ·ratioAVX512(SB), NOSPLIT, $0-32
 	MOVQ n+0(FP), BX
 	XORQ SI, SI
 
-loop48:
+loop49:
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VDIVPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x10, SI
 	CMPQ    SI, BX
-	JLT     loop48
+	JLT     loop49
 	VZEROUPPER
 	RET
 
@@ -1126,7 +1146,7 @@ TEXT ·orAVX512(SB), NOSPLIT, $0-32
 	MOVQ n+0(FP), BX
 	XORQ SI, SI
 
-loop49:
+loop50:
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VADDPS  Z1, Z0, Z2
@@ -1135,7 +1155,7 @@ loop49:
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x10, SI
 	CMPQ    SI, BX
-	JLT     loop49
+	JLT     loop50
 	VZEROUPPER
 	RET
 
@@ -1148,7 +1168,7 @@ TEXT ·maxAVX512(SB), NOSPLIT, $0-32
 	MOVQ n+0(FP), BX
 	XORQ SI, SI
 
-loop50:
+loop51:
 	VMOVUPS   (CX)(SI*4), Z0
 	VMOVUPS   (DX)(SI*4), Z1
 	VMAXPS    Z1, Z0, Z2
@@ -1160,7 +1180,7 @@ loop50:
 	VMOVUPS   Z4, (AX)(SI*4)
 	ADDQ      $0x10, SI
 	CMPQ      SI, BX
-	JLT       loop50
+	JLT       loop51
 	VZEROUPPER
 	RET
 
@@ -1173,7 +1193,7 @@ TEXT ·minAVX512(SB), NOSPLIT, $0-32
 	MOVQ n+0(FP), BX
 	XORQ SI, SI
 
-loop51:
+loop52:
 	VMOVUPS   (CX)(SI*4), Z0
 	VMOVUPS   (DX)(SI*4), Z1
 	VMINPS    Z1, Z0, Z2
@@ -1185,7 +1205,7 @@ loop51:
 	VMOVUPS   Z4, (AX)(SI*4)
 	ADDQ      $0x10, SI
 	CMPQ      SI, BX
-	JLT       loop51
+	JLT       loop52
 	VZEROUPPER
 	RET
 
@@ -1202,7 +1222,7 @@ TEXT ·greaterAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+0(FP), BX
 	XORQ         SI, SI
 
-loop52:
+loop53:
 	VMOVUPS   (CX)(SI*4), Z3
 	VMOVUPS   (DX)(SI*4), Z4
 	VCMPPS    $0x1e, Z4, Z3, K1
@@ -1210,7 +1230,7 @@ loop52:
 	VMOVUPS   Z2, (AX)(SI*4)
 	ADDQ      $0x10, SI
 	CMPQ      SI, BX
-	JLT       loop52
+	JLT       loop53
 	VZEROUPPER
 	RET
 
@@ -1227,7 +1247,7 @@ TEXT ·greaterEqualAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+0(FP), BX
 	XORQ         SI, SI
 
-loop53:
+loop54:
 	VMOVUPS   (CX)(SI*4), Z3
 	VMOVUPS   (DX)(SI*4), Z4
 	VCMPPS    $0x1d, Z4, Z3, K1
@@ -1235,7 +1255,7 @@ loop53:
 	VMOVUPS   Z2, (AX)(SI*4)
 	ADDQ      $0x10, SI
 	CMPQ      SI, BX
-	JLT       loop53
+	JLT       loop54
 	VZEROUPPER
 	RET
 
@@ -1248,7 +1268,7 @@ TEXT ·addTimesAVX512(SB), NOSPLIT, $0-32
 	MOVQ n+0(FP), BX
 	XORQ SI, SI
 
-loop54:
+loop55:
 	VMOVUPS (AX)(SI*4), Z0
 	VMOVUPS (CX)(SI*4), Z1
 	VMOVUPS (DX)(SI*4), Z2
@@ -1257,7 +1277,7 @@ loop54:
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x10, SI
 	CMPQ    SI, BX
-	JLT     loop54
+	JLT     loop55
 	VZEROUPPER
 	RET
 
@@ -1273,7 +1293,7 @@ TEXT ·addTimesNotAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+0(FP), BX
 	XORQ         SI, SI
 
-loop55:
+loop56:
 	VMOVUPS (AX)(SI*4), Z1
 	VMOVUPS (CX)(SI*4), Z2
 	VMOVUPS (DX)(SI*4), Z3
@@ -1283,7 +1303,7 @@ loop55:
 	VMOVUPS Z1, (AX)(SI*4)
 	ADDQ    $0x10, SI
 	CMPQ    SI, BX
-	JLT     loop55
+	JLT     loop56
 	VZEROUPPER
 	RET
 
@@ -1297,7 +1317,7 @@ TEXT ·addWhereAVX512(SB), NOSPLIT, $0-32
 	MOVQ   n+0(FP), BX
 	XORQ   SI, SI
 
-loop56:
+loop57:
 	VMOVUPS   (AX)(SI*4), Z1
 	VMOVUPS   (CX)(SI*4), Z2
 	VMOVUPS   (DX)(SI*4), Z3
@@ -1307,7 +1327,7 @@ loop56:
 	VMOVUPS   Z4, (AX)(SI*4)
 	ADDQ      $0x10, SI
 	CMPQ      SI, BX
-	JLT       loop56
+	JLT       loop57
 	VZEROUPPER
 	RET
 
@@ -1326,7 +1346,7 @@ TEXT ·triangleAVX512(SB), NOSPLIT, $0-40
 	MOVQ         n+0(FP), BX
 	XORQ         SI, SI
 
-loop57:
+loop58:
 	VMOVUPS (AX)(SI*4), Z4
 	VMOVUPS (CX)(SI*4), Z5
 	VMOVUPS (DX)(SI*4), Z6
@@ -1339,7 +1359,7 @@ loop57:
 	VMOVUPS Z4, (AX)(SI*4)
 	ADDQ    $0x10, SI
 	CMPQ    SI, BX
-	JLT     loop57
+	JLT     loop58
 	VZEROUPPER
 	RET
 
@@ -1357,7 +1377,7 @@ TEXT ·boxAVX512(SB), NOSPLIT, $0-40
 	MOVQ         n+0(FP), BX
 	XORQ         SI, SI
 
-loop58:
+loop59:
 	VMOVUPS   (AX)(SI*4), Z4
 	VMOVUPS   (CX)(SI*4), Z5
 	VMOVUPS   (DX)(SI*4), Z6
@@ -1369,7 +1389,7 @@ loop58:
 	VMOVUPS   Z3, (AX)(SI*4)
 	ADDQ      $0x10, SI
 	CMPQ      SI, BX
-	JLT       loop58
+	JLT       loop59
 	VZEROUPPER
 	RET
 
@@ -1384,7 +1404,7 @@ TEXT ·scaleShiftAVX512(SB), NOSPLIT, $0-36
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-loop59:
+loop60:
 	VMOVUPS (CX)(BX*4), Z3
 	VSUBPS  Z0, Z3, Z3
 	VMULPS  Z1, Z3, Z3
@@ -1392,7 +1412,7 @@ loop59:
 	VMOVUPS Z3, (AX)(BX*4)
 	ADDQ    $0x10, BX
 	CMPQ    BX, DX
-	JLT     loop59
+	JLT     loop60
 	VZEROUPPER
 	RET
 
@@ -1408,7 +1428,7 @@ TEXT ·normalizeAVX512(SB), NOSPLIT, $0-40
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-loop60:
+loop61:
 	VMOVUPS (CX)(BX*4), Z4
 	VSUBPS  Z0, Z4, Z4
 	VDIVPS  Z1, Z4, Z4
@@ -1417,7 +1437,7 @@ loop60:
 	VMOVUPS Z4, (AX)(BX*4)
 	ADDQ    $0x10, BX
 	CMPQ    BX, DX
-	JLT     loop60
+	JLT     loop61
 	VZEROUPPER
 	RET
 
@@ -1433,7 +1453,7 @@ TEXT ·combineAVX512(SB), NOSPLIT, $0-44
 	MOVQ         n+0(FP), BX
 	XORQ         SI, SI
 
-loop61:
+loop62:
 	VMOVUPS (AX)(SI*4), Z3
 	VMOVUPS (CX)(SI*4), Z4
 	VMOVUPS (DX)(SI*4), Z5
@@ -1445,7 +1465,26 @@ loop61:
 	VMOVUPS Z3, (AX)(SI*4)
 	ADDQ    $0x10, SI
 	CMPQ    SI, BX
-	JLT     loop61
+	JLT     loop62
+	VZEROUPPER
+	RET
+
+// func evenAVX512(n int, y *float32, x *float32)
+// Requires: AVX, AVX512F
+TEXT ·evenAVX512(SB), NOSPLIT, $0-24
+	MOVQ y+8(FP), AX
+	MOVQ x+16(FP), CX
+	MOVQ n+0(FP), DX
+	XORQ BX, BX
+
+loop63:
+	VMOVUPS (CX)(BX*8), Z0
+	VMOVUPS 64(CX)(BX*8), Z1
+	VPMOVQD Z0, (AX)(BX*4)
+	VPMOVQD Z1, 32(AX)(BX*4)
+	ADDQ    $0x10, BX
+	CMPQ    BX, DX
+	JLT     loop63
 	VZEROUPPER
 	RET
 
@@ -1457,11 +1496,11 @@ TEXT ·sumAVX512(SB), NOSPLIT, $0-20
 	MOVQ   n+0(FP), CX
 	XORQ   DX, DX
 
-loop62:
+loop64:
 	VADDPS        (AX)(DX*4), Z0, Z0
 	ADDQ          $0x10, DX
 	CMPQ          DX, CX
-	JLT           loop62
+	JLT           loop64
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -1485,7 +1524,7 @@ TEXT ·momentsAVX512(SB), NOSPLIT, $0-32
 	MOVQ   n+0(FP), CX
 	XORQ   DX, DX
 
-loop63:
+loop65:
 	VCVTPS2PD     (AX)(DX*4), Z4
 	VADDPD        Z4, Z0, Z0
 	VFMADD231PD   Z4, Z4, Z1
@@ -1494,7 +1533,7 @@ loop63:
 	VFMADD231PD   Z4, Z4, Z3
 	ADDQ          $0x10, DX
 	CMPQ          DX, CX
-	JLT           loop63
+	JLT           loop65
 	VADDPD        Z2, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y2
 	VADDPD        Y2, Y0, Y0
@@ -1526,7 +1565,7 @@ TEXT ·dotsAVX512(SB), NOSPLIT, $0-40
 	MOVQ   n+0(FP), DX
 	XORQ   BX, BX
 
-loop64:
+loop66:
 	VCVTPS2PD     (AX)(BX*4), Z4
 	VCVTPS2PD     (CX)(BX*4), Z5
 	VADDPD        Z4, Z0, Z0
@@ -1537,7 +1576,7 @@ loop64:
 	VFMADD231PD   Z5, Z4, Z3
 	ADDQ          $0x10, BX
 	CMPQ          BX, DX
-	JLT           loop64
+	JLT           loop66
 	VADDPD        Z2, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y2
 	VADDPD        Y2, Y0, Y0

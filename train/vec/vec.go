@@ -19,7 +19,7 @@ type kernels struct {
 	lanes int // 0: there is no assembly
 
 	fill, shift                                                          kernel0S
-	add, sub, relu                                                       kernel1
+	add, sub, relu, even                                                 kernel1
 	addScaled, scale                                                     kernel1S
 	affine, stepGreater, stepGreaterEqual, stepNotLessEqual, stepNotLess kernel1S2
 	scaleShift                                                           kernel1S3
@@ -125,6 +125,17 @@ func Relu(y, x []float32) {
 		active.relu(n, &y[0], &x[0])
 	}
 	relu(y[n:], x[n:])
+}
+
+// Even sets y[i] = x[2*i].
+func Even(y, x []float32) {
+	n := active.whole(min(len(y), len(x)/2))
+	if n > 0 {
+		active.even(n, &y[0], &x[0])
+	}
+	for i := n; i < len(y); i++ {
+		y[i] = x[2*i]
+	}
 }
 
 // Step sets y = low + jump where x > 0, or x = 0 and it is not strict, or x is NaN

@@ -168,6 +168,26 @@ func TestReductions(t *testing.T) {
 	}
 }
 
+func TestEven(t *testing.T) {
+	for i := range implementations {
+		for n := range 80 {
+			y, x := make([]float32, n+1), make([]float32, max(2*n-1, 0))
+			for j := range x {
+				x[j] = float32(j)
+			}
+			with(&implementations[i], func() { Even(y[:n], x) })
+			for j := range n {
+				if y[j] != float32(2*j) {
+					t.Fatalf("%s: element %d of %d is %v", implementations[i].name, j, n, y[j])
+				}
+			}
+			if y[n] != 0 {
+				t.Fatalf("%s: an element beyond %d was written", implementations[i].name, n)
+			}
+		}
+	}
+}
+
 func TestShortOperand(t *testing.T) {
 	defer func() {
 		if recover() == nil {

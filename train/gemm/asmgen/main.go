@@ -26,6 +26,7 @@ import (
 const (
 	rows    = 8
 	cols    = 48
+	octet   = 8
 	dotRows = 4
 	dotCols = 6
 )
@@ -82,8 +83,10 @@ func run(dir string) error {
 	g.ConstraintExpr("amd64,!purego")
 	genTile(g, avx2, 4, 3)
 	genTile(g, avx512, 8, 3)
-	genDot(g, avx2, 3)
-	genDot(g, avx512, 6)
+	genDot(g, avx2, 3, false)
+	genDot(g, avx512, 6, false)
+	genDot(g, avx2, 3, true)
+	genDot(g, avx512, 3, true)
 	file, err := g.Result()
 	if err != nil {
 		build.LogError(log.New(os.Stderr, "", 0), err, 0)
@@ -100,18 +103,22 @@ func run(dir string) error {
 }
 
 // genTile writes the tile kernel. It goes over the 8 x 48 tile in blocks of
-// blockRows x blockVecs vectors, whose sums stay in registers for all of k.
+// blockRows x blockVecs vectors, whose sums stay in registers for all of k. A
+// vector of 16 is two octets of columns.
 func genTile(g *gen, a isa, blockRows, blockVecs int) {
-	g.function("tile"+a.name, "func(k int, w, x *float32, off *int, y *float32, ystride int)",
-		fmt.Sprintf("tile%s sets y[i*ystride+j] to the sum over k of w[k*%d+i]*x[off[k]+j] for i < %d, j < %d.", a.name, rows, rows, cols))
-	y := g.Load(g.Param("y"), g.GP64())
-	stride := g.Load(g.Param("ystride"), g.GP64())
-	g.SHLQ(operand.U8(2), stride)
-	blockCols := blockVecs * a.lanes
-	for r := 0; r < rows; r += blockRows {
-		for c := 0; c < cols; c += blockCols {
+	g.function("tile"+a.name, fmt.Sprintf("func(k int, w, x *float32, off *int, at *[%d]int, y *float32, ystride int, add bool)", cols/octet),
+		fmt.Sprintf("tile%s sets y[i*ystride+8*o+j], or adds to it, the sum over k of w[k*%d+i]*x[off[k]+at[o]+j] for i < %d, o < %d, j < %d.", a.name, rows, rows, cols/octet, octet))
+	octets := blockVecs * a.lanes / octet
+	for c := 0; c < cols/octet; c += octets {
+		base, at := g.Load(g.Param("x"), g.GP64()), g.Load(g.Param("at"), g.GP64())
+		ps := make([]reg.GPVirtual, octets)
+		for i := range ps {
+			ps[i] = g.GP64()
+			g.MOVQ(operand.Mem{Base: at, Disp: 8 * (c + i)}, ps[i])
+			g.LEAQ(operand.Mem{Base: base, Index: ps[i], Scale: 4}, ps[i])
+		}
+		for r := 0; r < rows; r += blockRows {
 			w := g.Load(g.Param("w"), g.GP64())
-			x := g.Load(g.Param("x"), g.GP64())
 			off := g.Load(g.Param("off"), g.GP64())
 			k := g.Load(g.Param("k"), g.GP64())
 			acc := make([]reg.VecVirtual, blockRows*blockVecs)
@@ -121,12 +128,17 @@ func genTile(g *gen, a isa, blockRows, blockVecs int) {
 			}
 			loop := g.label("k")
 			g.Label(loop)
-			at := g.GP64()
-			g.MOVQ(operand.Mem{Base: off}, at)
+			o := g.GP64()
+			g.MOVQ(operand.Mem{Base: off}, o)
 			in := make([]reg.VecVirtual, blockVecs)
 			for v := range in {
 				in[v] = a.vec(g)
-				g.VMOVUPS(operand.Mem{Base: x, Index: at, Scale: 4, Disp: 4 * (c + v*a.lanes)}, in[v])
+				if a.lanes == octet {
+					g.VMOVUPS(operand.Mem{Base: ps[v], Index: o, Scale: 4}, in[v])
+				} else {
+					g.VBROADCASTF32X8(operand.Mem{Base: ps[2*v], Index: o, Scale: 4}, in[v])
+					g.VINSERTF32X8(operand.Imm(1), operand.Mem{Base: ps[2*v+1], Index: o, Scale: 4}, in[v], in[v])
+				}
 			}
 			for i := range blockRows {
 				weight := a.vec(g)
@@ -139,20 +151,35 @@ func genTile(g *gen, a isa, blockRows, blockVecs int) {
 			g.ADDQ(operand.Imm(4*rows), w)
 			g.DECQ(k)
 			g.JNZ(operand.LabelRef(loop))
-			row := g.GP64()
+			y, stride := g.Load(g.Param("y"), g.GP64()), g.Load(g.Param("ystride"), g.GP64()).(reg.GPVirtual)
+			g.SHLQ(operand.U8(2), stride)
+			for range r {
+				g.ADDQ(stride, y)
+			}
+			place := func(v int) operand.Mem { return operand.Mem{Base: y, Disp: 4 * (c*octet + v*a.lanes)} }
+			add, row := g.Load(g.Param("add"), g.GP8()), g.GP64()
+			set := g.label("set")
+			g.TESTB(add, add)
+			g.JZ(operand.LabelRef(set))
 			g.MOVQ(y, row)
 			for i := range blockRows {
 				for v := range in {
-					g.VMOVUPS(acc[i*blockVecs+v], operand.Mem{Base: row, Disp: 4 * (c + v*a.lanes)})
+					from := place(v)
+					from.Base = row
+					g.VADDPS(from, acc[i*blockVecs+v], acc[i*blockVecs+v])
 				}
 				if i+1 < blockRows {
 					g.ADDQ(stride, row)
 				}
 			}
-		}
-		if r+blockRows < rows {
-			for range blockRows {
-				g.ADDQ(stride, y)
+			g.Label(set)
+			for i := range blockRows {
+				for v := range in {
+					g.VMOVUPS(acc[i*blockVecs+v], place(v))
+				}
+				if i+1 < blockRows {
+					g.ADDQ(stride, y)
+				}
 			}
 		}
 	}
@@ -160,10 +187,15 @@ func genTile(g *gen, a isa, blockRows, blockVecs int) {
 	g.RET()
 }
 
-// genDot writes the dot kernel, blockCols of its columns at a time.
-func genDot(g *gen, a isa, blockCols int) {
-	g.function("dot"+a.name, fmt.Sprintf("func(n int, y *float32, yoff *[%d]int, x *float32, xoff *[%d]int, out *[%d]float32)", dotRows, dotCols, dotRows*dotCols),
-		fmt.Sprintf("dot%s sets out[i*%d+k] to the sum over p < n, a multiple of 16, of y[yoff[i]+p]*x[xoff[k]+p].", a.name, dotCols))
+// genDot writes// genDot writes the dot kernel, blockCols of its columns at a time. With places,
+// x is read at octets that have places of their own.
+func genDot(g *gen, a isa, blockCols int, places bool) {
+	name, at, place := "dot", "", "p"
+	if places {
+		name, at, place = "dotAt", "at *int, ", "at[p/8]+p%8"
+	}
+	g.function(name+a.name, fmt.Sprintf("func(n int, y *float32, yoff *[%d]int, x *float32, xoff *[%d]int, %sout *[%d]float32)", dotRows, dotCols, at, dotRows*dotCols),
+		fmt.Sprintf("%s%s sets out[i*%d+k] to the sum over p < n, a multiple of 16, of y[yoff[i]+p]*x[xoff[k]+%s].", name, a.name, dotCols, place))
 	for c := 0; c < dotCols; c += blockCols {
 		base, offs := g.Load(g.Param("y"), g.GP64()), g.Load(g.Param("yoff"), g.GP64())
 		pointers := func(count, first int) []reg.GPVirtual {
@@ -184,11 +216,35 @@ func genDot(g *gen, a isa, blockCols int) {
 			acc[i] = a.vec(g)
 			g.zero(acc[i])
 		}
+		var octets reg.Register
+		if places {
+			octets = g.Load(g.Param("at"), g.GP64())
+		}
 		p := g.GP64()
 		g.XORQ(p, p)
 		loop := g.label("p")
 		g.Label(loop)
 		in := make([]reg.VecVirtual, blockCols)
+		load := func(k int) {
+			in[k] = a.vec(g)
+			g.VMOVUPS(operand.Mem{Base: xs[k], Index: p, Scale: 4}, in[k])
+		}
+		if places { // a place has as many bytes as an octet has elements
+			first, second := g.GP64(), g.GP64()
+			g.MOVQ(operand.Mem{Base: octets, Index: p, Scale: 1}, first)
+			if a.lanes == 16 {
+				g.MOVQ(operand.Mem{Base: octets, Index: p, Scale: 1, Disp: 8}, second)
+			}
+			load = func(k int) {
+				in[k] = a.vec(g)
+				if a.lanes == octet {
+					g.VMOVUPS(operand.Mem{Base: xs[k], Index: first, Scale: 4}, in[k])
+				} else {
+					g.VBROADCASTF32X8(operand.Mem{Base: xs[k], Index: first, Scale: 4}, in[k])
+					g.VINSERTF32X8(operand.Imm(1), operand.Mem{Base: xs[k], Index: second, Scale: 4}, in[k], in[k])
+				}
+			}
+		}
 		if a.lanes == 16 { // rows in registers, columns one at a time
 			out := make([]reg.VecVirtual, dotRows)
 			for i := range out {
@@ -196,16 +252,14 @@ func genDot(g *gen, a isa, blockCols int) {
 				g.VMOVUPS(operand.Mem{Base: ys[i], Index: p, Scale: 4}, out[i])
 			}
 			for k := range in {
-				in[k] = a.vec(g)
-				g.VMOVUPS(operand.Mem{Base: xs[k], Index: p, Scale: 4}, in[k])
+				load(k)
 				for i := range out {
 					g.VFMADD231PS(in[k], out[i], acc[i*blockCols+k])
 				}
 			}
 		} else { // columns in registers, rows one at a time
 			for k := range in {
-				in[k] = a.vec(g)
-				g.VMOVUPS(operand.Mem{Base: xs[k], Index: p, Scale: 4}, in[k])
+				load(k)
 			}
 			for i := range dotRows {
 				out := a.vec(g)

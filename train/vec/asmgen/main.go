@@ -251,6 +251,27 @@ var elementwises = []elementwise{
 		}},
 }
 
+// writeEven writes y[i] = x[2*i].
+func writeEven(g *gen) {
+	g.function("even", "func(n int, y, x *float32)", fmt.Sprintf("sets y[i] = x[2*i] for n elements, a multiple of %d; it reads 2*n elements of x.", g.lanes()))
+	y, x := g.Load(g.Param("y"), g.GP64()), g.Load(g.Param("x"), g.GP64())
+	g.loop(func(i reg.GPVirtual) {
+		low, high := g.vec(), g.vec()
+		g.VMOVUPS(operand.Mem{Base: x, Index: i, Scale: 8}, low)
+		g.VMOVUPS(operand.Mem{Base: x, Index: i, Scale: 8, Disp: 4 * g.lanes()}, high)
+		if g.wide { // the lower halves of 64-bit elements
+			g.VPMOVQD(low, operand.Mem{Base: y, Index: i, Scale: 4})
+			g.VPMOVQD(high, operand.Mem{Base: y, Index: i, Scale: 4, Disp: 32})
+			return
+		}
+		g.VSHUFPS(operand.Imm(0x88), high, low, low) // of every 128 bits of both
+		g.VPERMPD(operand.Imm(0xd8), low, low)
+		g.VMOVUPS(low, operand.Mem{Base: y, Index: i, Scale: 4})
+	}, g.lanes())
+	g.VZEROUPPER()
+	g.RET()
+}
+
 func list(names string) []string {
 	if names == "" {
 		return nil
@@ -425,6 +446,7 @@ func run(dir string) error {
 		for _, e := range elementwises {
 			e.write(g)
 		}
+		writeEven(g)
 		writeSum(g)
 		writePair(g, "moments", "x", "returns the sums of n elements, a multiple of 16, and of their squares, in 16 interleaved sums.")
 		writePair(g, "dots", "a, b", "returns the sums of a and of a*b over n elements, a multiple of 16, in 16 interleaved sums.")
