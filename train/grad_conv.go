@@ -215,6 +215,7 @@ const dotBlock = 4096
 func (op *convolution) backward(g *graph) {
 	k := len(op.rev.off)
 	panel := gemm.PanelLen(op.ci, k)
+	first := g.firstGrad(op.x)
 	dx, wantW := g.gradOf(op.x), op.w.diff
 	if dx != nil {
 		g.each(op.groups, func(_, q int) { op.packReverse(op.reverseW[q*panel:(q+1)*panel], q) })
@@ -229,7 +230,7 @@ func (op *convolution) backward(g *graph) {
 			dy := op.y.grad[j*op.co*op.outMap : (j+1)*op.co*op.outMap]
 			if dx != nil {
 				p := op.padded(g, worker, 0, &op.rev.lat, dy, op.co)
-				op.rev.run(g, worker, dx[j*op.ci*op.inMap:(j+1)*op.ci*op.inMap], op.reverseW[q*panel:], op.ci, p, true)
+				op.rev.run(g, worker, dx[j*op.ci*op.inMap:(j+1)*op.ci*op.inMap], op.reverseW[q*panel:], op.ci, p, !first)
 			}
 			if wantW {
 				x := op.x.data[j*op.ci*op.inMap:]

@@ -93,9 +93,13 @@ func (w *window) inside(a, k int) (lo, hi, at int) {
 
 func (op *maxPool) backward(g *graph) {
 	in, out := volume(op.win.in), volume(op.win.out)
+	first := g.firstGrad(op.x)
 	gx := g.gradOf(op.x)
 	g.each(g.count(op.y)*op.maps, func(_, m int) {
 		into := gx[m*in : (m+1)*in]
+		if first {
+			clear(into)
+		}
 		gy := op.y.grad[m*out : (m+1)*out]
 		for o, p := range op.taken[m*out : (m+1)*out] {
 			if p >= 0 {
