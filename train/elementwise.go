@@ -184,7 +184,9 @@ func (op *elementwise) backward(g *graph) {
 	n := len(op.in)
 	count := g.count(op.out)
 	grads := make([]*partial, n)
+	first := make([]bool, n) // the gradient is new, and cleared where it is worked on
 	for i, v := range op.in {
+		first[i] = v.size == op.out.size && v.batched && g.firstGrad(v)
 		grads[i] = g.partial(v, count)
 	}
 	g.each(count, func(worker, u int) {
@@ -205,6 +207,9 @@ func (op *elementwise) backward(g *graph) {
 						gx[i] = nil
 					case !op.stretches(i):
 						gx[i] = into[i][off[i]+lo : off[i]+hi]
+						if first[i] {
+							clear(gx[i])
+						}
 					case op.scalars:
 						gx[i] = into[i][off[i] : off[i]+1]
 					default:

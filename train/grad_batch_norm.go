@@ -163,6 +163,7 @@ func (op *batchNorm) backward(g *graph) {
 		return vec.Dots(op.y.gradUnit(u)[lo:hi], op.x.unit(u)[lo:hi])
 	})
 	gscale, gbias := g.gradOf(op.scale), g.gradOf(op.bias)
+	first := g.firstGrad(op.x)
 	dx := g.gradOf(op.x)
 	a, b, d := make([]float32, op.channels), make([]float32, op.channels), make([]float32, op.channels)
 	for c := range op.mu {
@@ -185,7 +186,15 @@ func (op *batchNorm) backward(g *graph) {
 	}
 	g.each(g.count(op.y), func(_, u int) {
 		gx, gy, x := op.x.gradUnit(u), op.y.gradUnit(u), op.x.unit(u)
-		op.rows(func(c, lo, hi int) { vec.Combine(gx[lo:hi], gy[lo:hi], x[lo:hi], a[c], b[c], d[c]) })
+		op.rows(func(c, lo, hi int) {
+			for ; lo < hi; lo += chunk {
+				end := min(lo+chunk, hi)
+				if first {
+					clear(gx[lo:end])
+				}
+				vec.Combine(gx[lo:end], gy[lo:end], x[lo:end], a[c], b[c], d[c])
+			}
+		})
 	})
 }
 

@@ -40,7 +40,20 @@ type sweep struct {
 	runs   int    // products: one a plane, or one for all
 	length int    // columns of a product
 	octets []int  // where runs of 8 positions begin, when the positions are such runs
+
+	// Of a window of one position, where the channels are a multiple of a page
+	// apart: offsets of the channels in a copy of some columns. Elements of too many
+	// channels would share a set of the first-level cache.
+	copied []int
 }
+
+// copyCols is how many columns are copied at a time, a multiple of a tile's, and
+// copyPitch how far apart the channels of the copy are.
+const (
+	copyCols  = 480
+	copyPitch = copyCols + 8
+	page      = 1024 // elements
+)
 
 // newSweep plans the products over the positions out of a lattice: runs over
 // planes or over the whole map, whichever has fewer tiles.
@@ -123,6 +136,13 @@ func (op *convolution) plan() {
 			op.rev.off = append(op.rev.off, o*back.channel()+back.offset(k))
 		})
 	}
+	for _, s := range []*sweep{&op.fwd, &op.rev} {
+		if n := volume(s.lat.in); op.plain && n%page == 0 {
+			for i := range s.off {
+				s.copied = append(s.copied, i*copyPitch)
+			}
+		}
+	}
 	op.forwardW = make([]float32, op.groups*gemm.PanelLen(op.co, len(op.fwd.off)))
 	op.reverseW = make([]float32, op.groups*gemm.PanelLen(op.ci, len(op.rev.off)))
 }
@@ -173,6 +193,15 @@ const block = 20 * 48
 // run sets y, or adds to it, from a padded map.
 func (s *sweep) run(g *graph, worker int, y []float32, w []float32, rows int, x []float32, add bool) {
 	size := volume(s.out)
+	if len(s.copied) > 0 {
+		buf := g.buffer(worker, 1, len(s.copied)*copyPitch)
+		for j := 0; j < size; j += copyCols {
+			n := min(copyCols, size-j)
+			vec.Rows(buf, copyPitch, x[j:], size, len(s.copied), n)
+			gemm.MulAt(y[j:], size, w, rows, buf, s.copied, s.octets[:n/8], add)
+		}
+		return
+	}
 	if len(s.octets) > 0 {
 		gemm.MulAt(y, size, w, rows, x, s.off, s.octets, add)
 		return
@@ -215,6 +244,7 @@ const dotBlock = 4096
 func (op *convolution) backward(g *graph) {
 	k := len(op.rev.off)
 	panel := gemm.PanelLen(op.ci, k)
+	first := g.firstGrad(op.x)
 	dx, wantW := g.gradOf(op.x), op.w.diff
 	if dx != nil {
 		g.each(op.groups, func(_, q int) { op.packReverse(op.reverseW[q*panel:(q+1)*panel], q) })
@@ -229,7 +259,7 @@ func (op *convolution) backward(g *graph) {
 			dy := op.y.grad[j*op.co*op.outMap : (j+1)*op.co*op.outMap]
 			if dx != nil {
 				p := op.padded(g, worker, 0, &op.rev.lat, dy, op.co)
-				op.rev.run(g, worker, dx[j*op.ci*op.inMap:(j+1)*op.ci*op.inMap], op.reverseW[q*panel:], op.ci, p, true)
+				op.rev.run(g, worker, dx[j*op.ci*op.inMap:(j+1)*op.ci*op.inMap], op.reverseW[q*panel:], op.ci, p, !first)
 			}
 			if wantW {
 				x := op.x.data[j*op.ci*op.inMap:]

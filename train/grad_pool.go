@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/train/vec"
 )
 
 // maxPool is the largest element under a window, whose gradient goes to the
@@ -46,7 +47,12 @@ func poolMap(w *window, y, x []float32, taken []int32) {
 	for i := range y {
 		y[i], taken[i] = float32(math.Inf(-1)), -1
 	}
+	// Along the last axis every element of a row may be in one window, of two.
+	pairs := w.kernel[2] == 2 && w.stride[2] == 2 && w.dil[2] == 1 && w.pad[2] == 0 && w.in[2] == 2*w.out[2]
 	each3(w.kernel, func(_ int, k [3]int) {
+		if pairs && k[2] > 0 {
+			return
+		}
 		var lo, hi, at [3]int
 		for a := range k {
 			lo[a], hi[a], at[a] = w.inside(a, k[a])
@@ -55,6 +61,10 @@ func poolMap(w *window, y, x []float32, taken []int32) {
 			for h := lo[1]; h < hi[1]; h++ {
 				row := (t*w.out[1] + h) * w.out[2]
 				from := ((t*w.stride[0]+at[0])*w.in[1] + h*w.stride[1] + at[1]) * w.in[2]
+				if pairs {
+					vec.PairMax(y[row:row+w.out[2]], taken[row:], x[from:], int32(from))
+					continue
+				}
 				p := from + lo[2]*w.stride[2] + at[2]
 				for o := row + lo[2]; o < row+hi[2]; o++ {
 					if v := x[p]; v > y[o] || v != v {
@@ -83,9 +93,13 @@ func (w *window) inside(a, k int) (lo, hi, at int) {
 
 func (op *maxPool) backward(g *graph) {
 	in, out := volume(op.win.in), volume(op.win.out)
+	first := g.firstGrad(op.x)
 	gx := g.gradOf(op.x)
 	g.each(g.count(op.y)*op.maps, func(_, m int) {
 		into := gx[m*in : (m+1)*in]
+		if first {
+			clear(into)
+		}
 		gy := op.y.grad[m*out : (m+1)*out]
 		for o, p := range op.taken[m*out : (m+1)*out] {
 			if p >= 0 {

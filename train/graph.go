@@ -108,21 +108,39 @@ func (g *graph) gradOf(v *value) []float32 {
 	return v.grad[:g.count(v)*v.size]
 }
 
-// zeros takes a cleared buffer from the free ones.
-func (g *graph) zeros(n int) []float32 {
+// firstGrad makes the gradient of v, not cleared, if there is none yet: the caller
+// sets every element. It reports whether it did.
+func (g *graph) firstGrad(v *value) bool {
+	if !v.diff || v.grad != nil {
+		return false
+	}
+	v.grad, _ = g.take(g.count(v) * v.size)
+	return true
+}
+
+// take takes a buffer from the free ones, or makes one, which is clear.
+func (g *graph) take(n int) (b []float32, isClear bool) {
 	class := bits.Len(uint(n + slack - 1))
 	list := g.free[class]
 	if len(list) == 0 {
-		return make([]float32, 1<<class)[:n]
+		return make([]float32, 1<<class)[:n], true
 	}
-	b := list[len(list)-1][:n]
 	g.free[class] = list[:len(list)-1]
+	return list[len(list)-1][:n], false
+}
+
+// zeros takes a cleared buffer from the free ones.
+func (g *graph) zeros(n int) []float32 {
+	b, isClear := g.take(n)
+	if isClear {
+		return b
+	}
 	const part = 1 << 16
 	g.each((n+part-1)/part, func(_, i int) { clear(b[i*part : min(n, (i+1)*part)]) })
 	return b
 }
 
-// release gives a buffer of zeros back.
+// release gives a buffer of take or zeros back.
 func (g *graph) release(b []float32) {
 	class := bits.Len(uint(cap(b))) - 1
 	if cap(b) == 1<<class {

@@ -86,7 +86,16 @@ func (l *lattice) fill(dst, src []float32) {
 			return
 		}
 		end := 0 // of what is written
+		rows := by[2] == 1 && gap[2] == 1
 		for t := range count[0] {
+			if rows {
+				at := ((first[0]+t*gap[0])*l.size[1]+first[1])*l.size[2] + first[2]
+				clear(out[end:at])
+				pitch, step := gap[1]*l.size[2], by[1]*l.in[2]
+				vec.Rows(out[at:], pitch, src[((from[0]+t*by[0])*l.in[1]+from[1])*l.in[2]+from[2]:], step, count[1], count[2])
+				end = at + (count[1]-1)*pitch + count[2]
+				continue
+			}
 			for h := range count[1] {
 				at := ((first[0]+t*gap[0])*l.size[1]+first[1]+h*gap[1])*l.size[2] + first[2]
 				width := (count[2]-1)*gap[2] + 1
@@ -94,18 +103,15 @@ func (l *lattice) fill(dst, src []float32) {
 				d := out[at : at+width]
 				end = at + width
 				s := src[((from[0]+t*by[0])*l.in[1]+from[1]+h*by[1])*l.in[2]+from[2]:]
-				switch {
-				case by[2] == 1 && gap[2] == 1:
-					copy(d, s)
-				case by[2] == 2:
+				if by[2] == 2 {
 					vec.Even(d, s)
-				default:
-					clear(d)
-					for w, o, i := 0, 0, 0; w < count[2]; w++ {
-						d[o] = s[i]
-						o += gap[2]
-						i += by[2]
-					}
+					continue
+				}
+				clear(d)
+				for w, o, i := 0, 0, 0; w < count[2]; w++ {
+					d[o] = s[i]
+					o += gap[2]
+					i += by[2]
 				}
 			}
 		}

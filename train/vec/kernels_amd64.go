@@ -149,6 +149,16 @@ func normalizeAVX2(n int, y *float32, x *float32, m float32, d float32, s float3
 //go:noescape
 func combineAVX2(n int, y *float32, a *float32, b *float32, s float32, t float32, u float32)
 
+// rowsAVX2 copies n > 0 rows of width elements, a multiple of 8, from x, step apart, to y, pitch apart, and clears 8 elements after each.
+//
+//go:noescape
+func rowsAVX2(n int, width int, y *float32, pitch int, x *float32, step int)
+
+// pairMaxAVX2 replaces y[i] by x[2*i], then by x[2*i+1], where that is greater or NaN, and taken[i] by first plus its index, for n elements, a multiple of 8. steps are 0, 2, 4, ...
+//
+//go:noescape
+func pairMaxAVX2(n int, y *float32, taken *int32, x *float32, first int32, steps *[8]int32)
+
 // evenAVX2 sets y[i] = x[2*i] for n elements, a multiple of 8; it reads 2*n elements of x.
 //
 //go:noescape

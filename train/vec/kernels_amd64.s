@@ -661,6 +661,84 @@ loop29:
 	VZEROUPPER
 	RET
 
+// func rowsAVX2(n int, width int, y *float32, pitch int, x *float32, step int)
+// Requires: AVX
+TEXT ·rowsAVX2(SB), NOSPLIT, $0-48
+	MOVQ   y+16(FP), AX
+	MOVQ   x+32(FP), CX
+	MOVQ   pitch+24(FP), DX
+	MOVQ   step+40(FP), BX
+	MOVQ   n+0(FP), SI
+	MOVQ   width+8(FP), DI
+	VXORPS Y0, Y0, Y0
+
+loop30:
+	XORQ R8, R8
+
+loop31:
+	VMOVUPS (CX)(R8*4), Y1
+	VMOVUPS Y1, (AX)(R8*4)
+	ADDQ    $0x08, R8
+	CMPQ    R8, DI
+	JLT     loop31
+	VMOVUPS Y0, (AX)(R8*4)
+	LEAQ    (AX)(DX*4), AX
+	LEAQ    (CX)(BX*4), CX
+	DECQ    SI
+	JNZ     loop30
+	VZEROUPPER
+	RET
+
+// func pairMaxAVX2(n int, y *float32, taken *int32, x *float32, first int32, steps *[8]int32)
+// Requires: AVX, AVX2
+TEXT ·pairMaxAVX2(SB), NOSPLIT, $0-48
+	MOVQ         y+8(FP), AX
+	MOVQ         taken+16(FP), CX
+	MOVQ         x+24(FP), DX
+	MOVL         first+32(FP), BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, Y0
+	MOVQ         steps+40(FP), BX
+	VPADDD       (BX), Y0, Y0
+	MOVL         $0x00000001, BX
+	VMOVD        BX, X1
+	VPBROADCASTD X1, Y1
+	MOVL         $0x00000010, BX
+	VMOVD        BX, X2
+	VPBROADCASTD X2, Y2
+	MOVQ         n+0(FP), BX
+	XORQ         SI, SI
+
+loop32:
+	VMOVUPS   (DX)(SI*8), Y3
+	VMOVUPS   32(DX)(SI*8), Y4
+	VMOVUPS   (AX)(SI*4), Y5
+	VMOVUPS   (CX)(SI*4), Y6
+	VSHUFPS   $0x88, Y4, Y3, Y7
+	VPERMPD   $0xd8, Y7, Y7
+	VCMPPS    $0x1e, Y5, Y7, Y8
+	VCMPPS    $0x03, Y7, Y7, Y9
+	VORPS     Y9, Y8, Y8
+	VBLENDVPS Y8, Y7, Y5, Y5
+	VBLENDVPS Y8, Y0, Y6, Y6
+	VPADDD    Y1, Y0, Y7
+	VSHUFPS   $0xdd, Y4, Y3, Y3
+	VPERMPD   $0xd8, Y3, Y3
+	VCMPPS    $0x1e, Y5, Y3, Y4
+	VCMPPS    $0x03, Y3, Y3, Y8
+	VORPS     Y8, Y4, Y4
+	VBLENDVPS Y4, Y3, Y5, Y5
+	VBLENDVPS Y4, Y7, Y6, Y6
+	VPADDD    Y1, Y0, Y3
+	VMOVUPS   Y5, (AX)(SI*4)
+	VMOVUPS   Y6, (CX)(SI*4)
+	VPADDD    Y2, Y0, Y0
+	ADDQ      $0x08, SI
+	CMPQ      SI, BX
+	JLT       loop32
+	VZEROUPPER
+	RET
+
 // func evenAVX2(n int, y *float32, x *float32)
 // Requires: AVX, AVX2
 TEXT ·evenAVX2(SB), NOSPLIT, $0-24
@@ -669,7 +747,7 @@ TEXT ·evenAVX2(SB), NOSPLIT, $0-24
 	MOVQ n+0(FP), DX
 	XORQ BX, BX
 
-loop30:
+loop33:
 	VMOVUPS (CX)(BX*8), Y0
 	VMOVUPS 32(CX)(BX*8), Y1
 	VSHUFPS $0x88, Y1, Y0, Y0
@@ -677,7 +755,7 @@ loop30:
 	VMOVUPS Y0, (AX)(BX*4)
 	ADDQ    $0x08, BX
 	CMPQ    BX, DX
-	JLT     loop30
+	JLT     loop33
 	VZEROUPPER
 	RET
 
@@ -690,12 +768,12 @@ TEXT ·sumAVX2(SB), NOSPLIT, $0-20
 	MOVQ   n+0(FP), CX
 	XORQ   DX, DX
 
-loop31:
+loop34:
 	VADDPS       (AX)(DX*4), Y0, Y0
 	VADDPS       32(AX)(DX*4), Y1, Y1
 	ADDQ         $0x10, DX
 	CMPQ         DX, CX
-	JLT          loop31
+	JLT          loop34
 	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -722,7 +800,7 @@ TEXT ·momentsAVX2(SB), NOSPLIT, $0-32
 	MOVQ   n+0(FP), CX
 	XORQ   DX, DX
 
-loop32:
+loop35:
 	VCVTPS2PD    (AX)(DX*4), Y8
 	VADDPD       Y8, Y0, Y0
 	VFMADD231PD  Y8, Y8, Y1
@@ -737,7 +815,7 @@ loop32:
 	VFMADD231PD  Y8, Y8, Y7
 	ADDQ         $0x10, DX
 	CMPQ         DX, CX
-	JLT          loop32
+	JLT          loop35
 	VADDPD       Y4, Y0, Y0
 	VADDPD       Y6, Y2, Y2
 	VADDPD       Y2, Y0, Y0
@@ -773,7 +851,7 @@ TEXT ·dotsAVX2(SB), NOSPLIT, $0-40
 	MOVQ   n+0(FP), DX
 	XORQ   BX, BX
 
-loop33:
+loop36:
 	VCVTPS2PD    (AX)(BX*4), Y8
 	VCVTPS2PD    (CX)(BX*4), Y9
 	VADDPD       Y8, Y0, Y0
@@ -792,7 +870,7 @@ loop33:
 	VFMADD231PD  Y9, Y8, Y7
 	ADDQ         $0x10, BX
 	CMPQ         BX, DX
-	JLT          loop33
+	JLT          loop36
 	VADDPD       Y4, Y0, Y0
 	VADDPD       Y6, Y2, Y2
 	VADDPD       Y2, Y0, Y0
@@ -820,11 +898,11 @@ TEXT ·fillAVX512(SB), NOSPLIT, $0-20
 	MOVQ         n+0(FP), CX
 	XORQ         DX, DX
 
-loop34:
+loop37:
 	VMOVUPS Z0, (AX)(DX*4)
 	ADDQ    $0x10, DX
 	CMPQ    DX, CX
-	JLT     loop34
+	JLT     loop37
 	VZEROUPPER
 	RET
 
@@ -836,13 +914,13 @@ TEXT ·shiftAVX512(SB), NOSPLIT, $0-20
 	MOVQ         n+0(FP), CX
 	XORQ         DX, DX
 
-loop35:
+loop38:
 	VMOVUPS (AX)(DX*4), Z1
 	VADDPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(DX*4)
 	ADDQ    $0x10, DX
 	CMPQ    DX, CX
-	JLT     loop35
+	JLT     loop38
 	VZEROUPPER
 	RET
 
@@ -854,14 +932,14 @@ TEXT ·addAVX512(SB), NOSPLIT, $0-24
 	MOVQ n+0(FP), DX
 	XORQ BX, BX
 
-loop36:
+loop39:
 	VMOVUPS (AX)(BX*4), Z0
 	VMOVUPS (CX)(BX*4), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(BX*4)
 	ADDQ    $0x10, BX
 	CMPQ    BX, DX
-	JLT     loop36
+	JLT     loop39
 	VZEROUPPER
 	RET
 
@@ -873,14 +951,14 @@ TEXT ·subAVX512(SB), NOSPLIT, $0-24
 	MOVQ n+0(FP), DX
 	XORQ BX, BX
 
-loop37:
+loop40:
 	VMOVUPS (AX)(BX*4), Z0
 	VMOVUPS (CX)(BX*4), Z1
 	VSUBPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(BX*4)
 	ADDQ    $0x10, BX
 	CMPQ    BX, DX
-	JLT     loop37
+	JLT     loop40
 	VZEROUPPER
 	RET
 
@@ -893,7 +971,7 @@ TEXT ·addScaledAVX512(SB), NOSPLIT, $0-28
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-loop38:
+loop41:
 	VMOVUPS (AX)(BX*4), Z1
 	VMOVUPS (CX)(BX*4), Z2
 	VMULPS  Z0, Z2, Z2
@@ -901,7 +979,7 @@ loop38:
 	VMOVUPS Z1, (AX)(BX*4)
 	ADDQ    $0x10, BX
 	CMPQ    BX, DX
-	JLT     loop38
+	JLT     loop41
 	VZEROUPPER
 	RET
 
@@ -915,14 +993,14 @@ TEXT ·affineAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-loop39:
+loop42:
 	VMOVUPS (CX)(BX*4), Z2
 	VMULPS  Z0, Z2, Z2
 	VADDPS  Z1, Z2, Z2
 	VMOVUPS Z2, (AX)(BX*4)
 	ADDQ    $0x10, BX
 	CMPQ    BX, DX
-	JLT     loop39
+	JLT     loop42
 	VZEROUPPER
 	RET
 
@@ -935,13 +1013,13 @@ TEXT ·scaleAVX512(SB), NOSPLIT, $0-28
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-loop40:
+loop43:
 	VMOVUPS (CX)(BX*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*4)
 	ADDQ    $0x10, BX
 	CMPQ    BX, DX
-	JLT     loop40
+	JLT     loop43
 	VZEROUPPER
 	RET
 
@@ -954,14 +1032,14 @@ TEXT ·reluAVX512(SB), NOSPLIT, $0-24
 	MOVQ   n+0(FP), DX
 	XORQ   BX, BX
 
-loop41:
+loop44:
 	VMOVUPS   (CX)(BX*4), Z1
 	VCMPPS    $0x06, Z0, Z1, K1
 	VBLENDMPS Z1, Z0, K1, Z2
 	VMOVUPS   Z2, (AX)(BX*4)
 	ADDQ      $0x10, BX
 	CMPQ      BX, DX
-	JLT       loop41
+	JLT       loop44
 	VZEROUPPER
 	RET
 
@@ -976,7 +1054,7 @@ TEXT ·stepGreaterAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-loop42:
+loop45:
 	VMOVUPS   (CX)(BX*4), Z3
 	VCMPPS    $0x1e, Z2, Z3, K1
 	VBLENDMPS Z1, Z2, K1, Z4
@@ -984,7 +1062,7 @@ loop42:
 	VMOVUPS   Z3, (AX)(BX*4)
 	ADDQ      $0x10, BX
 	CMPQ      BX, DX
-	JLT       loop42
+	JLT       loop45
 	VZEROUPPER
 	RET
 
@@ -999,7 +1077,7 @@ TEXT ·stepGreaterEqualAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-loop43:
+loop46:
 	VMOVUPS   (CX)(BX*4), Z3
 	VCMPPS    $0x1d, Z2, Z3, K1
 	VBLENDMPS Z1, Z2, K1, Z4
@@ -1007,7 +1085,7 @@ loop43:
 	VMOVUPS   Z3, (AX)(BX*4)
 	ADDQ      $0x10, BX
 	CMPQ      BX, DX
-	JLT       loop43
+	JLT       loop46
 	VZEROUPPER
 	RET
 
@@ -1022,7 +1100,7 @@ TEXT ·stepNotLessEqualAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-loop44:
+loop47:
 	VMOVUPS   (CX)(BX*4), Z3
 	VCMPPS    $0x06, Z2, Z3, K1
 	VBLENDMPS Z1, Z2, K1, Z4
@@ -1030,7 +1108,7 @@ loop44:
 	VMOVUPS   Z3, (AX)(BX*4)
 	ADDQ      $0x10, BX
 	CMPQ      BX, DX
-	JLT       loop44
+	JLT       loop47
 	VZEROUPPER
 	RET
 
@@ -1045,7 +1123,7 @@ TEXT ·stepNotLessAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-loop45:
+loop48:
 	VMOVUPS   (CX)(BX*4), Z3
 	VCMPPS    $0x05, Z2, Z3, K1
 	VBLENDMPS Z1, Z2, K1, Z4
@@ -1053,7 +1131,7 @@ loop45:
 	VMOVUPS   Z3, (AX)(BX*4)
 	ADDQ      $0x10, BX
 	CMPQ      BX, DX
-	JLT       loop45
+	JLT       loop48
 	VZEROUPPER
 	RET
 
@@ -1066,14 +1144,14 @@ TEXT ·plusAVX512(SB), NOSPLIT, $0-32
 	MOVQ n+0(FP), BX
 	XORQ SI, SI
 
-loop46:
+loop49:
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x10, SI
 	CMPQ    SI, BX
-	JLT     loop46
+	JLT     loop49
 	VZEROUPPER
 	RET
 
@@ -1086,14 +1164,14 @@ TEXT ·minusAVX512(SB), NOSPLIT, $0-32
 	MOVQ n+0(FP), BX
 	XORQ SI, SI
 
-loop47:
+loop50:
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VSUBPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x10, SI
 	CMPQ    SI, BX
-	JLT     loop47
+	JLT     loop50
 	VZEROUPPER
 	RET
 
@@ -1106,14 +1184,14 @@ TEXT ·timesAVX512(SB), NOSPLIT, $0-32
 	MOVQ n+0(FP), BX
 	XORQ SI, SI
 
-loop48:
+loop51:
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VMULPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x10, SI
 	CMPQ    SI, BX
-	JLT     loop48
+	JLT     loop51
 	VZEROUPPER
 	RET
 
@@ -1126,14 +1204,14 @@ TEXT ·ratioAVX512(SB), NOSPLIT, $0-32
 	MOVQ n+0(FP), BX
 	XORQ SI, SI
 
-loop49:
+loop52:
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VDIVPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x10, SI
 	CMPQ    SI, BX
-	JLT     loop49
+	JLT     loop52
 	VZEROUPPER
 	RET
 
@@ -1146,7 +1224,7 @@ TEXT ·orAVX512(SB), NOSPLIT, $0-32
 	MOVQ n+0(FP), BX
 	XORQ SI, SI
 
-loop50:
+loop53:
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VADDPS  Z1, Z0, Z2
@@ -1155,7 +1233,7 @@ loop50:
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x10, SI
 	CMPQ    SI, BX
-	JLT     loop50
+	JLT     loop53
 	VZEROUPPER
 	RET
 
@@ -1168,7 +1246,7 @@ TEXT ·maxAVX512(SB), NOSPLIT, $0-32
 	MOVQ n+0(FP), BX
 	XORQ SI, SI
 
-loop51:
+loop54:
 	VMOVUPS   (CX)(SI*4), Z0
 	VMOVUPS   (DX)(SI*4), Z1
 	VMAXPS    Z1, Z0, Z2
@@ -1180,7 +1258,7 @@ loop51:
 	VMOVUPS   Z4, (AX)(SI*4)
 	ADDQ      $0x10, SI
 	CMPQ      SI, BX
-	JLT       loop51
+	JLT       loop54
 	VZEROUPPER
 	RET
 
@@ -1193,7 +1271,7 @@ TEXT ·minAVX512(SB), NOSPLIT, $0-32
 	MOVQ n+0(FP), BX
 	XORQ SI, SI
 
-loop52:
+loop55:
 	VMOVUPS   (CX)(SI*4), Z0
 	VMOVUPS   (DX)(SI*4), Z1
 	VMINPS    Z1, Z0, Z2
@@ -1205,7 +1283,7 @@ loop52:
 	VMOVUPS   Z4, (AX)(SI*4)
 	ADDQ      $0x10, SI
 	CMPQ      SI, BX
-	JLT       loop52
+	JLT       loop55
 	VZEROUPPER
 	RET
 
@@ -1222,7 +1300,7 @@ TEXT ·greaterAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+0(FP), BX
 	XORQ         SI, SI
 
-loop53:
+loop56:
 	VMOVUPS   (CX)(SI*4), Z3
 	VMOVUPS   (DX)(SI*4), Z4
 	VCMPPS    $0x1e, Z4, Z3, K1
@@ -1230,7 +1308,7 @@ loop53:
 	VMOVUPS   Z2, (AX)(SI*4)
 	ADDQ      $0x10, SI
 	CMPQ      SI, BX
-	JLT       loop53
+	JLT       loop56
 	VZEROUPPER
 	RET
 
@@ -1247,7 +1325,7 @@ TEXT ·greaterEqualAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+0(FP), BX
 	XORQ         SI, SI
 
-loop54:
+loop57:
 	VMOVUPS   (CX)(SI*4), Z3
 	VMOVUPS   (DX)(SI*4), Z4
 	VCMPPS    $0x1d, Z4, Z3, K1
@@ -1255,7 +1333,7 @@ loop54:
 	VMOVUPS   Z2, (AX)(SI*4)
 	ADDQ      $0x10, SI
 	CMPQ      SI, BX
-	JLT       loop54
+	JLT       loop57
 	VZEROUPPER
 	RET
 
@@ -1268,7 +1346,7 @@ TEXT ·addTimesAVX512(SB), NOSPLIT, $0-32
 	MOVQ n+0(FP), BX
 	XORQ SI, SI
 
-loop55:
+loop58:
 	VMOVUPS (AX)(SI*4), Z0
 	VMOVUPS (CX)(SI*4), Z1
 	VMOVUPS (DX)(SI*4), Z2
@@ -1277,7 +1355,7 @@ loop55:
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x10, SI
 	CMPQ    SI, BX
-	JLT     loop55
+	JLT     loop58
 	VZEROUPPER
 	RET
 
@@ -1293,7 +1371,7 @@ TEXT ·addTimesNotAVX512(SB), NOSPLIT, $0-32
 	MOVQ         n+0(FP), BX
 	XORQ         SI, SI
 
-loop56:
+loop59:
 	VMOVUPS (AX)(SI*4), Z1
 	VMOVUPS (CX)(SI*4), Z2
 	VMOVUPS (DX)(SI*4), Z3
@@ -1303,7 +1381,7 @@ loop56:
 	VMOVUPS Z1, (AX)(SI*4)
 	ADDQ    $0x10, SI
 	CMPQ    SI, BX
-	JLT     loop56
+	JLT     loop59
 	VZEROUPPER
 	RET
 
@@ -1317,7 +1395,7 @@ TEXT ·addWhereAVX512(SB), NOSPLIT, $0-32
 	MOVQ   n+0(FP), BX
 	XORQ   SI, SI
 
-loop57:
+loop60:
 	VMOVUPS   (AX)(SI*4), Z1
 	VMOVUPS   (CX)(SI*4), Z2
 	VMOVUPS   (DX)(SI*4), Z3
@@ -1327,7 +1405,7 @@ loop57:
 	VMOVUPS   Z4, (AX)(SI*4)
 	ADDQ      $0x10, SI
 	CMPQ      SI, BX
-	JLT       loop57
+	JLT       loop60
 	VZEROUPPER
 	RET
 
@@ -1346,7 +1424,7 @@ TEXT ·triangleAVX512(SB), NOSPLIT, $0-40
 	MOVQ         n+0(FP), BX
 	XORQ         SI, SI
 
-loop58:
+loop61:
 	VMOVUPS (AX)(SI*4), Z4
 	VMOVUPS (CX)(SI*4), Z5
 	VMOVUPS (DX)(SI*4), Z6
@@ -1359,7 +1437,7 @@ loop58:
 	VMOVUPS Z4, (AX)(SI*4)
 	ADDQ    $0x10, SI
 	CMPQ    SI, BX
-	JLT     loop58
+	JLT     loop61
 	VZEROUPPER
 	RET
 
@@ -1377,7 +1455,7 @@ TEXT ·boxAVX512(SB), NOSPLIT, $0-40
 	MOVQ         n+0(FP), BX
 	XORQ         SI, SI
 
-loop59:
+loop62:
 	VMOVUPS   (AX)(SI*4), Z4
 	VMOVUPS   (CX)(SI*4), Z5
 	VMOVUPS   (DX)(SI*4), Z6
@@ -1389,7 +1467,7 @@ loop59:
 	VMOVUPS   Z3, (AX)(SI*4)
 	ADDQ      $0x10, SI
 	CMPQ      SI, BX
-	JLT       loop59
+	JLT       loop62
 	VZEROUPPER
 	RET
 
@@ -1404,7 +1482,7 @@ TEXT ·scaleShiftAVX512(SB), NOSPLIT, $0-36
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-loop60:
+loop63:
 	VMOVUPS (CX)(BX*4), Z3
 	VSUBPS  Z0, Z3, Z3
 	VMULPS  Z1, Z3, Z3
@@ -1412,7 +1490,7 @@ loop60:
 	VMOVUPS Z3, (AX)(BX*4)
 	ADDQ    $0x10, BX
 	CMPQ    BX, DX
-	JLT     loop60
+	JLT     loop63
 	VZEROUPPER
 	RET
 
@@ -1428,7 +1506,7 @@ TEXT ·normalizeAVX512(SB), NOSPLIT, $0-40
 	MOVQ         n+0(FP), DX
 	XORQ         BX, BX
 
-loop61:
+loop64:
 	VMOVUPS (CX)(BX*4), Z4
 	VSUBPS  Z0, Z4, Z4
 	VDIVPS  Z1, Z4, Z4
@@ -1437,7 +1515,7 @@ loop61:
 	VMOVUPS Z4, (AX)(BX*4)
 	ADDQ    $0x10, BX
 	CMPQ    BX, DX
-	JLT     loop61
+	JLT     loop64
 	VZEROUPPER
 	RET
 
@@ -1453,7 +1531,7 @@ TEXT ·combineAVX512(SB), NOSPLIT, $0-44
 	MOVQ         n+0(FP), BX
 	XORQ         SI, SI
 
-loop62:
+loop65:
 	VMOVUPS (AX)(SI*4), Z3
 	VMOVUPS (CX)(SI*4), Z4
 	VMOVUPS (DX)(SI*4), Z5
@@ -1465,7 +1543,7 @@ loop62:
 	VMOVUPS Z3, (AX)(SI*4)
 	ADDQ    $0x10, SI
 	CMPQ    SI, BX
-	JLT     loop62
+	JLT     loop65
 	VZEROUPPER
 	RET
 
@@ -1477,14 +1555,14 @@ TEXT ·evenAVX512(SB), NOSPLIT, $0-24
 	MOVQ n+0(FP), DX
 	XORQ BX, BX
 
-loop63:
+loop66:
 	VMOVUPS (CX)(BX*8), Z0
 	VMOVUPS 64(CX)(BX*8), Z1
 	VPMOVQD Z0, (AX)(BX*4)
 	VPMOVQD Z1, 32(AX)(BX*4)
 	ADDQ    $0x10, BX
 	CMPQ    BX, DX
-	JLT     loop63
+	JLT     loop66
 	VZEROUPPER
 	RET
 
@@ -1496,11 +1574,11 @@ TEXT ·sumAVX512(SB), NOSPLIT, $0-20
 	MOVQ   n+0(FP), CX
 	XORQ   DX, DX
 
-loop64:
+loop67:
 	VADDPS        (AX)(DX*4), Z0, Z0
 	ADDQ          $0x10, DX
 	CMPQ          DX, CX
-	JLT           loop64
+	JLT           loop67
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -1524,7 +1602,7 @@ TEXT ·momentsAVX512(SB), NOSPLIT, $0-32
 	MOVQ   n+0(FP), CX
 	XORQ   DX, DX
 
-loop65:
+loop68:
 	VCVTPS2PD     (AX)(DX*4), Z4
 	VADDPD        Z4, Z0, Z0
 	VFMADD231PD   Z4, Z4, Z1
@@ -1533,7 +1611,7 @@ loop65:
 	VFMADD231PD   Z4, Z4, Z3
 	ADDQ          $0x10, DX
 	CMPQ          DX, CX
-	JLT           loop65
+	JLT           loop68
 	VADDPD        Z2, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y2
 	VADDPD        Y2, Y0, Y0
@@ -1565,7 +1643,7 @@ TEXT ·dotsAVX512(SB), NOSPLIT, $0-40
 	MOVQ   n+0(FP), DX
 	XORQ   BX, BX
 
-loop66:
+loop69:
 	VCVTPS2PD     (AX)(BX*4), Z4
 	VCVTPS2PD     (CX)(BX*4), Z5
 	VADDPD        Z4, Z0, Z0
@@ -1576,7 +1654,7 @@ loop66:
 	VFMADD231PD   Z5, Z4, Z3
 	ADDQ          $0x10, BX
 	CMPQ          BX, DX
-	JLT           loop66
+	JLT           loop69
 	VADDPD        Z2, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y2
 	VADDPD        Y2, Y0, Y0

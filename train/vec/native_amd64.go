@@ -28,7 +28,7 @@ var avx2 = kernels{
 	max: maxAVX2, min: minAVX2, greater: greaterAVX2,
 	greaterEqual: greaterEqualAVX2, addTimes: addTimesAVX2, addTimesNot: addTimesNotAVX2,
 	addWhere: addWhereAVX2, triangle: triangleAVX2, box: boxAVX2,
-	combine: combineAVX2, even: evenAVX2, sum: sumAVX2, moments: momentsAVX2,
+	combine: combineAVX2, rows: rowsAVX2, pairMax: pairMaxAVX2, even: evenAVX2, sum: sumAVX2, moments: momentsAVX2,
 	dots: dotsAVX2,
 }
 
@@ -43,6 +43,6 @@ var avx512 = kernels{
 	max: maxAVX512, min: minAVX512, greater: greaterAVX512,
 	greaterEqual: greaterEqualAVX512, addTimes: addTimesAVX512, addTimesNot: addTimesNotAVX512,
 	addWhere: addWhereAVX512, triangle: triangleAVX512, box: boxAVX512,
-	combine: combineAVX512, even: evenAVX512, sum: sumAVX512, moments: momentsAVX512,
+	combine: combineAVX512, rows: rowsAVX2, pairMax: pairMaxAVX2, even: evenAVX512, sum: sumAVX512, moments: momentsAVX512,
 	dots: dotsAVX512,
 }

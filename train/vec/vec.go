@@ -28,6 +28,8 @@ type kernels struct {
 	greater, greaterEqual, addTimes, addTimesNot, addWhere               kernel2
 	triangle, box                                                        kernel2S2
 	combine                                                              kernel2S3
+	rows                                                                 func(n, width int, y *float32, pitch int, x *float32, step int)
+	pairMax                                                              func(n int, y *float32, taken *int32, x *float32, first int32, steps *[8]int32)
 	sum                                                                  func(n int, x *float32) float32
 	moments                                                              func(n int, x *float32) (s, q float64)
 	dots                                                                 func(n int, a, b *float32) (s, q float64)
@@ -135,6 +137,50 @@ func Even(y, x []float32) {
 	}
 	for i := n; i < len(y); i++ {
 		y[i] = x[2*i]
+	}
+}
+
+// Rows sets y[r*pitch+i] = x[r*step+i] for r < n and i < width, and what is
+// between these rows of y to 0.
+func Rows(y []float32, pitch int, x []float32, step, n, width int) {
+	if n == 0 || width == 0 {
+		return
+	}
+	y, x = y[:(n-1)*pitch+width], x[:(n-1)*step+width]
+	first := 0
+	// The kernel clears 8 elements after a row, which the next row may overwrite.
+	if gap := pitch - width; active.lanes > 0 && n > 1 && width%8 == 0 && gap >= 0 && gap <= 8 {
+		first = n - 1
+		active.rows(first, width, &y[0], pitch, &x[0], step)
+	}
+	for r := first; r < n; r++ {
+		copy(y[r*pitch:r*pitch+width], x[r*step:])
+		if r+1 < n {
+			clear(y[r*pitch+width : (r+1)*pitch])
+		}
+	}
+}
+
+// evens are the places of the first elements of pairs.
+var evens = [8]int32{0, 2, 4, 6, 8, 10, 12, 14}
+
+// PairMax replaces y[i] by x[2*i], then by x[2*i+1], where that is greater or NaN,
+// and taken[i] by first plus its index in x.
+func PairMax(y []float32, taken []int32, x []float32, first int32) {
+	taken, x = taken[:len(y)], x[:2*len(y)]
+	n := 0
+	if active.lanes > 0 {
+		n = len(y) &^ 7
+	}
+	if n > 0 {
+		active.pairMax(n, &y[0], &taken[0], &x[0], first, &evens)
+	}
+	for i := n; i < len(y); i++ {
+		for j := 2 * i; j < 2*i+2; j++ {
+			if v := x[j]; v > y[i] || v != v {
+				y[i], taken[i] = v, first+int32(j)
+			}
+		}
 	}
 }
 

@@ -188,6 +188,63 @@ func TestEven(t *testing.T) {
 	}
 }
 
+func TestRows(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	for i := range implementations {
+		for range 300 {
+			n, width := r.IntN(5), r.IntN(33)
+			if r.IntN(2) == 0 {
+				width &^= 7
+			}
+			pitch, step := width+r.IntN(12), width+r.IntN(4)
+			x, y := make([]float32, n*step), make([]float32, n*pitch+20)
+			for j := range x {
+				x[j] = float32(1 + j)
+			}
+			for j := range y {
+				y[j] = -1
+			}
+			with(&implementations[i], func() { Rows(y, pitch, x, step, n, width) })
+			for j, v := range y {
+				want := float32(-1)
+				if n > 0 && width > 0 && j < (n-1)*pitch+width {
+					want = 0
+					if j%pitch < width {
+						want = x[j/pitch*step+j%pitch]
+					}
+				}
+				if v != want {
+					t.Fatalf("%s: element %d is %v, expected %v (%d rows of %d, %d apart)", implementations[i].name, j, v, want, n, width, pitch)
+				}
+			}
+		}
+	}
+}
+
+// TestPairMax compares every form with the portable one.
+func TestPairMax(t *testing.T) {
+	for i := range implementations {
+		r := rand.New(rand.NewPCG(5, 6))
+		for n := range 80 {
+			x := numbers(r, 2*n)
+			y := [2][]float32{numbers(r, n), nil}
+			y[1] = append(y[1], y[0]...)
+			taken := [2][]int32{make([]int32, n+1), make([]int32, n+1)}
+			for k, impl := range []int{0, i} {
+				with(&implementations[impl], func() { PairMax(y[k], taken[k], x, 1000) })
+			}
+			for j := range n {
+				if !same(float64(y[0][j]), float64(y[1][j])) || taken[0][j] != taken[1][j] {
+					t.Fatalf("%s: element %d of %d is %v from %d, expected %v from %d", implementations[i].name, j, n, y[1][j], taken[1][j], y[0][j], taken[0][j])
+				}
+			}
+			if taken[1][n] != 0 {
+				t.Fatalf("%s: an element beyond %d was written", implementations[i].name, n)
+			}
+		}
+	}
+}
+
 func TestShortOperand(t *testing.T) {
 	defer func() {
 		if recover() == nil {

@@ -272,6 +272,79 @@ func writeEven(g *gen) {
 	g.RET()
 }
 
+// writeRows writes the copy of rows with zeros after each.
+func writeRows(g *gen) {
+	g.function("rows", "func(n, width int, y *float32, pitch int, x *float32, step int)",
+		"copies n > 0 rows of width elements, a multiple of 8, from x, step apart, to y, pitch apart, and clears 8 elements after each.")
+	y, x := g.Load(g.Param("y"), g.GP64()), g.Load(g.Param("x"), g.GP64())
+	pitch, step := g.Load(g.Param("pitch"), g.GP64()).(reg.GPVirtual), g.Load(g.Param("step"), g.GP64()).(reg.GPVirtual)
+	n, width := g.Load(g.Param("n"), g.GP64()), g.Load(g.Param("width"), g.GP64())
+	zero, v, i := g.zero(), g.YMM(), g.GP64()
+	row, element := g.label(), g.label()
+	g.Label(row)
+	g.XORQ(i, i)
+	g.Label(element)
+	g.VMOVUPS(operand.Mem{Base: x, Index: i, Scale: 4}, v)
+	g.VMOVUPS(v, operand.Mem{Base: y, Index: i, Scale: 4})
+	g.ADDQ(operand.Imm(8), i)
+	g.CMPQ(i, width)
+	g.JLT(operand.LabelRef(element))
+	g.VMOVUPS(zero, operand.Mem{Base: y, Index: i, Scale: 4})
+	g.LEAQ(operand.Mem{Base: y, Index: pitch, Scale: 4}, y)
+	g.LEAQ(operand.Mem{Base: x, Index: step, Scale: 4}, x)
+	g.DECQ(n)
+	g.JNZ(operand.LabelRef(row))
+	g.VZEROUPPER()
+	g.RET()
+}
+
+// writePairMax writes the maximum of pairs with its places.
+func writePairMax(g *gen) {
+	g.function("pairMax", "func(n int, y *float32, taken *int32, x *float32, first int32, steps *[8]int32)",
+		"replaces y[i] by x[2*i], then by x[2*i+1], where that is greater or NaN, and taken[i] by first plus its index, for n elements, a multiple of 8. steps are 0, 2, 4, ...")
+	y, taken, x := g.Load(g.Param("y"), g.GP64()), g.Load(g.Param("taken"), g.GP64()), g.Load(g.Param("x"), g.GP64())
+	broadcast := func(r reg.Register) vector {
+		low, v := g.XMM(), g.YMM()
+		g.VMOVD(r, low)
+		g.VPBROADCASTD(low, v)
+		return v
+	}
+	at := broadcast(g.Load(g.Param("first"), g.GP32()))
+	number := func(i uint32) vector {
+		r := g.GP32()
+		g.MOVL(operand.U32(i), r)
+		return broadcast(r)
+	}
+	g.VPADDD(operand.Mem{Base: g.Load(g.Param("steps"), g.GP64())}, at, at)
+	one, sixteen := number(1), number(16)
+	g.loop(func(i reg.GPVirtual) {
+		low, high, best, place := g.YMM(), g.YMM(), g.YMM(), g.YMM()
+		g.VMOVUPS(operand.Mem{Base: x, Index: i, Scale: 8}, low)
+		g.VMOVUPS(operand.Mem{Base: x, Index: i, Scale: 8, Disp: 32}, high)
+		g.VMOVUPS(operand.Mem{Base: y, Index: i, Scale: 4}, best)
+		g.VMOVUPS(operand.Mem{Base: taken, Index: i, Scale: 4}, place)
+		from := at
+		for _, parity := range []uint64{0x88, 0xdd} {
+			v, above, nan := g.YMM(), g.YMM(), g.YMM()
+			g.VSHUFPS(operand.Imm(parity), high, low, v) // of every 128 bits of both
+			g.VPERMPD(operand.Imm(0xd8), v, v)
+			g.VCMPPS(operand.Imm(greater), best, v, above)
+			g.VCMPPS(operand.Imm(unordered), v, v, nan)
+			g.VORPS(nan, above, above)
+			g.VBLENDVPS(above, v, best, best)
+			g.VBLENDVPS(above, from, place, place)
+			next := g.YMM()
+			g.VPADDD(one, at, next)
+			from = next
+		}
+		g.VMOVUPS(best, operand.Mem{Base: y, Index: i, Scale: 4})
+		g.VMOVUPS(place, operand.Mem{Base: taken, Index: i, Scale: 4})
+		g.VPADDD(sixteen, at, at)
+	}, 8)
+	g.VZEROUPPER()
+	g.RET()
+}
+
 func list(names string) []string {
 	if names == "" {
 		return nil
@@ -445,6 +518,10 @@ func run(dir string) error {
 	for _, g.wide = range []bool{false, true} {
 		for _, e := range elementwises {
 			e.write(g)
+		}
+		if !g.wide { // for rows too short for wider vectors
+			writeRows(g)
+			writePairMax(g)
 		}
 		writeEven(g)
 		writeSum(g)
