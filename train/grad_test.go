@@ -200,6 +200,18 @@ func TestGradients(t *testing.T) {
 		{"pointwise", []int{2, 10, 5, 7}, func(n *net) []*ir.Value {
 			return []*ir.Value{n.Op("conv", nil, n.x, n.param("w", 12, 10, 1, 1))}
 		}},
+		{"conv3d rows of 8", []int{1, 3, 3, 4, 16}, func(n *net) []*ir.Value {
+			return []*ir.Value{n.Op("conv", attrs{"pad": []int{1, 1, 1, 1, 1, 1}}, n.x, n.param("w", 9, 3, 3, 3, 3), n.param("b", 9))}
+		}},
+		{"conv3d rows of 8, stride", []int{1, 2, 3, 8, 16}, func(n *net) []*ir.Value {
+			return []*ir.Value{n.Op("conv", attrs{"pad": []int{1, 1, 1, 1, 1, 1}, "stride": []int{1, 2, 2}}, n.x, n.param("w", 4, 2, 3, 3, 3))}
+		}},
+		{"pointwise, channels a page apart", []int{1, 3, 32, 32}, func(n *net) []*ir.Value {
+			return []*ir.Value{n.Op("conv", nil, n.x, n.param("w", 5, 3, 1, 1))}
+		}},
+		{"max_pool of pairs", []int{1, 2, 4, 32}, func(n *net) []*ir.Value {
+			return []*ir.Value{n.Op("max_pool", attrs{"kernel": []int{2, 2}, "stride": []int{2, 2}}, n.x)}
+		}},
 		{"conv1d", []int{1, 3, 70}, func(n *net) []*ir.Value {
 			return []*ir.Value{n.Op("conv", attrs{"pad": []int{2, 2}}, n.x, n.param("w", 4, 3, 5))}
 		}},
