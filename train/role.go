@@ -126,10 +126,12 @@ func (r Role) slope() float64 {
 
 // smooth sets y to the soft form of the step of x from low to 1.
 func (r Role) smooth(y, x []float32, low, slope float32) {
+	if r == Activation && low == 0 {
+		vec.Relu(y, x)
+		return
+	}
 	for i, v := range x {
 		switch {
-		case r == Activation && low == 0:
-			y[i] = max(v, 0)
 		case r == Activation:
 			y[i] = low + (1-low)*max(0, min(1, (v+1)/2))
 		case r == Weight || r == CellWeight:
@@ -142,13 +144,13 @@ func (r Role) smooth(y, x []float32, low, slope float32) {
 
 // smoothGradient adds the derivative of smooth, times g, to gx.
 func (r Role) smoothGradient(gx, g, x, y []float32, low, slope float32) {
+	if r == Activation && low == 0 {
+		vec.AddWhere(gx, g, x)
+		return
+	}
 	for i, v := range x {
 		var d float32
 		switch {
-		case r == Activation && low == 0:
-			if v > 0 {
-				d = 1
-			}
 		case r == Activation:
 			if v > -1 && v < 1 {
 				d = (1 - low) / 2
