@@ -1,5 +1,7 @@
 package data
 
+import "math"
+
 // The gestures, in the order of gestureNames; a generator of N classes has the first N. Directions are as seen on the
 // screen.
 const (
@@ -7,8 +9,8 @@ const (
 	swipeRight
 	swipeUp
 	swipeDown
-	zoomIn   // the fingers spread
-	zoomOut  // the fingers close
+	zoomIn   // two hands open and move apart
+	zoomOut  // two hands close and come together
 	turnCW   // the hand turns in place
 	turnCCW  //
 	pushAway // towards the camera: the hand grows
@@ -84,6 +86,7 @@ type pose struct {
 	spread int64 // of the fingers, 0 (a fist) .. one
 	angle  int64 // from the wrist to the fingers
 	radius int64 // of the palm
+	apart  int64 // of two hands, 1 as drawn: open ones are further apart than closed ones
 }
 
 // newMotion draws the motion of a gesture among the first n. u is the side of the picture in 1/256 pixel; the number of
@@ -91,24 +94,24 @@ type pose struct {
 func newMotion(r *rng, gesture, n int, u int64, frames int) motion {
 	var m motion
 	m.direction = r.n(4) * turn / 4
-	half := r.in(u*22/100, u*36/100)
+	half := r.in(u*24/100, u*36/100)
 	m.span[path] = span{-half, half}
-	low := r.in(0, one*15/100)
-	m.span[spread] = span{low, low + r.in(one*70/100, one*82/100)}
+	low := r.in(0, one*8/100)
+	m.span[spread] = span{low, low + r.in(one*82/100, one*92/100)}
 	a := r.n(turn)
-	m.span[angle] = span{a, a + r.in(degrees(100), degrees(170))}
-	small := r.in(u*110/1000, u*140/1000)
-	m.span[radius] = span{small, small * r.in(170, 210) / 100}
+	m.span[angle] = span{a, a + r.in(degrees(110), degrees(170))}
+	small := r.in(u*115/1000, u*145/1000)
+	m.span[radius] = span{small, small * r.in(195, 225) / 100}
 	for q := range ranges {
 		m.span[q] = m.span[q].rising(r.percent(50))
 		// Where it stands: at the one end, at the other, in between.
 		m.rest[q] = [5]int64{0, 0, one, one, r.n(one)}[r.n(5)]
 	}
-	m.arm = polar(r.n(turn), r.in(u*7/100, u*13/100))
+	m.arm = polar(r.n(turn), r.in(u*8/100, u*14/100))
 	for i, amplitude := range []int64{u / 60, u / 60, one / 24, degrees(5)} {
 		m.wobble[i] = wave{r.n(amplitude + 1), r.in(turn/2, turn*3/2), r.n(turn)}
 	}
-	duration := r.in(one*50/100, one*85/100)
+	duration := r.in(one*55/100, one*90/100)
 	tilt := r.in(-degrees(14), degrees(14))
 
 	switch gesture {
@@ -128,12 +131,12 @@ func newMotion(r *rng, gesture, n int, u int64, frames int) motion {
 	case shake:
 		m.moves = swing
 		duration = r.in(one*75/100, one*95/100)
-		// Two swings or three, but never fewer than four frames a swing.
-		m.turns = turn * min(r.in(2, 3), max(int64(frames)*duration/one/4, 1))
+		// Three swings, but never fewer than four frames a swing.
+		m.turns = turn * min(3, max(int64(frames)*duration/one/4, 2))
 	case other:
-		kinds := []quantity{path, path, spread, angle, radius}
+		kinds := []quantity{path, path, [...]quantity{spread, angle, radius}[r.n(3)]}
 		if n <= stop {
-			kinds = append(kinds, nothing, nothing)
+			kinds = append(kinds, nothing, nothing, nothing)
 		}
 		if n <= rollCW {
 			kinds = append(kinds, circle)
@@ -182,21 +185,25 @@ func (m *motion) at(t int64) pose {
 	case circle:
 		at = at.add(m.arm.turned(m.turns * p >> 12))
 	}
+	open := min(max(v[spread]+m.wobble[2].at(t), 0), one)
 	return pose{
 		at:     at.add(vec{m.wobble[0].at(t), m.wobble[1].at(t)}),
-		spread: min(max(v[spread]+m.wobble[2].at(t), 0), one),
+		spread: open,
 		angle:  v[angle] + m.wobble[3].at(t),
 		radius: v[radius],
+		apart:  lerp(one*50/100, one*170/100, open),
 	}
 }
 
-// inside moves a place such that the middle of the hand stays within a picture of a size, less a margin, if it can.
-func (m *motion) inside(at, size vec, margin int64) vec {
-	low, high := at.add(m.at(0).at), at.add(m.at(0).at)
-	for i := range int64(8) {
-		p := at.add(m.at((i + 1) * one / 8).at)
-		low = vec{min(low.x, p.x), min(low.y, p.y)}
-		high = vec{max(high.x, p.x), max(high.y, p.y)}
+// inside moves a place such that the middle of a hand that is apart from it stays within a picture of a size, less a
+// margin, if it can.
+func (m *motion) inside(at, apart, size vec, margin int64) vec {
+	low, high := vec{math.MaxInt64, math.MaxInt64}, vec{math.MinInt64, math.MinInt64}
+	for i := range int64(9) {
+		p := m.at(i * one / 8)
+		q := at.add(apart.scale(p.apart)).add(p.at)
+		low = vec{min(low.x, q.x), min(low.y, q.y)}
+		high = vec{max(high.x, q.x), max(high.y, q.y)}
 	}
 	shift := func(low, high, end int64) int64 {
 		below, above := margin-low, high-(end-margin)

@@ -23,7 +23,8 @@ type scene struct {
 
 // hand is one hand of the clip.
 type hand struct {
-	at     vec
+	at     vec   // where it would be without the other hand
+	apart  vec   // from there
 	angle  int64 // added to the motion's
 	left   int64 // +1 or -1: the side of the thumb
 	still  bool  // it does not take part
@@ -57,7 +58,7 @@ func newScene(r *rng, size Size, gesture, n int) *scene {
 		return vec{r.in(-limit, limit), r.in(-limit, limit)}
 	}
 
-	// Hands: one in the middle, or two, apart in any direction.
+	// Hands: one in the middle, or two, apart in any direction. It takes two to zoom.
 	skin := skins[r.n(int64(len(skins)))]
 	if r.percent(25) {
 		skin = anyColour(r)
@@ -66,15 +67,18 @@ func newScene(r *rng, size Size, gesture, n int) *scene {
 	centre := vec{width/2 + r.in(-width/10, width/10), height/2 + r.in(-height/10, height/10)}
 	first := hand{at: centre, left: 1 - 2*r.n(2), skin: skin, sleeve: sleeve, arm: r.in(300, 620)}
 	second := first
-	second.left, second.angle, second.still = -first.left, r.n(turn), r.percent(35)
-	apart := polar(r.n(turn), r.in(u*20/100, u*32/100))
-	if r.percent(62) {
-		first.at, second.at = centre.sub(apart), centre.add(apart)
+	second.left, second.angle, second.still = -first.left, r.n(turn), r.percent(20)
+	apart := polar(r.n(turn), r.in(u*20/100, u*29/100))
+	zooms := gesture == zoomIn || gesture == zoomOut
+	second.still = second.still && !zooms
+	if r.percent(60) || zooms {
+		first.apart, second.apart = vec{}.sub(apart), apart
 		s.hands = append(s.hands, second)
 	}
 	s.hands = append(s.hands, first)
 	for i := range s.hands {
-		s.hands[i].at = s.motion.inside(s.hands[i].at, vec{width, height}, u*18/100)
+		h := &s.hands[i]
+		h.at = s.motion.inside(h.at, h.apart, vec{width, height}, u*18/100)
 	}
 	s.light = polar(r.n(turn), r.in(20, 60))
 
@@ -82,7 +86,7 @@ func newScene(r *rng, size Size, gesture, n int) *scene {
 	dark, bright := anyColour(r), anyColour(r)
 	for range 6 {
 		middle := (dark.luma() + bright.luma()) / 2
-		if d := middle - skin.luma(); d > 45 || d < -45 {
+		if d := middle - skin.luma(); d > 60 || d < -60 {
 			break
 		}
 		dark, bright = anyColour(r), anyColour(r)
@@ -90,25 +94,26 @@ func newScene(r *rng, size Size, gesture, n int) *scene {
 			dark, bright = dark.scaled(one/2), bright.scaled(one/2)
 		}
 	}
-	s.texture = newTexture(r, size, dark, bright)
-	s.drift = slow(u * 50 / 100)
+	s.texture = newTexture(r, size, dark, dark.blend(bright, r.in(one*30/100, one*80/100)))
+	s.drift = slow(u * 30 / 100)
 	s.jitter = r.in(0, u*2/100) * r.n(2)
-	s.brightness = span{r.in(one*70/100, one*115/100), r.in(one*70/100, one*115/100)}
-	s.flicker = r.in(0, one*6/100) * r.n(2)
-	s.noise = r.in(2, 10)
+	lit := r.in(one*75/100, one*110/100)
+	s.brightness = span{lit, lit + r.in(-one*15/100, one*15/100)}
+	s.flicker = r.in(0, one*4/100) * r.n(2)
+	s.noise = r.in(2, 8)
 
-	if r.percent(45) {
-		s.behind = append(s.behind, person(r, width, height, u, slow(u*15/100))...)
+	if r.percent(30) {
+		s.behind = append(s.behind, person(r, width, height, u, slow(u*8/100))...)
 	}
-	if r.percent(35) {
+	if r.percent(30) {
 		for range r.in(1, 2) {
 			at := anywhere()
-			s.behind = append(s.behind, lump{a: at, b: at.add(polar(r.n(turn), r.n(u*20/100))), velocity: slow(u * 45 / 100), r: r.in(u*4/100, u*11/100), col: anyColour(r)})
+			s.behind = append(s.behind, lump{a: at, b: at.add(polar(r.n(turn), r.n(u*20/100))), velocity: slow(u * 25 / 100), r: r.in(u*4/100, u*10/100), col: anyColour(r)})
 		}
 	}
-	if r.percent(20) {
+	if r.percent(15) {
 		at, along := anywhere(), polar(r.n(turn), u*2)
-		s.before = append(s.before, lump{a: at.sub(along), b: at.add(along), velocity: slow(u * 30 / 100), r: r.in(u*3/100, u*8/100), col: anyColour(r), flat: true})
+		s.before = append(s.before, lump{a: at.sub(along), b: at.add(along), velocity: slow(u * 20 / 100), r: r.in(u*3/100, u*6/100), col: anyColour(r), flat: true})
 	}
 	s.seed = r.next()
 	return s
@@ -164,7 +169,7 @@ func (s *scene) draw(c *canvas, scratch *scratch, t int) {
 		if h.still {
 			p = still
 		}
-		p.at = p.at.add(h.at).add(camera)
+		p.at = p.at.add(h.at).add(h.apart.scale(p.apart)).add(camera)
 		p.angle += h.angle
 		h.draw(c, p, lit, solid)
 	}
@@ -175,10 +180,10 @@ func (s *scene) draw(c *canvas, scratch *scratch, t int) {
 // The fingers, from the thumb's side to the other, in 1/4096 of the palm's radius: where they begin across the palm,
 // how far they reach when spread, how they fan out.
 var fingers = [4]struct{ across, reach, fan int64 }{
-	{2600, 4900, degrees(24)},
-	{900, 5700, degrees(8)},
-	{-800, 5300, degrees(-8)},
-	{-2400, 4100, degrees(-26)},
+	{2600, 5400, degrees(26)},
+	{900, 6300, degrees(9)},
+	{-800, 5800, degrees(-9)},
+	{-2400, 4500, degrees(-28)},
 }
 
 // draw paints the hand in a pose: sleeve, arm, palm, thumb and fingers, each a capsule. A fist has short fingers close
@@ -194,12 +199,12 @@ func (h *hand) draw(c *canvas, p pose, lit int64, solid shading) {
 	part(point(-one/2, 0), point(-arm, 0), one*50/100, skin)
 	part(point(-one*35/100, 0), point(one*25/100, 0), one*86/100, skin)
 	for _, f := range fingers {
-		base := point(one*75/100, f.across)
-		length := lerp(one*15/100, f.reach*135/100, p.spread)
+		base := point(lerp(one*55/100, one*75/100, p.spread), f.across)
+		length := lerp(one*10/100, f.reach, p.spread)
 		tip := base.add(polar(p.angle-h.left*f.fan*p.spread>>12, p.radius*length>>12))
-		part(base, tip, one*24/100, skin)
+		part(base, tip, one*25/100, skin)
 	}
 	base := point(-one*20/100, one*70/100)
-	tip := base.add(polar(p.angle-h.left*lerp(degrees(25), degrees(62), p.spread), p.radius*lerp(one*55/100, one*165/100, p.spread)>>12))
+	tip := base.add(polar(p.angle-h.left*lerp(degrees(25), degrees(62), p.spread), p.radius*lerp(one*45/100, one*165/100, p.spread)>>12))
 	part(base, tip, one*27/100, skin)
 }

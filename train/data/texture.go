@@ -18,7 +18,7 @@ func newTexture(r *rng, size Size, dark, bright colour) texture {
 	}
 	t.kind = r.n(4)
 	t.kx, t.ky = r.in(-7, 7), r.in(1, 7)
-	t.contrast = r.in(160, 640)
+	t.contrast = r.in(120, 420)
 	t.step = r.in(128, 384)
 	t.seed = r.next()
 	return t
