@@ -1,24 +1,29 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/runtime"
+	"github.com/billnet/billnet/runtime/clip"
 	"github.com/billnet/billnet/train"
 	"github.com/billnet/billnet/train/data"
 	"github.com/billnet/billnet/train/recipe"
 )
 
 type evalCmd struct {
-	Model string `arg:"" help:"Network to measure: .onnx, .bill or .billb."`
+	Model string `arg:"" help:"Network to measure: .onnx, .bill or .billb, or an executable of billc build for this machine."`
 	dataFlags
 	modelFlags
 	Clips     int    `default:"1000" help:"Clips, the first ones of the split." placeholder:"N"`
@@ -60,13 +65,7 @@ func (c *evalCmd) Run(ctx context.Context, s *streams) error {
 			return err
 		}
 	}
-	matrix, err := c.measure(ctx, src, split, func(clip []uint8) (int, error) {
-		logits, err := net.run(clip)
-		if err != nil {
-			return 0, err
-		}
-		return order[train.Argmax(logits)], nil
-	})
+	matrix, err := c.measure(ctx, src, split, net, order)
 	if err != nil {
 		return err
 	}
@@ -137,14 +136,20 @@ type evaluated struct {
 	inputs  []ir.Port
 	labels  []string
 	classes int
-	run     func(clip []uint8) ([]float32, error) // the result is valid until the next call
+	run     func(clips []uint8, n int) ([]float32, error) // n rows of logits
 	close   func()
 }
+
+// evalBatch is the number of clips that a network is given at a time.
+const evalBatch = 16
 
 // network loads bytecode, or compiles a model. A network that a stage of training
 // left soft in part is not yet what compiling makes of it: the training engine
 // evaluates it.
 func (c *evalCmd) network(ctx context.Context, s *streams) (*evaluated, error) {
+	if isExecutable(c.Model) {
+		return c.executable(ctx)
+	}
 	if filepath.Ext(c.Model) == ".billb" {
 		if len(c.Input)+len(c.Shape)+len(c.Dim)+len(c.Const) > 0 {
 			return nil, withCode(exitUsage, "%s: --input, --shape, --dim and --const are for ONNX models; bytecode has its types", c.Model)
@@ -195,16 +200,99 @@ func (c *evalCmd) compiled(text []byte) (*evaluated, error) {
 		d, _ := ir.ParseDType(p.Elem.String())
 		e.inputs = append(e.inputs, ir.Port{Name: p.Name, Value: &ir.Value{Type: ir.T(d, p.Shape...)}})
 	}
-	logits := make([]float32, e.classes)
-	e.run = func(clip []uint8) ([]float32, error) {
-		return logits, session.Run([][]byte{clip}, [][]byte{runtime.Bytes(logits)})
+	e.run = func(clips []uint8, n int) ([]float32, error) {
+		logits := make([]float32, n*e.classes)
+		size := len(clips) / n
+		for i := range n {
+			row := logits[i*e.classes : (i+1)*e.classes]
+			if err := session.Run([][]byte{clips[i*size : (i+1)*size]}, [][]byte{runtime.Bytes(row)}); err != nil {
+				return nil, err
+			}
+		}
+		return logits, nil
+	}
+	return e, nil
+}
+
+// executable is a program that billc build has made. It tells its interface, and
+// prints the logits of clips that it reads from a file.
+func (c *evalCmd) executable(ctx context.Context) (*evaluated, error) {
+	path, err := filepath.Abs(c.Model)
+	if err != nil {
+		return nil, err
+	}
+	call := func(args ...string) ([]byte, error) {
+		out, err := exec.CommandContext(ctx, path, args...).Output()
+		if exit := new(exec.ExitError); errors.As(err, &exit) {
+			return nil, fmt.Errorf("%s: %w: %s", c.Model, err, bytes.TrimSpace(exit.Stderr))
+		}
+		return out, err
+	}
+	text, err := call("--version", "--json")
+	if err != nil {
+		return nil, fmt.Errorf("%w; is it an executable of billc build?", err)
+	}
+	type port struct {
+		Name  string
+		Elem  string
+		Shape []int
+	}
+	var about struct {
+		Inputs, Outputs []port
+		Labels          []string
+	}
+	if err := json.Unmarshal(text, &about); err != nil || len(about.Outputs) == 0 {
+		return nil, fmt.Errorf("%s does not tell its inputs and outputs: build it again with this billc", c.Model)
+	}
+	e := &evaluated{labels: about.Labels, classes: ir.Type{Shape: about.Outputs[0].Shape}.Elems(), close: func() {}}
+	for _, p := range about.Inputs {
+		d, ok := ir.ParseDType(p.Elem)
+		if !ok {
+			return nil, fmt.Errorf("%s: input %q is of type %q", c.Model, p.Name, p.Elem)
+		}
+		e.inputs = append(e.inputs, ir.Port{Name: p.Name, Value: &ir.Value{Type: ir.T(d, p.Shape...)}})
+	}
+	e.run = func(clips []uint8, n int) ([]float32, error) {
+		dir, err := os.MkdirTemp("", "billc-eval-*")
+		if err != nil {
+			return nil, err
+		}
+		defer os.RemoveAll(dir)
+		a, err := clip.NewNPY(append([]int{n}, about.Inputs[0].Shape[1:]...), clips)
+		if err != nil {
+			return nil, err
+		}
+		var b bytes.Buffer
+		if err := clip.WriteNPY(&b, a); err != nil {
+			return nil, err
+		}
+		file := filepath.Join(dir, "clips.npy")
+		if err := os.WriteFile(file, b.Bytes(), 0o666); err != nil {
+			return nil, err
+		}
+		text, err := call(file, "--logits", "--threads", fmt.Sprint(c.Threads))
+		if err != nil {
+			return nil, err
+		}
+		var logits []float32
+		for word := range strings.FieldsSeq(string(text)) {
+			v, err := strconv.ParseFloat(word, 32)
+			if err != nil {
+				return nil, fmt.Errorf("%s prints %q for a logit", c.Model, word)
+			}
+			logits = append(logits, float32(v))
+		}
+		if len(logits) != n*e.classes {
+			return nil, fmt.Errorf("%s prints %d logits for %d clips, expected %d", c.Model, len(logits), n, n*e.classes)
+		}
+		return logits, nil
 	}
 	return e, nil
 }
 
 // soft is a network as its stage left it.
 func (c *evalCmd) soft(m *ir.Module, roles []train.Role) (*evaluated, error) {
-	t, err := train.New(m, train.Options{Batch: 1, Threads: c.Threads})
+	t, err := train.New(m, train.Options{Batch: evalBatch, Threads: c.Threads})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Model, err)
 	}
@@ -213,19 +301,20 @@ func (c *evalCmd) soft(m *ir.Module, roles []train.Role) (*evaluated, error) {
 	}
 	return &evaluated{
 		inputs: m.Main().Params, labels: m.Labels, classes: t.Classes(), close: func() {},
-		run: func(clip []uint8) ([]float32, error) { return t.Forward(clip, nil) },
+		run: func(clips []uint8, _ int) ([]float32, error) { return t.Forward(clips, nil) },
 	}, nil
 }
 
-func (c *evalCmd) measure(ctx context.Context, src data.Source, split data.Split, label func(clip []uint8) (int, error)) (*recipe.Confusion, error) {
-	loader, err := data.NewLoader(src, data.LoaderOptions{Split: split, Batch: 16, Workers: c.Threads, Once: true})
+// measure counts the clips of a split by their labels and by the network's, whose
+// classes order maps to the data's.
+func (c *evalCmd) measure(ctx context.Context, src data.Source, split data.Split, net *evaluated, order []int) (*recipe.Confusion, error) {
+	loader, err := data.NewLoader(src, data.LoaderOptions{Split: split, Batch: evalBatch, Workers: c.Threads, Once: true})
 	if err != nil {
 		return nil, err
 	}
 	defer loader.Close()
 	matrix := recipe.NewConfusion(src.Classes())
-	size := src.Size().Bytes()
-	for matrix.Clips() < c.Clips {
+	for done := 0; done < c.Clips; {
 		b, err := loader.Next(ctx)
 		if errors.Is(err, io.EOF) {
 			break
@@ -233,13 +322,15 @@ func (c *evalCmd) measure(ctx context.Context, src data.Source, split data.Split
 		if err != nil {
 			return nil, err
 		}
-		for i := range min(b.N, c.Clips-matrix.Clips()) {
-			got, err := label(b.Clips[i*size : (i+1)*size])
-			if err != nil {
-				return nil, err
-			}
-			matrix.Counts[b.Labels[i]][got]++
+		n := min(b.N, c.Clips-done)
+		logits, err := net.run(b.Clips[:n*src.Size().Bytes()], n)
+		if err != nil {
+			return nil, err
 		}
+		for i := range n {
+			matrix.Counts[b.Labels[i]][order[train.Argmax(logits[i*net.classes:(i+1)*net.classes])]]++
+		}
+		done += n
 	}
 	if matrix.Clips() == 0 {
 		return nil, fmt.Errorf("%s has no %s clips", src.Name(), split)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -47,7 +48,7 @@ type dataFlags struct {
 }
 
 const (
-	quickStages     = "float{steps=1000},all{steps=2400}"
+	quickStages     = "float{steps=900},all{steps=1500}"
 	standardStages  = "float,all"
 	tuneStages      = "all{distill=0,rate=0.001}"
 	quickTuneStages = "all{steps=1000,distill=0,rate=0.001}"
@@ -259,6 +260,9 @@ func (c *trainCmd) train(ctx context.Context, s *streams, r *recipe.Run) error {
 		fmt.Fprintf(s.out, "stage %-12s %6d steps  loss %.3f  accuracy %.2f %% of %d clips\n", rep.Stage, rep.Steps, rep.Loss, 100*rep.Accuracy, rep.Clips)
 		return errors.Join(bill.WriteFile(c.stageFile(r), rep.Module), c.report(r))
 	}
+	// The buffers of a run live as long as it does and little is thrown away: a
+	// heap of twice their size would be waste.
+	defer debug.SetGCPercent(debug.SetGCPercent(25))
 	m, err := r.Train(ctx)
 	meter.end()
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -203,7 +204,7 @@ func (r *Run) prepare() error {
 	}
 	r.trainer.SetOptimizer(r.Stages[0].optimizer())
 	if r.Teacher != nil {
-		if r.teacher, err = train.New(r.Teacher, train.Options{Batch: r.Batch, Threads: r.Threads}); err != nil {
+		if r.teacher, err = train.New(r.Teacher, train.Options{Batch: r.teacherBatch(), Threads: r.Threads}); err != nil {
 			return fmt.Errorf("the teacher: %w", err)
 		}
 		if r.teacher.Classes() != r.trainer.Classes() || r.teacher.Clip() != r.trainer.Clip() {
@@ -269,7 +270,7 @@ func (r *Run) restore() error {
 
 // floatTeacher makes the network that a float stage ended with the teacher.
 func (r *Run) floatTeacher(s Stage, state *train.State) error {
-	t, err := train.New(r.Module, train.Options{Batch: r.Batch, Threads: r.Threads, Seed: r.Seed})
+	t, err := train.New(r.Module, train.Options{Batch: r.teacherBatch(), Threads: r.Threads, Seed: r.Seed})
 	if err != nil {
 		return err
 	}
@@ -317,7 +318,7 @@ func (r *Run) steps(ctx context.Context, s Stage) error {
 		}
 		batch := train.Batch{Bytes: b.Clips, Labels: b.Labels}
 		if s.Distill > 0 {
-			if batch.Teacher, err = r.teacher.Forward(b.Clips, nil); err != nil {
+			if batch.Teacher, err = r.taught(b.Clips, b.N); err != nil {
 				return err
 			}
 		}
@@ -347,6 +348,24 @@ func (r *Run) steps(ctx context.Context, s Stage) error {
 		}
 	}
 	return nil
+}
+
+// teacherBatch is the number of clips that the teacher sees at a time: it only
+// runs forward, so that a few keep all threads busy and little memory.
+func (r *Run) teacherBatch() int { return min(r.Batch, max(4, runtime.GOMAXPROCS(0))) }
+
+// taught returns the teacher's logits of n clips.
+func (r *Run) taught(clips []uint8, n int) ([]float32, error) {
+	var all []float32
+	size := len(clips) / n
+	for at := 0; at < n; at += r.teacherBatch() {
+		logits, err := r.teacher.Forward(clips[at*size:min(n, at+r.teacherBatch())*size], nil)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, logits...)
+	}
+	return all, nil
 }
 
 // seed is the seed of a stream of clips of the present stage.

@@ -130,6 +130,10 @@ func (c *versionCmd) Run(e *env) error {
 			w.key("os").string(goruntime.GOOS)
 			w.key("arch").string(goruntime.GOARCH)
 			w.key("kernels").array(len(isas()), func(i int) { w.string(isas()[i]) })
+			in, out, labels := prog.Inputs(), prog.Outputs(), prog.Labels()
+			w.key("inputs").array(len(in), func(i int) { writePort(w, in[i], "") })
+			w.key("outputs").array(len(out), func(i int) { writePort(w, out[i], "") })
+			w.key("labels").array(len(labels), func(i int) { w.string(labels[i]) })
 		})
 		return nil
 	}
