@@ -19,8 +19,12 @@ import (
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 	"github.com/tetratelabs/wazero/sys"
 
+	"github.com/billnet/billnet/examples/gestures"
+	"github.com/billnet/billnet/frontend/onnx"
+	"github.com/billnet/billnet/runtime"
 	"github.com/billnet/billnet/tests/golden/script"
 	"github.com/billnet/billnet/tests/shared"
+	"github.com/billnet/billnet/train"
 )
 
 // TestBuildScripts runs the scripts of testdata/build, which have the go command
@@ -45,7 +49,7 @@ func TestBuildScripts(t *testing.T) {
 
 func demoFolder() string {
 	_, file, _, _ := goruntime.Caller(0)
-	return filepath.Join(filepath.Dir(file), "demo")
+	return filepath.Join(filepath.Dir(file), "..", "..", "examples", "gestures")
 }
 
 // billc runs the compiler in this process.
@@ -74,7 +78,7 @@ func wantLogits(t *testing.T, model, clips string) string {
 // that can be done: the self-test passes and the scores are those of bytecode.
 func TestExecutables(t *testing.T) {
 	demo := demoFolder()
-	model, clips := filepath.Join(demo, "model.onnx"), filepath.Join(demo, "clips.npy")
+	model, clips := filepath.Join(demo, "gestures.onnx"), filepath.Join(demo, "clips.npy")
 	want := wantLogits(t, model, clips)
 	out := filepath.Join(t.TempDir(), "gesture")
 	check := func(t *testing.T, run func(args ...string) (string, error)) {
@@ -220,7 +224,7 @@ func TestExecutableSizes(t *testing.T) {
 // TestExample generates the package of examples/embed and runs the example on
 // the demo's clips: it names their classes.
 func TestExample(t *testing.T) {
-	example := filepath.Join(demoFolder(), "..", "..", "..", "examples", "embed")
+	example := filepath.Join(demoFolder(), "..", "embed")
 	dir := t.TempDir()
 	for _, name := range []string{"go.mod", "main.go"} {
 		data, err := os.ReadFile(filepath.Join(example, name))
@@ -232,7 +236,7 @@ func TestExample(t *testing.T) {
 		}
 		if _, line, ok := strings.Cut(string(data), "//go:generate go -C ../.. run ./cmd/billc "); ok {
 			line, _, _ = strings.Cut(line, "\n")
-			line = strings.NewReplacer("cmd/billc/demo", demoFolder(), "examples/embed", dir).Replace(line)
+			line = strings.NewReplacer("examples/gestures", demoFolder(), "examples/embed", dir).Replace(line)
 			billc(t, strings.Fields(line)...)
 		}
 	}
@@ -241,21 +245,38 @@ func TestExample(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	clips, err := decodeTensor(bytes.NewReader(demoClips))
+	clips, err := decodeTensor(bytes.NewReader(gestures.Clips))
 	if err != nil {
 		t.Fatal(err)
 	}
-	classes, err := decodeTensor(bytes.NewReader(demoClasses))
+	m, _, err := onnx.ImportBytes("gestures.onnx", gestures.Model, onnx.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	labels, data := lines(demoLabels), clips.Data()
-	n := len(data) / classes.Len()
-	for i, class := range classes.I {
+	code, err := compileToBytecode(context.Background(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prog, err := runtime.LoadBytes(code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	session, err := prog.NewSession(runtime.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	logits := make([]float32, len(m.Labels))
+	n := clips.Len() / 12
+	for i := range 12 {
+		clip := clips.Data()[i*n : (i+1)*n]
+		if err := session.Run([][]byte{clip}, [][]byte{runtime.Bytes(logits)}); err != nil {
+			t.Fatal(err)
+		}
 		cmd := exec.Command(filepath.Join(dir, "embed"))
-		cmd.Stdin = bytes.NewReader(data[i*n : (i+1)*n])
-		if out, err := cmd.CombinedOutput(); err != nil || strings.TrimSpace(string(out)) != labels[class] {
-			t.Errorf("clip %d: %v, %q, expected %q", i, err, out, labels[class])
+		cmd.Stdin = bytes.NewReader(clip)
+		if out, err := cmd.CombinedOutput(); err != nil || strings.TrimSpace(string(out)) != m.Labels[train.Argmax(logits)] {
+			t.Errorf("clip %d: %v, %q, expected %q", i, err, out, m.Labels[train.Argmax(logits)])
 		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"example.com/embed/gesture"
 )
 
-//go:generate go -C ../.. run ./cmd/billc compile cmd/billc/demo/model.onnx --labels cmd/billc/demo/labels.txt --emit=go -o examples/embed/gesture --package gesture --ledger=none
+//go:generate go -C ../.. run ./cmd/billc compile examples/gestures/gestures.onnx --emit=go -o examples/embed/gesture --package gesture --ledger=none
 
 func main() {
 	clip := make([]uint8, gesture.ClipSize)
