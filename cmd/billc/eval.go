@@ -25,9 +25,9 @@ import (
 type evalCmd struct {
 	Model string `arg:"" help:"Network to measure: .onnx, .bill or .billb, or an executable of billc build for this machine."`
 	dataFlags
+	splitFlag
 	modelFlags
 	Clips     int    `default:"1000" help:"Clips, the first ones of the split." placeholder:"N"`
-	Split     string `enum:"test,val,train," default:"" help:"Part of the data: test, val or train; by default the test clips, or the validation clips where there are none." placeholder:"SPLIT"`
 	Threads   int    `default:"1" help:"Threads." placeholder:"N"`
 	JSON      bool   `name:"json" help:"Print JSON."`
 	Confusion string `help:"Write the confusion matrix as a picture, .png or .svg." placeholder:"FILE"`
@@ -59,11 +59,9 @@ func (c *evalCmd) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	split := data.EvalSplit(src)
-	if c.Split != "" {
-		if split, err = data.ParseSplit(c.Split); err != nil {
-			return err
-		}
+	split, err := c.split(src)
+	if err != nil {
+		return err
 	}
 	matrix, err := c.measure(ctx, src, split, net, order)
 	if err != nil {

@@ -17,10 +17,10 @@ import (
 type clipsCmd struct {
 	Out string `short:"o" required:"" help:"Where to write: a new folder, of GIFs in a sub-folder a class; FILE.npy, of all clips as u8[N,3,frames,height,width] with FILE.labels.npy beside it; or FILE.png, a sheet to look at." placeholder:"PATH"`
 	dataFlags
+	splitFlag
 	Frames  int    `default:"16" help:"Frames of a clip." placeholder:"N"`
 	Height  int    `default:"48" help:"Height of a frame in pixels." placeholder:"N"`
 	Columns int    `default:"64" help:"Width of a frame in pixels." placeholder:"N"`
-	Split   string `enum:"test,val,train," default:"" help:"Part of the data: test, val or train; by default the test clips, or the validation clips where there are none." placeholder:"SPLIT"`
 	Clips   int    `help:"Clips, the first ones of the split; by default one a class." placeholder:"N"`
 	Variant uint64 `help:"Which random version of every clip, as training sees them; 0 is the clip as it is." placeholder:"N"`
 }
@@ -34,11 +34,9 @@ func (c *clipsCmd) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	split := data.EvalSplit(src)
-	if c.Split != "" {
-		if split, err = data.ParseSplit(c.Split); err != nil {
-			return err
-		}
+	split, err := c.split(src)
+	if err != nil {
+		return err
 	}
 	n := c.Clips
 	if n == 0 {

@@ -47,6 +47,19 @@ type dataFlags struct {
 	Data string `default:"gestures" help:"Clips: gestures (generated, endless), jester:DIR (the Jester data set), or a folder with a sub-folder a class; with options in braces: gestures{classes=12}, DIR{frame=middle}." placeholder:"SPEC"`
 }
 
+// splitFlag names a part of the data.
+type splitFlag struct {
+	Split string `enum:"test,val,train," default:"" help:"Part of the data: test, val or train; by default the test clips, or the validation clips where there are none." placeholder:"SPLIT"`
+}
+
+// split is the part of a source that is meant.
+func (f splitFlag) split(src data.Source) (data.Split, error) {
+	if f.Split == "" {
+		return data.EvalSplit(src), nil
+	}
+	return data.ParseSplit(f.Split)
+}
+
 const (
 	quickStages     = "float{steps=900},all{steps=1500}"
 	standardStages  = "float,all"
