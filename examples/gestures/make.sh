@@ -4,8 +4,8 @@
 # the same kind of processor; interrupted, it goes on where it was.
 set -euo pipefail
 cd "$(dirname "$0")"
-bin=${TMPDIR:-/tmp}/billnet-gestures
-mkdir -p "$bin"
+bin=$(mktemp -d)
+trap 'rm -rf "$bin"' EXIT
 go build -o "$bin" ../../cmd/billc ../../cmd/billrun
 PATH=$bin:$PATH
 run=${1:-run} # the folder of the run: checkpoints, logs, the network after every stage
