@@ -309,7 +309,7 @@ func TestSession(t *testing.T) {
 		t.Error("the program does not describe itself as its image does")
 	}
 	for i, info := range prog.Instructions() {
-		if info.Op != b.img.Code[i].Op || info.Name != b.img.Code[i].Name || !strings.Contains(info.Text, info.Op.String()) {
+		if info.Op != b.img.Code[i].Op.String() || info.Name != b.img.Code[i].Name || !strings.Contains(info.Text, info.Op) {
 			t.Errorf("instruction %d is described as %+v", i, info)
 		}
 	}

@@ -12,6 +12,7 @@ var _ = register(&opcode{
 	doc: "Binary convolution on bit planes: z[o,p] = sum over i in o's group and taps k of w[o,i,k]*x[i, p*stride + k*dil - pad], zero padding adds exactly 0. " +
 		"y is z as i8, i16 or i32 planes, or with t the bit (z >= t[o]) != flip[o]. Integers: stride t,h,w; pad before t,h,w; dilation t,h,w; groups.",
 	in: "x", out: "y", consts: "w t? flip?",
+	macs: func(s shapes) float64 { return perChannel(s, s.konst(0)) },
 	prepare: func(p *prep) step {
 		x, y := p.planes(p.in(0), Bit, SBit), p.planes(p.out(0))
 		c, w := p.convolution(x, y, p.ints(10))

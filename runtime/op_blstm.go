@@ -7,6 +7,7 @@ var _ = register(&opcode{
 		"H rows each. c = sat(f*c + i*(2g-1)), saturating at -32767 and 32767; h = o*sign(c) with sign(0) = sign0. x [N,T,I], y [N,T,H], h0, c0, h and c of N*H elements; " +
 		"h and c are the last. h0 and c0 left out are 0. Integers: sign0.",
 	in: "x h0? c0?", out: "y? h? c?", consts: "wi wh t flip?",
+	macs: func(s shapes) float64 { return perStep(s, s.konst(0), s.konst(1)) },
 	prepare: func(p *prep) step {
 		x := p.dense(p.in(0), Bit, SBit, Tern)
 		if x.rank() != 3 {

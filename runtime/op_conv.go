@@ -8,6 +8,7 @@ var (
 			"summed over i, then k in row-major order, starting at 0, without fused multiply-adds; then bias is added. Padding is 0. x [N,C,...], w [O,C/groups,...], bias [O]. " +
 			"Integers: groups, strides, pads before, pads after, dilations.",
 		in: "x w bias?", out: "y",
+		macs: func(s shapes) float64 { return perChannel(s, s.in(1)) },
 		prepare: func(p *prep) step {
 			y := p.dense(p.out(0), F32, F64)
 			for _, o := range []*operand{p.in(0), p.in(1)} {
@@ -25,6 +26,7 @@ var (
 		doc: "conv's equation on dense integers, bools and logic types, x and w of any of them; y is an integer that wraps. Integers: groups, strides, pads before, pads after, " +
 			"dilations.",
 		in: "x w", out: "y",
+		macs: func(s shapes) float64 { return perChannel(s, s.in(1)) },
 		prepare: func(p *prep) step {
 			y := p.dense(p.out(0))
 			for _, o := range []*operand{p.in(0), p.in(1)} {

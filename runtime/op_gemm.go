@@ -6,6 +6,7 @@ var _ = register(&opcode{
 	doc: "y = alpha * A B + beta * c with A = a or its transpose [M,K], B = b or its transpose [K,N]; c broadcasts to y [M,N]. Sums run over k in ascending order and " +
 		"start at 0, without fused multiply-adds. f32 or f64. Integers: trans_a, trans_b. Floats: alpha, beta.",
 	in: "a b c?", out: "y",
+	macs: func(s shapes) float64 { return volume(s.in(0)) * volume(s.out(0)[1:]) }, // a is M by K or K by M, y is M by N
 	prepare: func(p *prep) step {
 		if p.out(0).elem == F64 {
 			return prepareGemm[float64](p)

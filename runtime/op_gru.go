@@ -6,7 +6,7 @@ var _ = register(&opcode{
 	doc: "Gated recurrent unit as ONNX defines it; gates in the order z r h. Shapes as lstm's. Integers: direction, layout, linear_before_reset, then activation codes, two a " +
 		"direction, or none for sigmoid tanh. Floats: clip, then alpha and beta of every activation, or none for the defaults. Codes as lstm's.",
 	in: "x w r b? lens? h0?", out: "y? y_h?",
-	prepare: prepareGRU,
+	macs: perStepOfAll, prepare: prepareGRU,
 })
 
 func prepareGRU(p *prep) step {
@@ -81,7 +81,7 @@ var _ = register(&opcode{
 	doc: "Plain recurrence as ONNX defines it: h = f(W x + R h + Wb + Rb). Shapes as lstm's. Integers: direction, layout, then activation codes, one a direction, or none for " +
 		"tanh. Floats: clip, then alpha and beta of every activation, or none for the defaults. Codes as lstm's.",
 	in: "x w r b? lens? h0?", out: "y? y_h?",
-	prepare: prepareRNN,
+	macs: perStepOfAll, prepare: prepareRNN,
 })
 
 func prepareRNN(p *prep) step {

@@ -8,6 +8,7 @@ var _ = register(&opcode{
 	doc: "bconv's equation on integer planes: y is z as i16 or i32 planes, or with t the bit (z >= t[o]) != flip[o]. lo and hi promise the range of z of every channel, " +
 		"which sums of the width acc must hold. Integers: stride t,h,w; pad before t,h,w; dilation t,h,w; groups; acc, 16 or 32.",
 	in: "x", out: "y", consts: "w t? flip? lo hi",
+	macs: func(s shapes) float64 { return perChannel(s, s.konst(0)) },
 	prepare: func(p *prep) step {
 		x, y := p.planes(p.in(0), U8, I8, I16, I32), p.planes(p.out(0))
 		v := p.ints(11)

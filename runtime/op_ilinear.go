@@ -6,6 +6,7 @@ var _ = register(&opcode{
 	doc: "Integer linear layer: z[..., o] = sum over k of w[o,k]*x[..., k], wrapped to 32 bits. y is z as i32, or with t the bit (z >= t[o]) != flip[o]. " +
 		"x and w are of any integer, bool or logic type.",
 	in: "x", out: "y", consts: "w t? flip?",
+	macs: func(s shapes) float64 { return perChannel(s, s.konst(0)) },
 	prepare: func(p *prep) step {
 		x, y := p.dense(p.in(0)), p.dense(p.out(0))
 		if x.elem.isFloat() || x.rank() == 0 || y.rank() != x.rank() {

@@ -8,7 +8,7 @@ var _ = register(&opcode{
 		"codes, three a direction, or none for sigmoid tanh tanh. Floats: clip (0: none), then alpha and beta of every activation, or none for the defaults. " +
 		"Codes: 0 relu, 1 tanh, 2 sigmoid, 3 affine, 4 leaky_relu, 5 thresholded_relu, 6 scaled_tanh, 7 hard_sigmoid, 8 elu, 9 softsign, 10 softplus.",
 	in: "x w r b? lens? h0? c0? p?", out: "y? y_h? y_c?",
-	prepare: prepareLSTM,
+	macs: perStepOfAll, prepare: prepareLSTM,
 })
 
 func prepareLSTM(p *prep) step {

@@ -8,6 +8,10 @@ var _ = register(&opcode{
 	doc: "Matrix product over the last two axes: y[...,i,j] = sum over k of a[...,i,k]*b[...,k,j]; the axes before broadcast. An operand with one axis is a row (a) or a " +
 		"column (b), and its axis is dropped from y. Sums run over k in ascending order and start at 0, without fused multiply-adds. f32, f64, i32 or i64; integers wrap.",
 	in: "a b", out: "y",
+	macs: func(s shapes) float64 {
+		a := s.in(0)
+		return volume(s.out(0)) * float64(a[len(a)-1])
+	},
 	prepare: func(p *prep) step {
 		switch p.out(0).elem {
 		case F32:

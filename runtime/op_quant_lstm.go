@@ -10,9 +10,16 @@ var _ = register(&opcode{
 		"c = Q1(Q1(f*c) + Q1(i*g)); h = Q0(o * Q10(tanh(c))). x [S,B,I], y [S,B,H], or with batch_first [B,S,...]; h0 and c0 broadcast to [B,H], which y_h and y_c are. " +
 		"Constants: input weights [H,I] and recurrent weights [H,H] of the four gates, biases that broadcast to [H], then scale, zero and bits of quantizers 0 to 10, one number " +
 		"each. Integers: batch_first, reverse, cifg, then signed, narrow, rounding of every quantizer; " + roundingDoc + ".",
-	in:      "x h0 c0",
-	out:     "y? y_h? y_c?",
-	consts:  "w_ii w_if w_ic w_io w_hi w_hf w_hc w_ho b_i b_f b_c b_o q...",
+	in:     "x h0 c0",
+	out:    "y? y_h? y_c?",
+	consts: "w_ii w_if w_ic w_io w_hi w_hf w_hc w_ho b_i b_f b_c b_o q...",
+	macs: func(s shapes) float64 {
+		n := 0.0
+		for g := range 8 { // input and recurrent weights of four gates
+			n += perStep(s, s.konst(g))
+		}
+		return n
+	},
 	prepare: prepareQuantLSTM,
 })
 

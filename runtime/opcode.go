@@ -121,6 +121,9 @@ type opcode struct {
 	consts  string
 	inPlace bool // the first output may be a same-sized input's memory
 
+	// macs counts multiply-accumulates; nil: the operation is not made of them.
+	macs func(s shapes) float64
+
 	// prepare checks the operands' kinds and shapes, the constants and the
 	// numbers, and returns the executor. It calls fail for what does not fit.
 	prepare func(p *prep) step

@@ -157,9 +157,10 @@ func (p *Program) ArenaBytes() int { return p.img.Arena }
 
 // InstrInfo describes an instruction.
 type InstrInfo struct {
-	Name string // the layer it comes from, "" when the file does not say
-	Op   Opcode
-	Text string // operands with their types, for reading
+	Name string  // the layer it comes from, "" when the file does not say
+	Op   string  // the operation
+	Text string  // operands with their types, for reading
+	MACs float64 // multiply-accumulates of a run, 0 for an operation that is not made of them
 }
 
 // Instructions describes the program, instruction by instruction.
@@ -167,7 +168,7 @@ func (p *Program) Instructions() []InstrInfo {
 	list := make([]InstrInfo, len(p.img.Code))
 	for i := range p.img.Code {
 		in := &p.img.Code[i]
-		list[i] = InstrInfo{Name: in.Name, Op: in.Op, Text: p.img.text(in)}
+		list[i] = InstrInfo{Name: in.Name, Op: in.Op.String(), Text: p.img.text(in), MACs: p.img.MACs(in)}
 	}
 	return list
 }

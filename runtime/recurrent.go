@@ -342,3 +342,6 @@ func (c *recurrence) activate(v float64, a *activation) float64 {
 	}
 	return c.round(a.apply(v))
 }
+
+// perStepOfAll counts input and recurrent weights of all directions.
+func perStepOfAll(s shapes) float64 { return perStep(s, s.in(1), s.in(2)) }

@@ -178,8 +178,9 @@ func Output[T Number](s *Session, name string, values []T) error {
 
 // InstrTime is the time that an instruction took.
 type InstrTime struct {
-	Name string
-	Op   Opcode
+	Name string        // the layer it comes from, "" when the file does not say
+	Op   string        // the operation
+	MACs float64       // multiply-accumulates of a run, as InstrInfo has them
 	Time time.Duration // of all runs together
 	Runs int
 }
@@ -193,7 +194,7 @@ func (s *Session) Profile() []InstrTime {
 	list := make([]InstrTime, len(s.times))
 	for i := range list {
 		in := &s.prog.img.Code[i]
-		list[i] = InstrTime{Name: in.Name, Op: in.Op, Time: s.times[i], Runs: s.runs}
+		list[i] = InstrTime{Name: in.Name, Op: in.Op.String(), MACs: s.prog.img.MACs(in), Time: s.times[i], Runs: s.runs}
 	}
 	return list
 }

@@ -232,10 +232,6 @@ func ms(ns int) float64 { return float64(ns) / 1e6 }
 // profile measures the instructions in a session of its own, because measuring
 // them takes time too.
 func (c *benchCmd) profile(e *env, m *model, data [][]byte, runs int) ([]opRow, error) {
-	img, _, err := m.image()
-	if err != nil {
-		return nil, err
-	}
 	s, err := c.session(m, true)
 	if err != nil {
 		return nil, err
@@ -251,9 +247,8 @@ func (c *benchCmd) profile(e *env, m *model, data [][]byte, runs int) ([]opRow, 
 	}
 	var rows []opRow
 	sum := 0.0
-	for i, t := range s.Profile() {
-		row := opRow{name: t.Name, opcode: t.Op.String(), ms: ms(int(t.Time)) / float64(max(t.Runs, 1))}
-		row.macs, _ = macs(img, &img.Code[i])
+	for _, t := range s.Profile() {
+		row := opRow{name: t.Name, opcode: t.Op, ms: ms(int(t.Time)) / float64(max(t.Runs, 1)), macs: t.MACs}
 		sum += row.ms
 		rows = append(rows, row)
 	}

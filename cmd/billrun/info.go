@@ -36,8 +36,8 @@ type about struct {
 	*runtime.Image
 	clips     []string // how clips fill the inputs, "" for those that they do not
 	fileBytes int
-	weights   int      // bytes
-	text      []string // of the instructions
+	weights   int // bytes
+	code      []runtime.InstrInfo
 }
 
 func (c *infoCmd) Run(e *env) error {
@@ -60,9 +60,7 @@ func (c *infoCmd) Run(e *env) error {
 	for _, k := range img.Consts {
 		a.weights += len(k.Data)
 	}
-	for _, in := range m.prog.Instructions() {
-		a.text = append(a.text, in.Text)
-	}
+	a.code = m.prog.Instructions()
 	if c.JSON {
 		e.printJSON(a.writeJSON)
 		return nil
@@ -91,14 +89,14 @@ func (a *about) writeJSON(w *jsonWriter) {
 	w.key("weight_bytes").int(a.weights)
 	w.key("arena_bytes").int(a.Arena)
 	w.key("certificate_bytes").int(len(a.Certificate))
-	w.key("instructions").array(len(a.Code), func(i int) {
-		in := &a.Code[i]
+	w.key("instructions").array(len(a.code), func(i int) {
+		in := &a.code[i]
 		w.object(func() {
-			w.key("opcode").string(in.Op.String())
+			w.key("opcode").string(in.Op)
 			w.key("name").string(in.Name)
-			w.key("text").string(a.text[i])
-			if n, _ := macs(a.Image, in); n > 0 {
-				w.key("mac").float(n)
+			w.key("text").string(in.Text)
+			if in.MACs > 0 {
+				w.key("mac").float(in.MACs)
 			}
 		})
 	})
@@ -134,11 +132,11 @@ func (a *about) write(w io.Writer) {
 		fmt.Fprintf(w, "meta      %s = %s\n", plain(kv[0]), plain(kv[1]))
 	}
 	fmt.Fprintf(w, "sizes     file %d, weights %d, arena %d, certificate %d bytes\n", a.fileBytes, a.weights, a.Arena, len(a.Certificate))
-	fmt.Fprintf(w, "code      %d instructions\n", len(a.Code))
-	for i, text := range a.text {
-		fmt.Fprintf(w, "%5d     %s", i, text)
-		if name := a.Code[i].Name; name != "" {
-			fmt.Fprintf(w, "  ; %s", plain(name))
+	fmt.Fprintf(w, "code      %d instructions\n", len(a.code))
+	for i, in := range a.code {
+		fmt.Fprintf(w, "%5d     %s", i, in.Text)
+		if in.Name != "" {
+			fmt.Fprintf(w, "  ; %s", plain(in.Name))
 		}
 		fmt.Fprintln(w)
 	}

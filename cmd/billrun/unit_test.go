@@ -160,17 +160,15 @@ func TestClipSpec(t *testing.T) {
 
 // The multiply-accumulates of the small network, counted by hand.
 func TestMACs(t *testing.T) {
-	img, err := runtime.Decode(clipModel(t, 1))
+	prog, err := runtime.LoadBytes(clipModel(t, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
 	positions := float64(frames * height * width)
 	want := map[string]float64{"stem": positions * hidden * 3, "mix": positions * hidden * hidden, "fc": hidden * classes}
-	for i := range img.Code {
-		in := &img.Code[i]
-		got, ok := macs(img, in)
-		if ok != (want[in.Name] > 0) || got != want[in.Name] {
-			t.Errorf("%s: %v %v, want %v", in.Name, got, ok, want[in.Name])
+	for _, in := range prog.Instructions() {
+		if in.MACs != want[in.Name] {
+			t.Errorf("%s: %v, want %v", in.Name, in.MACs, want[in.Name])
 		}
 	}
 }

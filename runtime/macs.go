@@ -1,0 +1,61 @@
+package runtime
+
+// shapes is the shapes of an instruction's operands, nil for one left out.
+type shapes struct {
+	img   *Image
+	instr *Instr
+}
+
+func (s shapes) in(i int) []int { return s.of(s.instr.In, i) }
+
+func (s shapes) out(i int) []int { return s.of(s.instr.Out, i) }
+
+func (s shapes) konst(i int) []int {
+	if i >= len(s.instr.Const) || s.instr.Const[i] < 0 {
+		return nil
+	}
+	return s.img.Consts[s.instr.Const[i]].Shape
+}
+
+func (s shapes) of(ids []int, i int) []int {
+	switch {
+	case i >= len(ids) || ids[i] == -1:
+		return nil
+	case ids[i] < 0:
+		return s.img.Consts[ConstOperand(ids[i])].Shape // its own inverse
+	}
+	return s.img.Buffers[ids[i]].Shape
+}
+
+// MACs is the number of multiply-accumulates of an instruction, 0 for one that
+// is not made of them. Binary ones and additions of signed inputs count; what
+// falls into padding is not left out. The image must be one that loads.
+func (img *Image) MACs(in *Instr) float64 {
+	count := opcodes[in.Op].macs
+	if count == nil {
+		return 0
+	}
+	return count(shapes{img, in})
+}
+
+func volume(shape []int) float64 {
+	n := 1.0
+	for _, d := range shape {
+		n *= float64(d)
+	}
+	return n
+}
+
+// perChannel counts every element of the result with all weights of its
+// channel, which are [O, ...].
+func perChannel(s shapes, weights []int) float64 { return volume(s.out(0)) * volume(weights[1:]) }
+
+// perStep counts weights for every step and sequence of x, which are its first
+// two axes.
+func perStep(s shapes, weights ...[]int) float64 {
+	n := 0.0
+	for _, w := range weights {
+		n += volume(w)
+	}
+	return volume(s.in(0)[:2]) * n
+}
