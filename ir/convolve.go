@@ -132,3 +132,33 @@ func parallel(n int, f func(i int)) {
 	}
 	wg.Wait()
 }
+
+// convReads is what an element of a convolution c of x and w reads of operand 0,
+// x, of operand 1, w, and of further ones, which are lists along its channels.
+func convReads(n, c *Node, operand int) []Read {
+	x, w := c.In(0).Shape, c.In(1).Shape
+	win, err := convWindow(c)
+	switch {
+	case err != nil:
+		return make([]Read, n.In(operand).Rank())
+	case operand == 1:
+		r := make([]Read, len(w))
+		r[0] = same(1)
+		return r
+	case operand > 1:
+		return listRead(n.In(operand), 1)
+	}
+	r := make([]Read, len(x))
+	r[0] = same(0)
+	if g := c.Int("groups"); g > 1 {
+		in, out := x[1]/g, w[0]/g
+		r[1] = Read{Kind: ReadWindow, Of: 1, Window: AxisWindow{Kernel: in, Stride: in, Dilation: 1, Share: out}}
+		if in == 1 {
+			r[1] = sharing(1, out)
+		}
+	}
+	for a := range win.kernel {
+		r[2+a] = win.read(a)
+	}
+	return r
+}

@@ -22,7 +22,14 @@
 // that gives its name, documentation with its equation, operands, results,
 // typed attributes, inference of the result types, evaluation and an example.
 // The printer, the parser, the verifier and the documentation are generic over
-// that literal.
+// that literal. Go code names an operation by its handle: n.Op == ir.Conv.
+//
+// The literal also states facts: what kind of operation it is, whether its
+// results are elements of its operands, in which direction they go when an
+// operand grows (Node.Slope), its multiply-accumulates, and what an element of a
+// result reads of each axis of each operand (Node.Reads): the same index, a
+// window, all of it. Passes, code generation and training ask these rather than
+// keep lists of operations; tests check them by evaluation.
 //
 // The interpreter (Eval) is the truth: every pass and every kernel is tested
 // against it. It is written to be read, not to be fast.

@@ -102,3 +102,20 @@ func expectAlong(n *Node, operand int, d DType, along func([]int) []int, matrix 
 }
 
 func asIs(shape []int) []int { return shape }
+
+// productListReads is what an element of a matrix product of two tensors of
+// these ranks reads of a parameter that goes along its rows or columns.
+func productListReads(n *Node, operand int, rows bool, rankA, rankB int) []Read {
+	t, y := n.In(operand), n.Results[0].Type.Shape
+	if t.Rank() > 1 {
+		return broadcastReads(t.Shape, y)
+	}
+	axis := len(y) - 1
+	if rows && rankB > 1 {
+		axis--
+	}
+	if rows && rankA < 2 || !rows && rankB < 2 {
+		return make([]Read, t.Rank())
+	}
+	return listRead(t, axis)
+}

@@ -81,3 +81,31 @@ func indexedCopy(out, x *Tensor, from [][]int, fill *Tensor) {
 		}
 	}
 }
+
+// reshapeReads are the Reads of a reshape: axes that keep their size and their
+// place among the elements are read at the same index, runs of others as a whole.
+func reshapeReads(n *Node, _, _ int) []Read {
+	x, y := n.In(0).Shape, n.Results[0].Type.Shape
+	r := make([]Read, len(x))
+	if n.In(0).Elems() == 0 {
+		return r
+	}
+	// before counts the elements in front of an axis: equal counts are equal places.
+	i, j, before, beforeY := 0, 0, 1, 1
+	for i < len(x) && j < len(y) {
+		switch {
+		case x[i] == 1:
+			i++
+		case y[j] == 1:
+			j++
+		case before == beforeY && x[i] == y[j]:
+			r[i] = same(j)
+			before, beforeY, i, j = before*x[i], beforeY*y[j], i+1, j+1
+		case before <= beforeY:
+			before, i = before*x[i], i+1
+		default:
+			beforeY, j = beforeY*y[j], j+1
+		}
+	}
+	return r
+}

@@ -58,8 +58,19 @@ type Op struct {
 	// have been inferred.
 	Eval func(n *Node, in []*Tensor) ([]*Tensor, error)
 
+	// The facts: what passes, code generation and training need to know of an
+	// operation beside its values.
+	Kind   OpKind
+	Values Values
+	Flat   bool // floats go to jumps and constants between them: no gradient
+
 	// Work counts the multiply-accumulates, nil when there are none to speak of.
 	Work func(n *Node) int
+
+	// Slope and Reads are the parts of Node.Slope and Node.Reads that the kind does
+	// not say.
+	Slope func(n *Node, operand int) Slope
+	Reads func(n *Node, result, operand int) []Read
 
 	// Example is a function body in the text form: its printed form parses
 	// back to itself, verifies and evaluates.
@@ -72,6 +83,7 @@ type Param struct {
 	Doc      string
 	Optional bool
 	Variadic bool
+	Index    bool // chooses among data, and is none itself
 }
 
 // Kind is the type of an attribute.

@@ -2,11 +2,13 @@ package ir
 
 import "math"
 
-var _ = register(&Op{
+var Abs = register(&Op{
 	Name:     "abs",
 	Doc:      "y = |x|. The smallest integer stays itself.",
 	Onnx:     "Abs",
 	Levels:   Source | Logic | Packed,
+	Kind:     Elementwise,
+	Values:   Folded,
 	Operands: []Param{{Name: "x"}},
 	Results:  []Param{{Name: "y"}},
 

@@ -2,11 +2,12 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var Affine = register(&Op{
 	Name: "affine",
 	Doc: "y[c] = z[c]*num[c]/den[c] + bias[c] over the real numbers, rounded to f32 (by way of f64). It stands where the source's own float result depends on the " +
 		"order of a sum (scaled weights, a norm folded into weights, video divided by 255): class ideal.",
 	Levels:   Logic | Packed,
+	Kind:     Channelwise,
 	Operands: []Param{{Name: "z", Doc: "integer or logic, channels on axis"}, {Name: "num", Doc: "f64[C] or f64[1]"}, {Name: "den", Doc: "f64[C] or f64[1], not 0"}, {Name: "bias", Doc: "f64[C] or f64[1]"}},
 	Results:  []Param{{Name: "y", Doc: "f32"}},
 	Attrs: []Attr{
@@ -37,6 +38,7 @@ var _ = register(&Op{
 		})
 		return []*Tensor{out}, nil
 	},
+	Reads: channelReads(axisOf),
 	Example: `
   %1 = const [255, 0, 51, 7] : u8[1,2,2]
   %2 = const [1] : f64[1]

@@ -2,11 +2,13 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var ArgMax = register(&Op{
 	Name:     "arg_max",
 	Doc:      "Index of the largest element along an axis: the first of equals, or the last with select_last. NaN counts as larger than everything.",
 	Onnx:     "ArgMax",
 	Levels:   Source | Logic | Packed,
+	Kind:     Reduces,
+	Flat:     true,
 	Operands: []Param{{Name: "x"}},
 	Results:  []Param{{Name: "y", Doc: "i64"}},
 	Attrs: []Attr{
@@ -57,6 +59,7 @@ var _ = register(&Op{
 		}
 		return []*Tensor{out}, nil
 	},
+	Reads: func(n *Node, _, _ int) []Read { return reduceReads(n, []int{n.Int("axis")}) },
 	Example: `
   %1 = const [3, 1, 3, -1, nan, 2] : f32[2,3]
   %2 = arg_max %1 {axis=1, keepdims=false, select_last=true} : i64[2]

@@ -1,11 +1,12 @@
 package ir
 
-var _ = register(&Op{
+var AveragePool = register(&Op{
 	Name: "average_pool",
 	Doc: "Mean under a window: the sum of the taps in row-major order, divided by the number of taps that are not in the padding (with count_include_pad: that are in the " +
 		"padded input). A window with no such tap gives 0.",
 	Onnx:     "AveragePool",
 	Levels:   Source | Logic | Packed,
+	Kind:     Windows,
 	Operands: []Param{{Name: "x", Doc: "float [N,C,spatial...]"}},
 	Results:  []Param{{Name: "y", Doc: "[N,C,spatial...]"}},
 	Attrs:    append(append([]Attr{}, poolAttrs...), Attr{Name: "count_include_pad", Kind: KBool, Default: false, Doc: "padding counts as zeros"}),
@@ -30,6 +31,8 @@ var _ = register(&Op{
 		roundAll(out)
 		return []*Tensor{out}, nil
 	},
+	Slope: slopes(Rising),
+	Reads: poolReads,
 	Example: `
   %1 = const [1, 2, 3, 4, 5] : f32[1,1,5]
   %2 = average_pool %1 {kernel=[2], ceil=true, stride=[2], pad=[1,0], count_include_pad=true} : f32[1,1,3]

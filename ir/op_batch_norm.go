@@ -5,11 +5,12 @@ import (
 	"math"
 )
 
-var _ = register(&Op{
+var BatchNorm = register(&Op{
 	Name:   "batch_norm",
 	Doc:    "Inference batch normalization over axis 1: y = (x - mean)/sqrt(var + eps)*scale + bias, in BatchNormScalar's order of operations.",
 	Onnx:   "BatchNormalization",
 	Levels: Source | Logic | Packed,
+	Kind:   Channelwise,
 	Operands: []Param{{Name: "x", Doc: "[N,C,...] float"}, {Name: "scale", Doc: "[C]"}, {Name: "bias", Doc: "[C]"},
 		{Name: "mean", Doc: "[C]"}, {Name: "var", Doc: "[C]"}},
 	Results: []Param{{Name: "y"}},
@@ -43,6 +44,8 @@ var _ = register(&Op{
 		}
 		return []*Tensor{out}, nil
 	},
+	Slope: func(n *Node, i int) Slope { return slopeBy(n, i, 0, 1) },
+	Reads: channelReads(axisOne),
 	Example: `
   %1 = const [1, 2, 3, 4] : f32[1,2,2]
   %2 = const [1, -1] : f32[2]

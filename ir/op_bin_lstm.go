@@ -2,12 +2,13 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var BinLSTM = register(&Op{
 	Name: "bin_lstm",
 	Doc: "A hand-written LSTM with hard gates, as exporters unroll it, rolled back into one operation, in the source's own float32 arithmetic. At every step " +
 		"z = BN(x[t].wi' + h.wh'); gates i, f, o = H(z > 0) and g = +1 where z > 0, else -1; c = f*c + i*g; h = o*sign(c), sign(0) = sign0. " +
 		"Rows of wi, wh and the norm are the gates i, f, o, g, H rows each.",
 	Levels: Source | Logic,
+	Kind:   Recurs,
 	Operands: []Param{{Name: "x", Doc: "f32 [N,T,I]"}, {Name: "wi", Doc: "f32 [4H,I]"}, {Name: "wh", Doc: "f32 [4H,H]"},
 		{Name: "scale", Doc: "f32[4H]"}, {Name: "bias", Doc: "f32[4H]"}, {Name: "mean", Doc: "f32[4H]"}, {Name: "var", Doc: "f32[4H]"},
 		{Name: "h0", Doc: "f32 [N,H]"}, {Name: "c0", Doc: "f32 [N,H]"}},
@@ -75,6 +76,7 @@ var _ = register(&Op{
 		x, wi, wh := n.In(0), n.In(1), n.In(2)
 		return x.Shape[0] * x.Shape[1] * (wi.Elems() + wh.Elems())
 	},
+	Reads: sequenceReads,
 	Example: `
   %1 = const [1, 0, 1, 1] : f32[1,2,2]
   %2 = const [1, -1, 1, 1, -1, 1, 1, 1] : f32[4,2]

@@ -1,10 +1,11 @@
 package ir
 
-var _ = register(&Op{
+var BipolarQuant = register(&Op{
 	Name:     "bipolar_quant",
 	Doc:      "y = scale for x >= 0, -scale for everything else, NaN included.",
 	Onnx:     "BipolarQuant",
 	Levels:   Source | Logic | Packed,
+	Kind:     Elementwise,
 	Operands: []Param{{Name: "x", Doc: "float"}, {Name: "scale", Doc: "broadcasts to x"}},
 	Results:  []Param{{Name: "y"}},
 	Infer:    quantInfer,

@@ -1,13 +1,15 @@
 package ir
 
-var _ = register(&Op{
+var BitAnd = register(&Op{
 	Name:     "bit_and",
 	Doc:      "y = a AND b: the bit is set where both are set. Operands broadcast; both are bit or both sbit.",
 	Levels:   Logic | Packed,
+	Kind:     Elementwise,
 	Operands: []Param{{Name: "a"}, {Name: "b"}},
 	Results:  []Param{{Name: "y"}},
 	Infer:    binaryInfer(DType.IsBit, Invalid),
 	Eval:     gateEval(func(a, b bool) bool { return a && b }),
+	Slope:    slopes(Rising),
 	Example: `
   %1 = const [0, 0, 1, 1] : bit[4]
   %2 = const [0, 1, 0, 1] : bit[4]

@@ -2,10 +2,11 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var BitNot = register(&Op{
 	Name:     "bit_not",
 	Doc:      "y = NOT x: 1 - x for bits, -x for sbits.",
 	Levels:   Logic | Packed,
+	Kind:     Elementwise,
 	Operands: []Param{{Name: "x"}},
 	Results:  []Param{{Name: "y"}},
 	Infer: func(n *Node) ([]Type, error) {
@@ -23,6 +24,7 @@ var _ = register(&Op{
 		}
 		return []*Tensor{out}, nil
 	},
+	Slope: slopes(Falling),
 	Example: `
   %1 = const [-1, 1] : sbit[2]
   %2 = bit_not %1 : sbit[2]

@@ -1,9 +1,10 @@
 package ir
 
-var _ = register(&Op{
+var BitXor = register(&Op{
 	Name:     "bit_xor",
 	Doc:      "y = a XOR b: the bit is set where exactly one is set. Operands broadcast; both are bit or both sbit.",
 	Levels:   Logic | Packed,
+	Kind:     Elementwise,
 	Operands: []Param{{Name: "a"}, {Name: "b"}},
 	Results:  []Param{{Name: "y"}},
 	Infer:    binaryInfer(DType.IsBit, Invalid),

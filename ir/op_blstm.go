@@ -2,11 +2,12 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var BLSTM = register(&Op{
 	Name: "blstm",
 	Doc: "Binary LSTM over a sequence, all integers. At every step z = wi.x[t] + wh.h; row r of z gives the bit (z[r] >= t[r]) != flip[r]; rows are the gates i, f, o, g, " +
 		"H rows each. c = sat16(f*c + i*(2g-1)); h = o*sign(c) with sign(0) = sign0. The cell is 16 bits wide and saturates at -32767 and 32767.",
 	Levels: Logic | Packed,
+	Kind:   Recurs,
 	Operands: []Param{{Name: "x", Doc: "bit, sbit or tern [N,T,I]"}, {Name: "wi", Doc: "sbit [4H,I]"}, {Name: "wh", Doc: "sbit [4H,H]"}, {Name: "t", Doc: "i32[4H]"}, {Name: "flip", Doc: "bit[4H]"},
 		{Name: "h0", Doc: "tern [N,H]"}, {Name: "c0", Doc: "i16 [N,H]"}},
 	Results: []Param{{Name: "y", Doc: "tern [N,T,H]"}, {Name: "h", Doc: "tern [N,H], the last"}, {Name: "c", Doc: "i16 [N,H], the last"}},
@@ -63,6 +64,7 @@ var _ = register(&Op{
 		x, wi, wh := n.In(0), n.In(1), n.In(2)
 		return x.Shape[0] * x.Shape[1] * (wi.Elems() + wh.Elems())
 	},
+	Reads: sequenceReads,
 	Example: `
   %1 = const [1, 0, 1, 1] : bit[1,2,2]
   %2 = const [1, -1, 1, 1, -1, 1, 1, 1] : sbit[4,2]

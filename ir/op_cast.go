@@ -5,12 +5,13 @@ import (
 	"math"
 )
 
-var _ = register(&Op{
+var Cast = register(&Op{
 	Name: "cast",
 	Doc: "Converts to a float, integer or bool type. Floats round to nearest, ties to even; a float becomes an integer by truncation, saturating at the type's range, NaN as 0; " +
 		"integers wrap; bool is 0 for 0 and 1 for everything else, NaN included. Logic types are read as their numbers; none can be cast to.",
 	Onnx:     "Cast",
 	Levels:   Source | Logic | Packed,
+	Kind:     Elementwise,
 	Operands: []Param{{Name: "x"}},
 	Results:  []Param{{Name: "y"}},
 	Attrs:    []Attr{{Name: "to", Kind: KString, Doc: "name of the element type of y: f32, i64, bool ..."}},
@@ -32,6 +33,7 @@ var _ = register(&Op{
 		}
 		return []*Tensor{out}, nil
 	},
+	Slope: slopeIf(func(n *Node) bool { return n.Results[0].Type.DType != Bool || n.In(0).DType == Bool }),
 	Example: `
   %1 = const [-1.9, 300, nan] : f32[3]
   %2 = cast %1 {to="u8"} : u8[3]

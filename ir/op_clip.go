@@ -2,11 +2,13 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var Clip = register(&Op{
 	Name:     "clip",
 	Doc:      "y = x limited to at least min, then to at most max: with min above max, y is max. A bound that is left out or NaN does not limit; NaN in x stays.",
 	Onnx:     "Clip",
 	Levels:   Source | Logic | Packed,
+	Kind:     Elementwise,
+	Values:   Taken,
 	Operands: []Param{{Name: "x"}, {Name: "min", Doc: "one element", Optional: true}, {Name: "max", Doc: "one element", Optional: true}},
 	Results:  []Param{{Name: "y"}},
 	Infer: func(n *Node) ([]Type, error) {
@@ -36,6 +38,7 @@ var _ = register(&Op{
 		}
 		return []*Tensor{out}, nil
 	},
+	Slope: slopes(Rising),
 	Example: `
   %1 = const [-3, 0.5, nan, 3] : f32[4]
   %2 = const [1] : f32[]

@@ -2,11 +2,12 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var Concat = register(&Op{
 	Name:     "concat",
 	Doc:      "Joins tensors along an axis; all other axes have equal sizes.",
 	Onnx:     "Concat",
 	Levels:   Source | Logic | Packed,
+	Kind:     Moves,
 	Operands: []Param{{Name: "x", Doc: "one tensor or more", Variadic: true}},
 	Results:  []Param{{Name: "y"}},
 	Attrs:    []Attr{{Name: "axis", Kind: KInt, Doc: "the axis to join along"}},
@@ -50,6 +51,16 @@ var _ = register(&Op{
 			}
 		}
 		return []*Tensor{out}, nil
+	},
+	Reads: func(n *Node, _, operand int) []Read {
+		r := sames(n.In(0).Rank(), 0)
+		a, _ := axisAttr(n, len(r))
+		before := 0
+		for i := range operand {
+			before += n.In(i).Shape[a]
+		}
+		r[a] = stepping(a, -before, 1)
+		return r
 	},
 	Example: `
   %1 = const [1, 0] : bit[2,1]

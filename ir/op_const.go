@@ -2,11 +2,12 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var Const = register(&Op{
 	Name:    "const",
 	Doc:     "A constant tensor, held by the node itself.",
 	Onnx:    "Constant",
 	Levels:  Source | Logic | Packed,
+	Kind:    Holds,
 	Results: []Param{{Name: "value"}},
 	Infer: func(n *Node) ([]Type, error) {
 		if n.Const == nil {

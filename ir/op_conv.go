@@ -4,12 +4,13 @@ import "fmt"
 
 var convAttrs = append([]Attr{{Name: "groups", Kind: KInt, Default: 1, Doc: "channels are split into this many groups that do not see each other"}}, windowAttrs...)
 
-var _ = register(&Op{
+var Conv = register(&Op{
 	Name: "conv",
 	Doc: "Convolution over the spatial axes (any number): y[n,o,p] = bias[o] + sum over i in o's group and taps k of w[o,i,k] * x[n,i,p*stride + k*dilation - pad], " +
 		"zero outside. Float32 sums run over the channels, then the taps, in row-major order, and start at 0; the bias is added last.",
 	Onnx:     "Conv",
 	Levels:   Source | Logic | Packed,
+	Kind:     Windows,
 	Operands: []Param{{Name: "x", Doc: "[N,C,spatial...]"}, {Name: "w", Doc: "[O,C/groups,kernel...]"}, {Name: "bias", Doc: "[O]", Optional: true}},
 	Results:  []Param{{Name: "y", Doc: "[N,O,spatial...]"}},
 	Attrs:    convAttrs,
@@ -38,7 +39,8 @@ var _ = register(&Op{
 		}
 		return []*Tensor{out}, nil
 	},
-	Work: convWork,
+	Work:  convWork,
+	Reads: func(n *Node, _, operand int) []Read { return convReads(n, n, operand) },
 	Example: `
   %1 = const [1, 2, 3, 4] : f32[1,1,2,2]
   %2 = const [1, -1, 1, -1] : f32[2,1,2,1]

@@ -1,10 +1,11 @@
 package ir
 
-var _ = register(&Op{
+var ConvInteger = register(&Op{
 	Name:     "conv_integer",
 	Doc:      "Convolution of integers: conv of x - x_zero and w - w_zero in i32, which wraps. Padding is x_zero.",
 	Onnx:     "ConvInteger",
 	Levels:   Source | Logic | Packed,
+	Kind:     Windows,
 	Operands: []Param{{Name: "x", Doc: "[N,C,spatial...]"}, {Name: "w", Doc: "[O,C/groups,kernel...]"}, {Name: "x_zero", Doc: "one; left out: 0", Optional: true}, {Name: "w_zero", Doc: "one or [O]; left out: 0", Optional: true}},
 	Results:  []Param{{Name: "y", Doc: "i32 [N,O,spatial...]"}},
 	Attrs:    convAttrs,
@@ -30,6 +31,12 @@ var _ = register(&Op{
 		return []*Tensor{out}, nil
 	},
 	Work: convWork,
+	Reads: func(n *Node, _, operand int) []Read {
+		if operand == 2 {
+			return make([]Read, n.In(2).Rank())
+		}
+		return convReads(n, n, operand)
+	},
 	Example: `
   %1 = const [2, 3, 4] : u8[1,1,3]
   %2 = const [1, 1] : u8[1,1,2]

@@ -2,12 +2,13 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var DepthToSpace = register(&Op{
 	Name: "depth_to_space",
 	Doc: "Moves channels into blocks of b x b positions: x [N,C,H,W] becomes y [N,C/b^2,H*b,W*b] with y[n,c,h*b+i,w*b+j] = x[n,k,h,w], " +
 		"where k is (i*b + j)*C/b^2 + c in mode DCR and c*b^2 + i*b + j in mode CRD.",
 	Onnx:     "DepthToSpace",
 	Levels:   Source | Logic | Packed,
+	Kind:     Moves,
 	Operands: []Param{{Name: "x", Doc: "[N,C,H,W]"}},
 	Results:  []Param{{Name: "y", Doc: "[N,C/b^2,H*b,W*b]"}},
 	Attrs: []Attr{
@@ -40,6 +41,14 @@ var _ = register(&Op{
 		blocks := out.Reshape(x.Type.Shape[0], c, h, b, w, b)
 		stridedCopy(blocks, x, 0, []int{x.Type.Shape[1] * h * w, channel * h * w, w, row * h * w, 1, col * h * w})
 		return []*Tensor{out}, nil
+	},
+	Reads: func(n *Node, _, _ int) []Read {
+		b := n.Int("blocksize")
+		c := AxisWindow{Kernel: b * b, Stride: 1, Dilation: max(n.Results[0].Type.Shape[1], 1), Share: 1}
+		if n.Str("mode") == "CRD" {
+			c.Stride, c.Dilation = b*b, 1
+		}
+		return []Read{same(0), {Kind: ReadWindow, Of: 1, Window: c}, sharing(2, b), sharing(3, b)}
 	},
 	Example: `
   %1 = const [1, 2, 3, 4] : f32[1,4,1,1]

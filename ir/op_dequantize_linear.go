@@ -2,11 +2,12 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var DequantizeLinear = register(&Op{
 	Name:     "dequantize_linear",
 	Doc:      "y = (x - zero)*scale in scale's type. One scale and zero serve all elements, or those of one index on axis, or those of a block along it.",
 	Onnx:     "DequantizeLinear",
 	Levels:   Source | Logic | Packed,
+	Kind:     Channelwise,
 	Operands: []Param{{Name: "x", Doc: "integers"}, {Name: "scale", Doc: "float"}, {Name: "zero", Doc: "of x's element type and scale's shape; left out: 0", Optional: true}},
 	Results:  []Param{{Name: "y", Doc: "scale's element type"}},
 	Attrs:    quantLinearAttrs,
@@ -39,6 +40,8 @@ var _ = register(&Op{
 		}
 		return []*Tensor{out}, nil
 	},
+	Slope: func(n *Node, i int) Slope { return slopeBy(n, i, 0, 1) },
+	Reads: quantGridReads,
 	Example: `
   %1 = const [0, 1, 255] : u8[3,1]
   %2 = const [0.5, 1, 2] : f32[3]

@@ -2,11 +2,12 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var Div = register(&Op{
 	Name:     "div",
 	Doc:      "y = a / b, with broadcasting. Integers truncate toward zero; an integer divided by zero is an error.",
 	Onnx:     "Div",
 	Levels:   Source | Logic | Packed,
+	Kind:     Elementwise,
 	Operands: []Param{{Name: "a"}, {Name: "b"}},
 	Results:  []Param{{Name: "y"}},
 	Infer:    binaryInfer(isNumber, Invalid),
@@ -20,6 +21,7 @@ var _ = register(&Op{
 		}
 		return divEval(n, in)
 	},
+	Slope: func(n *Node, i int) Slope { return slopeBy(n, i, 0, 1) },
 	Example: `
   %1 = const [7, -7] : i32[2]
   %2 = const [2] : i32[]

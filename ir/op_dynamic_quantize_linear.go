@@ -2,12 +2,13 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var DynamicQuantizeLinear = register(&Op{
 	Name: "dynamic_quantize_linear",
 	Doc: "Quantizes x to u8 with a scale from its range: with lo = min(0, smallest x) and hi = max(0, largest x), scale = (hi - lo)/255 (1 when hi = lo), " +
 		"zero = saturate(round(-lo/scale)), y = saturate(round(x/scale) + zero), halves to even, every operation in float32.",
 	Onnx:     "DynamicQuantizeLinear",
 	Levels:   Source | Logic | Packed,
+	Kind:     Normalizes,
 	Operands: []Param{{Name: "x", Doc: "f32"}},
 	Results:  []Param{{Name: "y", Doc: "u8"}, {Name: "scale", Doc: "f32"}, {Name: "zero", Doc: "u8"}},
 	Infer: func(n *Node) ([]Type, error) {

@@ -1,10 +1,11 @@
 package ir
 
-var _ = register(&Op{
+var Elu = register(&Op{
 	Name:     "elu",
 	Doc:      "y = x for x >= 0, alpha*(exp(x) - 1) for x < 0, computed in float64 and rounded once.",
 	Onnx:     "Elu",
 	Levels:   Source | Logic | Packed,
+	Kind:     Elementwise,
 	Operands: []Param{{Name: "x"}},
 	Results:  []Param{{Name: "y"}},
 	Attrs:    []Attr{{Name: "alpha", Kind: KFloat, Default: 1.0, Doc: "limit below 0"}},
@@ -13,6 +14,7 @@ var _ = register(&Op{
 		alpha := n.Float("alpha")
 		return func(x float64) float64 { return elu(x, alpha) }
 	}),
+	Slope: slopeIf(func(n *Node) bool { return n.Float("alpha") >= 0 }),
 	Example: `
   %1 = const [-inf, 0, 2] : f32[3]
   %2 = elu %1 {alpha=2} : f32[3]

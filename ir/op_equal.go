@@ -1,10 +1,12 @@
 package ir
 
-var _ = register(&Op{
+var Equal = register(&Op{
 	Name:     "equal",
 	Doc:      "y = a == b, with broadcasting; false when either is NaN, true for -0 and 0.",
 	Onnx:     "Equal",
 	Levels:   Source | Logic | Packed,
+	Kind:     Elementwise,
+	Flat:     true,
 	Operands: []Param{{Name: "a"}, {Name: "b"}},
 	Results:  []Param{{Name: "y"}},
 	Infer:    binaryInfer(isAny, Bool),

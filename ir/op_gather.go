@@ -2,12 +2,13 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var Gather = register(&Op{
 	Name:     "gather",
 	Doc:      "Takes slices of x along an axis: y[..., i, ...] = x[..., indices[i], ...]; the axis is replaced by the axes of indices. Negative indices count from the back.",
 	Onnx:     "Gather",
 	Levels:   Source | Logic | Packed,
-	Operands: []Param{{Name: "x"}, {Name: "indices", Doc: "integers in [-d, d-1] for an axis of size d"}},
+	Kind:     Moves,
+	Operands: []Param{{Name: "x"}, {Name: "indices", Doc: "integers in [-d, d-1] for an axis of size d", Index: true}},
 	Results:  []Param{{Name: "y"}},
 	Attrs:    []Attr{{Name: "axis", Kind: KInt, Default: 0, Doc: "the axis of x that is indexed"}},
 	Infer: func(n *Node) ([]Type, error) {
@@ -48,6 +49,25 @@ var _ = register(&Op{
 		}
 		return []*Tensor{out}, nil
 	},
+	Reads: func(n *Node, _, operand int) []Read {
+		a, _ := axisAttr(n, n.In(0).Rank())
+		idx := n.In(1).Rank()
+		if operand == 1 {
+			return sames(idx, a)
+		}
+		r := make([]Read, n.In(0).Rank())
+		for b := range r {
+			switch {
+			case b < a:
+				r[b] = same(b)
+			case b == a:
+				r[b] = indexRead(ConstOf(n.Arg(1)), a, n.In(0).Shape[a])
+			default:
+				r[b] = same(b + idx - 1)
+			}
+		}
+		return r
+	},
 	Example: `
   %1 = const [1, 2, 3, 4] : f32[2,2]
   %2 = const [-1] : i64[]
@@ -66,4 +86,31 @@ func index(t *Tensor, i, d int) (int, error) {
 		k += d
 	}
 	return k, nil
+}
+
+// indexRead is what an element at index p on an axis reads of an axis of size d
+// where it takes index indices[p]: a window where the indices are known, alone
+// or at equal distances.
+func indexRead(indices *Tensor, axis, d int) Read {
+	if indices == nil || indices.Len() == 0 || indices.Type.Rank() > 1 {
+		return Read{}
+	}
+	var at0, step int
+	for i := range indices.Len() {
+		k, err := index(indices, i, d)
+		switch {
+		case err != nil:
+			return Read{}
+		case i == 0:
+			at0 = k
+		case i == 1:
+			step = k - at0
+		case k != at0+i*step:
+			return Read{}
+		}
+	}
+	if indices.Type.Rank() == 0 {
+		return at(at0)
+	}
+	return stepping(axis, at0, step)
 }

@@ -2,12 +2,13 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var GatherElements = register(&Op{
 	Name:     "gather_elements",
 	Doc:      "Takes one element of x for every index: y[i,j,...] = x at (i,j,...) with the coordinate on axis replaced by indices[i,j,...]. Negative indices count from the back.",
 	Onnx:     "GatherElements",
 	Levels:   Source | Logic | Packed,
-	Operands: []Param{{Name: "x"}, {Name: "indices", Doc: "integers, with as many axes as x and no larger than x but on axis"}},
+	Kind:     Moves,
+	Operands: []Param{{Name: "x"}, {Name: "indices", Doc: "integers, with as many axes as x and no larger than x but on axis", Index: true}},
 	Results:  []Param{{Name: "y", Doc: "indices' shape"}},
 	Attrs:    []Attr{{Name: "axis", Kind: KInt, Default: 0, Doc: "the axis of x that is indexed"}},
 	Infer: func(n *Node) ([]Type, error) {
@@ -45,6 +46,13 @@ var _ = register(&Op{
 			copyElem(out, i, x, off[0]+k*step)
 		}, s)
 		return []*Tensor{out}, err
+	},
+	Reads: func(n *Node, _, operand int) []Read {
+		r := sames(n.In(operand).Rank(), 0)
+		if a, _ := axisAttr(n, len(r)); operand == 0 {
+			r[a] = Read{}
+		}
+		return r
 	},
 	Example: `
   %1 = const [1, 2, 3, 4] : f32[2,2]

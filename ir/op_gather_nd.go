@@ -2,13 +2,14 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var GatherND = register(&Op{
 	Name: "gather_nd",
 	Doc: "Takes slices of x at coordinates: every row of indices (its last axis, of size r) indexes r axes of x after the first batch_dims ones, which x and indices share. " +
 		"Negative indices count from the back.",
 	Onnx:     "GatherND",
 	Levels:   Source | Logic | Packed,
-	Operands: []Param{{Name: "x"}, {Name: "indices", Doc: "integers"}},
+	Kind:     Moves,
+	Operands: []Param{{Name: "x"}, {Name: "indices", Doc: "integers", Index: true}},
 	Results:  []Param{{Name: "y", Doc: "indices' shape without its last axis, then x's without its first batch_dims + r"}},
 	Attrs:    []Attr{{Name: "batch_dims", Kind: KInt, Default: 0, Doc: "leading axes that x and indices share"}},
 	Infer: func(n *Node) ([]Type, error) {
@@ -45,6 +46,20 @@ var _ = register(&Op{
 			copyElems(out, row*inner, x, at*inner, inner)
 		}
 		return []*Tensor{out}, nil
+	},
+	Reads: func(n *Node, _, operand int) []Read {
+		rank, b := n.In(1).Rank(), n.Int("batch_dims")
+		r := make([]Read, n.In(operand).Rank())
+		rows := n.In(1).Shape[rank-1]
+		for a := range r {
+			switch {
+			case a < b || operand == 1 && a < rank-1:
+				r[a] = same(a)
+			case operand == 0 && a >= b+rows:
+				r[a] = same(a - b - rows + rank - 1)
+			}
+		}
+		return r
 	},
 	Example: `
   %1 = const [1, 2, 3, 4] : f32[2,2]

@@ -2,12 +2,13 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var Gemm = register(&Op{
 	Name: "gemm",
 	Doc: "y = alpha * A B + beta * c, where A is a or its transpose, B is b or its transpose, and c broadcasts to y. Float32 sums run over k in order and start at 0, " +
 		"then alpha multiplies, then beta*c is added. Integers wrap, with alpha and beta 1.",
 	Onnx:     "Gemm",
 	Levels:   Source | Logic | Packed,
+	Kind:     Multiplies,
 	Operands: []Param{{Name: "a", Doc: "[M,K], [K,M] with trans_a"}, {Name: "b", Doc: "[K,N], [N,K] with trans_b"}, {Name: "c", Doc: "broadcasts to [M,N]", Optional: true}},
 	Results:  []Param{{Name: "y", Doc: "[M,N]"}},
 	Attrs: []Attr{
@@ -73,6 +74,18 @@ var _ = register(&Op{
 	Work: func(n *Node) int {
 		m, k, cols, _ := gemmSizes(n)
 		return m * k * cols
+	},
+	Reads: func(n *Node, _, operand int) []Read {
+		kept, t := operand, n.In(operand)
+		switch {
+		case operand == 2:
+			return broadcastReads(t.Shape, n.Results[0].Type.Shape)
+		case operand == 0 && n.Bool("trans_a"), operand == 1 && n.Bool("trans_b"):
+			kept = 1 - operand
+		}
+		r := make([]Read, 2)
+		r[kept] = same(operand)
+		return r
 	},
 	Example: `
   %1 = const [1, 2, 3, 4] : f32[2,2]

@@ -2,11 +2,12 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var GlobalAveragePool = register(&Op{
 	Name:     "global_average_pool",
 	Doc:      "Mean over all spatial axes: the sum in row-major order, divided by the number of positions (0 for none).",
 	Onnx:     "GlobalAveragePool",
 	Levels:   Source | Logic | Packed,
+	Kind:     Reduces,
 	Operands: []Param{{Name: "x", Doc: "float [N,C,spatial...]"}},
 	Results:  []Param{{Name: "y", Doc: "[N,C,1...]"}},
 	Infer: func(n *Node) ([]Type, error) {
@@ -25,6 +26,8 @@ var _ = register(&Op{
 		roundAll(out)
 		return []*Tensor{out}, nil
 	},
+	Slope: slopes(Rising),
+	Reads: globalPoolReads,
 	Example: `
   %1 = const [1, 2, 3, 4, 5, 6, 7, 8] : f32[1,2,2,2]
   %2 = global_average_pool %1 : f32[1,2,1,1]
@@ -55,4 +58,11 @@ func globalPoolInfer(n *Node) ([]Type, error) {
 		shape[a] = 1
 	}
 	return []Type{T(x.DType, shape...)}, nil
+}
+
+// globalPoolReads are the Reads of a pooling over all spatial axes.
+func globalPoolReads(n *Node, _, _ int) []Read {
+	r := make([]Read, n.In(0).Rank())
+	copy(r, sames(2, 0))
+	return r
 }

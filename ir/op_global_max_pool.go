@@ -2,11 +2,13 @@ package ir
 
 import "math"
 
-var _ = register(&Op{
+var GlobalMaxPool = register(&Op{
 	Name:     "global_max_pool",
 	Doc:      "Largest element over all spatial axes; NaN wins. Over no elements it is -inf, or the smallest value of an integer or logic type.",
 	Onnx:     "GlobalMaxPool",
 	Levels:   Source | Logic | Packed,
+	Kind:     Reduces,
+	Values:   Taken,
 	Operands: []Param{{Name: "x", Doc: "[N,C,spatial...]"}},
 	Results:  []Param{{Name: "y", Doc: "[N,C,1...]"}},
 	Infer:    globalPoolInfer,
@@ -18,6 +20,8 @@ var _ = register(&Op{
 		globalMaxPool(out.I, x.I, lo)
 		return []*Tensor{out}, nil
 	},
+	Slope: slopes(Rising),
+	Reads: globalPoolReads,
 	Example: `
   %1 = const [1, 2, 3, 4, 5, 6, 7, 8] : i8[1,2,2,2]
   %2 = global_max_pool %1 : i8[1,2,1,1]

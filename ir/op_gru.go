@@ -1,6 +1,6 @@
 package ir
 
-var _ = register(&Op{
+var GRU = register(&Op{
 	Name: "gru",
 	Doc: "Gated recurrent unit over S steps; gates and biases in the order z r h. A step, with (x) the elementwise product:\n" +
 		"  z = f(Wz x + Rz h + Wbz + Rbz)\n" +
@@ -11,6 +11,7 @@ var _ = register(&Op{
 		"in reverse a sequence starts at its own last step.",
 	Onnx:     "GRU",
 	Levels:   Source | Logic | Packed,
+	Kind:     Recurs,
 	Operands: recurrentOperands,
 	Results:  []Param{{Name: "y", Doc: "[S,D,B,H]: every step's hidden state"}, {Name: "y_h", Doc: "[D,B,H]: the last hidden state"}},
 	Attrs:    append(append([]Attr{}, recurrentAttrs...), Attr{Name: "linear_before_reset", Kind: KBool, Default: false, Doc: "the reset gate multiplies the recurrent product"}),
@@ -18,7 +19,8 @@ var _ = register(&Op{
 	Eval: func(n *Node, in []*Tensor) ([]*Tensor, error) {
 		return recurrentEval(n, in, gruRecurrence, gru[float32], gru[float64])
 	},
-	Work: func(n *Node) int { return recurrentWork(n, gruRecurrence) },
+	Work:  func(n *Node) int { return recurrentWork(n, gruRecurrence) },
+	Reads: func(n *Node, result, operand int) []Read { return recurrentReads(n, gruRecurrence, result, operand) },
 	Example: `
   %1 = const [1, -1] : f32[2,1,1]
   %2 = const [0.5, 1, -1] : f32[1,3,1]

@@ -1,10 +1,11 @@
 package ir
 
-var _ = register(&Op{
+var HardSigmoid = register(&Op{
 	Name:     "hard_sigmoid",
 	Doc:      "y = max(0, min(1, alpha*x + beta)), computed in float64 and rounded once.",
 	Onnx:     "HardSigmoid",
 	Levels:   Source | Logic | Packed,
+	Kind:     Elementwise,
 	Operands: []Param{{Name: "x"}},
 	Results:  []Param{{Name: "y"}},
 	Attrs: []Attr{
@@ -16,6 +17,7 @@ var _ = register(&Op{
 		alpha, beta := n.Float("alpha"), n.Float("beta")
 		return func(x float64) float64 { return hardSigmoid(x, alpha, beta) }
 	}),
+	Slope: slopeIf(func(n *Node) bool { return n.Float("alpha") >= 0 }),
 	Example: `
   %1 = const [-5, 0.5, 5] : f32[3]
   %2 = hard_sigmoid %1 {alpha=0.5} : f32[3]

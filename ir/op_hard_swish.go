@@ -1,10 +1,11 @@
 package ir
 
-var _ = register(&Op{
+var HardSwish = register(&Op{
 	Name:     "hard_swish",
 	Doc:      "y = x * max(0, min(1, x/6 + 1/2)), computed in float64 and rounded once.",
 	Onnx:     "HardSwish",
 	Levels:   Source | Logic | Packed,
+	Kind:     Elementwise,
 	Operands: []Param{{Name: "x"}},
 	Results:  []Param{{Name: "y"}},
 

@@ -5,11 +5,12 @@ import (
 	"slices"
 )
 
-var _ = register(&Op{
+var IConv = register(&Op{
 	Name: "iconv",
 	Doc: "Integer convolution: bconv's equation over an integer x (video, sums of a linear factorization block) and binary, ternary or integer weights. " +
 		"With t and flip the result is the bit (z >= t[o]) != flip[o]. lo and hi bound z for every output channel, whatever x is.",
 	Levels:   Logic | Packed,
+	Kind:     Windows,
 	Operands: []Param{{Name: "x", Doc: "integer or logic [N,C,spatial...]"}, {Name: "w", Doc: "integer or logic [O,C/groups,kernel...]"}, {Name: "t", Doc: "i32[O]", Optional: true}, {Name: "flip", Doc: "bit[O]", Optional: true}},
 	Results:  []Param{{Name: "z", Doc: "an integer type, or bit or sbit with t and flip"}},
 	Attrs: append(slices.Clone(integerConvAttrs),
@@ -21,8 +22,9 @@ var _ = register(&Op{
 		}
 		return integerConvInfer(n)
 	},
-	Eval: integerConvEval,
-	Work: convWork,
+	Eval:  integerConvEval,
+	Work:  convWork,
+	Reads: func(n *Node, _, operand int) []Read { return convReads(n, n, operand) },
 	Example: `
   %1 = const [255, 0, 7, 1] : u8[1,1,4]
   %2 = const [1, -1] : sbit[1,1,2]

@@ -2,10 +2,11 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var ILinear = register(&Op{
 	Name:     "ilinear",
 	Doc:      "Integer linear layer: z[..., o] = sum over k of w[o,k] * x[..., k] in integers.",
 	Levels:   Logic | Packed,
+	Kind:     Multiplies,
 	Operands: []Param{{Name: "x", Doc: "integer or logic [..., K]"}, {Name: "w", Doc: "integer or logic [O,K]"}},
 	Results:  []Param{{Name: "z", Doc: "i32 [..., O]"}},
 	Infer: func(n *Node) ([]Type, error) {
@@ -30,6 +31,13 @@ var _ = register(&Op{
 		return []*Tensor{out}, nil
 	},
 	Work: func(n *Node) int { return n.Results[0].Type.Elems() * n.In(1).Shape[1] },
+	Reads: func(n *Node, _, operand int) []Read {
+		last := n.In(0).Rank() - 1
+		if operand == 1 {
+			return []Read{same(last), {}}
+		}
+		return append(sames(last, 0), Read{})
+	},
 	Example: `
   %1 = const [1, 0, 1, 1, 1, 0] : bit[2,3]
   %2 = const [1, -1, -1] : sbit[1,3]

@@ -2,10 +2,11 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var Join = register(&Op{
 	Name:     "join",
 	Doc:      "A ternary value from two bits: y = pos - neg. The two are never set together; a sign with sign(0) = 0 is join(x > 0, x < 0).",
 	Levels:   Logic | Packed,
+	Kind:     Elementwise,
 	Operands: []Param{{Name: "pos", Doc: "bit"}, {Name: "neg", Doc: "bit"}},
 	Results:  []Param{{Name: "y", Doc: "tern"}},
 	Infer: func(n *Node) ([]Type, error) {
@@ -22,6 +23,7 @@ var _ = register(&Op{
 		}
 		return []*Tensor{out}, nil
 	},
+	Slope: slopes(Rising, Falling),
 	Example: `
   %1 = const [1, 0, 0] : bit[3]
   %2 = const [0, 1, 0] : bit[3]

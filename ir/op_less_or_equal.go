@@ -1,16 +1,19 @@
 package ir
 
-var _ = register(&Op{
+var LessOrEqual = register(&Op{
 	Name:     "less_or_equal",
 	Doc:      "y = a <= b, with broadcasting; false when either is NaN.",
 	Onnx:     "LessOrEqual",
 	Levels:   Source | Logic | Packed,
+	Kind:     Elementwise,
+	Flat:     true,
 	Operands: []Param{{Name: "a"}, {Name: "b"}},
 	Results:  []Param{{Name: "y"}},
 	Infer:    binaryInfer(isNumber, Bool),
 	Eval: compareEval(
 		func(a, b float64) bool { return a <= b },
 		func(a, b int64) bool { return a <= b }),
+	Slope: slopes(Falling, Rising),
 	Example: `
   %1 = const [1, 2, nan] : f32[3]
   %2 = const [2] : f32[]

@@ -1,6 +1,6 @@
 package ir
 
-var _ = register(&Op{
+var LSTM = register(&Op{
 	Name: "lstm",
 	Doc: "Long short-term memory over S steps; gates in the order i o f c, biases and peepholes likewise (p has i o f). A step, with (x) the elementwise product:\n" +
 		"  i = f(Wi x + Ri h + Pi (x) c + Wbi + Rbi)\n" +
@@ -13,6 +13,7 @@ var _ = register(&Op{
 		"in reverse a sequence starts at its own last step.",
 	Onnx:   "LSTM",
 	Levels: Source | Logic | Packed,
+	Kind:   Recurs,
 	Operands: append(append([]Param{}, recurrentOperands...),
 		Param{Name: "c0", Doc: "[D,B,H]: initial cell state; left out: 0", Optional: true},
 		Param{Name: "p", Doc: "[D,3*H]: peephole weights; left out: 0", Optional: true}),
@@ -52,7 +53,8 @@ var _ = register(&Op{
 		roundAll(cell)
 		return []*Tensor{y, h, cell}, nil
 	},
-	Work: func(n *Node) int { return recurrentWork(n, lstmRecurrence) },
+	Work:  func(n *Node) int { return recurrentWork(n, lstmRecurrence) },
+	Reads: func(n *Node, result, operand int) []Read { return recurrentReads(n, lstmRecurrence, result, operand) },
 	Example: `
   %1 = const [1, -1, 0.5] : f32[3,1,1]
   %2 = const [0.5, 1, -1, 2] : f32[1,4,1]

@@ -2,12 +2,13 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var MatMul = register(&Op{
 	Name: "matmul",
 	Doc: "Matrix product over the last two axes: y[...,i,j] = sum over k of a[...,i,k]*b[...,k,j]; the axes before broadcast. An operand with one axis is a row (a) or a column (b), " +
 		"and its axis is dropped from y. Float32 sums run over k in order and start at 0; integers wrap.",
 	Onnx:     "MatMul",
 	Levels:   Source | Logic | Packed,
+	Kind:     Multiplies,
 	Operands: []Param{{Name: "a", Doc: "[...,M,K] or [K]"}, {Name: "b", Doc: "[...,K,N] or [K]"}},
 	Results:  []Param{{Name: "y", Doc: "[...,M,N]"}},
 	Infer: func(n *Node) ([]Type, error) {
@@ -22,7 +23,8 @@ var _ = register(&Op{
 		roundAll(out)
 		return []*Tensor{out}, nil
 	},
-	Work: matmulWork,
+	Work:  matmulWork,
+	Reads: func(n *Node, _, operand int) []Read { return matmulReads(n, n.Args[0], n.Args[1], operand) },
 	Example: `
   %1 = const [1, 2, 3, 4] : f32[2,1,2]
   %2 = const [1, -1] : f32[2]
@@ -88,4 +90,23 @@ func matmulEval(out, a, b *Tensor) {
 			multiply(out.I[y:y+m*n], a.I[x:x+m*k], b.I[w:w+k*n], m, k, n)
 		}
 	}, broadcastStrides(as, batch), broadcastStrides(bs, batch))
+}
+
+// matmulReads is what an element of the matrix product of a and b reads of
+// operand 0 or 1 of the two.
+func matmulReads(n *Node, a, b *Value, operand int) []Read {
+	y := n.Results[0].Type.Shape
+	rows, cols := min(a.Type.Rank()-1, 1), min(b.Type.Rank()-1, 1) // axes of y that these are
+	batch := y[:len(y)-rows-cols]
+	t, keep, axis := a.Type, -2, len(batch)
+	if operand == 1 {
+		t, keep, axis = b.Type, -1, len(batch)+rows
+	}
+	r := make([]Read, t.Rank())
+	if t.Rank() < 2 {
+		return r
+	}
+	copy(r, broadcastReads(t.Shape[:t.Rank()-2], batch))
+	r[t.Rank()+keep] = same(axis)
+	return r
 }

@@ -1,10 +1,11 @@
 package ir
 
-var _ = register(&Op{
+var MatMulInteger = register(&Op{
 	Name:   "matmul_integer",
 	Doc:    "Matrix product of integers: matmul of a - a_zero and b - b_zero in i32, which wraps.",
 	Onnx:   "MatMulInteger",
 	Levels: Source | Logic | Packed,
+	Kind:   Multiplies,
 	Operands: []Param{{Name: "a", Doc: "[...,M,K]"}, {Name: "b", Doc: "[...,K,N]"}, {Name: "a_zero", Doc: "one, [M] or [...,M,1]; left out: 0", Optional: true},
 		{Name: "b_zero", Doc: "one, [N] or [...,1,N]; left out: 0", Optional: true}},
 	Results: []Param{{Name: "y", Doc: "i32 [...,M,N]"}},
@@ -27,6 +28,12 @@ var _ = register(&Op{
 		return []*Tensor{out}, nil
 	},
 	Work: matmulWork,
+	Reads: func(n *Node, _, operand int) []Read {
+		if operand < 2 {
+			return matmulReads(n, n.Args[0], n.Args[1], operand)
+		}
+		return productListReads(n, operand, operand == 2, n.In(0).Rank(), n.In(1).Rank())
+	},
 	Example: `
   %1 = const [11, 7, 3, 10, 6, 2] : u8[2,3]
   %2 = const [1, 4, 2, 5, 3, 6] : u8[3,2]

@@ -2,12 +2,14 @@ package ir
 
 import "math"
 
-var _ = register(&Op{
+var MaxPool = register(&Op{
 	Name: "max_pool",
 	Doc: "Largest element under a window: y[n,c,p] = max over the taps k of x[n,c,p*stride + k*dilation - pad]. Padding is ignored: a window that lies in it " +
 		"altogether gives -inf, or the smallest value of an integer or logic type. NaN wins. On bits it is OR.",
 	Onnx:     "MaxPool",
 	Levels:   Source | Logic | Packed,
+	Kind:     Windows,
+	Values:   Taken,
 	Operands: []Param{{Name: "x", Doc: "[N,C,spatial...]"}},
 	Results:  []Param{{Name: "y", Doc: "[N,C,spatial...]"}},
 	Attrs:    poolAttrs,
@@ -30,6 +32,8 @@ var _ = register(&Op{
 		}
 		return []*Tensor{out}, nil
 	},
+	Slope: slopes(Rising),
+	Reads: poolReads,
 	Example: `
   %1 = const [1, 2, 3, 4, 5] : f32[1,1,5]
   %2 = max_pool %1 {kernel=[2], ceil=true, stride=[2]} : f32[1,1,3]

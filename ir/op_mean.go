@@ -1,10 +1,11 @@
 package ir
 
-var _ = register(&Op{
+var Mean = register(&Op{
 	Name:     "mean",
 	Doc:      "The mean of the operands, with broadcasting: their sum from left to right, divided by their number.",
 	Onnx:     "Mean",
 	Levels:   Source | Logic | Packed,
+	Kind:     Elementwise,
 	Operands: []Param{{Name: "x", Doc: "one tensor or more", Variadic: true}},
 	Results:  []Param{{Name: "y"}},
 	Infer:    variadicInfer(DType.IsFloat),
@@ -22,6 +23,7 @@ var _ = register(&Op{
 		}
 		return outs, nil
 	},
+	Slope: slopes(Rising),
 	Example: `
   %1 = const [1, 5, nan] : f32[3]
   %2 = const [2, 3] : f32[2,1]

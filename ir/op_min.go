@@ -1,10 +1,12 @@
 package ir
 
-var _ = register(&Op{
+var Min = register(&Op{
 	Name:     "min",
 	Doc:      "The smallest operand, element by element, with broadcasting. NaN wins.",
 	Onnx:     "Min",
 	Levels:   Source | Logic | Packed,
+	Kind:     Elementwise,
+	Values:   Taken,
 	Operands: []Param{{Name: "x", Doc: "one tensor or more", Variadic: true}},
 	Results:  []Param{{Name: "y"}},
 	Infer:    variadicInfer(isNumber),
@@ -12,6 +14,7 @@ var _ = register(&Op{
 		func(a, b float32) float32 { return min(a, b) },
 		func(a, b float64) float64 { return min(a, b) },
 		func(a, b int64) int64 { return min(a, b) }),
+	Slope: slopes(Rising),
 	Example: `
   %1 = const [1, 5, nan] : f32[3]
   %2 = const [2, 3] : f32[2,1]

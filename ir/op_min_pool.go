@@ -2,10 +2,12 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var MinPool = register(&Op{
 	Name:     "min_pool",
 	Doc:      "Smallest element under a window; padding is ignored. On bits it is AND.",
 	Levels:   Logic | Packed,
+	Kind:     Windows,
+	Values:   Taken,
 	Operands: []Param{{Name: "x", Doc: "integer or logic [N,C,spatial...]"}},
 	Results:  []Param{{Name: "y"}},
 	Attrs:    poolAttrs,
@@ -31,6 +33,8 @@ var _ = register(&Op{
 		})
 		return []*Tensor{out}, nil
 	},
+	Slope: slopes(Rising),
+	Reads: poolReads,
 	Example: `
   %1 = const [1, 1, 0, 1] : bit[1,1,4]
   %2 = min_pool %1 {kernel=[2], stride=[2]} : bit[1,1,2]

@@ -1,10 +1,11 @@
 package ir
 
-var _ = register(&Op{
+var Mul = register(&Op{
 	Name:     "mul",
 	Doc:      "y = a * b, with broadcasting. Integers wrap.",
 	Onnx:     "Mul",
 	Levels:   Source | Logic | Packed,
+	Kind:     Elementwise,
 	Operands: []Param{{Name: "a"}, {Name: "b"}},
 	Results:  []Param{{Name: "y"}},
 	Infer:    binaryInfer(isNumber, Invalid),
@@ -12,6 +13,7 @@ var _ = register(&Op{
 		func(a, b float32) float32 { return a * b },
 		func(a, b float64) float64 { return a * b },
 		func(a, b int64) int64 { return a * b }),
+	Slope: func(n *Node, i int) Slope { return constSlope(n.Arg(1 - i)) },
 	Example: `
   %1 = const [1, -2, inf] : f32[3]
   %2 = const [10, 0] : f32[2,1]

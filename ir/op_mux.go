@@ -2,11 +2,12 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var Mux = register(&Op{
 	Name:     "mux",
 	Doc:      "y = b where s is set, else a: a*(1-s) + b*s. s broadcasts against the data (a select per channel is [1,C,1,1,1]).",
 	Levels:   Logic | Packed,
-	Operands: []Param{{Name: "s", Doc: "bit or sbit"}, {Name: "a", Doc: "bit or sbit, taken where s is clear"}, {Name: "b", Doc: "as a, taken where s is set"}},
+	Kind:     Elementwise,
+	Operands: []Param{{Name: "s", Doc: "bit or sbit", Index: true}, {Name: "a", Doc: "bit or sbit, taken where s is clear"}, {Name: "b", Doc: "as a, taken where s is set"}},
 	Results:  []Param{{Name: "y"}},
 	Infer: func(n *Node) ([]Type, error) {
 		s, a, b := n.In(0), n.In(1), n.In(2)
@@ -30,6 +31,7 @@ var _ = register(&Op{
 		}, broadcastStrides(in[0].Type.Shape, shape), broadcastStrides(in[1].Type.Shape, shape), broadcastStrides(in[2].Type.Shape, shape))
 		return []*Tensor{out}, nil
 	},
+	Slope: slopes(Unknown, Rising),
 	Example: `
   %1 = const [1, 0] : bit[2,1]
   %2 = const [0, 1] : bit[2]

@@ -2,10 +2,11 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var MuxOr = register(&Op{
 	Name:     "mux_or",
 	Doc:      "The MUX-OR residual: y = mux(s, f, f OR x) = f OR (s AND x). s broadcasts: a select per channel is [1,C,1,1,1].",
 	Levels:   Logic | Packed,
+	Kind:     Elementwise,
 	Operands: []Param{{Name: "s", Doc: "bit"}, {Name: "f", Doc: "bit: the block's result"}, {Name: "x", Doc: "bit: the block's input"}},
 	Results:  []Param{{Name: "y"}},
 	Infer: func(n *Node) ([]Type, error) {
@@ -25,6 +26,7 @@ var _ = register(&Op{
 		}, broadcastStrides(in[0].Type.Shape, out.Type.Shape))
 		return []*Tensor{out}, nil
 	},
+	Slope: slopes(Rising),
 	Example: `
   %1 = const [1, 0] : bit[2,1]
   %2 = const [0, 1, 0, 0] : bit[2,2]

@@ -1,10 +1,12 @@
 package ir
 
-var _ = register(&Op{
+var Neg = register(&Op{
 	Name:     "neg",
 	Doc:      "y = -x. The smallest integer stays itself.",
 	Onnx:     "Neg",
 	Levels:   Source | Logic | Packed,
+	Kind:     Elementwise,
+	Values:   Folded,
 	Operands: []Param{{Name: "x"}},
 	Results:  []Param{{Name: "y"}},
 	Infer:    unaryInfer(isSigned, Invalid),
@@ -12,6 +14,7 @@ var _ = register(&Op{
 		func(x float32) float32 { return -x },
 		func(x float64) float64 { return -x },
 		func(x int64) int64 { return -x }),
+	Slope: slopes(Falling),
 	Example: `
   %1 = const [1, -128] : i8[2]
   %2 = neg %1 : i8[2]

@@ -2,12 +2,13 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var Pad = register(&Op{
 	Name: "pad",
 	Doc: "Adds elements before and after axes, or removes them where pads are negative. Modes: constant (value, or 0), edge (the nearest element), reflect (mirrored about " +
 		"the first and last element, which are not repeated), wrap (periodic).",
 	Onnx:     "Pad",
 	Levels:   Source | Logic | Packed,
+	Kind:     Moves,
 	Operands: []Param{{Name: "x"}, {Name: "value", Doc: "one element; left out: 0, which sbit does not have", Optional: true}},
 	Results:  []Param{{Name: "y"}},
 	Attrs: []Attr{
@@ -60,6 +61,19 @@ var _ = register(&Op{
 		}
 		indexedCopy(out, x, from, operand(in, 1))
 		return []*Tensor{out}, nil
+	},
+	Reads: func(n *Node, _, operand int) []Read {
+		r := make([]Read, n.In(operand).Rank())
+		if operand > 0 {
+			return r
+		}
+		before, after, _ := padding(n)
+		for a := range before {
+			if n.Str("mode") == "constant" || max(before[a], after[a]) <= 0 {
+				r[a] = stepping(a, -before[a], 1)
+			}
+		}
+		return r
 	},
 	Example: `
   %1 = const [1, 2, 3] : f32[1,3]

@@ -5,12 +5,13 @@ import (
 	"math"
 )
 
-var _ = register(&Op{
+var Pow = register(&Op{
 	Name: "pow",
 	Doc: "y = a^b, with broadcasting, in a's element type. Floats are computed in float64 and rounded once. Of an integer a an integer power is exact modulo 2^bits " +
 		"(a negative one truncates toward zero; of 0 it is an error), a float power truncates and saturates as a cast does.",
 	Onnx:     "Pow",
 	Levels:   Source | Logic | Packed,
+	Kind:     Elementwise,
 	Operands: []Param{{Name: "a"}, {Name: "b", Doc: "any float or integer type"}},
 	Results:  []Param{{Name: "y"}},
 	Infer: func(n *Node) ([]Type, error) {

@@ -2,11 +2,12 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var PRelu = register(&Op{
 	Name:     "prelu",
 	Doc:      "y = x for x >= 0, slope*x for x < 0; slope broadcasts to x.",
 	Onnx:     "PRelu",
 	Levels:   Source | Logic | Packed,
+	Kind:     Elementwise,
 	Operands: []Param{{Name: "x"}, {Name: "slope", Doc: "broadcasts to x"}},
 	Results:  []Param{{Name: "y"}},
 	Infer: func(n *Node) ([]Type, error) {
@@ -19,7 +20,8 @@ var _ = register(&Op{
 		}
 		return types, nil
 	},
-	Eval: binaryEval(prelu[float32], prelu[float64], prelu[int64]),
+	Eval:  binaryEval(prelu[float32], prelu[float64], prelu[int64]),
+	Slope: slopeIf(func(n *Node) bool { return constSlope(n.Arg(1)) == Rising }),
 	Example: `
   %1 = const [-1, 2, -3, 4] : f32[2,2]
   %2 = const [0.5, -1] : f32[2,1]

@@ -2,12 +2,13 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var QLinearConv = register(&Op{
 	Name: "qlinear_conv",
 	Doc: "Convolution of quantized numbers: y = saturate(round(s * (x_scale*w_scale/y_scale)) + y_zero), halves to even, s = conv of x - x_zero and w - w_zero plus bias, " +
 		"in integers; the factor and its product are rounded to float32. Padding is x_zero.",
 	Onnx:   "QLinearConv",
 	Levels: Source | Logic | Packed,
+	Kind:   Windows,
 	Operands: []Param{{Name: "x", Doc: "[N,C,spatial...]"}, {Name: "x_scale", Doc: "one float"}, {Name: "x_zero", Doc: "one"},
 		{Name: "w", Doc: "[O,C/groups,kernel...]"}, {Name: "w_scale", Doc: "one float or [O]"}, {Name: "w_zero", Doc: "one or [O]"},
 		{Name: "y_scale", Doc: "one float"}, {Name: "y_zero", Doc: "one, of y's type"}, {Name: "bias", Doc: "i32 [O]", Optional: true}},
@@ -63,6 +64,15 @@ var _ = register(&Op{
 	Work: func(n *Node) int {
 		w := n.In(3)
 		return n.Results[0].Type.Elems() * (w.Elems() / max(w.Shape[0], 1))
+	},
+	Reads: func(n *Node, _, operand int) []Read {
+		switch operand {
+		case 0, 3:
+			return convReads(n, convOf(n, 0, 3, nil), operand/3)
+		case 4, 5, 8:
+			return listRead(n.In(operand), 1)
+		}
+		return make([]Read, n.In(operand).Rank())
 	},
 	Example: `
   %1 = const [2, 3, 4] : u8[1,1,3]

@@ -1,11 +1,12 @@
 package ir
 
-var _ = register(&Op{
+var QLinearMatMul = register(&Op{
 	Name: "qlinear_matmul",
 	Doc: "Matrix product of quantized numbers: y = saturate(round(s * (a_scale*b_scale/y_scale)) + y_zero), halves to even, s = matmul of a - a_zero and b - b_zero in integers; " +
 		"the factor and its product are rounded to float32. Parameters of a and y may be lists along the rows, those of b along the columns.",
 	Onnx:   "QLinearMatMul",
 	Levels: Source | Logic | Packed,
+	Kind:   Multiplies,
 	Operands: []Param{{Name: "a", Doc: "[...,M,K]"}, {Name: "a_scale", Doc: "float: one, [M] or [...,M,1]"}, {Name: "a_zero", Doc: "as a_scale"},
 		{Name: "b", Doc: "[...,K,N]"}, {Name: "b_scale", Doc: "float: one, [N] or [...,1,N]"}, {Name: "b_zero", Doc: "as b_scale"},
 		{Name: "y_scale", Doc: "float: one, [M] or [...,M,1]"}, {Name: "y_zero", Doc: "as y_scale, of y's type"}},
@@ -48,6 +49,12 @@ var _ = register(&Op{
 	Work: func(n *Node) int {
 		a := n.In(0).Shape
 		return n.Results[0].Type.Elems() * a[len(a)-1]
+	},
+	Reads: func(n *Node, _, operand int) []Read {
+		if operand == 0 || operand == 3 {
+			return matmulReads(n, n.Args[0], n.Args[3], operand/3)
+		}
+		return productListReads(n, operand, operand != 4 && operand != 5, n.In(0).Rank(), n.In(3).Rank())
 	},
 	Example: `
   %1 = const [3, 5] : u8[1,2]

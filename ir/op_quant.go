@@ -5,12 +5,13 @@ var quantAttrs = []Attr{
 	{Name: "narrow", Kind: KBool, Default: false, Doc: "the range leaves out the lowest integer when signed, the highest else"},
 }
 
-var _ = register(&Op{
+var Quant = register(&Op{
 	Name: "quant",
 	Doc: "Rounds to a grid of integers: y = (round(clamp(x/scale + zeropt, lo, hi)) - zeropt)*scale with lo..hi the range of that many bits, every operation rounded to x's type. " +
 		"One signed bit is {-1,+1}: +1 for x/scale + zeropt >= 0.",
 	Onnx:     "Quant",
 	Levels:   Source | Logic | Packed,
+	Kind:     Elementwise,
 	Operands: []Param{{Name: "x", Doc: "float"}, {Name: "scale", Doc: "broadcasts to x"}, {Name: "zeropt", Doc: "broadcasts to x"}, {Name: "bits", Doc: "broadcasts to x"}},
 	Results:  []Param{{Name: "y"}},
 	Attrs:    append(append([]Attr{}, quantAttrs...), Attr{Name: "rounding", Kind: KString, Default: "ROUND", Doc: roundingDoc}),

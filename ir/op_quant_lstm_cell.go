@@ -32,7 +32,7 @@ const (
 	quantLSTMParams = 15
 )
 
-var _ = register(&Op{
+var QuantLSTMCell = register(&Op{
 	Name: "quant_lstm_cell",
 	Doc: "A quantized LSTM over S steps; gates in the order i f c o, Q a quantizer as in quant, (x) the elementwise product. A step:\n" +
 		"  i = Q_input_sigmoid(sigmoid(Q_input_acc(Wii x + Whi h + bi)))\n" +
@@ -44,6 +44,7 @@ var _ = register(&Op{
 		"y[t] belongs to x[t], in reverse too.",
 	Onnx:     "QuantLSTMCell",
 	Levels:   Source | Logic | Packed,
+	Kind:     Recurs,
 	Operands: quantLSTMOperands(),
 	Results:  []Param{{Name: "y", Doc: "[S,B,H]: every step's hidden state"}, {Name: "y_h", Doc: "[B,H]: the last hidden state"}, {Name: "y_c", Doc: "[B,H]: the last cell state"}},
 	Attrs: []Attr{
@@ -73,6 +74,13 @@ var _ = register(&Op{
 			return 0
 		}
 		return c.work()
+	},
+	Reads: func(n *Node, result, operand int) []Read {
+		c, _, err := quantLSTMGeometry(n)
+		if err != nil {
+			return make([]Read, n.In(operand).Rank())
+		}
+		return c.reads(n, result, operand)
 	},
 	Example: `
   %1 = const [1, -1] : f32[2,1,1]
@@ -237,4 +245,27 @@ func (c *quantLSTM) product(q *quantizer, w *Tensor, j int, v []float64) float64
 		s = q.cut(s + q.cut(w.Float(j*len(v)+k)*x))
 	}
 	return s
+}
+
+// reads is what an element of a result reads of an operand.
+func (c *quantLSTM) reads(n *Node, result, operand int) []Read {
+	r := make([]Read, n.In(operand).Rank())
+	batch := 0 // the axis of a result
+	if result == 0 && !c.batchFirst {
+		batch = 1
+	}
+	switch {
+	case operand == 0:
+		steps, x := 0, 1
+		if c.batchFirst {
+			steps, x = 1, 0
+		}
+		r[x] = same(batch)
+		if result == 0 {
+			r[steps] = timeRead(c.reverse[0], steps)
+		}
+	case operand < quantLSTMInput && len(r) == 2 && n.In(operand).Shape[0] == c.batch:
+		r[0] = same(batch)
+	}
+	return r
 }

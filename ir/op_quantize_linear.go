@@ -2,12 +2,13 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var QuantizeLinear = register(&Op{
 	Name: "quantize_linear",
 	Doc: "y = saturate(round(x/scale) + zero), halves to even, the quotient rounded to x's type (scale's for an integer x). One scale and zero serve all elements, " +
 		"or those of one index on axis, or those of a block along it.",
 	Onnx:     "QuantizeLinear",
 	Levels:   Source | Logic | Packed,
+	Kind:     Channelwise,
 	Operands: []Param{{Name: "x", Doc: "float or i32"}, {Name: "scale", Doc: "float"}, {Name: "zero", Doc: "integers, of scale's shape; left out: 0", Optional: true}},
 	Results:  []Param{{Name: "y", Doc: "zero's element type"}},
 	Attrs:    append(append([]Attr{}, quantLinearAttrs...), Attr{Name: "to", Kind: KString, Default: "u8", Doc: "element type of y when zero is left out"}),
@@ -48,6 +49,8 @@ var _ = register(&Op{
 		}
 		return []*Tensor{out}, nil
 	},
+	Slope: func(n *Node, i int) Slope { return slopeBy(n, i, 0, 1) },
+	Reads: quantGridReads,
 	Example: `
   %1 = const [-1, 0.25, 0.75, 200] : f32[4]
   %2 = const [0.5] : f32[]

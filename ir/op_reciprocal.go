@@ -1,10 +1,11 @@
 package ir
 
-var _ = register(&Op{
+var Reciprocal = register(&Op{
 	Name:     "reciprocal",
 	Doc:      "y = 1/x.",
 	Onnx:     "Reciprocal",
 	Levels:   Source | Logic | Packed,
+	Kind:     Elementwise,
 	Operands: []Param{{Name: "x"}},
 	Results:  []Param{{Name: "y"}},
 

@@ -2,10 +2,11 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var Recode = register(&Op{
 	Name:     "recode",
 	Doc:      "The same bits under the other encoding: bit to sbit (0 becomes -1) or sbit to bit (-1 becomes 0).",
 	Levels:   Logic | Packed,
+	Kind:     Elementwise,
 	Operands: []Param{{Name: "x"}},
 	Results:  []Param{{Name: "y"}},
 	Infer: func(n *Node) ([]Type, error) {
@@ -27,6 +28,7 @@ var _ = register(&Op{
 		}
 		return []*Tensor{out}, nil
 	},
+	Slope: slopes(Rising),
 	Example: `
   %1 = const [0, 1] : bit[2]
   %2 = recode %1 : sbit[2]

@@ -2,11 +2,13 @@ package ir
 
 import "math"
 
-var _ = register(&Op{
+var ReduceMax = register(&Op{
 	Name:     "reduce_max",
 	Doc:      "Largest element over axes; NaN wins. Over no elements it is -inf, or the smallest value of an integer type or bool.",
 	Onnx:     "ReduceMax",
 	Levels:   Source | Logic | Packed,
+	Kind:     Reduces,
+	Values:   Taken,
 	Operands: []Param{{Name: "x"}},
 	Results:  []Param{{Name: "y"}},
 	Attrs:    reduceAttrs,
@@ -18,6 +20,8 @@ var _ = register(&Op{
 			func(a, b float64) float64 { return max(a, b) },
 			func(a, b int64) int64 { return max(a, b) })
 	},
+	Slope: slopes(Rising),
+	Reads: func(n *Node, _, _ int) []Read { return reduceReads(n, n.Ints("axes")) },
 	Example: `
   %1 = const [1, 0, 0, 0] : bool[2,2]
   %2 = reduce_max %1 {axes=[1]} : bool[2,1]

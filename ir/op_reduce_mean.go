@@ -7,11 +7,12 @@ var reduceAttrs = []Attr{
 	{Name: "keepdims", Kind: KBool, Default: true, Doc: "keep the reduced axes with size 1"},
 }
 
-var _ = register(&Op{
+var ReduceMean = register(&Op{
 	Name:     "reduce_mean",
 	Doc:      "Mean over axes: the float32 sum in row-major order, divided by the number of elements.",
 	Onnx:     "ReduceMean",
 	Levels:   Source | Logic | Packed,
+	Kind:     Reduces,
 	Operands: []Param{{Name: "x"}},
 	Results:  []Param{{Name: "y"}},
 	Attrs:    reduceAttrs,
@@ -31,6 +32,8 @@ var _ = register(&Op{
 		}
 		return []*Tensor{out}, nil
 	},
+	Slope: slopes(Rising),
+	Reads: func(n *Node, _, _ int) []Read { return reduceReads(n, n.Ints("axes")) },
 	Example: `
   %1 = const [1, 2, 3, 4] : f32[2,2]
   %2 = reduce_mean %1 {axes=[1], keepdims=false} : f32[2]

@@ -2,11 +2,13 @@ package ir
 
 import "math"
 
-var _ = register(&Op{
+var ReduceMin = register(&Op{
 	Name:     "reduce_min",
 	Doc:      "Smallest element over axes; NaN wins. Over no elements it is inf, or the largest value of an integer type or bool.",
 	Onnx:     "ReduceMin",
 	Levels:   Source | Logic | Packed,
+	Kind:     Reduces,
+	Values:   Taken,
 	Operands: []Param{{Name: "x"}},
 	Results:  []Param{{Name: "y"}},
 	Attrs:    reduceAttrs,
@@ -18,6 +20,8 @@ var _ = register(&Op{
 			func(a, b float64) float64 { return min(a, b) },
 			func(a, b int64) int64 { return min(a, b) })
 	},
+	Slope: slopes(Rising),
+	Reads: func(n *Node, _, _ int) []Read { return reduceReads(n, n.Ints("axes")) },
 	Example: `
   %1 = const [] : f32[2,0]
   %2 = reduce_min %1 {axes=[1]} : f32[2,1]

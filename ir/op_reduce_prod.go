@@ -1,10 +1,11 @@
 package ir
 
-var _ = register(&Op{
+var ReduceProd = register(&Op{
 	Name:     "reduce_prod",
 	Doc:      "Product over axes, in row-major order and starting at 1; integers wrap. Over no elements it is 1.",
 	Onnx:     "ReduceProd",
 	Levels:   Source | Logic | Packed,
+	Kind:     Reduces,
 	Operands: []Param{{Name: "x"}},
 	Results:  []Param{{Name: "y"}},
 	Attrs:    reduceAttrs,
@@ -15,6 +16,7 @@ var _ = register(&Op{
 			func(a, b float64) float64 { return a * b },
 			func(a, b int64) int64 { return a * b })
 	},
+	Reads: func(n *Node, _, _ int) []Read { return reduceReads(n, n.Ints("axes")) },
 	Example: `
   %1 = const [1, 2, 3, 4] : f32[2,2]
   %2 = reduce_prod %1 {axes=[1]} : f32[2,1]

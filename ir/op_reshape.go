@@ -2,11 +2,12 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var Reshape = register(&Op{
 	Name:     "reshape",
 	Doc:      "The same elements in the same order under another shape.",
 	Onnx:     "Reshape",
 	Levels:   Source | Logic | Packed,
+	Kind:     Moves,
 	Operands: []Param{{Name: "x"}},
 	Results:  []Param{{Name: "y"}},
 	Attrs:    []Attr{{Name: "shape", Kind: KInts, Doc: "the shape of y, every dimension given"}},
@@ -21,7 +22,8 @@ var _ = register(&Op{
 		}
 		return []Type{y}, nil
 	},
-	Eval: reshapeEval,
+	Eval:  reshapeEval,
+	Reads: reshapeReads,
 	Example: `
   %1 = const [1, 0, 1, 1, 0, 0] : bit[2,3]
   %2 = reshape %1 {shape=[3,1,2]} : bit[3,1,2]

@@ -5,13 +5,14 @@ import (
 	"math"
 )
 
-var _ = register(&Op{
+var Resize = register(&Op{
 	Name: "resize",
 	Doc: "Nearest-neighbour resampling: y[i, ...] = x[nearest(original(i)), ...] along every axis, clamped to it. original(i), for an axis of d elements resized to e with scale s, is " +
 		"(i + 0.5)/s - 0.5 (half_pixel), the same but 0 for e = 1 (pytorch_half_pixel), d/2*(1 - e/(s*d)) + (i + 0.5)/s - 0.5 (half_pixel_symmetric), i*(d-1)/(e-1) (align_corners), or " +
 		"i/s (asymmetric), in float32.",
 	Onnx:     "Resize",
 	Levels:   Source | Logic | Packed,
+	Kind:     Moves,
 	Operands: []Param{{Name: "x"}},
 	Results:  []Param{{Name: "y"}},
 	Attrs: []Attr{
@@ -49,27 +50,19 @@ var _ = register(&Op{
 		if out.Len() == 0 {
 			return []*Tensor{out}, nil
 		}
-		original, nearest := originals[n.Str("coordinates")], nearests[n.Str("nearest")]
 		from := make([][]int, out.Type.Rank())
-		for a, e := range out.Type.Shape {
-			d := float32(x.Type.Shape[a])
-			scale := float32(e) / d
-			if s := n.Floats("scales"); len(s) > 0 {
-				scale = float32(s[a])
-			}
-			from[a] = make([]int, e)
-			for i := range from[a] {
-				p := float64(float32(i))
-				if scale != 1 || x.Type.Shape[a] != e {
-					p = nearest(float64(original(float32(i), d, float32(e), scale)))
-				}
-				if p > 0 { // not NaN, which extreme scales give
-					from[a][i] = int(min(p, float64(x.Type.Shape[a]-1)))
-				}
-			}
+		for a := range from {
+			from[a] = resizeSource(n, a)
 		}
 		indexedCopy(out, x, from, nil)
 		return []*Tensor{out}, nil
+	},
+	Reads: func(n *Node, _, _ int) []Read {
+		r := make([]Read, n.In(0).Rank())
+		for a := range r {
+			r[a] = sourceRead(a, resizeSource(n, a))
+		}
+		return r
 	},
 	Example: `
   %1 = const [1, 2, 3, 4] : f32[1,1,2,2]
@@ -107,4 +100,45 @@ var nearests = map[string]func(x float64) float64{
 	"round_prefer_ceil":  func(x float64) float64 { return math.Floor(x + 0.5) },
 	"floor":              math.Floor,
 	"ceil":               math.Ceil,
+}
+
+// resizeSource returns, for every index on an axis of the result, the index of x
+// that it takes.
+func resizeSource(n *Node, axis int) []int {
+	size, from := n.In(0).Shape[axis], make([]int, n.Ints("sizes")[axis])
+	original, nearest := originals[n.Str("coordinates")], nearests[n.Str("nearest")]
+	d, e := float32(size), float32(len(from))
+	scale := e / d
+	if s := n.Floats("scales"); len(s) > 0 {
+		scale = float32(s[axis])
+	}
+	for i := range from {
+		p := float64(float32(i))
+		if scale != 1 || size != len(from) {
+			p = nearest(float64(original(float32(i), d, e, scale)))
+		}
+		if p > 0 { // not NaN, which extreme scales give
+			from[i] = int(min(p, float64(size-1)))
+		}
+	}
+	return from
+}
+
+// sourceRead is the Read of index from[p] of an axis: a window where indices
+// repeat equally often, or lie at equal distances.
+func sourceRead(axis int, from []int) Read {
+	share := 1
+	for share < len(from) && from[share] == from[0] {
+		share++
+	}
+	r := sharing(axis, share)
+	if share == 1 && len(from) > 1 {
+		r = stepping(axis, from[0], from[1]-from[0])
+	}
+	for p, i := range from {
+		if !r.Includes(p, i) {
+			return Read{}
+		}
+	}
+	return r
 }

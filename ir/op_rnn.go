@@ -1,11 +1,12 @@
 package ir
 
-var _ = register(&Op{
+var RNN = register(&Op{
 	Name: "rnn",
 	Doc: "Plain recurrence over S steps: H = f(W x + R h + Wb + Rb) with activation f Tanh. Sums run as written, each product's over its columns in order. " +
 		"Past a sequence's length y is 0 and the state stays; in reverse a sequence starts at its own last step.",
 	Onnx:     "RNN",
 	Levels:   Source | Logic | Packed,
+	Kind:     Recurs,
 	Operands: recurrentOperands,
 	Results:  []Param{{Name: "y", Doc: "[S,D,B,H]: every step's hidden state"}, {Name: "y_h", Doc: "[D,B,H]: the last hidden state"}},
 	Attrs:    recurrentAttrs,
@@ -13,7 +14,8 @@ var _ = register(&Op{
 	Eval: func(n *Node, in []*Tensor) ([]*Tensor, error) {
 		return recurrentEval(n, in, rnnRecurrence, rnn[float32], rnn[float64])
 	},
-	Work: func(n *Node) int { return recurrentWork(n, rnnRecurrence) },
+	Work:  func(n *Node) int { return recurrentWork(n, rnnRecurrence) },
+	Reads: func(n *Node, result, operand int) []Read { return recurrentReads(n, rnnRecurrence, result, operand) },
 	Example: `
   %1 = const [1, -1] : f32[1,2,1]
   %2 = const [0.5] : f32[1,1,1]

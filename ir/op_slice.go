@@ -5,12 +5,13 @@ import (
 	"math"
 )
 
-var _ = register(&Op{
+var Slice = register(&Op{
 	Name: "slice",
 	Doc: "Takes, along every named axis, the elements start, start+step, ... before end. Negative starts and ends count from the back; both are " +
 		"clamped to the axis, so a very large end means to the last element, and with a negative step a very small one to the first.",
 	Onnx:     "Slice",
 	Levels:   Source | Logic | Packed,
+	Kind:     Moves,
 	Operands: []Param{{Name: "x"}},
 	Results:  []Param{{Name: "y"}},
 	Attrs: []Attr{
@@ -39,6 +40,14 @@ var _ = register(&Op{
 		}
 		stridedCopy(out, in[0], base, s)
 		return []*Tensor{out}, nil
+	},
+	Reads: func(n *Node, _, _ int) []Read {
+		r := make([]Read, n.In(0).Rank())
+		first, step, _, _ := slicing(n)
+		for a := range first {
+			r[a] = stepping(a, first[a], step[a])
+		}
+		return r
 	},
 	Example: `
   %1 = const [1, 2, 3, 4, 5, 6] : f32[2,3]

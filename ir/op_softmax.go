@@ -4,17 +4,24 @@ import "math"
 
 var softmaxAttrs = []Attr{{Name: "axis", Kind: KInt, Default: -1, Doc: "the axis along which the results sum to 1"}}
 
-var _ = register(&Op{
+var Softmax = register(&Op{
 	Name:     "softmax",
 	Doc:      "y = exp(x - m) / sum(exp(x - m)) along an axis, m its largest element; computed in float64 and rounded once.",
 	Onnx:     "Softmax",
 	Levels:   Source | Logic | Packed,
+	Kind:     Normalizes,
 	Operands: []Param{{Name: "x"}},
 	Results:  []Param{{Name: "y"}},
 	Attrs:    softmaxAttrs,
 	Infer:    softmaxInfer,
 	Eval: func(n *Node, in []*Tensor) ([]*Tensor, error) {
 		return softmaxEval(n, in[0], func(x, m, sum float64) float64 { return math.Exp(x-m) / sum })
+	},
+	Reads: func(n *Node, _, _ int) []Read {
+		r := sames(n.In(0).Rank(), 0)
+		a, _ := axisAttr(n, len(r))
+		r[a] = Read{}
+		return r
 	},
 	Example: `
   %1 = const [1, 2, 1000, 1001] : f32[2,2]

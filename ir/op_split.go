@@ -2,11 +2,12 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var Split = register(&Op{
 	Name:     "split",
 	Doc:      "Cuts x along an axis into consecutive pieces, one result for every size.",
 	Onnx:     "Split",
 	Levels:   Source | Logic | Packed,
+	Kind:     Moves,
 	Operands: []Param{{Name: "x"}},
 	Results:  []Param{{Name: "y", Variadic: true}},
 	Attrs: []Attr{
@@ -53,6 +54,16 @@ var _ = register(&Op{
 			first += r.Type.Shape[a]
 		}
 		return outs, nil
+	},
+	Reads: func(n *Node, result, _ int) []Read {
+		r := sames(n.In(0).Rank(), 0)
+		a, _ := axisAttr(n, len(r))
+		first := 0
+		for _, d := range n.Ints("sizes")[:result] {
+			first += d
+		}
+		r[a] = stepping(a, first, 1)
+		return r
 	},
 	Example: `
   %1 = const [1, 2, 3, 4, 5, 6] : i32[2,3]

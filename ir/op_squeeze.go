@@ -2,11 +2,12 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var Squeeze = register(&Op{
 	Name:     "squeeze",
 	Doc:      "Removes axes of size 1.",
 	Onnx:     "Squeeze",
 	Levels:   Source | Logic | Packed,
+	Kind:     Moves,
 	Operands: []Param{{Name: "x"}},
 	Results:  []Param{{Name: "y"}},
 	Attrs:    []Attr{{Name: "axes", Kind: KInts, Default: []int{}, Doc: "axes to remove; empty: every axis of size 1"}},
@@ -27,7 +28,8 @@ var _ = register(&Op{
 		}
 		return []Type{T(x.DType, shape...)}, nil
 	},
-	Eval: reshapeEval,
+	Eval:  reshapeEval,
+	Reads: reshapeReads,
 	Example: `
   %1 = const [1, 2] : f32[1,2,1]
   %2 = squeeze %1 {axes=[-1]} : f32[1,2]

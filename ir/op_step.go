@@ -2,11 +2,13 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var Step = register(&Op{
 	Name: "step",
 	Doc:  "Binary activation: y = 1 if x > 0 (strict) or x >= 0 (not strict), else the clear bit: the Heaviside step as bit, the sign as sbit. NaN gives the bit nan.",
 	// Legal at the source level so that idioms can be recognised there one at a time.
 	Levels:   Source | Logic | Packed,
+	Kind:     Elementwise,
+	Flat:     true,
 	Operands: []Param{{Name: "x", Doc: "float"}},
 	Results:  []Param{{Name: "y", Doc: "bit, or sbit when signed"}},
 	Attrs: []Attr{
@@ -29,6 +31,7 @@ var _ = register(&Op{
 		}
 		return []*Tensor{out}, nil
 	},
+	Slope: slopes(Rising),
 	Example: `
   %1 = const [-1, 0, 2, nan] : f32[4]
   %2 = step %1 : bit[4]

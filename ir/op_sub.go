@@ -1,10 +1,11 @@
 package ir
 
-var _ = register(&Op{
+var Sub = register(&Op{
 	Name:     "sub",
 	Doc:      "y = a - b, with broadcasting. Integers wrap.",
 	Onnx:     "Sub",
 	Levels:   Source | Logic | Packed,
+	Kind:     Elementwise,
 	Operands: []Param{{Name: "a"}, {Name: "b"}},
 	Results:  []Param{{Name: "y"}},
 	Infer:    binaryInfer(isNumber, Invalid),
@@ -12,6 +13,7 @@ var _ = register(&Op{
 		func(a, b float32) float32 { return a - b },
 		func(a, b float64) float64 { return a - b },
 		func(a, b int64) int64 { return a - b }),
+	Slope: slopes(Rising, Falling),
 	Example: `
   %1 = const [0, 2, 255] : u8[3]
   %2 = const [1, 20] : u8[2,1]

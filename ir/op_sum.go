@@ -1,14 +1,16 @@
 package ir
 
-var _ = register(&Op{
+var Sum = register(&Op{
 	Name:     "sum",
 	Doc:      "The sum of the operands from left to right, with broadcasting.",
 	Onnx:     "Sum",
 	Levels:   Source | Logic | Packed,
+	Kind:     Elementwise,
 	Operands: []Param{{Name: "x", Doc: "one tensor or more", Variadic: true}},
 	Results:  []Param{{Name: "y"}},
 	Infer:    variadicInfer(DType.IsFloat),
 	Eval:     sumEval,
+	Slope:    slopes(Rising),
 	Example: `
   %1 = const [1, 5, nan] : f32[3]
   %2 = const [2, 3] : f32[2,1]

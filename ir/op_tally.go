@@ -2,11 +2,12 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var Tally = register(&Op{
 	Name: "tally",
 	Doc: "A few-bit activation as the number of comparisons that hold: y = base + sum of the bits. The bits are nested, each set only where those before it are, " +
 		"so that the largest of several y is the OR of every bit.",
 	Levels:   Logic | Packed,
+	Kind:     Elementwise,
 	Operands: []Param{{Name: "bits", Doc: "bit, all of one shape", Variadic: true}},
 	Results:  []Param{{Name: "y"}},
 	Attrs: []Attr{
@@ -41,6 +42,7 @@ var _ = register(&Op{
 		}
 		return []*Tensor{out}, nil
 	},
+	Slope: slopes(Rising),
 	Example: `
   %1 = const [1, 1, 0] : bit[3]
   %2 = const [1, 0, 0] : bit[3]

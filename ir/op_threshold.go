@@ -2,10 +2,12 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var Threshold = register(&Op{
 	Name:     "threshold",
 	Doc:      "Batch norm and activation as an integer comparison: y = (z >= t[c]) != flip[c], c the index on the channel axis. A constant channel has t at the end of z's range.",
 	Levels:   Logic | Packed,
+	Kind:     Channelwise,
+	Flat:     true,
 	Operands: []Param{{Name: "z", Doc: "integer or logic"}, {Name: "t", Doc: "i32[C]"}, {Name: "flip", Doc: "bit[C]"}},
 	Results:  []Param{{Name: "y", Doc: "bit, or sbit when signed"}},
 	Attrs: []Attr{
@@ -35,6 +37,7 @@ var _ = register(&Op{
 		})
 		return []*Tensor{out}, nil
 	},
+	Reads: channelReads(axisOf),
 	Example: `
   %1 = const [-1, 0, 1, 2] : i32[1,2,2]
   %2 = const [0, 2] : i32[2]

@@ -2,11 +2,12 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var Tile = register(&Op{
 	Name:     "tile",
 	Doc:      "Repeats x along every axis: y[i, ...] = x[i mod d, ...].",
 	Onnx:     "Tile",
 	Levels:   Source | Logic | Packed,
+	Kind:     Moves,
 	Operands: []Param{{Name: "x"}},
 	Results:  []Param{{Name: "y"}},
 	Attrs:    []Attr{{Name: "repeats", Kind: KInts, Doc: "how often, one number an axis"}},
@@ -38,6 +39,15 @@ var _ = register(&Op{
 		}
 		indexedCopy(out, x, from, nil)
 		return []*Tensor{out}, nil
+	},
+	Reads: func(n *Node, _, _ int) []Read {
+		r := make([]Read, n.In(0).Rank())
+		for a, repeats := range n.Ints("repeats") {
+			if repeats == 1 {
+				r[a] = same(a)
+			}
+		}
+		return r
 	},
 	Example: `
   %1 = const [1, 0] : bit[1,2]

@@ -2,11 +2,12 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var Transpose = register(&Op{
 	Name:     "transpose",
 	Doc:      "Permutes the axes: axis i of y is axis perm[i] of x.",
 	Onnx:     "Transpose",
 	Levels:   Source | Logic | Packed,
+	Kind:     Moves,
 	Operands: []Param{{Name: "x"}},
 	Results:  []Param{{Name: "y"}},
 	Attrs:    []Attr{{Name: "perm", Kind: KInts, Default: []int{}, Doc: "the axis of x for every axis of y; empty: the reverse order"}},
@@ -34,6 +35,14 @@ var _ = register(&Op{
 		}
 		stridedCopy(out, x, 0, s)
 		return []*Tensor{out}, nil
+	},
+	Reads: func(n *Node, _, _ int) []Read {
+		r := make([]Read, n.In(0).Rank())
+		perm, _ := permutation(n.Ints("perm"), len(r))
+		for i, p := range perm {
+			r[p] = same(i)
+		}
+		return r
 	},
 	Example: `
   %1 = const [1, -1, -1, 1, 1, 1] : sbit[1,2,3]

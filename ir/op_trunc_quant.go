@@ -2,13 +2,14 @@ package ir
 
 import "math"
 
-var _ = register(&Op{
+var TruncQuant = register(&Op{
 	Name: "trunc_quant",
 	Doc: "Drops low bits of numbers on a grid: q = round(x/scale + zeropt), halves to even, then, without out_scale, y = (r(q/2^(in_bits - out_bits)) - zeropt)*scale, " +
 		"and with it, for s the power of two nearest to out_scale/scale, y = (r(clamp(q/s, lo, hi)) - zeropt/s)*out_scale, lo..hi the range of out_bits. r is the rounding; " +
 		"every operation is rounded to x's type.",
 	Onnx:   "Trunc",
 	Levels: Source | Logic | Packed,
+	Kind:   Elementwise,
 	Operands: []Param{{Name: "x", Doc: "float"}, {Name: "scale", Doc: "broadcasts to x, as all that follow"}, {Name: "zeropt"}, {Name: "in_bits"},
 		{Name: "out_scale", Doc: "of the second version of the operator", Optional: true}, {Name: "out_bits"}},
 	Results: []Param{{Name: "y"}},

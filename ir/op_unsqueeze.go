@@ -1,10 +1,11 @@
 package ir
 
-var _ = register(&Op{
+var Unsqueeze = register(&Op{
 	Name:     "unsqueeze",
 	Doc:      "Inserts axes of size 1.",
 	Onnx:     "Unsqueeze",
 	Levels:   Source | Logic | Packed,
+	Kind:     Moves,
 	Operands: []Param{{Name: "x"}},
 	Results:  []Param{{Name: "y"}},
 	Attrs:    []Attr{{Name: "axes", Kind: KInts, Doc: "axes of y that are new"}},
@@ -29,7 +30,8 @@ var _ = register(&Op{
 		}
 		return []Type{T(x.DType, shape...)}, nil
 	},
-	Eval: reshapeEval,
+	Eval:  reshapeEval,
+	Reads: reshapeReads,
 	Example: `
   %1 = const [1, 2] : f32[2]
   %2 = unsqueeze %1 {axes=[0,-1]} : f32[1,2,1]

@@ -2,12 +2,14 @@ package ir
 
 import "fmt"
 
-var _ = register(&Op{
+var Where = register(&Op{
 	Name:     "where",
 	Doc:      "y = a where cond is true, b elsewhere, with broadcasting of all three.",
 	Onnx:     "Where",
 	Levels:   Source | Logic | Packed,
-	Operands: []Param{{Name: "cond", Doc: "bool"}, {Name: "a"}, {Name: "b"}},
+	Kind:     Elementwise,
+	Values:   Taken,
+	Operands: []Param{{Name: "cond", Doc: "bool", Index: true}, {Name: "a"}, {Name: "b"}},
 	Results:  []Param{{Name: "y"}},
 	Infer: func(n *Node) ([]Type, error) {
 		c, a, b := n.In(0), n.In(1), n.In(2)
@@ -39,6 +41,7 @@ var _ = register(&Op{
 		}, broadcastStrides(c.Type.Shape, shape), broadcastStrides(a.Type.Shape, shape), broadcastStrides(b.Type.Shape, shape))
 		return []*Tensor{out}, nil
 	},
+	Slope: slopes(Unknown, Rising),
 	Example: `
   %1 = const [1, 0] : bool[2]
   %2 = const [1] : sbit[]

@@ -1,10 +1,11 @@
 package ir
 
-var _ = register(&Op{
+var Xor = register(&Op{
 	Name:     "xor",
 	Doc:      "y = a exclusive-or b of booleans, with broadcasting.",
 	Onnx:     "Xor",
 	Levels:   Source | Logic | Packed,
+	Kind:     Elementwise,
 	Operands: []Param{{Name: "a"}, {Name: "b"}},
 	Results:  []Param{{Name: "y"}},
 	Infer:    binaryInfer(isBool, Invalid),

@@ -24,3 +24,16 @@ func poolInfer(n *Node) ([]Type, error) {
 func poolWindow(n *Node) (*window, error) {
 	return newWindow(n, n.In(0).Shape[2:], n.Ints("kernel"), n.Bool("ceil"))
 }
+
+// poolReads are the Reads of a pooling.
+func poolReads(n *Node, _, _ int) []Read {
+	r := sames(n.In(0).Rank(), 0)
+	w, err := poolWindow(n)
+	if err != nil {
+		return make([]Read, len(r))
+	}
+	for a := range w.kernel {
+		r[2+a] = w.read(a)
+	}
+	return r
+}

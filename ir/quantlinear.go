@@ -76,3 +76,18 @@ func requantize(d DType, v float64, zero int64) int64 {
 	}
 	return SaturateInt(d, math.RoundToEven(v)+float64(zero))
 }
+
+// quantGridReads are the Reads of an operation with operands x, scale and zero.
+func quantGridReads(n *Node, _, operand int) []Read {
+	x := n.In(0)
+	r := sames(x.Rank(), 0)
+	if operand == 0 {
+		return r
+	}
+	a, _ := Axis(n.Int("axis"), x.Rank())
+	if block := n.Int("block_size"); block > 0 {
+		r[a] = sharing(a, block)
+		return r
+	}
+	return listRead(n.In(operand), a)
+}

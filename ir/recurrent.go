@@ -19,7 +19,7 @@ var recurrentOperands = []Param{
 	{Name: "w", Doc: "[D,G*H,I]: input weights, gate after gate"},
 	{Name: "r", Doc: "[D,G*H,H]: recurrent weights"},
 	{Name: "b", Doc: "[D,2*G*H]: input biases, then recurrent ones", Optional: true},
-	{Name: "lens", Doc: "[B] integers: steps of every sequence; left out: S", Optional: true},
+	{Name: "lens", Doc: "[B] integers: steps of every sequence; left out: S", Optional: true, Index: true},
 	{Name: "h0", Doc: "[D,B,H]: initial hidden state; left out: 0", Optional: true},
 }
 
@@ -249,4 +249,67 @@ func recurrentWork(n *Node, geometry func(*Node) (*recurrence, error)) int {
 		return 0
 	}
 	return c.work()
+}
+
+// timeRead is what a step reads of the steps of its sequence.
+func timeRead(reverse bool, axis int) Read {
+	if reverse {
+		return Read{Kind: ReadFuture, Of: axis}
+	}
+	return Read{Kind: ReadPast, Of: axis}
+}
+
+// recurrentReads is what an element of result y (0) or of a last state reads of
+// an operand of a recurrent operation: the hidden units mix.
+func recurrentReads(n *Node, geometry func(*Node) (*recurrence, error), result, operand int) []Read {
+	r := make([]Read, n.In(operand).Rank())
+	c, err := geometry(n)
+	if err != nil {
+		return r
+	}
+	// The axes of x and of the result.
+	xSteps, xBatch, steps, dirs, batch := 0, 1, 0, 1, 2
+	if c.batchFirst {
+		xSteps, xBatch, steps, dirs, batch = 1, 0, 1, 2, 0
+	}
+	if result > 0 {
+		dirs, batch = 0, 1
+		if c.batchFirst {
+			dirs, batch = 1, 0
+		}
+	}
+	switch operand {
+	case 0:
+		r[xBatch] = same(batch)
+		if result == 0 && c.dirs == 1 && (n.Arg(4) == nil || !c.reverse[0]) {
+			r[xSteps] = timeRead(c.reverse[0], steps)
+		}
+	case 4:
+		r[0] = same(batch)
+	case 5, 6: // states, in the order of the last states
+		states := []Read{same(dirs), same(batch), {}}
+		if c.batchFirst {
+			states[0], states[1] = states[1], states[0]
+		}
+		return states
+	default:
+		r[0] = same(dirs)
+	}
+	return r
+}
+
+// sequenceReads are the Reads of a binary LSTM: x [N,T,I] gives y [N,T,H] and
+// the last states [N,H] from the states [N,H] that come last among the operands.
+func sequenceReads(n *Node, result, operand int) []Read {
+	r := make([]Read, n.In(operand).Rank())
+	switch {
+	case operand == 0:
+		r[0] = same(0)
+		if result == 0 {
+			r[1] = timeRead(false, 1)
+		}
+	case operand >= len(n.Args)-2:
+		r[0] = same(0)
+	}
+	return r
 }

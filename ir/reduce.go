@@ -34,3 +34,20 @@ func setAll(v float64, i64 int64) func(out *Tensor, i int) {
 }
 
 func isOrdered(d DType) bool { return isNumber(d) || d == Bool }
+
+// reduceReads is what an element of a reduction reads: the reduced axes as a
+// whole.
+func reduceReads(n *Node, axes []int) []Read {
+	r := make([]Read, n.In(0).Rank())
+	mask, _ := Axes(axes, len(r))
+	kept := 0
+	for a := range r {
+		if !mask[a] {
+			r[a] = same(kept)
+		}
+		if !mask[a] || n.Bool("keepdims") {
+			kept++
+		}
+	}
+	return r
+}

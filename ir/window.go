@@ -65,3 +65,12 @@ var windowAttrs = []Attr{
 	{Name: "pad", Kind: KInts, Default: []int{}, Doc: "padding before every spatial axis, then after every one; empty: 0"},
 	{Name: "dilation", Kind: KInts, Default: []int{}, Doc: "distance of the taps along every spatial axis; empty: 1"},
 }
+
+// read is what an element reads of spatial axis a, axis 2+a of result and
+// operand.
+func (w *window) read(a int) Read {
+	if w.kernel[a] == 1 && w.pad[a] == 0 {
+		return stepping(2+a, 0, w.stride[a])
+	}
+	return Read{Kind: ReadWindow, Of: 2 + a, Window: AxisWindow{Kernel: w.kernel[a], Stride: w.stride[a], Dilation: w.dil[a], Pad: w.pad[a], Share: 1}}
+}
