@@ -396,7 +396,7 @@ func TestNoAllocations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, isa := range []kernels.ISA{kernels.Generic, kernels.AVX2, kernels.AVX512} {
+	for _, isa := range kernels.ISAs() {
 		if !kernels.Available(isa) {
 			continue
 		}

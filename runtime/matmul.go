@@ -30,7 +30,7 @@ const maxTile = 64
 
 // blockingFor is the best inner loop for a set of kernels.
 func blockingFor[T real](set *kernels.Set) *blocking[T] {
-	if _, single := any(T(0)).(float32); single && set.ISA() >= simdISA {
+	if _, single := any(T(0)).(float32); single && set.ISA().Includes(simdISA) {
 		return &blocking[T]{rows: simdRows, cols: simdCols, simd: true}
 	}
 	return &blocking[T]{rows: 2, cols: 4}

@@ -53,7 +53,10 @@ type operand struct {
 	fixed  []byte // a constant's elements as a dense buffer has them; nil: in the arena
 }
 
-// bytes is the operand's memory.
+// bytes is the operand's memory. Like the other functions below that say so, it
+// is not inlined into its many callers, which are to be small.
+//
+//go:noinline
 func (o *operand) bytes(m *memory) []byte {
 	if o.fixed != nil {
 		return o.fixed
@@ -247,6 +250,8 @@ func (p *prep) sameShape(a, b *operand) {
 }
 
 // sameElem requires two operands of one element type.
+//
+//go:noinline
 func (p *prep) sameElem(a, b *operand) {
 	if a.elem != b.elem {
 		p.fail("%s and %s, expected equal element types", a, b)
@@ -283,7 +288,9 @@ func (p *prep) floats(n int) []float64 {
 	return p.instr.Floats
 }
 
-// oneOf requires a number from a range.
+// between requires a number from a range.
+//
+//go:noinline
 func (p *prep) between(name string, v, lo, hi int) int {
 	if v < lo || v > hi {
 		p.fail("%s is %d, expected %d to %d", name, v, lo, hi)
@@ -394,12 +401,16 @@ func (c *Const) dense() []byte {
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
 // stageOf is a step of one stage.
+//
+//go:noinline
 func stageOf(work int, f func(m *memory, part, parts int)) step {
 	return step{stages: []func(*memory, int, int){f}, work: work}
 }
 
 // ranged is a step of n independent pieces of work that cost about cost
 // operations each; f does pieces lo to hi.
+//
+//go:noinline
 func ranged(n, cost int, f func(m *memory, lo, hi int)) step {
 	return stageOf(mulSat(n, cost), func(m *memory, part, parts int) {
 		if lo, hi := share(n, part, parts); lo < hi {
@@ -414,6 +425,8 @@ func share(n, part, parts int) (lo, hi int) {
 }
 
 // mulSat multiplies and saturates.
+//
+//go:noinline
 func mulSat(v ...int) int {
 	const most = 1<<31 - 1
 	n := 1

@@ -3,12 +3,14 @@ package runtime
 import (
 	"fmt"
 	"time"
+
+	"github.com/billnet/billnet/runtime/kernels"
 )
 
 // Options are the choices of a session.
 type Options struct {
 	Threads int    // goroutines that share the work of one run; 0: 1
-	ISA     string // "generic", "avx2", "avx512"; "": what the program was loaded for
+	ISA     string // the instruction set of the kernels, one of kernels.Names; "": what the program was loaded for
 	Profile bool   // measure every instruction
 }
 
@@ -17,6 +19,7 @@ type Options struct {
 type Session struct {
 	*machine
 	prog  *Program
+	isa   kernels.ISA
 	times []time.Duration // of every instruction; nil without profiling
 	runs  int
 	ready []bool // inputs that were set since the last run
@@ -43,12 +46,15 @@ func (p *Program) newSession(opt Options, alloc func(n int) []byte) (*Session, e
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p.img.Name, err)
 	}
-	s := &Session{machine: x, prog: p, ready: make([]bool, len(p.img.Inputs))}
+	s := &Session{machine: x, prog: p, isa: isa, ready: make([]bool, len(p.img.Inputs))}
 	if opt.Profile {
 		s.times = make([]time.Duration, len(steps))
 	}
 	return s, nil
 }
+
+// ISA names the instruction set of the session's kernels.
+func (s *Session) ISA() string { return s.isa.String() }
 
 // Close ends the session's goroutines. The session can not be used any more.
 func (s *Session) Close() { s.close() }

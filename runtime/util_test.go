@@ -194,7 +194,7 @@ func (b *builder) run(t testing.TB) []*tensor {
 	}
 	var first [][]byte
 	garbage := byte(0x5a)
-	for _, isa := range []kernels.ISA{kernels.Generic, kernels.AVX2, kernels.AVX512} {
+	for _, isa := range kernels.ISAs() {
 		if !kernels.Available(isa) {
 			continue
 		}

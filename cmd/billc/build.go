@@ -175,8 +175,8 @@ func goTool() (string, error) {
 // build compiles dir/src.
 func (t *target) build(ctx context.Context, tool, dir string) error {
 	temp := filepath.Join(dir, "out")
-	// The main package is not in a hurry and is smaller without inlining.
-	cmd := exec.CommandContext(ctx, tool, "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-gcflags=executable=-l", "-o", temp, ".")
+	// The command line is not in a hurry and is smaller without inlining.
+	cmd := exec.CommandContext(ctx, tool, "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-gcflags=executable/internal/runner=-l", "-o", temp, ".")
 	cmd.Dir = filepath.Join(dir, "src")
 	// Nothing of the caller's settings but where Go lies and keeps its cache.
 	for _, v := range os.Environ() {

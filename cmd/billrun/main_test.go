@@ -65,7 +65,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if strings.Contains(stderr, "goroutine ") {
 		ts.Fatalf("a Go stack on standard error")
 	}
-	if code == exitFailed || code == exitUsage || code == exitDiffer {
+	if code == 1 || code == 2 || code == 3 {
 		if strings.Count(stderr, "billrun: ") != 1 || !strings.HasSuffix(stderr, "\n") {
 			ts.Fatalf("want one line of error on standard error, got %q", stderr)
 		}
@@ -212,8 +212,8 @@ func TestInterrupted(t *testing.T) {
 	defer w.Close()
 	time.AfterFunc(10*time.Millisecond, func() { interrupt <- os.Interrupt })
 	var errs bytes.Buffer
-	if code := run(interrupt, []string{filepath.Join(dir, "model.billb"), "-", "--size", "4x4"}, r, io.Discard, &errs); code != exitFailed {
-		t.Errorf("exit code %d, want %d", code, exitFailed)
+	if code := program().Run(interrupt, []string{filepath.Join(dir, "model.billb"), "-", "--size", "4x4"}, r, io.Discard, &errs); code != 1 {
+		t.Errorf("exit code %d, want %d", code, 1)
 	}
 	if got := errs.String(); got != "billrun: interrupted\n" {
 		t.Errorf("standard error %q", got)
@@ -223,8 +223,8 @@ func TestInterrupted(t *testing.T) {
 func TestTimeout(t *testing.T) {
 	dir := workspace(t)
 	var errs bytes.Buffer
-	if code := run(nil, []string{"bench", filepath.Join(dir, "model.billb"), "--time", "1h", "--timeout", "20ms"}, nil, io.Discard, &errs); code != exitTimeout {
-		t.Errorf("exit code %d, want %d", code, exitTimeout)
+	if code := program().Run(nil, []string{"bench", filepath.Join(dir, "model.billb"), "--time", "1h", "--timeout", "20ms"}, nil, io.Discard, &errs); code != 124 {
+		t.Errorf("exit code %d, want %d", code, 124)
 	}
 	if got := errs.String(); got != "billrun: timed out after 20ms\n" {
 		t.Errorf("standard error %q", got)
@@ -244,8 +244,8 @@ func TestOutputFails(t *testing.T) {
 	dir := workspace(t)
 	for _, args := range [][]string{{"version"}, {filepath.Join(dir, "model.billb"), filepath.Join(dir, "clip.npy"), filepath.Join(dir, "red.gif")}} {
 		var errs bytes.Buffer
-		if code := run(nil, args, nil, brokenPipe{}, &errs); code != exitFailed {
-			t.Errorf("%v: exit code %d, want %d", args, code, exitFailed)
+		if code := program().Run(nil, args, nil, brokenPipe{}, &errs); code != 1 {
+			t.Errorf("%v: exit code %d, want %d", args, code, 1)
 		}
 		if got := errs.String(); got != "billrun: writing the output: no space left on device\n" {
 			t.Errorf("%v: standard error %q", args, got)
@@ -255,8 +255,8 @@ func TestOutputFails(t *testing.T) {
 
 func TestBug(t *testing.T) {
 	var errs bytes.Buffer
-	if code := run(nil, []string{"version"}, nil, brokenPipe{panics: true}, &errs); code != exitBug {
-		t.Errorf("exit code %d, want %d", code, exitBug)
+	if code := program().Run(nil, []string{"version"}, nil, brokenPipe{panics: true}, &errs); code != 70 {
+		t.Errorf("exit code %d, want %d", code, 70)
 	}
 	if got := errs.String(); !strings.HasPrefix(got, "BUG: a fault for the test\n") || !strings.Contains(got, "Please report it") {
 		t.Errorf("standard error %q", got)
@@ -272,8 +272,8 @@ func TestDamagedModel(t *testing.T) {
 			t.Fatal(err)
 		}
 		var errs bytes.Buffer
-		code := run(nil, []string{"info", path}, nil, io.Discard, &errs)
-		if got := errs.String(); code != exitFailed || strings.Count(got, "\n") != 1 || !strings.HasPrefix(got, "billrun: "+path+": ") {
+		code := program().Run(nil, []string{"info", path}, nil, io.Discard, &errs)
+		if got := errs.String(); code != 1 || strings.Count(got, "\n") != 1 || !strings.HasPrefix(got, "billrun: "+path+": ") {
 			t.Errorf("%s %d: exit code %d, standard error %q", what, i, code, got)
 		}
 	}

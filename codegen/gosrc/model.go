@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"github.com/billnet/billnet/runtime"
+	"github.com/billnet/billnet/runtime/kernels"
 )
 
 // model is what the templates say about a model.
@@ -42,10 +43,11 @@ type port struct {
 	Width  int
 	Logic  bool // not every byte is an element
 	Offset int  // in the arena
+	Index  int  // among all ports
 }
 
 // own are the package-level names of the templates.
-var own = []string{"Model", "Options", "New", "NewWith", "Labels", "Name", "Hash", "labels", "program", "prepare", "prepared", "weights", "golden", "next", "same", "special", "specials", "convolution", "pooling", "splitting", "pair", "place", "nothing", "certificate", "certified", "CheckThresholds", "Steps"}
+var own = []string{"Model", "Options", "New", "NewWith", "ISAs", "Labels", "Name", "Hash", "labels", "program", "prepare", "prepared", "weights", "golden", "next", "same", "special", "specials", "convolution", "pooling", "splitting", "pair", "place", "nothing", "certificate", "certified", "CheckThresholds", "Steps"}
 
 // local are names of the templates that a parameter must not have.
 var local = []string{"m", "err", "i", "at", "arena", "len", "copy", "make", "fmt", "errors", "slices", "bytes", "binary", "testing", "b", "t", "data", "got", "want", "isa", "threads", "times", "start", "time"}
@@ -97,6 +99,12 @@ func (m *model) describe() {
 		return out
 	}
 	m.Inputs, m.Outputs = list(m.img.Inputs), list(m.img.Outputs)
+	for i := range m.Inputs {
+		m.Inputs[i].Index = i
+	}
+	for i := range m.Outputs {
+		m.Outputs[i].Index = len(m.Inputs) + i
+	}
 }
 
 // Name is the model's name.
@@ -126,6 +134,9 @@ func (m *model) Signature() string {
 
 // Ports is all ports in the order of Run's parameters.
 func (m *model) Ports() []port { return slices.Concat(m.Inputs, m.Outputs) }
+
+// Kernels names the instruction sets that there are kernels for.
+func (m *model) Kernels() []string { return kernels.Names() }
 
 // Image is the model's code.
 func (m *model) Image() *runtime.Image { return m.img }

@@ -8,7 +8,7 @@ import (
 // benchmarks of plans on one core; G MAC/s counts weights times positions, without padding subtracted.
 
 func benchSets(b *testing.B, f func(b *testing.B, s *Set)) {
-	for isa := Generic; isa <= AVX512; isa++ {
+	for _, isa := range ISAs() {
 		b.Run(isa.String(), func(b *testing.B) {
 			if !Available(isa) {
 				b.Skipf("%v is not available on this machine or in this build", isa)

@@ -133,7 +133,7 @@ func run(t testing.TB, p staged, g Geom, e Elem, src []byte, parts int) []byte {
 
 // eachISA runs f for every instruction set; those that are missing here skip.
 func eachISA(t *testing.T, f func(t *testing.T, s *Set)) {
-	for isa := Generic; isa <= AVX512; isa++ {
+	for _, isa := range ISAs() {
 		t.Run(isa.String(), func(t *testing.T) {
 			if !Available(isa) {
 				t.Skipf("%v is not available on this machine or in this build", isa)

@@ -1,34 +1,5 @@
 package kernels
 
-import "fmt"
-
-// ISA is an instruction set that kernels are written for.
-type ISA uint8
-
-// The instruction sets, from the least to the most capable.
-const (
-	Generic ISA = iota // plain Go
-	AVX2               // x86-64 with AVX2
-	AVX512             // x86-64 with AVX-512 F, BW, VL and BITALG
-)
-
-func (i ISA) String() string {
-	if i > AVX512 {
-		return fmt.Sprintf("ISA(%d)", uint8(i))
-	}
-	return [...]string{"generic", "avx2", "avx512"}[i]
-}
-
-// ParseISA returns the instruction set called name.
-func ParseISA(name string) (ISA, error) {
-	for i := Generic; i <= AVX512; i++ {
-		if i.String() == name {
-			return i, nil
-		}
-	}
-	return Generic, fmt.Errorf("kernels: unknown instruction set %q, expected generic, avx2 or avx512", name)
-}
-
 // A Set is one choice of kernels; it is read-only and may be shared. Plans are built for a Set.
 //
 // All kernels work on whole blocks of 64 positions; len(mask)/64 blocks unless said otherwise. A mask has 0xFF at the
@@ -110,7 +81,8 @@ type (
 // ISA is the instruction set that the set was selected for.
 func (s *Set) ISA() ISA { return s.isa }
 
-// kernel is a row of the table of kernels. Rows are in the order of their ISA; a later row replaces an earlier one.
+// kernel is a row of the table of kernels. Of one name, the rows of a family are in the order of its levels; a later row
+// replaces an earlier one.
 type kernel struct {
 	name    string
 	isa     ISA
@@ -122,28 +94,11 @@ func (k kernel) String() string { return k.name + "_" + k.isa.String() }
 // table lists every kernel of this build.
 func table() []kernel { return append(genericTable(), asmTable()...) }
 
-// Available reports whether this build and CPU can run kernels of an instruction set.
-func Available(isa ISA) bool { return isa == Generic || isa <= AVX512 && asmAvailable(isa) }
-
-// Best is the most capable instruction set that is available.
-func Best() ISA {
-	for i := AVX512; i > Generic; i-- {
-		if Available(i) {
-			return i
-		}
-	}
-	return Generic
-}
-
 // Select returns the best kernels that need no more than isa and that this CPU can run; Set.ISA tells which it is.
 func Select(isa ISA) *Set {
-	isa = min(isa, AVX512)
-	for !Available(isa) {
-		isa--
-	}
-	s := &Set{isa: isa}
+	s := &Set{isa: bestOf(isa.Includes)}
 	for _, k := range table() {
-		if k.isa <= isa && Available(k.isa) {
+		if s.isa.Includes(k.isa) {
 			k.install(s)
 		}
 	}

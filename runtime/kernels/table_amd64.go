@@ -7,7 +7,7 @@ package kernels
 // features are the instruction sets of this CPU that the operating system supports.
 var features = detect()
 
-func detect() (f [AVX512 + 1]bool) {
+func detect() (f [len(isas)]bool) {
 	if leaves, _, _, _ := cpuid(0, 0); leaves < 7 {
 		return f
 	}

@@ -49,19 +49,52 @@ func TestTable(t *testing.T) {
 }
 
 func TestSelect(t *testing.T) {
-	for i := Generic; i <= AVX512; i++ {
+	for _, i := range ISAs() {
 		if got, err := ParseISA(i.String()); err != nil || got != i {
 			t.Errorf("ParseISA(%q) is %v, %v", i, got, err)
 		}
-		if s := Select(i); s.ISA() > i || Available(i) && s.ISA() != i {
+		if s := Select(i); !i.Includes(s.ISA()) || Available(i) && s.ISA() != i {
 			t.Errorf("Select(%v) is for %v", i, s.ISA())
 		}
 	}
 	if _, err := ParseISA("sse"); err == nil {
 		t.Error("ParseISA accepts sse")
 	}
-	if got := Select(ISA(200)).ISA(); got != Best() {
-		t.Errorf("Select beyond the last is %v, want %v", got, Best())
+	if got := Select(ISA(200)).ISA(); got != Generic {
+		t.Errorf("Select of no instruction set is %v, want %v", got, Generic)
+	}
+	if !Available(Best()) {
+		t.Errorf("the best, %v, is not available", Best())
+	}
+}
+
+// Instruction sets are ordered within their family only, plain Go is below all,
+// and the list has every one after those that it includes.
+func TestISA(t *testing.T) {
+	list := ISAs()
+	for n, i := range list {
+		if !i.Includes(i) || !i.Includes(Generic) || i != Generic && Generic.Includes(i) {
+			t.Errorf("%v and generic are not in order", i)
+		}
+		if i.Includes(ISA(200)) || ISA(200).Includes(i) {
+			t.Errorf("%v and no instruction set are in order", i)
+		}
+		for m, j := range list {
+			if i.Includes(j) && m > n {
+				t.Errorf("%v includes %v, which stands behind it", i, j)
+			}
+			if both := i.Includes(j) && j.Includes(i); both != (i == j) {
+				t.Errorf("%v and %v include each other: %v", i, j, both)
+			}
+			if i != Generic && j != Generic && isas[i].family != isas[j].family && i.Includes(j) {
+				t.Errorf("%v includes %v of another family", i, j)
+			}
+		}
+	}
+	for _, name := range Machine() {
+		if i, err := ParseISA(name); err != nil || !Available(i) {
+			t.Errorf("Machine lists %s: %v", name, err)
+		}
 	}
 }
 

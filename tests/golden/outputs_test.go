@@ -75,7 +75,7 @@ func newSessions(t *testing.T, program []byte) map[string]*runtime.Session {
 		t.Fatal(err)
 	}
 	sessions := map[string]*runtime.Session{}
-	for _, isa := range []kernels.ISA{kernels.Generic, kernels.AVX2, kernels.AVX512} {
+	for _, isa := range kernels.ISAs() {
 		if !kernels.Available(isa) {
 			t.Logf("%s kernels are left out: this machine does not have them", isa)
 			continue

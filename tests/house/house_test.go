@@ -24,8 +24,8 @@ var allowed = map[string]struct {
 	"passes":               {[]string{"ir", "internal/suggest"}, []string{"gonum.org/v1/gonum", "github.com/alecthomas/participle/v2"}},
 	"verify":               {[]string{"ir", "internal/suggest", "passes", "codegen/bytecode", "runtime", "runtime/kernels", "runtime/clip"}, []string{""}},
 	"codegen/bytecode":     {[]string{"ir", "runtime", "runtime/kernels"}, nil},
-	"codegen/gosrc":        {[]string{"runtime", "runtime/kernels", "runtime/clip", "cmd"}, nil}, // whose sources it copies
-	"cmd":                  {nil, nil},
+	"codegen/gosrc":        {[]string{"internal/runner", "runtime", "runtime/kernels", "runtime/clip"}, nil}, // whose sources it copies
+	"internal/runner":      {[]string{"runtime", "runtime/kernels", "runtime/clip"}, nil},
 	"runtime":              {[]string{"runtime/kernels"}, nil},
 	"runtime/kernels":      {nil, []string{"golang.org/x/sys/cpu"}},
 	"runtime/clip":         {nil, nil},
@@ -34,7 +34,7 @@ var allowed = map[string]struct {
 	"train/gemm":           {nil, []string{"golang.org/x/sys/cpu"}},
 	"train/vec":            {nil, []string{"golang.org/x/sys/cpu"}},
 	"train/recipe":         {[]string{"ir", "internal/atomicfile", "internal/suggest", "passes", "runtime/clip", "train", "train/data", "train/gemm", "train/vec"}, []string{""}}, // plots
-	"cmd/billrun":          {[]string{"runtime", "runtime/kernels", "runtime/clip"}, []string{"golang.org/x/sys/cpu"}},
+	"cmd/billrun":          {[]string{"internal/runner", "runtime", "runtime/kernels", "runtime/clip"}, []string{"golang.org/x/sys/cpu"}},
 }
 
 func TestImports(t *testing.T) {

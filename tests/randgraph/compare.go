@@ -121,7 +121,7 @@ func (e Engine) String() string { return fmt.Sprintf("%s, %d threads", e.ISA, e.
 // threads.
 func Engines() []Engine {
 	var list []Engine
-	for isa := kernels.Generic; isa <= kernels.AVX512; isa++ {
+	for _, isa := range kernels.ISAs() {
 		if kernels.Available(isa) {
 			list = append(list, Engine{isa.String(), 1}, Engine{isa.String(), 2})
 		}

@@ -1,8 +1,9 @@
-package main
+package runner
 
 import (
 	"errors"
 	"fmt"
+	"github.com/billnet/billnet/runtime/clip"
 	"io/fs"
 	"math"
 	"os"
@@ -10,9 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/billnet/billnet/runtime"
-	"github.com/billnet/billnet/runtime/clip"
 )
 
 // testCmd compares outputs with recorded ones.
@@ -49,14 +47,14 @@ The folder holds clips and, beside every clip X, its recorded outputs:
   X.golden.json   all outputs for every clip in X, written by --update
   X.golden.npy    the first output for the clips in X along its first axis, as another program gave it (PyTorch, say); never updated
 
-At least one of them must be there; both are compared when both are. Every other file or folder in the folder, hidden ones aside, is a clip: whatever "billrun MODEL CLIP" takes.
+At least one of them must be there; both are compared when both are. Every other file or folder in the folder, hidden ones aside, is a clip: whatever "PROGRAM MODEL CLIP" takes.
 The exit code is 3 when outputs differ, and the first difference is named. --update runs all clips first and writes nothing when one of them fails.
 
 Examples:
 
-  billrun test model.billb --golden testdata --update
-  billrun test model.billb --golden testdata
-  billrun test model.billb --golden testdata --tolerance 1e-3`
+  PROGRAM test model.billb --golden testdata --update
+  PROGRAM test model.billb --golden testdata
+  PROGRAM test model.billb --golden testdata --tolerance 1e-3`
 
 const (
 	goldenJSON = ".golden.json"
@@ -76,9 +74,9 @@ func (c *testCmd) Run(e *env) error {
 		return usagef("--tolerance %v: expected 0 or more", c.Tolerance)
 	}
 	if c.Golden == "" {
-		return usagef("no folder is given: expected --golden DIR (billrun test --help shows the usage)")
+		return usagef("no folder is given: expected --golden DIR (%s test --help shows the usage)", e.Name)
 	}
-	m, err := loadModel(c.Model)
+	m, err := e.load(c.Model)
 	if err != nil {
 		return err
 	}
@@ -105,7 +103,7 @@ func (c *testCmd) Run(e *env) error {
 		}
 		total += len(got)
 		if c.Update {
-			files = append(files, file{name + goldenJSON, encodeGolden(m.prog.Name(), got)})
+			files = append(files, file{name + goldenJSON, encodeGolden(m.Name, got)})
 		} else if err := c.compare(path, got); err != nil {
 			return err
 		}
@@ -113,7 +111,7 @@ func (c *testCmd) Run(e *env) error {
 	if c.Update {
 		return updateGolden(e, c.Golden, files, total)
 	}
-	fmt.Fprintf(e.stdout, "ok: %d clips in %d files, %d outputs each\n", total, len(clips), len(m.prog.Outputs()))
+	fmt.Fprintf(e.stdout, "ok: %d clips in %d files, %d outputs each\n", total, len(clips), len(m.Outputs))
 	return nil
 }
 
@@ -152,7 +150,7 @@ func goldenClips(dir string) ([]string, error) {
 }
 
 // goldenRun gives the outputs of every clip of a file.
-func goldenRun(e *env, m *model, s *runtime.Session, in *inputs, path string) ([][]values, error) {
+func goldenRun(e *env, m *model, s Session, in *inputs, path string) ([][]values, error) {
 	var list [][]values
 	err := in.each(e, path, func(_ int, data [][]byte, _ string) error {
 		raw, outs := m.outputs()

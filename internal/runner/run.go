@@ -1,4 +1,4 @@
-package main
+package runner
 
 import (
 	"bufio"
@@ -9,8 +9,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-
-	"github.com/billnet/billnet/runtime"
 )
 
 // runCmd runs a model.
@@ -48,11 +46,11 @@ A model with several inputs takes the others by --input. Without clips, --input 
 
 Examples:
 
-  billrun model.billb wave.gif clips.npy --top 3
-  billrun model.billb frames/ --fit crop --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
-  billrun model.billb --json *.y4m > scores.jsonl
-  billrun model.billb - --size 176x144 < frames.rgb
-  billrun model.billb --input x=@x.npy --input sel=@sel.npy --out results`
+  PROGRAM model.billb wave.gif clips.npy --top 3
+  PROGRAM model.billb frames/ --fit crop --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
+  PROGRAM model.billb --json *.y4m > scores.jsonl
+  PROGRAM model.billb - --size 176x144 < frames.rgb
+  PROGRAM model.billb --input x=@x.npy --input sel=@sel.npy --out results`
 
 func (c *runCmd) Run(e *env) error {
 	if c.Top < 1 {
@@ -67,7 +65,7 @@ func (c *runCmd) Run(e *env) error {
 	if i := slices.Index(c.Clips, "-"); i >= 0 && slices.Contains(c.Clips[i+1:], "-") {
 		return usagef("standard input (-) is given twice")
 	}
-	m, err := loadModel(c.Model)
+	m, err := e.load(c.Model)
 	if err != nil {
 		return err
 	}
@@ -88,16 +86,16 @@ func (c *runCmd) Run(e *env) error {
 
 // classify prints the scores of every clip. A clip that can not be read is
 // reported, and the others follow.
-func (c *runCmd) classify(e *env, m *model, s *runtime.Session, in *inputs) error {
+func (c *runCmd) classify(e *env, m *model, s Session, in *inputs) error {
 	raw, outs := m.outputs()
 	if len(outs) == 0 || !isRow(outs[0]) {
 		what := "no outputs"
 		if len(outs) > 0 {
-			what = "first output " + portText(m.prog.Outputs()[0])
+			what = "first output " + portText(m.Outputs[0])
 		}
 		return fmt.Errorf("%s has %s, not the scores of classes: give its input by --input NAME=@FILE.npy and see --out", m.path, what)
 	}
-	labels := m.prog.Labels()
+	labels := m.Labels
 	failed, begun := false, false
 	for _, path := range c.Clips {
 		err := in.each(e, path, func(index int, data [][]byte, note string) error {
@@ -127,7 +125,7 @@ func (c *runCmd) classify(e *env, m *model, s *runtime.Session, in *inputs) erro
 			return err
 		default:
 			failed = true
-			complain(e.stderr, named(path, err))
+			e.complain(e.stderr, named(path, err))
 		}
 	}
 	if failed {
@@ -255,7 +253,7 @@ func writeScores(e *env, path string, index int, v values, labels []string) {
 const shown = 8
 
 // tensors runs once on the tensors of --input.
-func (c *runCmd) tensors(e *env, m *model, s *runtime.Session, in *inputs) error {
+func (c *runCmd) tensors(e *env, m *model, s Session, in *inputs) error {
 	if err := e.stopped(); err != nil {
 		return err
 	}
@@ -281,7 +279,7 @@ func (c *runCmd) tensors(e *env, m *model, s *runtime.Session, in *inputs) error
 	}
 	for i, v := range outs {
 		var b bytes.Buffer
-		fmt.Fprintf(&b, "%s =", portText(m.prog.Outputs()[i]))
+		fmt.Fprintf(&b, "%s =", portText(m.Outputs[i]))
 		for j := range min(v.len(), shown) {
 			fmt.Fprintf(&b, " %s", v.text(j))
 		}
@@ -293,7 +291,7 @@ func (c *runCmd) tensors(e *env, m *model, s *runtime.Session, in *inputs) error
 		}
 		fmt.Fprintln(e.stdout, b.String())
 	}
-	if labels := m.prog.Labels(); len(labels) > 0 && len(outs) > 0 && isRow(outs[0]) {
+	if labels := m.Labels; len(labels) > 0 && len(outs) > 0 && isRow(outs[0]) {
 		fmt.Fprintln(e.stdout, columns)
 		writeTop(e.stdout, outs[0], labels, c.Top)
 	}

@@ -1,4 +1,4 @@
-package main
+package runner
 
 import (
 	"fmt"
@@ -28,39 +28,33 @@ Weight bytes are those of all constants as they are stored. The arena is the mem
 
 Examples:
 
-  billrun info model.billb
-  billrun info model.billb --json`
+  PROGRAM info model.billb
+  PROGRAM info model.billb --json`
 
 // about is what info shows.
 type about struct {
-	*runtime.Image
-	clips     []string // how clips fill the inputs, "" for those that they do not
-	fileBytes int
-	weights   int // bytes
-	code      []runtime.InstrInfo
+	*model
+	Inspection
+	clips []string // how clips fill the inputs, "" for those that they do not
 }
 
 func (c *infoCmd) Run(e *env) error {
-	m, err := loadModel(c.Model)
+	m, err := e.load(c.Model)
 	if err != nil {
 		return err
 	}
-	img, fileBytes, err := m.image()
+	inside, err := m.Inspect()
 	if err != nil {
 		return err
 	}
-	a := about{Image: img, fileBytes: fileBytes}
-	for _, p := range img.Inputs {
+	a := &about{m, inside, nil}
+	for _, p := range m.Inputs {
 		how := ""
-		if s, ok, err := clipSpec(p, metaLayout(img.Meta)); ok && err == nil {
+		if s, ok, err := clipSpec(p, m.layout()); ok && err == nil {
 			how = fmt.Sprintf("%d frames %dx%d, %d channels, %s", s.T, s.W, s.H, s.C, s.Layout)
 		}
 		a.clips = append(a.clips, how)
 	}
-	for _, k := range img.Consts {
-		a.weights += len(k.Data)
-	}
-	a.code = m.prog.Instructions()
 	if c.JSON {
 		e.printJSON(a.writeJSON)
 		return nil
@@ -73,7 +67,7 @@ func (a *about) writeJSON(w *jsonWriter) {
 	w.key("model").string(a.Name)
 	w.key("inputs").array(len(a.Inputs), func(i int) { writePort(w, a.Inputs[i], a.clips[i]) })
 	w.key("outputs").array(len(a.Outputs), func(i int) { writePort(w, a.Outputs[i], "") })
-	w.key("labels").array(len(a.Labels), func(i int) { w.string(a.Labels[i]) })
+	w.key("labels").strings(a.Labels)
 	w.key("meta").object(func() {
 		value := map[string]string{}
 		for _, kv := range a.Meta {
@@ -85,12 +79,12 @@ func (a *about) writeJSON(w *jsonWriter) {
 			w.key(name).string(value[name])
 		}
 	})
-	w.key("file_bytes").int(a.fileBytes)
-	w.key("weight_bytes").int(a.weights)
-	w.key("arena_bytes").int(a.Arena)
-	w.key("certificate_bytes").int(len(a.Certificate))
-	w.key("instructions").array(len(a.code), func(i int) {
-		in := &a.code[i]
+	w.key("file_bytes").int(a.FileBytes)
+	w.key("weight_bytes").int(a.WeightBytes)
+	w.key("arena_bytes").int(a.ArenaBytes)
+	w.key("certificate_bytes").int(a.CertificateBytes)
+	w.key("instructions").array(len(a.Code), func(i int) {
+		in := &a.Code[i]
 		w.object(func() {
 			w.key("opcode").string(in.Op)
 			w.key("name").string(in.Name)
@@ -131,9 +125,9 @@ func (a *about) write(w io.Writer) {
 	for _, kv := range a.Meta {
 		fmt.Fprintf(w, "meta      %s = %s\n", plain(kv[0]), plain(kv[1]))
 	}
-	fmt.Fprintf(w, "sizes     file %d, weights %d, arena %d, certificate %d bytes\n", a.fileBytes, a.weights, a.Arena, len(a.Certificate))
-	fmt.Fprintf(w, "code      %d instructions\n", len(a.code))
-	for i, in := range a.code {
+	fmt.Fprintf(w, "sizes     file %d, weights %d, arena %d, certificate %d bytes\n", a.FileBytes, a.WeightBytes, a.ArenaBytes, a.CertificateBytes)
+	fmt.Fprintf(w, "code      %d instructions\n", len(a.Code))
+	for i, in := range a.Code {
 		fmt.Fprintf(w, "%5d     %s", i, in.Text)
 		if in.Name != "" {
 			fmt.Fprintf(w, "  ; %s", plain(in.Name))

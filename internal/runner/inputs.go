@@ -1,4 +1,4 @@
-package main
+package runner
 
 import (
 	"fmt"
@@ -59,7 +59,7 @@ func bind(m *model, flags inputFlags, clips bool, c clipFlags, stdin io.Reader) 
 	if err != nil {
 		return nil, err
 	}
-	ports := m.prog.Inputs()
+	ports := m.Inputs
 	var left []runtime.Port
 	for i, p := range ports {
 		if in.data[i] == nil {
@@ -83,7 +83,7 @@ func bind(m *model, flags inputFlags, clips bool, c clipFlags, stdin io.Reader) 
 
 // bindSome fixes the tensors that --input gives.
 func bindSome(m *model, flags inputFlags) (*inputs, error) {
-	ports := m.prog.Inputs()
+	ports := m.Inputs
 	in := &inputs{m: m, data: make([][]byte, len(ports)), open: -1}
 	for _, arg := range flags.Input {
 		name, path, ok := strings.Cut(arg, "=@")
@@ -132,7 +132,7 @@ func (in *inputs) clips(p runtime.Port, c clipFlags, stdin io.Reader) error {
 	}
 	layout := strings.ToUpper(c.Layout)
 	if layout == "" {
-		layout = metaLayout(in.m.prog.Meta())
+		layout = in.m.layout()
 	}
 	var err error
 	if in.spec, in.pictures, err = clipSpec(p, layout); err != nil {
@@ -151,15 +151,10 @@ func (in *inputs) clips(p runtime.Port, c clipFlags, stdin io.Reader) error {
 	return nil
 }
 
-// metaLayout is the order of a clip input's axes that a model's metadata gives,
-// "" when it gives none.
-func metaLayout(meta [][2]string) string {
-	for _, kv := range meta {
-		if kv[0] == "clip.layout" {
-			return strings.TrimPrefix(strings.ToUpper(kv[1]), "N")
-		}
-	}
-	return ""
+// layout is the order of a clip input's axes that a network's metadata gives, ""
+// when it gives none.
+func (d *Description) layout() string {
+	return strings.TrimPrefix(strings.ToUpper(d.meta("clip.layout")), "N")
 }
 
 // clipSpec reads a port as a clip: u8 or f32, a batch of one, then the axes that
@@ -203,7 +198,7 @@ func clipSpec(p runtime.Port, layout string) (s clip.Spec, ok bool, err error) {
 func (in *inputs) each(e *env, path string, f func(index int, data [][]byte, note string) error) error {
 	data := slices.Clone(in.data)
 	if !in.pictures {
-		tensors, err := readTensor(path, in.m.prog.Inputs()[in.open])
+		tensors, err := readTensor(path, in.m.Inputs[in.open])
 		if err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package main
+package runner
 
 import (
 	"math"
@@ -154,21 +154,6 @@ func TestClipSpec(t *testing.T) {
 	for _, layout := range []string{"CTH", "CTHWX", "CTHH", "ABCD"} {
 		if _, _, err := clipSpec(runtime.Port{Name: "x", Elem: runtime.F32, Shape: []int{1, 3, 8, 32, 40}}, layout); err == nil {
 			t.Errorf("layout %q: no error", layout)
-		}
-	}
-}
-
-// The multiply-accumulates of the small network, counted by hand.
-func TestMACs(t *testing.T) {
-	prog, err := runtime.LoadBytes(clipModel(t, 1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	positions := float64(frames * height * width)
-	want := map[string]float64{"stem": positions * hidden * 3, "mix": positions * hidden * hidden, "fc": hidden * classes}
-	for _, in := range prog.Instructions() {
-		if in.MACs != want[in.Name] {
-			t.Errorf("%s: %v, want %v", in.Name, in.MACs, want[in.Name])
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package runner
 
 import (
 	"reflect"
@@ -6,6 +6,12 @@ import (
 	"testing"
 	"time"
 )
+
+func billrun() *Program {
+	p := ForFiles("billrun", nil)
+	p.Kernels = []string{"generic", "avx2"}
+	return p
+}
 
 func TestParse(t *testing.T) {
 	normal := engine{Threads: 1, ISA: "best"}
@@ -23,9 +29,9 @@ func TestParse(t *testing.T) {
 		{"test m --golden g --update --tolerance 0.5", &testCmd{Model: "m", Golden: "g", Update: true, Tolerance: 0.5, clipFlags: clipFlags{Fit: "stretch"}, engine: normal}},
 		{"bench --runs 4 m --time 1m30s --profile --format go", &benchCmd{Model: "m", Runs: 4, Time: 90 * time.Second, Profile: true, Format: "go", engine: normal}},
 		{"--timeout 3s info m --json", &infoCmd{"m", true}},
-		{"--timeout=3s version", versionCmd{}},
+		{"--timeout=3s version", &versionCmd{}},
 	} {
-		got, timeout, err := parse(strings.Fields(c.line))
+		got, timeout, err := billrun().parse(strings.Fields(c.line))
 		if err != nil || !reflect.DeepEqual(got, c.want) || (timeout == 3*time.Second) != strings.Contains(c.line, "timeout") {
 			t.Errorf("%s:\ngot  %+v %v %v\nwant %+v", c.line, got, timeout, err, c.want)
 		}
@@ -63,7 +69,7 @@ func TestParseErrors(t *testing.T) {
 		"run m --timeout -3s":              "--timeout -3s: expected 0 or more",
 		"test m --golden g --tolerance x":  `--tolerance "x": expected a number`,
 	} {
-		_, _, err := parse(strings.Fields(line))
+		_, _, err := billrun().parse(strings.Fields(line))
 		f, ok := err.(*fail)
 		if !ok || f.code != exitUsage || !strings.Contains(f.text, want) || !strings.Contains(f.text, "--help shows the usage") {
 			t.Errorf("%q: error %v, want one of usage with %q", line, err, want)
@@ -74,15 +80,15 @@ func TestParseErrors(t *testing.T) {
 // Help is shown whatever else is missing, names every flag, and fits the width
 // but for examples.
 func TestHelp(t *testing.T) {
-	for _, c := range commands {
+	for _, c := range billrun().commands {
 		for _, line := range []string{c.name + " --help", c.name + " -h m", "--help " + c.name, c.name + " --timeout 1s m x --help"} {
-			cmd, _, err := parse(strings.Fields(line))
+			cmd, _, err := billrun().parse(strings.Fields(line))
 			text, ok := cmd.(helpText)
 			if err != nil || !ok {
 				t.Errorf("%s: %T %v", line, cmd, err)
 				continue
 			}
-			f := &flags{}
+			f := &flags{prog: billrun()}
 			c.declare(f)
 			for _, o := range f.options {
 				if !strings.Contains(string(text), "\n  "+strings.TrimSpace("--"+o.name+" "+o.value)+"  ") {
@@ -100,12 +106,12 @@ func TestHelp(t *testing.T) {
 		}
 	}
 	for _, line := range []string{"--help", "-h", "--timeout 3s -h", "--json -h"} {
-		cmd, _, err := parse(strings.Fields(line))
+		cmd, _, err := billrun().parse(strings.Fields(line))
 		if text, ok := cmd.(helpText); err != nil || !ok || !strings.Contains(string(text), "Commands:\n  run ") {
 			t.Errorf("%s: %v %v", line, cmd, err)
 		}
 	}
-	if cmd, _, err := parse([]string{"m.billb", "-h"}); err != nil || !strings.HasPrefix(string(cmd.(helpText)), "Usage: billrun run MODEL [CLIP...]") {
+	if cmd, _, err := billrun().parse([]string{"m.billb", "-h"}); err != nil || !strings.HasPrefix(string(cmd.(helpText)), "Usage: billrun run MODEL [CLIP...]") {
 		t.Errorf("help after a model: %v %v", cmd, err)
 	}
 }

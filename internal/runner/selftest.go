@@ -1,6 +1,4 @@
-//go:build ignore
-
-package main
+package runner
 
 import (
 	"bytes"
@@ -9,77 +7,86 @@ import (
 	"math/rand/v2"
 	"strings"
 
-	"github.com/billnet/billnet/network"
 	"github.com/billnet/billnet/runtime"
 )
 
+// Selftest is what the compiler recorded of a network, for a check of the
+// machine that runs it.
+type Selftest struct {
+	Samples int    // inputs 0, 1, ... of runtime.Sample
+	Vectors int    // inputs that are recorded
+	Data    []byte // the outputs for the samples, and then the inputs and outputs of every vector
+
+	// Thresholds compares the network's thresholds with the certificate and
+	// returns how many there are.
+	Thresholds func() (int, error)
+}
+
 // selftestCmd checks this program on this machine.
 type selftestCmd struct {
+	Selftest
 	JSON bool
 	engine
 }
 
-func declareSelftest(f *flags) runner {
-	c := &selftestCmd{engine: engine{Threads: 1, ISA: "all"}}
+func (t Selftest) declare(f *flags) runner {
+	c := &selftestCmd{Selftest: t, engine: engine{Threads: 1}}
 	f.on(&c.JSON, "json", "As one JSON object.")
 	f.count(&c.Threads, "threads", "N", "Threads that share the work of one run (default 1).")
-	f.text(&c.ISA, "isa", "NAME", "Kernels to check: generic, avx2, avx512, best or all (the default).")
+	f.kernels(&c.ISA, "all", "Kernels to check: %s or all of this machine (the default).")
 	return c
 }
 
 func (c *selftestCmd) Run(e *env) error {
-	sets := isas()
+	sets := e.Machine
 	if c.ISA != "all" {
 		sets = []string{c.ISA}
 	}
-	m, err := loadModel("")
-	if err != nil {
-		return err
-	}
-	thresholds, err := network.CheckThresholds()
+	thresholds, err := c.Thresholds()
 	if err != nil {
 		return &fail{exitDiffer, err.Error()}
 	}
 	for _, isa := range sets {
-		if err := c.vectors(e, m, isa); err != nil {
+		if err := c.check(e, isa); err != nil {
 			return err
 		}
 	}
 	if c.JSON {
 		e.printJSON(func(w *jsonWriter) {
-			w.key("vectors").int(sampleCount + vectorCount)
-			w.key("kernels").array(len(sets), func(i int) { w.string(sets[i]) })
+			w.key("vectors").int(c.Samples + c.Vectors)
+			w.key("kernels").strings(sets)
 			w.key("thresholds").int(thresholds)
 		})
 		return nil
 	}
 	fmt.Fprintf(e.stdout, "ok: %d inputs give the recorded outputs with kernels %s; %d thresholds are those of the certificate\n",
-		sampleCount+vectorCount, strings.Join(sets, ", "), thresholds)
+		c.Samples+c.Vectors, strings.Join(sets, ", "), thresholds)
 	return nil
 }
 
-// vectors runs all inputs with a set of kernels.
-func (c *selftestCmd) vectors(e *env, m *model, isa string) error {
+// check runs all inputs with a set of kernels.
+func (c *selftestCmd) check(e *env, isa string) error {
+	m := e.embedded
 	s, err := engine{c.Threads, isa}.session(m, false)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
 	raw, outs := m.outputs()
-	left := golden
+	left := c.Data
 	next := func(n int) []byte {
 		b := left[:n]
 		left = left[n:]
 		return b
 	}
-	for k := range sampleCount + vectorCount {
+	for k := range c.Samples + c.Vectors {
 		if err := e.stopped(); err != nil {
 			return err
 		}
 		var in [][]byte
 		random := rand.New(rand.NewPCG(uint64(k), 1))
-		for _, p := range m.prog.Inputs() {
-			if k < sampleCount {
+		for _, p := range m.Inputs {
+			if k < c.Samples {
 				in = append(in, runtime.Sample(p, k, random))
 			} else {
 				in = append(in, next(size(p.Shape)*p.Elem.Width()))
@@ -92,7 +99,7 @@ func (c *selftestCmd) vectors(e *env, m *model, isa string) error {
 			want := got
 			want.raw = next(len(got.raw))
 			if i := firstDifference(got, want); i >= 0 {
-				return &fail{exitDiffer, fmt.Sprintf("input %d, kernels %s: output %q: element %s: want %s, got %s", k, isa, got.name, got.at(i), want.text(i), got.text(i))}
+				return differf("input %d, kernels %s: output %q: element %s: want %s, got %s", k, isa, got.name, got.at(i), want.text(i), got.text(i))
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package runner
 
 import (
 	"fmt"
@@ -43,9 +43,9 @@ Loading, clip reading and the copies into and out of the model are as in any run
 
 Examples:
 
-  billrun bench model.billb --threads 2
-  billrun bench model.billb --profile --isa generic
-  billrun bench old.billb --format go > old.txt; billrun bench new.billb --format go > new.txt; benchstat old.txt new.txt`
+  PROGRAM bench model.billb --threads 2
+  PROGRAM bench model.billb --profile --isa generic
+  PROGRAM bench old.billb --format go > old.txt; PROGRAM bench new.billb --format go > new.txt; benchstat old.txt new.txt`
 
 // maxRuns bounds the memory of the times.
 const maxRuns = 1 << 20
@@ -127,7 +127,7 @@ func (c *benchCmd) Run(e *env) error {
 	if c.JSON {
 		c.Format = "json"
 	}
-	m, err := loadModel(c.Model)
+	m, err := e.load(c.Model)
 	if err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func (c *benchCmd) Run(e *env) error {
 
 // inputs are those of --input, and random ones.
 func (c *benchCmd) inputs(m *model) ([][]byte, error) {
-	ports := m.prog.Inputs()
+	ports := m.Inputs
 	given, err := bindSome(m, c.inputFlags)
 	if err != nil {
 		return nil, err
@@ -177,7 +177,7 @@ func (c *benchCmd) inputs(m *model) ([][]byte, error) {
 }
 
 // measure warms up and measures.
-func (c *benchCmd) measure(e *env, m *model, s *runtime.Session, data [][]byte) (*measured, error) {
+func (c *benchCmd) measure(e *env, m *model, s Session, data [][]byte) (*measured, error) {
 	raw, _ := m.outputs()
 	once := func() error {
 		if err := e.stopped(); err != nil {
@@ -213,17 +213,13 @@ func (c *benchCmd) measure(e *env, m *model, s *runtime.Session, data [][]byte) 
 	n := len(times)
 	sorted := slices.Clone(times)
 	slices.Sort(sorted)
-	isa, err := c.kernels()
-	if err != nil {
-		return nil, err
-	}
 	median := ms(sorted[n/2]+sorted[(n-1)/2]) / 2
 	return &measured{
-		model: m.prog.Name(), isa: isa.String(), threads: c.Threads, runs: n,
+		model: m.Name, isa: s.ISA(), threads: c.Threads, runs: n,
 		min: ms(sorted[0]), median: median, p95: ms(sorted[(95*n+99)/100-1]), clipsPerS: 1000 / max(median, 1e-6),
 		// Whole allocations, as the testing package counts them: the few of the Go runtime's own do not show.
 		allocs: int(after.Mallocs-before.Mallocs) / n, bytes: int(after.TotalAlloc-before.TotalAlloc) / n,
-		arena: m.prog.ArenaBytes(), times: times,
+		arena: m.ArenaBytes, times: times,
 	}, nil
 }
 
@@ -245,19 +241,23 @@ func (c *benchCmd) profile(e *env, m *model, data [][]byte, runs int) ([]opRow, 
 			return nil, fmt.Errorf("%s: %w", m.path, err)
 		}
 	}
-	var rows []opRow
-	sum := 0.0
-	for _, t := range s.Profile() {
-		row := opRow{name: t.Name, opcode: t.Op, ms: ms(int(t.Time)) / float64(max(t.Runs, 1)), macs: t.MACs}
-		sum += row.ms
-		rows = append(rows, row)
+	return rows(s.Profile()), nil
+}
+
+// rows shares the time of all runs among the instructions.
+func rows(times []runtime.InstrTime) []opRow {
+	var sum time.Duration
+	for _, t := range times {
+		sum += t.Time
 	}
-	for i := range rows {
+	list := make([]opRow, len(times))
+	for i, t := range times {
+		list[i] = opRow{name: t.Name, opcode: t.Op, macs: t.MACs, ms: ms(int(t.Time)) / float64(max(t.Runs, 1))}
 		if sum > 0 {
-			rows[i].share = rows[i].ms / sum
+			list[i].share = float64(t.Time) / float64(sum)
 		}
 	}
-	return rows, nil
+	return list
 }
 
 func (r *measured) writeText(w io.Writer) {

@@ -1,4 +1,4 @@
-package main
+package runner
 
 import (
 	"fmt"
@@ -66,6 +66,8 @@ func (w *jsonWriter) string(s string) {
 func (w *jsonWriter) int(n int) { w.b = strconv.AppendInt(w.b, int64(n), 10) }
 
 func (w *jsonWriter) ints(list []int) { w.array(len(list), func(i int) { w.int(list[i]) }) }
+
+func (w *jsonWriter) strings(list []string) { w.array(len(list), func(i int) { w.string(list[i]) }) }
 
 // float writes a finite number; JSON has no others.
 func (w *jsonWriter) float(v float64) {

@@ -1,9 +1,8 @@
-package main
+package runner
 
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,18 +16,9 @@ import (
 // want most of this file: arguments and flags in any order, two dashes,
 // suggestions, help with examples.
 
-// runner is a command with its flags and arguments set.
-type runner interface{ Run(*env) error }
-
-// command is a command of the program.
-type command struct {
-	name, about string
-	help        string // explanation and examples; lines that begin with a space are printed as they are
-	declare     func(*flags) runner
-}
-
 // flags are the flags and arguments that a command declares.
 type flags struct {
+	prog    *Program
 	options []option
 	model   *string   // the first argument, which must be there; nil when the command takes none
 	clips   *[]string // all others; nil when the command takes none
@@ -72,6 +62,14 @@ func (f *flags) oneOf(p *string, name, value, usage string, words ...string) {
 		*p = s
 		return nil
 	})
+}
+
+// kernels declares a flag of an instruction set, or of another word for some of
+// them, which is its default; usage has %s for their names.
+func (f *flags) kernels(p *string, other, usage string) {
+	*p = other
+	names := strings.Join(f.prog.Kernels, ", ")
+	f.oneOf(p, "isa", "NAME", fmt.Sprintf(usage, names), append(f.prog.Kernels[:len(f.prog.Kernels):len(f.prog.Kernels)], other)...)
 }
 
 // count declares a flag of a whole number.
@@ -122,20 +120,20 @@ func (h helpText) Run(e *env) error {
 var errHelp = errors.New("help")
 
 // parse reads the command line. All its errors are of bad usage.
-func parse(args []string) (cmd runner, timeout time.Duration, err error) {
-	c, args, named := choose(args)
-	f := &flags{}
-	f.duration(&timeout, "timeout", "Give up after this time, as in 30s (exit code 124).")
-	common := f.list()
-	cmd = c.declare(f)
+func (p *Program) parse(args []string) (cmd runner, timeout time.Duration, err error) {
+	c, args, named := p.choose(p, args)
+	common := &flags{prog: p}
+	common.duration(&timeout, "timeout", "Give up after this time, as in 30s (exit code 124).")
+	f := *common
+	cmd = c.declare(&f)
 	rest, err := f.read(args)
 	switch {
 	case err == errHelp && !named && len(rest) == 0:
-		return helpText(wrap(description, 0) + listCommands() + common + "\n\"billrun COMMAND --help\" says more about a command.\n"), 0, nil
+		return helpText(p.help(p, nil, &f, common)), 0, nil
 	case err == errHelp:
-		return helpText("Usage: billrun " + c.name + f.arguments() + " [flags]\n\n" + c.about + "\n" + wrap(c.help, 0) + f.list()), 0, nil
-	case err == nil && !named && len(rest) > 0:
-		err = isCommand(rest[0])
+		return helpText(p.help(p, c, &f, common)), 0, nil
+	case err == nil && !named:
+		err = p.check(p, rest)
 	}
 	if err == nil {
 		err = f.take(rest)
@@ -145,45 +143,12 @@ func parse(args []string) (cmd runner, timeout time.Duration, err error) {
 	}
 	if err != nil {
 		name := ""
-		if named {
+		if named && p.embedded == nil {
 			name = c.name + " "
 		}
-		return nil, 0, usagef("%v (billrun %s--help shows the usage)", err, name)
+		return nil, 0, usagef("%v (%s %s--help shows the usage)", err, p.Name, name)
 	}
 	return cmd, timeout, nil
-}
-
-// choose finds the command, before which only flags of all commands may stand,
-// and takes its name out of the arguments. Without one it is the first, run.
-func choose(args []string) (c *command, rest []string, named bool) {
-	for i := 0; i < len(args); i++ {
-		switch arg := args[i]; {
-		case arg == "--timeout":
-			i++
-		case strings.HasPrefix(arg, "--timeout=") || arg == "-h" || arg == "--help":
-		default:
-			for k := range commands {
-				if commands[k].name == arg {
-					return &commands[k], slices.Delete(slices.Clone(args), i, i+1), true
-				}
-			}
-			return &commands[0], args, false
-		}
-	}
-	return &commands[0], args, false
-}
-
-// isCommand reports a model, given without a command, that seems to be a
-// misspelt command: it is no file and has neither a folder nor an extension.
-func isCommand(model string) error {
-	if _, err := os.Stat(model); err == nil || strings.ContainsAny(model, `./\`) {
-		return nil
-	}
-	var names []string
-	for _, c := range commands {
-		names = append(names, c.name)
-	}
-	return fmt.Errorf("%q is neither a command nor a file%s", model, suggest(model, "billrun ", names))
 }
 
 // read sets the flags among args and returns the others, which are all that
@@ -233,7 +198,7 @@ func looksLikeFlag(arg string) bool {
 
 // take sets the arguments.
 func (f *flags) take(args []string) error {
-	if f.model != nil {
+	if f.model != nil && f.prog.embedded == nil {
 		if len(args) == 0 {
 			return errors.New("no model is given")
 		}
@@ -272,15 +237,6 @@ func (f *flags) describe() string {
 	var b strings.Builder
 	for _, o := range f.options {
 		fmt.Fprintf(&b, "  %-20s  %s", strings.TrimSpace("--"+o.name+" "+o.value), wrap(o.usage, 24))
-	}
-	return b.String()
-}
-
-func listCommands() string {
-	var b strings.Builder
-	b.WriteString("\nCommands:\n")
-	for _, c := range commands {
-		fmt.Fprintf(&b, "  %-8s  %s\n", c.name, c.about)
 	}
 	return b.String()
 }
