@@ -2,7 +2,7 @@
 
 package kernels
 
-//go:generate go -C asmgen run . -dir ..
+//go:generate go -C ../../internal/asmgen run . runtime/kernels
 
 // features are the instruction sets of this CPU that the operating system supports.
 var features = detect()

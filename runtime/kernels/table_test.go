@@ -1,10 +1,6 @@
 package kernels
 
 import (
-	"bytes"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 )
 
@@ -94,37 +90,6 @@ func TestISA(t *testing.T) {
 	for _, name := range Machine() {
 		if i, err := ParseISA(name); err != nil || !Available(i) {
 			t.Errorf("Machine lists %s: %v", name, err)
-		}
-	}
-}
-
-// The generated files are what the generator writes.
-func TestGenerated(t *testing.T) {
-	if testing.Short() {
-		t.Skip("the generator is a module of its own: skipped with -short")
-	}
-	dir := t.TempDir()
-	cmd := exec.Command("go", "run", ".", "-dir", dir)
-	cmd.Dir = "asmgen"
-	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=readonly", "GOPROXY=off", "GOWORK=off")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Skipf("the generator can not be run here (its module must be in the module cache): %v\n%s", err, out)
-	}
-	files, err := filepath.Glob(filepath.Join(dir, "*"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("the generator wrote nothing: %v", err)
-	}
-	for _, f := range files {
-		want, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := os.ReadFile(filepath.Base(f))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(got, want) {
-			t.Errorf("%s is stale: run go generate ./runtime/kernels", filepath.Base(f))
 		}
 	}
 }

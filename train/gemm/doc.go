@@ -14,7 +14,7 @@
 // The first serves forward passes and input gradients, the second weight
 // gradients. Each has a portable form in Go and, on amd64, forms for AVX2 with
 // FMA and for AVX-512 that are chosen once by the CPU's features. The assembly
-// is written by the generator in asmgen; build tag purego leaves it out.
+// is written by internal/asmgen; build tag purego leaves it out.
 //
 // A tile's sum runs over k in order. Where all products and sums are integers
 // below 2^24, or all weights are -1 and +1, every form gives the same bits.

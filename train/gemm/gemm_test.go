@@ -1,13 +1,9 @@
 package gemm
 
 import (
-	"bytes"
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 )
 
@@ -239,28 +235,5 @@ func BenchmarkKernels(b *testing.B) {
 			}
 			work(b)
 		})
-	}
-}
-
-// TestGenerated: the assembly is what the generator writes.
-func TestGenerated(t *testing.T) {
-	if testing.Short() {
-		t.Skip("the generator is a module of its own: skipped with -short")
-	}
-	dir := t.TempDir()
-	cmd := exec.Command("go", "run", ".", "-dir", dir)
-	cmd.Dir = "asmgen"
-	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=readonly", "GOPROXY=off", "GOWORK=off")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Skipf("the generator cannot be run here (its module must be in the module cache): %v\n%s", err, out)
-	}
-	for _, name := range []string{"kernels_amd64.s", "kernels_amd64.go"} {
-		want, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err := os.ReadFile(name); err != nil || !bytes.Equal(got, want) {
-			t.Errorf("%s is stale (%v): run go generate ./train/gemm", name, err)
-		}
 	}
 }

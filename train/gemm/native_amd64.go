@@ -2,7 +2,7 @@
 
 package gemm
 
-//go:generate go -C asmgen run . -dir ..
+//go:generate go -C ../../internal/asmgen run . train/gemm
 
 import "golang.org/x/sys/cpu"
 

@@ -8,7 +8,7 @@
 //
 // Each kernel has a portable form in Go and, on amd64, forms for AVX2 with FMA
 // and for AVX-512 that are chosen once by the CPU's features. The assembly is
-// written by the generator in asmgen, from a table; build tag purego leaves it
+// written by internal/asmgen, from a table; build tag purego leaves it
 // out. It works on whole vectors; the portable form does what is left over.
 //
 // All forms give the same bits (but for which NaN it is): elementwise kernels

@@ -2,7 +2,7 @@
 
 package vec
 
-//go:generate go -C asmgen run . -dir ..
+//go:generate go -C ../../internal/asmgen run . train/vec
 
 import "golang.org/x/sys/cpu"
 

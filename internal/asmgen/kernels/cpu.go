@@ -1,11 +1,13 @@
-package main
+package kernels
 
 import (
+	"github.com/billnet/billnet/internal/asmgen/asm"
 	"github.com/mmcloughlin/avo/attr"
 	"github.com/mmcloughlin/avo/reg"
 )
 
-func genCPU(g *gen) {
+// CPU generates what asks the CPU for its features.
+func CPU(g *asm.Gen) {
 	g.Function("cpuid")
 	g.Attributes(attr.NOSPLIT)
 	g.SignatureExpr("func(leaf, sub uint32) (a, b, c, d uint32)")

@@ -1,24 +1,11 @@
-// Command asmgen writes the amd64 assembly of package gemm.
-//
-// It is a module of its own so that the compiler does not depend on the assembler library. Run it with
-// "go -C train/gemm/asmgen run . -dir ..".
-package main
+// Package gemm generates the assembly of train/gemm.
+package gemm
 
 import (
-	"bytes"
-	"flag"
 	"fmt"
-	"go/format"
-	"log"
-	"os"
-	"path/filepath"
 
-	"github.com/mmcloughlin/avo/attr"
-	"github.com/mmcloughlin/avo/build"
-	"github.com/mmcloughlin/avo/ir"
+	"github.com/billnet/billnet/internal/asmgen/asm"
 	"github.com/mmcloughlin/avo/operand"
-	"github.com/mmcloughlin/avo/pass"
-	"github.com/mmcloughlin/avo/printer"
 	"github.com/mmcloughlin/avo/reg"
 )
 
@@ -31,84 +18,23 @@ const (
 	dotCols = 6
 )
 
-// isa is a vector width with its registers.
-type isa struct {
-	name  string
-	lanes int
-	vec   func(*gen) reg.VecVirtual
-}
-
-var (
-	avx2   = isa{"AVX2", 8, func(g *gen) reg.VecVirtual { return g.YMM() }}
-	avx512 = isa{"AVX512", 16, func(g *gen) reg.VecVirtual { return g.ZMM() }}
-)
-
-type gen struct {
-	*build.Context
-	labels int
-}
-
-func (g *gen) label(s string) string {
-	g.labels++
-	return fmt.Sprintf("%s%d", s, g.labels)
-}
-
-func (g *gen) function(name, signature, doc string) {
-	g.Function(name)
-	g.Attributes(attr.NOSPLIT)
-	g.SignatureExpr(signature)
-	g.Doc(doc)
-	g.Pragma("noescape")
-}
-
-func (g *gen) zero(v reg.VecVirtual) {
-	if v.Size() == 64 {
-		g.VPXORD(v, v, v)
-	} else {
-		g.VXORPS(v, v, v)
-	}
-}
-
-func main() {
-	dir := flag.String("dir", "..", "directory to write to")
-	flag.Parse()
-	if err := run(*dir); err != nil {
-		fmt.Fprintln(os.Stderr, "asmgen:", err)
-		os.Exit(1)
-	}
-}
-
-func run(dir string) error {
-	g := &gen{Context: build.NewContext()}
-	g.ConstraintExpr("amd64,!purego")
-	genTile(g, avx2, 4, 3)
-	genTile(g, avx512, 8, 3)
-	genDot(g, avx2, 3, false)
-	genDot(g, avx512, 6, false)
-	genDot(g, avx2, 3, true)
-	genDot(g, avx512, 3, true)
-	file, err := g.Result()
-	if err != nil {
-		build.LogError(log.New(os.Stderr, "", 0), err, 0)
-		return err
-	}
-	if err := pass.Compile.Execute(file); err != nil {
-		return err
-	}
-	cfg := printer.Config{Argv: []string{"asmgen"}, Pkg: "gemm"}
-	if err := write(filepath.Join(dir, "kernels_amd64.s"), printer.NewGoAsm(cfg), file, false); err != nil {
-		return err
-	}
-	return write(filepath.Join(dir, "kernels_amd64.go"), printer.NewStubs(cfg), file, true)
+// Kernels generates the two kernels of matrix products for both widths.
+func Kernels(g *asm.Gen) {
+	genTile(g.AVX2(), 4, 3)
+	genTile(g.AVX512(), 8, 3)
+	genDot(g.AVX2(), 3, false)
+	genDot(g.AVX512(), 6, false)
+	genDot(g.AVX2(), 3, true)
+	genDot(g.AVX512(), 3, true)
 }
 
 // genTile writes the tile kernel. It goes over the 8 x 48 tile in blocks of
 // blockRows x blockVecs vectors, whose sums stay in registers for all of k. A
 // vector of 16 is two octets of columns.
-func genTile(g *gen, a isa, blockRows, blockVecs int) {
-	g.function("tile"+a.name, fmt.Sprintf("func(k int, w, x *float32, off *int, at *[%d]int, y *float32, ystride int, add bool)", cols/octet),
-		fmt.Sprintf("tile%s sets y[i*ystride+8*o+j], or adds to it, the sum over k of w[k*%d+i]*x[off[k]+at[o]+j] for i < %d, o < %d, j < %d.", a.name, rows, rows, cols/octet, octet))
-	octets := blockVecs * a.lanes / octet
+func genTile(g asm.ISA, blockRows, blockVecs int) {
+	g.Func("tile"+g.Name, fmt.Sprintf("func(k int, w, x *float32, off *int, at *[%d]int, y *float32, ystride int, add bool)", cols/octet),
+		fmt.Sprintf("tile%s sets y[i*ystride+8*o+j], or adds to it, the sum over k of w[k*%d+i]*x[off[k]+at[o]+j] for i < %d, o < %d, j < %d.", g.Name, rows, rows, cols/octet, octet))
+	octets := blockVecs * g.Lanes() / octet
 	for c := 0; c < cols/octet; c += octets {
 		base, at := g.Load(g.Param("x"), g.GP64()), g.Load(g.Param("at"), g.GP64())
 		ps := make([]reg.GPVirtual, octets)
@@ -123,17 +49,16 @@ func genTile(g *gen, a isa, blockRows, blockVecs int) {
 			k := g.Load(g.Param("k"), g.GP64())
 			acc := make([]reg.VecVirtual, blockRows*blockVecs)
 			for i := range acc {
-				acc[i] = a.vec(g)
-				g.zero(acc[i])
+				acc[i] = g.Zero()
 			}
-			loop := g.label("k")
+			loop := g.Unique("k")
 			g.Label(loop)
 			o := g.GP64()
 			g.MOVQ(operand.Mem{Base: off}, o)
 			in := make([]reg.VecVirtual, blockVecs)
 			for v := range in {
-				in[v] = a.vec(g)
-				if a.lanes == octet {
+				in[v] = g.Vec()
+				if g.Lanes() == octet {
 					g.VMOVUPS(operand.Mem{Base: ps[v], Index: o, Scale: 4}, in[v])
 				} else {
 					g.VBROADCASTF32X8(operand.Mem{Base: ps[2*v], Index: o, Scale: 4}, in[v])
@@ -141,7 +66,7 @@ func genTile(g *gen, a isa, blockRows, blockVecs int) {
 				}
 			}
 			for i := range blockRows {
-				weight := a.vec(g)
+				weight := g.Vec()
 				g.VBROADCASTSS(operand.Mem{Base: w, Disp: 4 * (r + i)}, weight)
 				for v := range in {
 					g.VFMADD231PS(in[v], weight, acc[i*blockVecs+v])
@@ -156,9 +81,9 @@ func genTile(g *gen, a isa, blockRows, blockVecs int) {
 			for range r {
 				g.ADDQ(stride, y)
 			}
-			place := func(v int) operand.Mem { return operand.Mem{Base: y, Disp: 4 * (c*octet + v*a.lanes)} }
+			place := func(v int) operand.Mem { return operand.Mem{Base: y, Disp: 4 * (c*octet + v*g.Lanes())} }
 			add, row := g.Load(g.Param("add"), g.GP8()), g.GP64()
-			set := g.label("set")
+			set := g.Unique("set")
 			g.TESTB(add, add)
 			g.JZ(operand.LabelRef(set))
 			g.MOVQ(y, row)
@@ -183,19 +108,18 @@ func genTile(g *gen, a isa, blockRows, blockVecs int) {
 			}
 		}
 	}
-	g.VZEROUPPER()
-	g.RET()
+	g.Ret()
 }
 
-// genDot writes// genDot writes the dot kernel, blockCols of its columns at a time. With places,
+// genDot writes the dot kernel, blockCols of its columns at a time. With places,
 // x is read at octets that have places of their own.
-func genDot(g *gen, a isa, blockCols int, places bool) {
+func genDot(g asm.ISA, blockCols int, places bool) {
 	name, at, place := "dot", "", "p"
 	if places {
 		name, at, place = "dotAt", "at *int, ", "at[p/8]+p%8"
 	}
-	g.function(name+a.name, fmt.Sprintf("func(n int, y *float32, yoff *[%d]int, x *float32, xoff *[%d]int, %sout *[%d]float32)", dotRows, dotCols, at, dotRows*dotCols),
-		fmt.Sprintf("%s%s sets out[i*%d+k] to the sum over p < n, a multiple of 16, of y[yoff[i]+p]*x[xoff[k]+%s].", name, a.name, dotCols, place))
+	g.Func(name+g.Name, fmt.Sprintf("func(n int, y *float32, yoff *[%d]int, x *float32, xoff *[%d]int, %sout *[%d]float32)", dotRows, dotCols, at, dotRows*dotCols),
+		fmt.Sprintf("%s%s sets out[i*%d+k] to the sum over p < n, a multiple of 16, of y[yoff[i]+p]*x[xoff[k]+%s].", name, g.Name, dotCols, place))
 	for c := 0; c < dotCols; c += blockCols {
 		base, offs := g.Load(g.Param("y"), g.GP64()), g.Load(g.Param("yoff"), g.GP64())
 		pointers := func(count, first int) []reg.GPVirtual {
@@ -213,8 +137,7 @@ func genDot(g *gen, a isa, blockCols int, places bool) {
 		n := g.Load(g.Param("n"), g.GP64())
 		acc := make([]reg.VecVirtual, dotRows*blockCols)
 		for i := range acc {
-			acc[i] = a.vec(g)
-			g.zero(acc[i])
+			acc[i] = g.Zero()
 		}
 		var octets reg.Register
 		if places {
@@ -222,22 +145,22 @@ func genDot(g *gen, a isa, blockCols int, places bool) {
 		}
 		p := g.GP64()
 		g.XORQ(p, p)
-		loop := g.label("p")
+		loop := g.Unique("p")
 		g.Label(loop)
 		in := make([]reg.VecVirtual, blockCols)
 		load := func(k int) {
-			in[k] = a.vec(g)
+			in[k] = g.Vec()
 			g.VMOVUPS(operand.Mem{Base: xs[k], Index: p, Scale: 4}, in[k])
 		}
 		if places { // a place has as many bytes as an octet has elements
 			first, second := g.GP64(), g.GP64()
 			g.MOVQ(operand.Mem{Base: octets, Index: p, Scale: 1}, first)
-			if a.lanes == 16 {
+			if g.Lanes() == 16 {
 				g.MOVQ(operand.Mem{Base: octets, Index: p, Scale: 1, Disp: 8}, second)
 			}
 			load = func(k int) {
-				in[k] = a.vec(g)
-				if a.lanes == octet {
+				in[k] = g.Vec()
+				if g.Lanes() == octet {
 					g.VMOVUPS(operand.Mem{Base: xs[k], Index: first, Scale: 4}, in[k])
 				} else {
 					g.VBROADCASTF32X8(operand.Mem{Base: xs[k], Index: first, Scale: 4}, in[k])
@@ -245,10 +168,10 @@ func genDot(g *gen, a isa, blockCols int, places bool) {
 				}
 			}
 		}
-		if a.lanes == 16 { // rows in registers, columns one at a time
+		if g.Lanes() == 16 { // rows in registers, columns one at a time
 			out := make([]reg.VecVirtual, dotRows)
 			for i := range out {
-				out[i] = a.vec(g)
+				out[i] = g.Vec()
 				g.VMOVUPS(operand.Mem{Base: ys[i], Index: p, Scale: 4}, out[i])
 			}
 			for k := range in {
@@ -262,30 +185,29 @@ func genDot(g *gen, a isa, blockCols int, places bool) {
 				load(k)
 			}
 			for i := range dotRows {
-				out := a.vec(g)
+				out := g.Vec()
 				g.VMOVUPS(operand.Mem{Base: ys[i], Index: p, Scale: 4}, out)
 				for k := range in {
 					g.VFMADD231PS(in[k], out, acc[i*blockCols+k])
 				}
 			}
 		}
-		g.ADDQ(operand.Imm(uint64(a.lanes)), p)
+		g.ADDQ(operand.Imm(uint64(g.Lanes())), p)
 		g.CMPQ(p, n)
 		g.JLT(operand.LabelRef(loop))
 		result := g.Load(g.Param("out"), g.GP64())
 		for i := range dotRows {
 			for k := range blockCols {
-				sum := g.sumLanes(acc[i*blockCols+k])
+				sum := sumLanes(g, acc[i*blockCols+k])
 				g.VMOVSS(sum.AsX(), operand.Mem{Base: result, Disp: 4 * (i*dotCols + c + k)})
 			}
 		}
 	}
-	g.VZEROUPPER()
-	g.RET()
+	g.Ret()
 }
 
 // sumLanes adds the lanes of v, halves first; the sum is in the lowest lane of the result.
-func (g *gen) sumLanes(v reg.VecVirtual) reg.VecVirtual {
+func sumLanes(g asm.ISA, v reg.VecVirtual) reg.VecVirtual {
 	if v.Size() == 64 {
 		other := g.ZMM()
 		for _, swap := range []uint64{0x4e, 0xb1} { // 256-bit halves, then 128-bit ones
@@ -304,22 +226,4 @@ func (g *gen) sumLanes(v reg.VecVirtual) reg.VecVirtual {
 	g.VHADDPS(high, high, high)
 	g.VHADDPS(high, high, high)
 	return high
-}
-
-// write prints a file under a temporary name and renames it.
-func write(name string, p printer.Printer, file *ir.File, isGo bool) error {
-	b, err := p.Print(file)
-	if err != nil {
-		return err
-	}
-	if isGo {
-		if b, err = format.Source(b); err != nil {
-			return err
-		}
-	}
-	b = append(bytes.TrimRight(b, "\n"), '\n')
-	if err := os.WriteFile(name+".tmp", b, 0o644); err != nil {
-		return err
-	}
-	return os.Rename(name+".tmp", name)
 }

@@ -1,13 +1,16 @@
-package main
+package kernels
 
 import (
 	"fmt"
 
+	"github.com/billnet/billnet/internal/asmgen/asm"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
-func genPlanes(g *gen) {
+// Planes generates what moves or combines whole planes: pools, gates, conversions, counts.
+func Planes(a *asm.Gen) {
+	g := gen{a}
 	order := g.order()
 	for _, v := range g.isas() {
 		v.pool()
@@ -26,7 +29,7 @@ func genPlanes(g *gen) {
 }
 
 func (v isa) pool() {
-	v.function("pool"+v.name, "func(dst, src, mask []byte, offs []int32, pre, post uint8)", "See Set.pool.")
+	v.Func("pool"+v.Name, "func(dst, src, mask []byte, offs []int32, pre, post uint8)", "See Set.pool.")
 	dst, src, mask, left, offs, taps := v.GP64(), v.GP64(), v.GP64(), v.GP64(), v.GP64(), v.GP64()
 	v.Load(v.Param("dst").Base(), dst)
 	v.Load(v.Param("src").Base(), src)
@@ -34,23 +37,23 @@ func (v isa) pool() {
 	v.Load(v.Param("mask").Len(), left)
 	v.Load(v.Param("offs").Base(), offs)
 	v.Load(v.Param("offs").Len(), taps)
-	pre, post := v.vec(), v.vec()
-	v.broadcast(1, v.arg(v.Param("pre")), pre)
-	v.broadcast(1, v.arg(v.Param("post")), post)
+	pre, post := v.Vec(), v.Vec()
+	v.broadcast(1, v.Arg(v.Param("pre")), pre)
+	v.broadcast(1, v.Arg(v.Param("post")), post)
 	v.eachBlock(left, 1, func(int) {
 		j, off := v.GP64(), v.GP64()
-		acc := make([]reg.VecVirtual, 64/v.bytes)
+		acc := make([]reg.VecVirtual, 64/v.Bytes)
 		for i := range acc {
-			acc[i] = v.vec()
+			acc[i] = v.Vec()
 			v.xor(acc[i], acc[i], acc[i])
 		}
 		v.XORQ(j, j)
-		loop := v.label("taps")
+		loop := v.Unique("taps")
 		v.Label(loop)
 		v.MOVLQSX(Mem{Base: offs, Index: j, Scale: 4}, off)
 		for i := range acc {
-			t := v.vec()
-			v.xor(Mem{Base: src, Index: off, Scale: 1, Disp: v.bytes * i}, pre, t)
+			t := v.Vec()
+			v.xor(Mem{Base: src, Index: off, Scale: 1, Disp: v.Bytes * i}, pre, t)
 			v.or(t, acc[i], acc[i])
 		}
 		v.INCQ(j)
@@ -58,8 +61,8 @@ func (v isa) pool() {
 		v.JLT(LabelRef(loop))
 		for i := range acc {
 			v.xor(post, acc[i], acc[i])
-			v.and(Mem{Base: mask, Disp: v.bytes * i}, acc[i], acc[i])
-			v.move(acc[i], Mem{Base: dst, Disp: v.bytes * i})
+			v.and(Mem{Base: mask, Disp: v.Bytes * i}, acc[i], acc[i])
+			v.move(acc[i], Mem{Base: dst, Disp: v.Bytes * i})
 		}
 		v.ADDQ(step(64), dst)
 		v.ADDQ(step(64), mask)
@@ -68,26 +71,26 @@ func (v isa) pool() {
 }
 
 func (v isa) gate() {
-	v.function("gate"+v.name, "func(dst, f, x []byte, fx, f1, x1 uint8)", "See Set.gate.")
+	v.Func("gate"+v.Name, "func(dst, f, x []byte, fx, f1, x1 uint8)", "See Set.gate.")
 	dst, f, x, left := v.GP64(), v.GP64(), v.GP64(), v.GP64()
 	v.Load(v.Param("dst").Base(), dst)
 	v.Load(v.Param("dst").Len(), left)
 	v.Load(v.Param("f").Base(), f)
 	v.Load(v.Param("x").Base(), x)
-	fx, f1, x1 := v.vec(), v.vec(), v.vec()
+	fx, f1, x1 := v.Vec(), v.Vec(), v.Vec()
 	for i, r := range []reg.VecVirtual{fx, f1, x1} {
-		v.broadcast(1, v.arg(v.Param([]string{"fx", "f1", "x1"}[i])), r)
+		v.broadcast(1, v.Arg(v.Param([]string{"fx", "f1", "x1"}[i])), r)
 	}
 	v.eachBlock(left, 1, func(int) {
-		for i := range 64 / v.bytes {
-			a, b := v.vec(), v.vec()
-			v.load(Mem{Base: x, Disp: v.bytes * i}, a)
+		for i := range 64 / v.Bytes {
+			a, b := v.Vec(), v.Vec()
+			v.load(Mem{Base: x, Disp: v.Bytes * i}, a)
 			v.and(a, fx, b)
 			v.xor(b, f1, b)
-			v.and(Mem{Base: f, Disp: v.bytes * i}, b, b)
+			v.and(Mem{Base: f, Disp: v.Bytes * i}, b, b)
 			v.and(a, x1, a)
 			v.xor(a, b, b)
-			v.move(b, Mem{Base: dst, Disp: v.bytes * i})
+			v.move(b, Mem{Base: dst, Disp: v.Bytes * i})
 		}
 		v.ADDQ(step(64), dst)
 		v.ADDQ(step(64), f)
@@ -97,21 +100,21 @@ func (v isa) gate() {
 
 // convert writes from-byte integers as to-byte ones. AVX2 packs with saturation, which is exact for values that fit.
 func (v isa) convert(from, to int, order Mem) {
-	v.function(fmt.Sprintf("convert%dTo%d%s", bitsOf(from), bitsOf(to), v.name), "func(dst, src, mask []byte, add int32)", "See Set.convert.")
+	v.Func(fmt.Sprintf("convert%dTo%d%s", bitsOf(from), bitsOf(to), v.Name), "func(dst, src, mask []byte, add int32)", "See Set.convert.")
 	dst, src, mask, left := v.GP64(), v.GP64(), v.GP64(), v.GP64()
 	v.Load(v.Param("dst").Base(), dst)
 	v.Load(v.Param("src").Base(), src)
 	v.Load(v.Param("mask").Base(), mask)
 	v.Load(v.Param("mask").Len(), left)
 	size := max(from, to) // arithmetic is as wide as the wider
-	add := v.vec()
+	add := v.Vec()
 	word, low := v.GP32(), v.XMM()
 	v.Load(v.Param("add"), word)
 	v.VMOVD(word, low)
 	v.broadcast(size, low, add)
-	per := v.bytes / size
+	per := v.Bytes / size
 	value := func(i int) reg.VecVirtual {
-		x, m := v.vec(), v.vec()
+		x, m := v.Vec(), v.Vec()
 		if from == 2 && size == 4 {
 			v.VPMOVSXWD(Mem{Base: src, Disp: per * i * from}, x)
 		} else {
@@ -128,7 +131,7 @@ func (v isa) convert(from, to int, order Mem) {
 			for i := range 64 / per {
 				v.move(value(i), Mem{Base: dst, Disp: per * i * to})
 			}
-		case v.wide():
+		case v.Wide():
 			for i := range 64 / per {
 				at := Mem{Base: dst, Disp: per * i * to}
 				switch x := value(i); {
@@ -172,7 +175,7 @@ func (v isa) convert(from, to int, order Mem) {
 const countSignature = "func(n *[8]int32, src []byte)"
 
 // counters are 8 sums in general registers.
-func (g *gen) counters() (n [8]reg.GPVirtual) {
+func (g gen) counters() (n [8]reg.GPVirtual) {
 	for j := range n {
 		n[j] = g.GP64()
 		g.XORQ(n[j], n[j])
@@ -180,7 +183,7 @@ func (g *gen) counters() (n [8]reg.GPVirtual) {
 	return n
 }
 
-func (g *gen) addCounters(n [8]reg.GPVirtual) {
+func (g gen) addCounters(n [8]reg.GPVirtual) {
 	p := g.GP64()
 	g.Load(g.Param("n"), p)
 	for j := range n {
@@ -188,14 +191,14 @@ func (g *gen) addCounters(n [8]reg.GPVirtual) {
 	}
 }
 
-func (g *gen) countBlocksAVX2() {
-	g.function("countBlocksAVX2", countSignature, "countBlocksAVX2 adds to n[j] the number of set bits j; len(src) is a multiple of 64.")
+func (g gen) countBlocksAVX2() {
+	g.Func("countBlocksAVX2", countSignature, "countBlocksAVX2 adds to n[j] the number of set bits j; len(src) is a multiple of 64.")
 	src, end, t := g.GP64(), g.GP64(), g.GP64()
 	g.Load(g.Param("src").Base(), src)
 	g.Load(g.Param("src").Len(), end)
 	g.ADDQ(src, end)
 	n := g.counters()
-	loop, done := g.label("blocks"), g.label("done")
+	loop, done := g.Unique("blocks"), g.Unique("done")
 	g.Label(loop)
 	g.CMPQ(src, end)
 	g.JEQ(LabelRef(done))
@@ -215,11 +218,11 @@ func (g *gen) countBlocksAVX2() {
 	g.JMP(LabelRef(loop))
 	g.Label(done)
 	g.addCounters(n)
-	g.ret()
+	g.Ret()
 }
 
-func (g *gen) countBlocksAVX512() {
-	g.function("countBlocksAVX512", countSignature, "countBlocksAVX512 adds to n[j] the number of set bits j; len(src) is a multiple of 64.")
+func (g gen) countBlocksAVX512() {
+	g.Func("countBlocksAVX512", countSignature, "countBlocksAVX512 adds to n[j] the number of set bits j; len(src) is a multiple of 64.")
 	src, end, t := g.GP64(), g.GP64(), g.GP64()
 	g.Load(g.Param("src").Base(), src)
 	g.Load(g.Param("src").Len(), end)
@@ -231,7 +234,7 @@ func (g *gen) countBlocksAVX512() {
 		g.MOVL(U32(1<<j), t.As32())
 		g.VPBROADCASTB(t.As32(), bit[j])
 	}
-	loop, done := g.label("blocks"), g.label("done")
+	loop, done := g.Unique("blocks"), g.Unique("done")
 	g.Label(loop)
 	g.CMPQ(src, end)
 	g.JEQ(LabelRef(done))
@@ -248,11 +251,11 @@ func (g *gen) countBlocksAVX512() {
 	g.JMP(LabelRef(loop))
 	g.Label(done)
 	g.addCounters(n)
-	g.ret()
+	g.Ret()
 }
 
-func (g *gen) split2BlocksAVX2() {
-	g.function("split2BlocksAVX2", "func(even, odd, src []byte)", "split2BlocksAVX2 separates even from odd bytes; len(src) is a multiple of 64.")
+func (g gen) split2BlocksAVX2() {
+	g.Func("split2BlocksAVX2", "func(even, odd, src []byte)", "split2BlocksAVX2 separates even from odd bytes; len(src) is a multiple of 64.")
 	even, odd, src, left := g.GP64(), g.GP64(), g.GP64(), g.GP64()
 	g.Load(g.Param("even").Base(), even)
 	g.Load(g.Param("odd").Base(), odd)
@@ -261,7 +264,7 @@ func (g *gen) split2BlocksAVX2() {
 	low := g.YMM()
 	g.VPCMPEQW(low, low, low)
 	g.VPSRLW(Imm(8), low, low)
-	loop, done := g.label("blocks"), g.label("done")
+	loop, done := g.Unique("blocks"), g.Unique("done")
 	g.Label(loop)
 	g.TESTQ(left, left)
 	g.JEQ(LabelRef(done))
@@ -284,5 +287,5 @@ func (g *gen) split2BlocksAVX2() {
 	g.SUBQ(step(64), left)
 	g.JMP(LabelRef(loop))
 	g.Label(done)
-	g.ret()
+	g.Ret()
 }

@@ -1,8 +1,9 @@
-package main
+package kernels
 
 import (
 	"fmt"
 
+	"github.com/billnet/billnet/internal/asmgen/asm"
 	"github.com/mmcloughlin/avo/attr"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -14,7 +15,9 @@ const (
 	bitIntSignature = "func(dst []byte, stride, outs int, src, mask []byte, offs []int32, w []byte, base *[8]int32, shift uint, add bool)"
 )
 
-func genBitConv(g *gen) {
+// BitConv generates the convolutions of bits by bits.
+func BitConv(a *asm.Gen) {
+	g := gen{a}
 	for _, masked := range []bool{false, true} {
 		g.bitLE512(masked, false)
 		for _, bytes := range []int{1, 2, 4} {
@@ -40,7 +43,7 @@ func suffix(masked bool) string {
 // bitArgs are the registers that all bit kernels keep; inside is nil in those that know no padding.
 type bitArgs struct{ src, mask, offs, w, left, inside reg.GPVirtual }
 
-func (g *gen) bitArgs(inside bool) bitArgs {
+func (g gen) bitArgs(inside bool) bitArgs {
 	a := bitArgs{g.GP64(), g.GP64(), g.GP64(), g.GP64(), g.GP64(), nil}
 	if inside {
 		a.inside = g.GP64()
@@ -55,7 +58,7 @@ func (g *gen) bitArgs(inside bool) bitArgs {
 }
 
 // insideAt sets off to the offset of term j in inside and returns the address of part v of the block.
-func (g *gen) insideAt(a bitArgs, j, off reg.GPVirtual, disp int) Mem {
+func (g gen) insideAt(a bitArgs, j, off reg.GPVirtual, disp int) Mem {
 	g.Load(g.Param("ioffs").Base(), off)
 	g.MOVLQSX(Mem{Base: off, Index: j, Scale: 4}, off)
 	return Mem{Base: a.inside, Index: off, Scale: 1, Disp: disp}
@@ -64,21 +67,21 @@ func (g *gen) insideAt(a bitArgs, j, off reg.GPVirtual, disp int) Mem {
 // outside sets every register of acc to 4 times the number of terms that lie outside the map at its positions.
 func (v isa) outside(a bitArgs, acc []reg.VecVirtual) {
 	j, off := v.GP64(), v.GP64()
-	loop := v.label("outside")
+	loop := v.Unique("outside")
 	for i := range acc {
 		v.xor(acc[i], acc[i], acc[i])
 	}
 	v.XORQ(j, j)
 	v.Label(loop)
-	m := v.insideAt(a, j, off, 0)
+	m := gen{v.Gen}.insideAt(a, j, off, 0)
 	for i := range acc { // less -1 where inside
-		m.Disp = v.bytes * i
+		m.Disp = v.Bytes * i
 		v.VPSUBB(m, acc[i], acc[i])
 	}
 	v.INCQ(j)
-	v.CMPQ(j, v.arg(v.Param("offs").Len()))
+	v.CMPQ(j, v.Arg(v.Param("offs").Len()))
 	v.JLT(LabelRef(loop))
-	n, x, all := v.GP64(), v.XMM(), v.vec()
+	n, x, all := v.GP64(), v.XMM(), v.Vec()
 	v.Load(v.Param("offs").Len(), n)
 	v.VMOVQ(n, x)
 	v.VPBROADCASTB(x, all)
@@ -91,7 +94,7 @@ func (v isa) outside(a bitArgs, acc []reg.VecVirtual) {
 
 // count512 counts 8 outputs at 64 positions into 8 registers of bytes. A term of weights is 8 dwords of a repeated byte,
 // and when masked 8 more of masks.
-func (g *gen) count512(a bitArgs, masked bool) []reg.VecVirtual {
+func (g gen) count512(a bitArgs, masked bool) []reg.VecVirtual {
 	acc := make([]reg.VecVirtual, 8)
 	for o := range acc {
 		acc[o] = g.ZMM()
@@ -99,14 +102,14 @@ func (g *gen) count512(a bitArgs, masked bool) []reg.VecVirtual {
 		case a.inside == nil:
 			g.VPXORD(acc[o], acc[o], acc[o])
 		case o == 0:
-			isa{g, "", 64}.outside(a, acc[:1])
+			isa{g.AVX512()}.outside(a, acc[:1])
 		default:
 			g.VMOVDQA64(acc[0], acc[o])
 		}
 	}
 	j, w, off := g.GP64(), g.GP64(), g.GP64()
 	x, m := g.ZMM(), g.ZMM()
-	loop := g.label("terms")
+	loop := g.Unique("terms")
 	g.XORQ(j, j)
 	g.MOVQ(a.w, w)
 	g.Label(loop)
@@ -136,16 +139,16 @@ func (g *gen) count512(a bitArgs, masked bool) []reg.VecVirtual {
 	}
 	g.ADDQ(step(size), w)
 	g.INCQ(j)
-	g.CMPQ(j, g.arg(g.Param("offs").Len()))
+	g.CMPQ(j, g.Arg(g.Param("offs").Len()))
 	g.JLT(LabelRef(loop))
 	return acc
 }
 
-func (g *gen) bitLE512(masked, inside bool) {
+func (g gen) bitLE512(masked, inside bool) {
 	if inside {
-		g.function("bitInsideLEAVX512", insideSignature, "See Set.bitInsideLE; AVX-512 with VPOPCNTB.")
+		g.Func("bitInsideLEAVX512", insideSignature, "See Set.bitInsideLE; AVX-512 with VPOPCNTB.")
 	} else {
-		g.function("bitLE"+suffix(masked)+"AVX512", bitLESignature, "See Set.bitLE; AVX-512 with VPOPCNTB.")
+		g.Func("bitLE"+suffix(masked)+"AVX512", bitLESignature, "See Set.bitLE; AVX-512 with VPOPCNTB.")
 	}
 	a := g.bitArgs(inside)
 	dst, le := g.GP64(), g.GP64()
@@ -157,9 +160,9 @@ func (g *gen) bitLE512(masked, inside bool) {
 		g.VPBROADCASTB(Mem{Base: le, Disp: o}, les[o])
 	}
 	flip, one := g.ZMM(), g.ZMM()
-	g.VPBROADCASTB(g.arg(g.Param("flip")), flip)
+	g.VPBROADCASTB(g.Arg(g.Param("flip")), flip)
 	g.VPTERNLOGD(Imm(0xFF), one, one, one) // -1 in every byte
-	loop := g.label("blocks")
+	loop := g.Unique("blocks")
 	g.Label(loop)
 	acc := g.count512(a, masked)
 	out := g.ZMM()
@@ -179,18 +182,18 @@ func (g *gen) bitLE512(masked, inside bool) {
 }
 
 // nextBlock ends the loop over blocks.
-func (g *gen) nextBlock(a bitArgs, loop string) {
+func (g gen) nextBlock(a bitArgs, loop string) {
 	g.ADDQ(Imm(64), a.src)
 	if a.inside != nil {
 		g.ADDQ(Imm(64), a.inside)
 	}
 	g.SUBQ(Imm(64), a.left)
 	g.JNZ(LabelRef(loop))
-	g.ret()
+	g.Ret()
 }
 
-func (g *gen) bitInt512(masked bool, bytes int) {
-	g.function(fmt.Sprintf("bitInt%d%sAVX512", 8*bytes, suffix(masked)), bitIntSignature, "See Set.bitInt; AVX-512 with VPOPCNTB.")
+func (g gen) bitInt512(masked bool, bytes int) {
+	g.Func(fmt.Sprintf("bitInt%d%sAVX512", 8*bytes, suffix(masked)), bitIntSignature, "See Set.bitInt; AVX-512 with VPOPCNTB.")
 	a := g.bitArgs(false)
 	dst := g.GP64()
 	g.Load(g.Param("dst").Base(), dst)
@@ -204,16 +207,16 @@ func (g *gen) bitInt512(masked bool, bytes int) {
 	g.MOVBLZX(add.As8(), add)
 	g.NEGL(add)
 	g.VPBROADCASTD(add, adding) // all ones when adding
-	loop := g.label("blocks")
+	loop := g.Unique("blocks")
 	g.Label(loop)
 	acc := g.count512(a, masked)
 	p, bases := g.GP64(), g.GP64()
 	g.MOVQ(dst, p)
 	g.Load(g.Param("base"), bases)
-	done := g.label("done")
+	done := g.Unique("done")
 	for o := range acc {
 		if o > 0 {
-			g.CMPQ(g.arg(g.Param("outs")), Imm(uint64(o)))
+			g.CMPQ(g.Arg(g.Param("outs")), Imm(uint64(o)))
 			g.JLE(LabelRef(done))
 		}
 		base := g.ZMM()
@@ -258,7 +261,7 @@ func (g *gen) bitInt512(masked bool, bytes int) {
 				g.VMOVDQU64(z, Mem{Base: p, Disp: 64 * h})
 			}
 		}
-		g.ADDQ(g.arg(g.Param("stride")), p)
+		g.ADDQ(g.Arg(g.Param("stride")), p)
 	}
 	g.Label(done)
 	g.ADDQ(step(64*bytes), dst)
@@ -268,14 +271,14 @@ func (g *gen) bitInt512(masked bool, bytes int) {
 
 // count2 counts outputs 4h to 4h+3 at 64 positions into 4 pairs of registers. A term of weights is 16 words: for each
 // output the offsets in popTable of the counts of the low and of the high nibble.
-func (g *gen) count2(a bitArgs, table reg.GPVirtual, nibble Mem, h int) (acc [4][2]reg.VecVirtual) {
+func (g gen) count2(a bitArgs, table reg.GPVirtual, nibble Mem, h int) (acc [4][2]reg.VecVirtual) {
 	for o := range acc {
 		for v := range 2 {
 			acc[o][v] = g.YMM()
 		}
 		switch {
 		case a.inside != nil && o == 0:
-			isa{g, "", 32}.outside(a, acc[0][:])
+			isa{g.AVX2()}.outside(a, acc[0][:])
 		case a.inside != nil:
 			g.VMOVDQA(acc[0][0], acc[o][0])
 			g.VMOVDQA(acc[0][1], acc[o][1])
@@ -285,7 +288,7 @@ func (g *gen) count2(a bitArgs, table reg.GPVirtual, nibble Mem, h int) (acc [4]
 		}
 	}
 	j, w, off, idx := g.GP64(), g.GP64(), g.GP64(), g.GP64()
-	loop := g.label("terms")
+	loop := g.Unique("terms")
 	g.XORQ(j, j)
 	g.MOVQ(a.w, w)
 	g.Label(loop)
@@ -322,19 +325,19 @@ func (g *gen) count2(a bitArgs, table reg.GPVirtual, nibble Mem, h int) (acc [4]
 	}
 	g.ADDQ(Imm(32), w)
 	g.INCQ(j)
-	g.CMPQ(j, g.arg(g.Param("offs").Len()))
+	g.CMPQ(j, g.Arg(g.Param("offs").Len()))
 	g.JLT(LabelRef(loop))
 	return acc
 }
 
-func (g *gen) table() reg.GPVirtual {
+func (g gen) table() reg.GPVirtual {
 	t := g.GP64()
 	g.LEAQ(NewDataAddr(Symbol{Name: "·popTable"}, 0), t)
 	return t
 }
 
 // nibbles defines 32 bytes 0x0F, once a file.
-func (g *gen) nibbles() Mem {
+func (g gen) nibbles() Mem {
 	m := g.StaticGlobal("nibbles")
 	g.DataAttributes(attr.RODATA | attr.NOPTR)
 	for i := range 4 {
@@ -343,18 +346,18 @@ func (g *gen) nibbles() Mem {
 	return m
 }
 
-func (g *gen) bitLE2(nibble Mem, inside bool) {
+func (g gen) bitLE2(nibble Mem, inside bool) {
 	if inside {
-		g.function("bitInsideLEAVX2", insideSignature, "See Set.bitInsideLE; AVX2 with nibble tables.")
+		g.Func("bitInsideLEAVX2", insideSignature, "See Set.bitInsideLE; AVX2 with nibble tables.")
 	} else {
-		g.function("bitLEAVX2", bitLESignature, "See Set.bitLE; AVX2 with nibble tables, masked or not.")
+		g.Func("bitLEAVX2", bitLESignature, "See Set.bitLE; AVX2 with nibble tables, masked or not.")
 	}
 	a := g.bitArgs(inside)
 	table := g.table()
 	dst, le := g.GP64(), g.GP64()
 	g.Load(g.Param("dst").Base(), dst)
 	g.Load(g.Param("le"), le)
-	loop := g.label("blocks")
+	loop := g.Unique("blocks")
 	g.Label(loop)
 	for h := range 2 {
 		acc := g.count2(a, table, nibble, h)
@@ -375,7 +378,7 @@ func (g *gen) bitLE2(nibble Mem, inside bool) {
 		}
 		if h == 1 {
 			flip := g.YMM()
-			g.VPBROADCASTB(g.arg(g.Param("flip")), flip)
+			g.VPBROADCASTB(g.Arg(g.Param("flip")), flip)
 			for v := range bits {
 				g.VPSLLW(Imm(4), bits[v], bits[v]) // four bits a byte: none reaches the next byte
 				g.VPOR(Mem{Base: dst, Disp: 32 * v}, bits[v], bits[v])
@@ -392,30 +395,30 @@ func (g *gen) bitLE2(nibble Mem, inside bool) {
 	g.nextBlock(a, loop)
 }
 
-func (g *gen) bitInt2(nibble Mem, bytes int) {
-	g.function(fmt.Sprintf("bitInt%dAVX2", 8*bytes), bitIntSignature, "See Set.bitInt; AVX2 with nibble tables, masked or not.")
+func (g gen) bitInt2(nibble Mem, bytes int) {
+	g.Func(fmt.Sprintf("bitInt%dAVX2", 8*bytes), bitIntSignature, "See Set.bitInt; AVX2 with nibble tables, masked or not.")
 	a := g.bitArgs(false)
 	dst := g.GP64()
 	g.Load(g.Param("dst").Base(), dst)
 	table := g.table()
-	loop := g.label("blocks")
+	loop := g.Unique("blocks")
 	g.Label(loop)
 	p := g.GP64()
 	g.MOVQ(dst, p)
-	done := g.label("done")
+	done := g.Unique("done")
 	for h := range 2 {
 		if h == 1 {
-			g.CMPQ(g.arg(g.Param("outs")), Imm(4))
+			g.CMPQ(g.Arg(g.Param("outs")), Imm(4))
 			g.JLE(LabelRef(done))
 		}
 		acc := g.count2(a, table, nibble, h)
 		for o := range acc {
 			if o > 0 {
-				g.CMPQ(g.arg(g.Param("outs")), Imm(uint64(4*h+o)))
+				g.CMPQ(g.Arg(g.Param("outs")), Imm(uint64(4*h+o)))
 				g.JLE(LabelRef(done))
 			}
 			g.store2(acc[o], 4*h+o, a.mask, p, bytes)
-			g.ADDQ(g.arg(g.Param("stride")), p)
+			g.ADDQ(g.Arg(g.Param("stride")), p)
 		}
 	}
 	g.Label(done)
@@ -425,11 +428,11 @@ func (g *gen) bitInt2(nibble Mem, bytes int) {
 }
 
 // store2 writes base - acc<<shift at 64 positions, or adds -acc<<shift.
-func (g *gen) store2(acc [2]reg.VecVirtual, o int, mask, p reg.GPVirtual, bytes int) {
+func (g gen) store2(acc [2]reg.VecVirtual, o int, mask, p reg.GPVirtual, bytes int) {
 	base, bases := g.YMM(), g.GP64()
 	g.Load(g.Param("base"), bases)
 	at := Mem{Base: bases, Disp: 4 * o}
-	shift, add := g.arg(g.Param("shift")), g.arg(g.Param("add"))
+	shift, add := g.Arg(g.Param("shift")), g.Arg(g.Param("add"))
 	if bytes == 1 {
 		twice := g.XMM()
 		neg := g.GP64()
@@ -456,7 +459,7 @@ func (g *gen) store2(acc [2]reg.VecVirtual, o int, mask, p reg.GPVirtual, bytes 
 	} else {
 		g.VPBROADCASTD(at, base)
 	}
-	plain := g.label("plain")
+	plain := g.Unique("plain")
 	g.CMPB(add, Imm(0))
 	g.JEQ(LabelRef(plain))
 	g.VPXOR(base, base, base)
@@ -484,7 +487,7 @@ func (g *gen) store2(acc [2]reg.VecVirtual, o int, mask, p reg.GPVirtual, bytes 
 				g.VPMOVSXBD(Mem{Base: mask, Disp: n}, m)
 			}
 			g.VPAND(m, z, z)
-			skip := g.label("store")
+			skip := g.Unique("store")
 			g.CMPB(add, Imm(0))
 			g.JEQ(LabelRef(skip))
 			if bytes == 2 {

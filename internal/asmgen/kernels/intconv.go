@@ -1,14 +1,17 @@
-package main
+package kernels
 
 import (
 	"fmt"
 
+	"github.com/billnet/billnet/internal/asmgen/asm"
 	"github.com/mmcloughlin/avo/attr"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
-func genIntConv(g *gen) {
+// IntConv generates the convolutions of integers by bits, and thresholds.
+func IntConv(a *asm.Gen) {
+	g := gen{a}
 	order := g.order()
 	for _, v := range g.isas() {
 		for _, in := range []string{"U8", "I8", "I16", "I32"} {
@@ -49,8 +52,8 @@ func (v isa) widen(in string, size int, m Mem, x reg.VecVirtual) {
 // narrow loads dwords and keeps their low words.
 func (v isa) narrow(m Mem, x reg.VecVirtual) {
 	next := m
-	next.Disp += v.bytes
-	if v.wide() {
+	next.Disp += v.Bytes
+	if v.Wide() {
 		a, b, lo := v.ZMM(), v.ZMM(), v.YMM()
 		v.load(m, a)
 		v.load(next, b)
@@ -72,7 +75,7 @@ func (v isa) narrow(m Mem, x reg.VecVirtual) {
 var elemSize = map[string]int{"U8": 1, "I8": 1, "I16": 2, "I32": 4}
 
 func (v isa) sums(in string, size int) {
-	v.function(fmt.Sprintf("sums%s%d%s", in, bitsOf(size), v.name), "func(dst []byte, stride int, src []byte, offs []int32, blocks int)", "See Set.sums.")
+	v.Func(fmt.Sprintf("sums%s%d%s", in, bitsOf(size), v.Name), "func(dst []byte, stride int, src []byte, offs []int32, blocks int)", "See Set.sums.")
 	dst, dst4, stride, stride3 := v.GP64(), v.GP64(), v.GP64(), v.GP64()
 	left := v.GP64()
 	src, offs := v.GP64(), v.GP64()
@@ -83,7 +86,7 @@ func (v isa) sums(in string, size int) {
 	v.Load(v.Param("blocks"), left)
 	ahead := v.GP64() // the next tile's elements follow this one's
 	v.IMUL3Q(step(64*elemSize[in]), left, ahead)
-	v.SHLQ(Imm(map[int]uint64{64: 1, 32: 2}[v.bytes]+uint64(size/4)), left) // registers of a plane
+	v.SHLQ(Imm(map[int]uint64{64: 1, 32: 2}[v.Bytes]+uint64(size/4)), left) // registers of a plane
 	v.LEAQ(Mem{Base: stride, Index: stride, Scale: 2}, stride3)
 	v.LEAQ(Mem{Base: dst, Index: stride, Scale: 4}, dst4)
 	at := func(k int) Mem {
@@ -105,33 +108,33 @@ func (v isa) sums(in string, size int) {
 	e := elemSize[in]
 	var cases [4]string
 	for n := range cases {
-		cases[n] = v.label("planes")
+		cases[n] = v.Unique("planes")
 	}
 	// Planes are loaded as they are needed: the first case with fewer planes leaves.
 	for i := range planes {
 		planes[i] = v.GP64()
 		if i > 0 {
-			v.CMPQ(v.arg(v.Param("offs").Len()), Imm(uint64(i)))
+			v.CMPQ(v.Arg(v.Param("offs").Len()), Imm(uint64(i)))
 			v.JEQ(LabelRef(cases[i-1]))
 		}
 		v.MOVLQSX(Mem{Base: offs, Disp: 4 * i}, planes[i])
 		v.LEAQ(Mem{Base: src, Index: planes[i], Scale: uint8(e)}, planes[i])
 	}
 	for n := 4; n >= 1; n-- {
-		loop := v.label("sum")
+		loop := v.Unique("sum")
 		v.Label(cases[n-1])
 		v.Label(loop)
 		x := make([]reg.VecVirtual, n)
 		for i := range x {
-			x[i] = v.vec()
+			x[i] = v.Vec()
 			v.widen(in, size, Mem{Base: planes[i]}, x[i])
 			v.PREFETCHT0(Mem{Base: planes[i], Index: ahead, Scale: 1})
-			v.ADDQ(step(v.bytes/size*e), planes[i])
+			v.ADDQ(step(v.Bytes/size*e), planes[i])
 		}
 		// s and then doubled by each further plane; the last two planes are combined first.
 		s := []reg.VecVirtual{x[0]}
 		if n >= 2 {
-			a, b := v.vec(), v.vec()
+			a, b := v.Vec(), v.Vec()
 			v.add(size, x[1], x[0], a)
 			v.sub(size, x[1], x[0], b)
 			s = []reg.VecVirtual{a, b}
@@ -141,7 +144,7 @@ func (v isa) sums(in string, size int) {
 		case 3:
 			rest = append(rest, x[2])
 		case 4:
-			c, d := v.vec(), v.vec()
+			c, d := v.Vec(), v.Vec()
 			v.add(size, x[3], x[2], c)
 			v.sub(size, x[3], x[2], d)
 			rest = append(rest, c, d)
@@ -152,13 +155,13 @@ func (v isa) sums(in string, size int) {
 			case 1, 2:
 				out(k, y)
 			case 3:
-				a, b := v.vec(), v.vec()
+				a, b := v.Vec(), v.Vec()
 				v.add(size, rest[0], y, a)
 				v.sub(size, rest[0], y, b)
 				out(k, a)
 				out(k+2, b)
 			case 4: // bits 1 and 2 of k are the signs of x2 and x3: c, -d, d, -c
-				r := [4]reg.VecVirtual{v.vec(), v.vec(), v.vec(), v.vec()}
+				r := [4]reg.VecVirtual{v.Vec(), v.Vec(), v.Vec(), v.Vec()}
 				v.add(size, rest[0], y, r[0])
 				v.sub(size, rest[1], y, r[1])
 				v.add(size, rest[1], y, r[2])
@@ -168,13 +171,13 @@ func (v isa) sums(in string, size int) {
 				}
 			}
 		}
-		v.ADDQ(step(v.bytes), dst)
+		v.ADDQ(step(v.Bytes), dst)
 		if n == 4 {
-			v.ADDQ(step(v.bytes), dst4)
+			v.ADDQ(step(v.Bytes), dst4)
 		}
 		v.DECQ(left)
 		v.JNZ(LabelRef(loop))
-		v.ret()
+		v.Ret()
 	}
 }
 
@@ -183,26 +186,26 @@ func (v isa) sums(in string, size int) {
 func (v isa) accumulate(size, n int, src, terms reg.GPVirtual, init Mem) []reg.VecVirtual {
 	acc := make([]reg.VecVirtual, n)
 	for i := range acc {
-		acc[i] = v.vec()
+		acc[i] = v.Vec()
 	}
 	v.broadcast(size, init, acc[0])
 	for i := 1; i < n; i++ {
 		v.move(acc[0], acc[i])
 	}
 	left, off := v.GP64(), v.GP64()
-	loop, done := v.label("terms"), v.label("done")
+	loop, done := v.Unique("terms"), v.Unique("done")
 	v.MOVL(Mem{Base: terms}, left.As32())
 	v.ADDQ(Imm(4), terms)
 	v.TESTL(left.As32(), left.As32())
 	v.JEQ(LabelRef(done))
 	v.Label(loop)
 	v.MOVLQSX(Mem{Base: terms}, off)
-	sign := v.vec()
+	sign := v.Vec()
 	v.VPBROADCASTD(Mem{Base: terms, Disp: 4}, sign)
 	v.ADDQ(Imm(8), terms)
 	for i := range acc {
-		x := v.vec()
-		v.xor(Mem{Base: src, Index: off, Scale: uint8(size), Disp: v.bytes * i}, sign, x)
+		x := v.Vec()
+		v.xor(Mem{Base: src, Index: off, Scale: uint8(size), Disp: v.Bytes * i}, sign, x)
 		v.add(size, x, acc[i], acc[i])
 	}
 	v.DECQ(left)
@@ -221,16 +224,16 @@ type compare struct {
 }
 
 func (v isa) newCompare(size, blocks int) *compare {
-	c := &compare{isa: v, size: size, bit: v.vec()}
-	for range blocks * 64 / v.bytes {
-		o := v.vec()
+	c := &compare{isa: v, size: size, bit: v.Vec()}
+	for range blocks * 64 / v.Bytes {
+		o := v.Vec()
 		v.xor(o, o, o)
 		c.out = append(c.out, o)
 	}
 	// Every byte 1: minus all ones.
-	ones := v.vec()
+	ones := v.Vec()
 	v.xor(c.bit, c.bit, c.bit)
-	if v.wide() {
+	if v.Wide() {
 		v.VPTERNLOGD(Imm(0xFF), ones, ones, ones)
 	} else {
 		v.VPCMPEQB(ones, ones, ones)
@@ -241,12 +244,12 @@ func (v isa) newCompare(size, blocks int) *compare {
 
 // next compares x, which it uses up, with the broadcast t.
 func (c *compare) next(x []reg.VecVirtual, t Mem) {
-	bound := c.vec()
+	bound := c.Vec()
 	c.broadcast(c.size, t, bound)
-	per := 64 * c.size / c.bytes // registers of 64 positions
+	per := 64 * c.size / c.Bytes // registers of 64 positions
 	for b := 0; b*per < len(x); b++ {
 		x := x[b*per : (b+1)*per]
-		if c.wide() {
+		if c.Wide() {
 			k := c.greaterEqual(x, bound)
 			c.VPADDB(c.bit, c.out[b], k, c.out[b])
 			continue
@@ -301,16 +304,16 @@ func (c *compare) less(x []reg.VecVirtual, t reg.VecVirtual) []reg.VecVirtual {
 
 // store writes (bits ^ flip) & mask.
 func (c *compare) store(dst, mask reg.GPVirtual, order Mem) {
-	flip := c.vec()
-	c.broadcast(1, c.arg(c.Param("flip")), flip)
-	if !c.wide() {
-		ones := c.vec()
+	flip := c.Vec()
+	c.broadcast(1, c.Arg(c.Param("flip")), flip)
+	if !c.Wide() {
+		ones := c.Vec()
 		c.VPCMPEQB(ones, ones, ones)
 		c.VPXOR(ones, flip, flip)
 	}
 	for i, o := range c.out {
 		switch {
-		case c.wide():
+		case c.Wide():
 		case c.size == 2:
 			c.VPERMQ(Imm(0xD8), o, o)
 		default:
@@ -319,13 +322,13 @@ func (c *compare) store(dst, mask reg.GPVirtual, order Mem) {
 			c.VPERMD(o, t, o)
 		}
 		c.xor(flip, o, o)
-		c.and(Mem{Base: mask, Disp: c.bytes * i}, o, o)
-		c.move(o, Mem{Base: dst, Disp: c.bytes * i})
+		c.and(Mem{Base: mask, Disp: c.Bytes * i}, o, o)
+		c.move(o, Mem{Base: dst, Disp: c.Bytes * i})
 	}
 }
 
 // order defines the order in which VPERMD mends two rounds of packs, once a file.
-func (g *gen) order() Mem {
+func (g gen) order() Mem {
 	m := g.StaticGlobal("order")
 	g.DataAttributes(attr.RODATA | attr.NOPTR)
 	for i, d := range []uint32{0, 4, 1, 5, 2, 6, 3, 7} {
@@ -337,7 +340,7 @@ func (g *gen) order() Mem {
 // eachBlock runs body over left/64 blocks: most at a time, a power of two, then half of it, down to one.
 func (v isa) eachBlock(left reg.GPVirtual, most int, body func(blocks int)) {
 	for n := most; n >= 1; n /= 2 {
-		loop, end := v.label("blocks"), v.label("end")
+		loop, end := v.Unique("blocks"), v.Unique("end")
 		v.Label(loop)
 		v.CMPQ(left, step(64*n))
 		v.JLT(LabelRef(end))
@@ -346,13 +349,13 @@ func (v isa) eachBlock(left reg.GPVirtual, most int, body func(blocks int)) {
 		v.JMP(LabelRef(loop))
 		v.Label(end)
 	}
-	v.ret()
+	v.Ret()
 }
 
 // blocks is the number of blocks whose sums and bits fit the registers.
 func (v isa) blocks(size int) int {
 	switch {
-	case v.wide():
+	case v.Wide():
 		return 8 / size
 	case size == 2:
 		return 2
@@ -361,7 +364,7 @@ func (v isa) blocks(size int) int {
 }
 
 func (v isa) accLE(size int, order Mem) {
-	v.function(fmt.Sprintf("accLE%d%s", bitsOf(size), v.name), "func(dst, src, mask []byte, terms []int32, init, t *[8]int32, flip uint8)", "See Set.accLE.")
+	v.Func(fmt.Sprintf("accLE%d%s", bitsOf(size), v.Name), "func(dst, src, mask []byte, terms []int32, init, t *[8]int32, flip uint8)", "See Set.accLE.")
 	dst, src, mask, left := v.GP64(), v.GP64(), v.GP64(), v.GP64()
 	v.Load(v.Param("dst").Base(), dst)
 	v.Load(v.Param("src").Base(), src)
@@ -374,9 +377,9 @@ func (v isa) accLE(size int, order Mem) {
 		v.Load(v.Param("t"), t)
 		v.MOVQ(step(8), n)
 		c := v.newCompare(size, blocks)
-		loop := v.label("outputs")
+		loop := v.Unique("outputs")
 		v.Label(loop)
-		acc := v.accumulate(size, blocks*64*size/v.bytes, src, terms, Mem{Base: init})
+		acc := v.accumulate(size, blocks*64*size/v.Bytes, src, terms, Mem{Base: init})
 		c.next(acc, Mem{Base: t})
 		v.ADDQ(Imm(4), init)
 		v.ADDQ(Imm(4), t)
@@ -390,7 +393,7 @@ func (v isa) accLE(size int, order Mem) {
 }
 
 func (v isa) accInt(size int) {
-	v.function(fmt.Sprintf("accInt%d%s", bitsOf(size), v.name), "func(dst []byte, stride, outs int, src, mask []byte, terms []int32, init *[8]int32)", "See Set.accInt.")
+	v.Func(fmt.Sprintf("accInt%d%s", bitsOf(size), v.Name), "func(dst []byte, stride, outs int, src, mask []byte, terms []int32, init *[8]int32)", "See Set.accInt.")
 	dst, src, mask, left, stride := v.GP64(), v.GP64(), v.GP64(), v.GP64(), v.GP64()
 	v.Load(v.Param("dst").Base(), dst)
 	v.Load(v.Param("stride"), stride)
@@ -403,14 +406,14 @@ func (v isa) accInt(size int) {
 		v.Load(v.Param("init"), init)
 		v.Load(v.Param("outs"), n)
 		v.MOVQ(dst, p)
-		loop := v.label("outputs")
+		loop := v.Unique("outputs")
 		v.Label(loop)
-		acc := v.accumulate(size, blocks*64*size/v.bytes, src, terms, Mem{Base: init})
-		m := v.vec()
+		acc := v.accumulate(size, blocks*64*size/v.Bytes, src, terms, Mem{Base: init})
+		m := v.Vec()
 		for i, x := range acc {
-			v.maskOf(size, Mem{Base: mask, Disp: v.bytes / size * i}, m)
+			v.maskOf(size, Mem{Base: mask, Disp: v.Bytes / size * i}, m)
 			v.and(m, x, x)
-			v.move(x, Mem{Base: p, Disp: v.bytes * i})
+			v.move(x, Mem{Base: p, Disp: v.Bytes * i})
 		}
 		v.ADDQ(Imm(4), init)
 		v.ADDQ(stride, p)
@@ -423,7 +426,7 @@ func (v isa) accInt(size int) {
 }
 
 func (v isa) threshold(size int, order Mem) {
-	v.function(fmt.Sprintf("threshold%d%s", bitsOf(size), v.name), "func(dst, src, mask []byte, offs *[8]int32, t *[8]int32, flip uint8)", "See Set.threshold.")
+	v.Func(fmt.Sprintf("threshold%d%s", bitsOf(size), v.Name), "func(dst, src, mask []byte, offs *[8]int32, t *[8]int32, flip uint8)", "See Set.threshold.")
 	dst, src, mask, left, offs, t, off := v.GP64(), v.GP64(), v.GP64(), v.GP64(), v.GP64(), v.GP64(), v.GP64()
 	v.Load(v.Param("dst").Base(), dst)
 	v.Load(v.Param("src").Base(), src)
@@ -435,10 +438,10 @@ func (v isa) threshold(size int, order Mem) {
 		c := v.newCompare(size, blocks)
 		for o := range 8 {
 			v.MOVLQSX(Mem{Base: offs, Disp: 4 * o}, off)
-			x := make([]reg.VecVirtual, 64*size/v.bytes)
+			x := make([]reg.VecVirtual, 64*size/v.Bytes)
 			for i := range x {
-				x[i] = v.vec()
-				v.load(Mem{Base: src, Index: off, Scale: uint8(size), Disp: v.bytes * i}, x[i])
+				x[i] = v.Vec()
+				v.load(Mem{Base: src, Index: off, Scale: uint8(size), Disp: v.Bytes * i}, x[i])
 			}
 			c.next(x, Mem{Base: t, Disp: 4 * o})
 		}

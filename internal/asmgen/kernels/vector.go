@@ -1,31 +1,26 @@
-package main
+// Package kernels generates the assembly of runtime/kernels, a function a family.
+package kernels
 
 import (
+	"github.com/billnet/billnet/internal/asmgen/asm"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// isa is the vector width that a kernel is written for: the operations that AVX2 and AVX-512 spell differently.
-type isa struct {
-	*gen
-	name  string
-	bytes int // of a register
-}
+// gen builds the functions of a file.
+type gen struct{ *asm.Gen }
 
-func (g *gen) isas() []isa { return []isa{{g, "AVX2", 32}, {g, "AVX512", 64}} }
+// isa adds the operations on bytes and integers that AVX2 and AVX-512 spell differently.
+type isa struct{ asm.ISA }
 
-func (v isa) wide() bool { return v.bytes == 64 }
+func (g gen) isas() []isa { return []isa{{g.AVX2()}, {g.AVX512()}} }
 
-// vec is a new full register, half and quarter narrower ones.
-func (v isa) vec() reg.VecVirtual {
-	if v.wide() {
-		return v.ZMM()
-	}
-	return v.YMM()
-}
+// step is an immediate added to an address.
+func step(n int) Constant { return I32(n) }
 
+// half is a new register half as wide as a full one.
 func (v isa) half() reg.VecVirtual {
-	if v.wide() {
+	if v.Wide() {
 		return v.YMM()
 	}
 	return v.XMM()
@@ -34,7 +29,7 @@ func (v isa) half() reg.VecVirtual {
 func (v isa) load(m Mem, x Op) { v.move(m, x) }
 
 func (v isa) move(a, b Op) {
-	if v.wide() {
+	if v.Wide() {
 		v.VMOVDQU64(a, b)
 	} else {
 		v.VMOVDQU(a, b)
@@ -42,7 +37,7 @@ func (v isa) move(a, b Op) {
 }
 
 func (v isa) xor(a, b, c Op) {
-	if v.wide() {
+	if v.Wide() {
 		v.VPXORD(a, b, c)
 	} else {
 		v.VPXOR(a, b, c)
@@ -50,7 +45,7 @@ func (v isa) xor(a, b, c Op) {
 }
 
 func (v isa) and(a, b, c Op) {
-	if v.wide() {
+	if v.Wide() {
 		v.VPANDD(a, b, c)
 	} else {
 		v.VPAND(a, b, c)
@@ -58,7 +53,7 @@ func (v isa) and(a, b, c Op) {
 }
 
 func (v isa) or(a, b, c Op) {
-	if v.wide() {
+	if v.Wide() {
 		v.VPORD(a, b, c)
 	} else {
 		v.VPOR(a, b, c)

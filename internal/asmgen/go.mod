@@ -1,4 +1,4 @@
-module github.com/billnet/billnet/train/gemm/asmgen
+module github.com/billnet/billnet/internal/asmgen
 
 go 1.26.0
 
