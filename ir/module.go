@@ -85,7 +85,7 @@ func (n *Node) In(i int) Type { return n.Args[i].Type }
 // Is reports whether the node is not nil and applies the named operation.
 func (n *Node) Is(op string) bool { return n != nil && n.Op.Name == op }
 
-// Value is shorthand for the defining node of a value; nil for parameters and
+// Def is shorthand for the defining node of a value; nil for parameters and
 // for nil.
 func Def(v *Value) *Node {
 	if v == nil {

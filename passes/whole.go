@@ -26,16 +26,6 @@ type whole struct {
 // pooling may act on k.
 func (w *whole) proportional() bool { return w.offset == nil }
 
-// single returns the one scale of all channels.
-func (w *whole) single() (float64, bool) {
-	for _, s := range w.scale {
-		if s != w.scale[0] {
-			return 0, false
-		}
-	}
-	return w.scale[0], true
-}
-
 // bytes reports whether k fits u8 or i8, so that it needs no quantizer.
 func (w *whole) bytes() bool {
 	return !w.relu && (w.lo >= 0 && w.hi <= math.MaxUint8 || w.lo >= math.MinInt8 && w.hi <= math.MaxInt8)

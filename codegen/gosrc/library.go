@@ -60,7 +60,6 @@ type unit struct {
 	mentions   []mention
 	selectors  map[string]bool // names after a dot
 	imports    map[string]bool // local names of packages that are none of ours
-	drop       [][2]int        // ranges of the source that are left out
 }
 
 // mention is an identifier of a package-level name, with its qualifier.
@@ -287,10 +286,9 @@ func (l *library) findMentions(f *sourceFile, set *token.FileSet, tree *ast.File
 
 // mentioner is a visitor of a file's syntax.
 type mentioner struct {
-	l    *library
-	f    *sourceFile
-	set  *token.FileSet
-	next int // no unit before this one holds what comes
+	l   *library
+	f   *sourceFile
+	set *token.FileSet
 }
 
 // unit is the unit that holds a node, nil for imports.

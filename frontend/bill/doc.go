@@ -25,7 +25,27 @@
 // into the side file that holds large ones (@4096) in ir.Tensor.Data's layout.
 // White space and line ends only separate.
 //
-// ir.Print writes this form and Parse is its inverse: a module printed and
+// People write less than a printer does. Types may be left out, and parameters
+// that training is to find begin with an initializer in place of their elements:
+// zeros, ones, he, glorot, normal(s), uniform(a, b). Three statements shorten a
+// text; Parse writes them out, so that a module knows nothing of them:
+//
+//	let width = 8                                // a number, for shapes and attributes
+//
+//	block @layer(%x, n) {                        // a piece of network with values and
+//	  %w = const he : f32[n, n, 3, 3]            // numbers as parameters; the w of a
+//	  %y = conv %x, %w {pad=[1,1,1,1]}           // call named a is a.w
+//	  return %y
+//	}
+//
+//	%a = @layer %clip {n=width}                  // its statements in place of the call
+//	repeat i = 0 to 7                            // the statements up to end, eight times;
+//	  %a = @layer %a {n=width}                   // a value may be defined anew, its
+//	end                                          // nodes are named a.0, a.1, ...
+//
+// docs/language.md is the guide to writing.
+//
+// ir.Print writes the long form and Parse is its inverse: a module printed and
 // parsed is Equal to itself. Parse infers every type again and refuses a text
 // that says otherwise, so a text that parses is a module that verifies.
 //

@@ -2,29 +2,25 @@ package bill_test
 
 import (
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/billnet/billnet/frontend/bill"
 	"github.com/billnet/billnet/frontend/onnx"
+	"github.com/billnet/billnet/tests/shared"
 )
 
 // TestModels writes and reads back every model of the shared collection that
 // imports.
 func TestModels(t *testing.T) {
-	shared := os.Getenv("BILLNET_SHARED")
-	if shared == "" {
-		shared = "../../../shared"
-	}
-	shared, err := filepath.EvalSymlinks(shared) // the folder may be a link, which WalkDir does not follow
+	models, err := filepath.EvalSymlinks(shared.Dir(t, "models")) // WalkDir does not follow a link
 	if err != nil {
-		t.Skipf("no model collection: %v (set BILLNET_SHARED)", err)
+		t.Fatal(err)
 	}
 	out := filepath.Join(t.TempDir(), "model.bill")
 	same, refused := 0, 0
-	err = filepath.WalkDir(shared, func(path string, _ fs.DirEntry, err error) error {
+	err = filepath.WalkDir(models, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, ".onnx") {
 			return err
 		}

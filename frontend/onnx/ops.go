@@ -15,6 +15,7 @@ func init() {
 	register("", elementwiseOps)
 	register("", shapeOps)
 	register("", windowOps)
+	register("", normOps)
 	register("", matrixOps)
 	register("", reduceOps)
 	register("", recurrentOps)

@@ -3,12 +3,11 @@ package onnx
 import "github.com/billnet/billnet/ir"
 
 var windowOps = map[string]handler{
-	"AveragePool":        {1, 1, averagePool},
-	"BatchNormalization": {5, 5, batchNorm},
-	"Conv":               {2, 3, conv},
-	"GlobalAveragePool":  {1, 1, plain("global_average_pool")},
-	"GlobalMaxPool":      {1, 1, plain("global_max_pool")},
-	"MaxPool":            {1, 1, maxPool},
+	"AveragePool":       {1, 1, averagePool},
+	"Conv":              {2, 3, conv},
+	"GlobalAveragePool": {1, 1, plain("global_average_pool")},
+	"GlobalMaxPool":     {1, 1, plain("global_max_pool")},
+	"MaxPool":           {1, 1, maxPool},
 }
 
 // windowAttrs translates strides, dilations and padding of a window over the
@@ -98,29 +97,3 @@ func averagePool(c *call) []*ir.Value {
 
 // batchNorm: in training mode, an attribute from version 14 on, the statistics
 // are those of the batch, and the running ones are further results.
-func batchNorm(c *call) []*ir.Value {
-	if !c.bool("spatial", true) {
-		c.unsupportedf("with spatial=0")
-	}
-	a := attrs{"epsilon": c.float("epsilon", 1e-5)}
-	if !c.bool("training_mode", false) {
-		return one(c.emit("batch_norm", a, c.args...))
-	}
-	c.imp.report.notef("%s normalizes with the statistics of its own input, as in training; was the model meant to be exported in evaluation mode?", c.Node)
-	x := c.args[0]
-	axes := []int{0}
-	for i := 2; i < x.Type.Rank(); i++ {
-		axes = append(axes, i)
-	}
-	mean := c.emit("reduce_mean", attrs{"axes": axes}, x)
-	dev := c.emit("sub", nil, x, mean)
-	variance := c.emit("reduce_mean", attrs{"axes": axes, "keepdims": false}, c.emit("mul", nil, dev, dev))
-	mean = c.reshape(mean, variance.Type.Shape)
-	keep := float64(float32(c.float("momentum", 0.9)))
-	running := func(old, now *ir.Value) *ir.Value {
-		d := old.Type.DType
-		return c.emit("add", nil, c.emit("mul", nil, old, c.scalar(d, keep)), c.emit("mul", nil, now, c.scalar(d, 1-keep)))
-	}
-	y := c.emit("batch_norm", a, x, c.args[1], c.args[2], mean, variance)
-	return []*ir.Value{y, running(c.args[3], mean), running(c.args[4], variance)}
-}

@@ -41,15 +41,11 @@ func benchPlan(b *testing.B, p staged, macs, dst, src int) {
 }
 
 type benchConv struct {
-	name      string
-	in, out   Geom
-	c         Conv
-	w         Weights
-	ternary   bool
-	macs      int
-	signed    bool
-	withInts  bool
-	elem, acc Elem
+	name    string
+	in, out Geom
+	c       Conv
+	w       Weights
+	macs    int
 }
 
 func convBench(name string, inC, outC, groups int, k, stride [3]int, t, h, w int) benchConv {

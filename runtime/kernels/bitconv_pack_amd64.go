@@ -25,6 +25,8 @@ func repeat4(wm []byte, keep int) []byte {
 
 // popTable holds, for a weight nibble w and a mask nibble m, popcount((x ^ w) & m) for all nibbles x; the 16 bytes of
 // (w,m) begin at (w<<4|m)*16.
+//
+//lint:ignore U1000 the assembly reads it
 var popTable = func() (t [4096]uint8) {
 	for i := range t {
 		w, m, x := uint8(i>>8), uint8(i>>4&15), uint8(i&15)

@@ -53,9 +53,6 @@ func (p *Count) Len() int {
 	return p.g.C
 }
 
-// Stages is 1.
-func (p *Count) Stages() int { return 1 }
-
 // Run writes the counts of one part of the channels.
 func (p *Count) Run(stage, part, parts int, dst []int32, src []byte) {
 	src, dst = src[:p.g.Bytes(Bit)], dst[:p.Len()]

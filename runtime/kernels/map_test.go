@@ -245,7 +245,6 @@ type convCase struct {
 	x       *dense
 	in, out Geom
 	w       Weights
-	z       *dense
 }
 
 type convShape struct{ icg, ocg, groups int }

@@ -199,14 +199,13 @@ func checkLayouts(t *testing.T, set *Set) {
 		if e >= I16 {
 			span = 1 << 16
 		}
-		flat := make([]int32, len(x.v))
 		raw := make([]byte, len(x.v))
 		for j := range x.v {
 			x.v[j] = int64(minOf(e) + r.IntN(span))
 			if e == Bit {
 				x.v[j] = int64(r.IntN(2))
 			}
-			flat[j], raw[j] = int32(x.v[j]), byte(x.v[j])
+			raw[j] = byte(x.v[j])
 		}
 		src := encode(a, e, x)
 		p, err := NewRelayout(set, a, b, e)
@@ -232,41 +231,26 @@ func checkLayouts(t *testing.T, set *Set) {
 				t.Fatalf("case %d load: %v\n%+v", i, err, a)
 			}
 		}
-		dst, ok := aligned(a.Bytes(e))
 		if e == Bit {
 			p, err := NewPack(a)
 			if err != nil {
 				t.Fatal(err)
 			}
+			dst, ok := aligned(a.Bytes(Bit))
 			back := make([]byte, len(raw))
 			for part := range 2 {
 				p.Run(part, 2, dst, raw)
 				p.Unpack(part, 2, back, src)
 			}
+			if err := ok(); err != nil {
+				t.Fatal(err)
+			}
+			if err := same(a, Bit, dst, x); err != nil {
+				t.Fatalf("case %d pack: %v", i, err)
+			}
 			if !bytes.Equal(back, raw) {
 				t.Fatalf("case %d: unpack", i)
 			}
-		} else {
-			p, err := NewDense(a, e)
-			if err != nil {
-				t.Fatal(err)
-			}
-			back := make([]int32, len(flat))
-			for part := range 2 {
-				p.Store(part, 2, dst, flat)
-				p.Load(part, 2, back, src)
-			}
-			for j := range back {
-				if back[j] != flat[j] {
-					t.Fatalf("case %d: load of %v", i, e)
-				}
-			}
-		}
-		if err := ok(); err != nil {
-			t.Fatal(err)
-		}
-		if err := same(a, e, dst, x); err != nil {
-			t.Fatalf("case %d: store of %v: %v", i, e, err)
 		}
 	}
 }
@@ -354,7 +338,6 @@ func TestValidation(t *testing.T) {
 		{"expected i16", second(NewThreshold(s, in, U8, out, th))},
 		{"unknown gate", second(NewGate(s, 99, in))},
 		{"differ in shape", second(NewRelayout(s, in, Geom{C: 8, T: 2, H: 4, W: 5, PT: 1, PH: 1, PW: 1}, Bit))},
-		{"Pack", second(NewDense(in, Bit))},
 		{"pool of 8", second(NewPool(s, in, Geom{C: 9, T: 2, H: 4, W: 4, PT: 1, PH: 1, PW: 1}, false, one, one, [3]int{}, one))},
 	} {
 		if tc.err == nil || !strings.Contains(tc.err.Error(), tc.want) {

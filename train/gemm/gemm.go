@@ -30,9 +30,6 @@ var implementations = append([]kernels{{"generic", tileGeneric, dotGeneric, dotA
 
 var active = implementations[len(implementations)-1]
 
-// Implementation names the kernels in use: generic, avx2 or avx512.
-func Implementation() string { return active.name }
-
 // PanelLen is the length of the packed form of rows x k weights.
 func PanelLen(rows, k int) int { return (rows + PanelRows - 1) / PanelRows * PanelRows * k }
 

@@ -40,9 +40,6 @@ var implementations = append([]kernels{{name: "generic"}}, native()...)
 
 var active = &implementations[len(implementations)-1]
 
-// Implementation names the kernels in use: generic, avx2 or avx512.
-func Implementation() string { return active.name }
-
 // whole is how many of n elements the kernels in assembly do.
 func (k *kernels) whole(n int) int {
 	if k.lanes == 0 {

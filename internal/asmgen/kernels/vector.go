@@ -4,7 +4,6 @@ package kernels
 import (
 	"github.com/billnet/billnet/internal/asmgen/asm"
 	. "github.com/mmcloughlin/avo/operand"
-	"github.com/mmcloughlin/avo/reg"
 )
 
 // gen builds the functions of a file.
@@ -17,14 +16,6 @@ func (g gen) isas() []isa { return []isa{{g.AVX2()}, {g.AVX512()}} }
 
 // step is an immediate added to an address.
 func step(n int) Constant { return I32(n) }
-
-// half is a new register half as wide as a full one.
-func (v isa) half() reg.VecVirtual {
-	if v.Wide() {
-		return v.YMM()
-	}
-	return v.XMM()
-}
 
 func (v isa) load(m Mem, x Op) { v.move(m, x) }
 
