@@ -490,7 +490,7 @@ func TestPipelineErrors(t *testing.T) {
 		"factorize-conv3d{params=NaN%}":                  "test:1:25: option params",
 		"factorize-conv3d{error=nan}":                    "test:1:24: option error",
 		"factorize-conv3d{mid=[1,2]}":                    "test:1:22: option mid",
-		"factorize-conv3d{mid=8,mid=8}":                  "test:1:24: option mid of pass factorize-conv3d is given twice",
+		"factorize-conv3d{mid=8,mid=8}":                  "test:1:24: option mid of factorize-conv3d is given twice",
 		"factorize-conv3d{mid=12,groups=8}":              "test:1:32: pass factorize-conv3d: option groups: 8 groups do not divide mid=12",
 		"merge-equal, factorize-conv3d{mid=12}":          "test:1:14: pass factorize-conv3d: option groups: 8 groups do not divide mid=12",
 		"factorize-conv3d{mid=8,groups=auto}":            "test:1:31: pass factorize-conv3d: option groups: with mid=8 every",

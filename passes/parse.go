@@ -4,101 +4,33 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
-	"github.com/alecthomas/participle/v2"
 	"github.com/alecthomas/participle/v2/lexer"
 
+	"github.com/billnet/billnet/internal/spec"
 	"github.com/billnet/billnet/internal/suggest"
 )
 
-// The syntax of a pipeline: passes in order, with options in braces,
+// The text of a pipeline is passes in order, with options in braces,
 //
 //	fold-constants, factorize-conv3d{groups=8, error=0.05, layers=[enc.0, enc.1]}, default
 //
-// A value is a word or, where it has other letters, a string in quotes.
-
-type pipelineText struct {
-	Steps []*stepText `parser:"@@ ( ',' @@ )*"`
-}
-
-type stepText struct {
-	Pos     lexer.Position
-	Name    string        `parser:"@Word"`
-	Options []*optionText `parser:"( '{' ( @@ ( ',' @@ )* )? '}' )?"`
-}
-
-type optionText struct {
-	Pos   lexer.Position
-	Name  string    `parser:"@Word '='"`
-	Value valueText `parser:"@@"`
-}
-
-type valueText struct {
-	Pos   lexer.Position
-	Words []string `parser:"@( Word | String ) | '[' @( Word | String ) ( ',' @( Word | String ) )* ']'"`
-}
-
-var pipelineGrammar = participle.MustBuild[pipelineText](
-	participle.Lexer(lexer.MustSimple([]lexer.SimpleRule{
-		{Name: "Space", Pattern: `\s+`},
-		{Name: "String", Pattern: `"(\\.|[^"\\])*"`},
-		{Name: "Word", Pattern: `[\pL\pN_./:*%+-]+`},
-		{Name: "Punct", Pattern: `[\[\]{}=,]`},
-	})),
-	participle.Elide("Space"), participle.Unquote("String"), participle.UseLookahead(1))
+// as package spec reads it.
 
 // Step is one pass of a pipeline with its options.
 type Step struct {
 	Pass    *Pass
 	options map[string]any // values given and defaults
-	given   []*optionText
+	given   []*spec.Option
 	pos     lexer.Position
 }
 
 // String returns the step as the pipeline's text writes it.
-func (s Step) String() string {
-	if len(s.given) == 0 {
-		return s.Pass.Name
-	}
-	opts := make([]string, len(s.given))
-	for i, o := range s.given {
-		words := make([]string, len(o.Value.Words))
-		for j, w := range o.Value.Words {
-			words[j] = w
-			if !plainWord(w) {
-				words[j] = strconv.Quote(w)
-			}
-		}
-		opts[i] = o.Name + "=" + words[0]
-		if len(words) > 1 {
-			opts[i] = o.Name + "=[" + strings.Join(words, ",") + "]"
-		}
-	}
-	return s.Pass.Name + "{" + strings.Join(opts, ",") + "}"
-}
-
-// plainWord reports whether the grammar reads w as a word without quotes.
-func plainWord(w string) bool {
-	toks, err := pipelineGrammar.Lex("", strings.NewReader(w))
-	return err == nil && len(toks) == 2 && toks[0].Value == w && !strings.HasPrefix(w, `"`)
-}
+func (s Step) String() string { return spec.Format(s.Pass.Name, s.given) }
 
 // PipelineError is a mistake in the text of a pipeline.
-type PipelineError struct {
-	Source    string // where the text comes from, such as a flag
-	Line, Col int    // from 1; the column counts letters
-	Msg       string
-}
-
-func (e *PipelineError) Error() string {
-	return fmt.Sprintf("%s:%d:%d: %s", e.Source, e.Line, e.Col, e.Msg)
-}
-
-func errorAt(pos lexer.Position, format string, args ...any) error {
-	return &PipelineError{pos.Filename, pos.Line, pos.Column, fmt.Sprintf(format, args...)}
-}
+type PipelineError = spec.Error
 
 // defaultName stands for all passes of Pipeline in a text.
 const defaultName = "default"
@@ -126,12 +58,12 @@ func presetNames() []string {
 // in errors, which are of type *PipelineError: what is no pipeline, a pass or option that does
 // not exist, an option given twice, a value that is not of the option's kind.
 func ParsePipeline(source, text string) ([]Step, error) {
-	tree, err := pipelineGrammar.ParseString(source, text)
+	items, err := spec.Parse(source, "pass{option=value, ...}, pass, ...", text)
 	if err != nil {
-		return nil, pipelineSyntax(err)
+		return nil, err
 	}
 	var steps []Step
-	for _, t := range tree.Steps {
+	for _, t := range items {
 		if names := presetOf(t.Name); names != nil && len(t.Options) == 0 {
 			more, err := Steps(names)
 			if err != nil {
@@ -142,15 +74,12 @@ func ParsePipeline(source, text string) ([]Step, error) {
 		}
 		p := Lookup(t.Name)
 		if p == nil {
-			return nil, errorAt(t.Pos, "unknown pass %q%s; billc passes lists them", t.Name, suggest.Nearest(t.Name, append(passNames(), presetNames()...)))
+			return nil, spec.Errorf(t.Pos, "unknown pass %q%s; billc passes lists them", t.Name, suggest.Nearest(t.Name, append(passNames(), presetNames()...)))
 		}
 		s := Step{Pass: p, options: p.defaults(), given: t.Options, pos: t.Pos}
-		for i, o := range t.Options {
+		for _, o := range t.Options {
 			if err := s.set(o); err != nil {
 				return nil, err
-			}
-			if slices.ContainsFunc(t.Options[:i], func(b *optionText) bool { return b.Name == o.Name }) {
-				return nil, errorAt(o.Pos, "option %s of pass %s is given twice", o.Name, p.Name)
 			}
 		}
 		steps = append(steps, s)
@@ -177,18 +106,18 @@ func Default() []Step {
 }
 
 // set takes over one option of the text.
-func (s *Step) set(o *optionText) error {
+func (s *Step) set(o *spec.Option) error {
 	i := slices.IndexFunc(s.Pass.Options, func(d Option) bool { return d.Name == o.Name })
 	if i < 0 {
 		if len(s.Pass.Options) == 0 {
-			return errorAt(o.Pos, "pass %s has no options, found %q", s.Pass.Name, o.Name)
+			return spec.Errorf(o.Pos, "pass %s has no options, found %q", s.Pass.Name, o.Name)
 		}
 		names := s.Pass.optionNames()
-		return errorAt(o.Pos, "pass %s has no option %q%s; its options are %s", s.Pass.Name, o.Name, suggest.Nearest(o.Name, names), strings.Join(names, ", "))
+		return spec.Errorf(o.Pos, "pass %s has no option %q%s; its options are %s", s.Pass.Name, o.Name, suggest.Nearest(o.Name, names), strings.Join(names, ", "))
 	}
 	v, ok := s.Pass.Options[i].parse(o.Value.Words)
 	if !ok {
-		return errorAt(o.Value.Pos, "option %s of pass %s is %s, found %s", o.Name, s.Pass.Name, s.Pass.Options[i].Wants(), strings.Join(o.Value.Words, ","))
+		return spec.Errorf(o.Value.Pos, "option %s of pass %s is %s, found %s", o.Name, s.Pass.Name, s.Pass.Options[i].Wants(), o.Value)
 	}
 	s.options[o.Name] = v
 	return nil
@@ -206,7 +135,7 @@ func (s *Step) locate(err error) error {
 			pos = o.Value.Pos
 		}
 	}
-	return errorAt(pos, "pass %s: %s", s.Pass.Name, bad)
+	return spec.Errorf(pos, "pass %s: %s", s.Pass.Name, bad)
 }
 
 func (p *Pass) defaults() map[string]any {
@@ -225,21 +154,4 @@ func (p *Pass) optionNames() []string {
 		names = append(names, o.Name)
 	}
 	return names
-}
-
-// pipelineSyntax words the parser's errors.
-func pipelineSyntax(err error) error {
-	var at participle.Error
-	if !errors.As(err, &at) {
-		return err
-	}
-	var unexpected *participle.UnexpectedTokenError
-	if !errors.As(err, &unexpected) {
-		return errorAt(at.Position(), "%s", at.Message())
-	}
-	found := strconv.Quote(unexpected.Unexpected.Value)
-	if unexpected.Unexpected.EOF() {
-		found = "the end of the text"
-	}
-	return errorAt(at.Position(), "found %s; a pipeline is pass{option=value, ...}, pass, ...", found)
 }

@@ -18,22 +18,23 @@ var allowed = map[string]struct {
 	"ir":                   {nil, nil},
 	"internal/atomicfile":  {nil, nil},
 	"internal/suggest":     {nil, nil},
+	"internal/spec":        {nil, []string{"github.com/alecthomas/participle/v2"}},
 	"frontend/bill":        {[]string{"ir", "internal/atomicfile", "internal/suggest"}, []string{"github.com/alecthomas/participle/v2"}},
 	"frontend/onnx":        {[]string{"ir", "frontend/onnx/onnxpb"}, []string{""}},
 	"frontend/onnx/onnxpb": {nil, []string{"google.golang.org/protobuf"}},
-	"passes":               {[]string{"ir", "internal/suggest"}, []string{"gonum.org/v1/gonum", "github.com/alecthomas/participle/v2"}},
-	"verify":               {[]string{"ir", "internal/suggest", "passes", "codegen/bytecode", "runtime", "runtime/kernels", "runtime/clip"}, []string{""}},
+	"passes":               {[]string{"internal/spec", "ir", "internal/suggest"}, []string{"gonum.org/v1/gonum", "github.com/alecthomas/participle/v2"}},
+	"verify":               {[]string{"internal/spec", "ir", "internal/suggest", "passes", "codegen/bytecode", "runtime", "runtime/kernels", "runtime/clip"}, []string{""}},
 	"codegen/bytecode":     {[]string{"ir", "runtime", "runtime/kernels"}, nil},
 	"codegen/gosrc":        {[]string{"internal/runner", "runtime", "runtime/kernels", "runtime/clip"}, nil}, // whose sources it copies
 	"internal/runner":      {[]string{"runtime", "runtime/kernels", "runtime/clip"}, nil},
 	"runtime":              {[]string{"runtime/kernels"}, nil},
 	"runtime/kernels":      {nil, nil},
 	"runtime/clip":         {nil, nil},
-	"train/data":           {[]string{"runtime/clip"}, nil},
-	"train":                {[]string{"ir", "internal/suggest", "passes", "train/gemm", "train/vec"}, []string{"gonum.org/v1/gonum", "github.com/alecthomas/participle/v2", "golang.org/x/sys/cpu"}},
+	"train/data":           {[]string{"internal/spec", "runtime/clip"}, []string{"github.com/alecthomas/participle/v2"}},
+	"train":                {[]string{"internal/spec", "ir", "internal/suggest", "passes", "train/gemm", "train/vec"}, []string{"gonum.org/v1/gonum", "github.com/alecthomas/participle/v2", "golang.org/x/sys/cpu"}},
 	"train/gemm":           {nil, []string{"golang.org/x/sys/cpu"}},
 	"train/vec":            {nil, []string{"golang.org/x/sys/cpu"}},
-	"train/recipe":         {[]string{"ir", "internal/atomicfile", "internal/suggest", "passes", "runtime/clip", "train", "train/data", "train/gemm", "train/vec"}, []string{""}}, // plots
+	"train/recipe":         {[]string{"internal/spec", "ir", "internal/atomicfile", "internal/suggest", "passes", "runtime/clip", "train", "train/data", "train/gemm", "train/vec"}, []string{""}}, // plots
 	"cmd/billrun":          {[]string{"internal/runner", "runtime", "runtime/kernels", "runtime/clip"}, nil},
 }
 

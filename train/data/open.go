@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/billnet/billnet/internal/spec"
 	"github.com/billnet/billnet/runtime/clip"
 )
 
@@ -22,7 +23,7 @@ type Options struct {
 	Mirror bool
 }
 
-// Open opens the data set that a spec names:
+// Open opens the data set that a text names:
 //
 //	gestures      the generator, with options classes, seed, train, val, test (see GestureOptions)
 //	jester:DIR    the Jester data set
@@ -36,14 +37,14 @@ type Options struct {
 //
 // With frame=first, middle or last each clip shows this one frame all the time: what a network can learn from it is what
 // a single picture gives away.
-func Open(spec string, opt Options) (Source, error) {
+func Open(text string, opt Options) (Source, error) {
 	if opt.Size == (Size{}) {
 		opt.Size = DefaultSize
 	}
 	if err := opt.Size.check(); err != nil {
 		return nil, err
 	}
-	name, args, err := parseSpec(spec)
+	name, args, err := parseSpec(text)
 	if err != nil {
 		return nil, err
 	}
@@ -77,44 +78,31 @@ func Open(spec string, opt Options) (Source, error) {
 	return StillFrame(src, still)
 }
 
-// arguments are the options of a spec not yet used.
+// arguments are the options of a data set not yet used.
 type arguments struct {
-	spec   string
+	text   string
 	values map[string]string
 	known  []string // names asked for
 }
 
 // parseSpec cuts "name{key=value, key=value}".
-func parseSpec(spec string) (string, *arguments, error) {
-	spec = strings.TrimSpace(spec)
-	a := &arguments{spec: spec, values: map[string]string{}}
-	name, rest, braces := strings.Cut(spec, "{")
-	name = strings.TrimSpace(name)
-	if name == "" {
-		return "", nil, fmt.Errorf("data %q names no data set: give gestures, jester:DIR or a folder", spec)
+func parseSpec(text string) (string, *arguments, error) {
+	it, err := spec.ParseOne("--data", "NAME{option=value, ...}", text)
+	if err != nil {
+		return "", nil, err
 	}
-	if !braces {
-		return name, a, nil
+	if it.Name == "" {
+		return "", nil, fmt.Errorf("data %q names no data set: give gestures, jester:DIR or a folder", text)
 	}
-	inner, ok := strings.CutSuffix(rest, "}")
-	if !ok {
-		return "", nil, fmt.Errorf("data %q: the closing brace is missing", spec)
-	}
-	if strings.TrimSpace(inner) == "" {
-		return name, a, nil
-	}
-	for field := range strings.SplitSeq(inner, ",") {
-		key, value, ok := strings.Cut(field, "=")
-		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
-		if !ok || key == "" || value == "" {
-			return "", nil, fmt.Errorf("data %q: %q is not of the form option=value", spec, strings.TrimSpace(field))
+	a := &arguments{text: text, values: map[string]string{}}
+	for _, o := range it.Options {
+		word, ok := o.Value.Word()
+		if !ok {
+			return "", nil, spec.Errorf(o.Value.Pos, "option %s takes one value, found %s", o.Name, o.Value)
 		}
-		if _, twice := a.values[key]; twice {
-			return "", nil, fmt.Errorf("data %q: option %s is given twice", spec, key)
-		}
-		a.values[key] = value
+		a.values[o.Name] = word
 	}
-	return name, a, nil
+	return it.Name, a, nil
 }
 
 func (a *arguments) take(key string) (string, bool) {
@@ -132,7 +120,7 @@ func (a *arguments) number(key string, low int, to *int) error {
 	}
 	n, err := strconv.Atoi(v)
 	if err != nil || n < low {
-		return fmt.Errorf("data %q: %s=%s is not a whole number of at least %d", a.spec, key, v, low)
+		return fmt.Errorf("data %q: %s=%s is not a whole number of at least %d", a.text, key, v, low)
 	}
 	*to = n
 	return nil
@@ -144,7 +132,7 @@ func (a *arguments) bool(key string, to *bool) error {
 		return nil
 	}
 	if v != "true" && v != "false" {
-		return fmt.Errorf("data %q: %s=%s is neither true nor false", a.spec, key, v)
+		return fmt.Errorf("data %q: %s=%s is neither true nor false", a.text, key, v)
 	}
 	*to = v == "true"
 	return nil
@@ -153,7 +141,7 @@ func (a *arguments) bool(key string, to *bool) error {
 // done reports an option that nobody took.
 func (a *arguments) done() error {
 	for key := range a.values {
-		return fmt.Errorf("data %q: unknown option %s; there are %s", a.spec, key, strings.Join(a.known, ", "))
+		return fmt.Errorf("data %q: unknown option %s; there are %s", a.text, key, strings.Join(a.known, ", "))
 	}
 	return nil
 }
@@ -190,7 +178,7 @@ func openGestures(a *arguments, opt Options) (Source, error) {
 	if v, ok := a.take("seed"); ok {
 		seed, err := strconv.ParseUint(v, 10, 64)
 		if err != nil {
-			return nil, fmt.Errorf("data %q: seed=%s is not a whole number below 2^64", a.spec, v)
+			return nil, fmt.Errorf("data %q: seed=%s is not a whole number below 2^64", a.text, v)
 		}
 		o.Seed = seed
 	}

@@ -7,9 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/alecthomas/participle/v2"
-	"github.com/alecthomas/participle/v2/lexer"
-
+	"github.com/billnet/billnet/internal/spec"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/train"
 	"github.com/billnet/billnet/train/data"
@@ -276,43 +274,19 @@ func Describe() string {
 	return b.String()
 }
 
-// The text of a recipe: stages with options, such as
-// float{steps=100}, all{rate=0.01}.
-type text struct {
-	Stages []*item `parser:"@@ ( ',' @@ )*"`
-}
-
-type item struct {
-	Pos     lexer.Position
-	Name    string     `parser:"@Word"`
-	Options []*setting `parser:"( '{' ( @@ ( ',' @@ )* )? '}' )?"`
-}
-
-type setting struct {
-	Pos   lexer.Position
-	Name  string `parser:"@Word '='"`
-	Value string `parser:"@( Number | Word )"`
-}
-
-var grammar = participle.MustBuild[text](participle.Lexer(lexer.MustSimple([]lexer.SimpleRule{
-	{Name: "Word", Pattern: `[a-z][a-z-]*`},
-	{Name: "Number", Pattern: `[-+]?[0-9.]+([eE][-+]?[0-9]+)?%?`},
-	{Name: "Punct", Pattern: `[{},=]`},
-	{Name: "space", Pattern: `[ \t\n]+`},
-})), participle.Elide("space"))
-
-// Parse reads a recipe's text. name stands for it in errors, which begin with
-// name:line:col.
+// Parse reads a recipe's text: stages with options, such as
+// float{steps=100}, all{rate=0.01}. name stands for it in errors, which are of
+// type *spec.Error.
 func Parse(name, s string) ([]Stage, error) {
-	t, err := grammar.ParseString(name, s)
+	items, err := spec.Parse(name, "stage{option=value, ...}, stage, ...", s)
 	if err != nil {
 		return nil, err
 	}
 	var list []Stage
-	for _, it := range t.Stages {
+	for _, it := range items {
 		i := slices.IndexFunc(stages, func(s Stage) bool { return s.Name == it.Name })
 		if i < 0 {
-			return nil, fmt.Errorf("%s: unknown stage %q, expected %s", it.Pos, it.Name, strings.Join(Names(), ", "))
+			return nil, spec.Errorf(it.Pos, "unknown stage %q, expected %s", it.Name, strings.Join(Names(), ", "))
 		}
 		st := common(stages[i])
 		if n := len(list); n > 0 {
@@ -325,28 +299,29 @@ func Parse(name, s string) ([]Stage, error) {
 			st.steps = st.steps || o.Name == "steps"
 		}
 		if st.steps && st.Epochs > 0 {
-			return nil, fmt.Errorf("%s: stage %s has steps and epochs: give one of them", it.Pos, st.Name)
+			return nil, spec.Errorf(it.Pos, "stage %s has steps and epochs: give one of them", st.Name)
 		}
 		list = append(list, st)
 	}
 	return list, nil
 }
 
-func (s *Stage) set(o *setting) error {
+func (s *Stage) set(o *spec.Option) error {
+	word, _ := o.Value.Word() // "" for a list, which no option takes
 	if i := slices.IndexFunc(choices, func(c choice) bool { return c.name == o.Name }); i >= 0 {
 		c := choices[i]
-		if !slices.Contains(c.words, o.Value) {
-			return fmt.Errorf("%s: unknown %s %q, expected %s", o.Pos, c.name, o.Value, strings.Join(c.words, ", "))
+		if !slices.Contains(c.words, word) {
+			return spec.Errorf(o.Value.Pos, "unknown %s %q, expected %s", c.name, o.Value, strings.Join(c.words, ", "))
 		}
-		c.set(s, o.Value)
+		c.set(s, word)
 		return nil
 	}
 	i := slices.IndexFunc(options, func(x option) bool { return x.name == o.Name })
 	if i < 0 {
-		return fmt.Errorf("%s: stage %s has no option %q, it has %s", o.Pos, s.Name, o.Name, strings.Join(optionNames(), ", "))
+		return spec.Errorf(o.Pos, "stage %s has no option %q, it has %s", s.Name, o.Name, strings.Join(optionNames(), ", "))
 	}
 	x := options[i]
-	digits, percent := strings.CutSuffix(o.Value, "%")
+	digits, percent := strings.CutSuffix(word, "%")
 	v, err := strconv.ParseFloat(digits, 64)
 	if percent {
 		v /= 100
@@ -356,7 +331,7 @@ func (s *Stage) set(o *setting) error {
 		if x.whole {
 			kind = "a whole number"
 		}
-		return fmt.Errorf("%s: %s=%s, expected %s from %g to %g", o.Pos, o.Name, o.Value, kind, x.low, x.high)
+		return spec.Errorf(o.Value.Pos, "%s=%s, expected %s from %g to %g", o.Name, o.Value, kind, x.low, x.high)
 	}
 	x.set(s, v)
 	return nil
