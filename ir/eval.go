@@ -22,7 +22,7 @@ func Eval(ctx context.Context, f *Func, inputs []*Tensor, trace Trace) ([]*Tenso
 		}
 		vals[p.Value] = inputs[i]
 	}
-	last := lastUses(f)
+	last := f.LastUses()
 	for i, n := range f.Nodes {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -69,8 +69,9 @@ func EvalNode(n *Node, in []*Tensor) ([]*Tensor, error) {
 	return out, nil
 }
 
-// lastUses returns, for every node, the values that no later node reads.
-func lastUses(f *Func) [][]*Value {
+// LastUses returns, for every node, the values that no later node reads; those that
+// are results of the function are in no list.
+func (f *Func) LastUses() [][]*Value {
 	last := make([][]*Value, len(f.Nodes))
 	seen := map[*Value]bool{}
 	for _, r := range f.Results {

@@ -188,6 +188,14 @@ func (b *Builder) Const(t *Tensor) *Value {
 	return n.Results[0]
 }
 
+// Scalar appends an f32 constant of rank 0.
+func (b *Builder) Scalar(x float64) *Value { return b.Const(Scalar(F32, x)) }
+
+// Float64s appends an f64 constant of rank 1.
+func (b *Builder) Float64s(v ...float64) *Value {
+	return b.Const(&Tensor{Type: T(F64, len(v)), D: v})
+}
+
 // Uses returns, for every value of the function, the nodes that read it (a node
 // that reads it twice is there once); the function's results count as a nil node.
 func (f *Func) Uses() map[*Value][]*Node {

@@ -25,7 +25,7 @@ func (c *Context) Observe(m *ir.Module, values []*ir.Value, visit func(clip int,
 	}
 	f := m.Main()
 	for i, clip := range c.clips {
-		in := ConvertInputs(f, clip)
+		in := ir.ConvertInputs(f, clip)
 		for k, p := range f.Params {
 			if wanted[p.Value] {
 				visit(i, p.Value, in[k])
@@ -66,7 +66,7 @@ func (v *Movement) String() string {
 func (c *Context) outputs(m *ir.Module) ([][]*ir.Tensor, error) {
 	var all [][]*ir.Tensor
 	for i, clip := range c.clips {
-		out, err := ir.Eval(c.ctx, m.Main(), ConvertInputs(m.Main(), clip), nil)
+		out, err := ir.Eval(c.ctx, m.Main(), ir.ConvertInputs(m.Main(), clip), nil)
 		if err != nil {
 			return nil, fmt.Errorf("calibration clip %d: %w", i+1, err)
 		}

@@ -150,6 +150,6 @@ type optionError struct {
 
 func (e *optionError) Error() string { return "option " + e.option + ": " + e.msg }
 
-func badOption(option, format string, args ...any) error {
+func BadOption(option, format string, args ...any) error {
 	return &optionError{option, fmt.Sprintf(format, args...)}
 }

@@ -3,7 +3,6 @@ package passes
 import (
 	"context"
 	"fmt"
-	"sort"
 
 	"github.com/billnet/billnet/ir"
 )
@@ -32,15 +31,8 @@ type Pass struct {
 
 // Context is what passes share in one compilation.
 type Context struct {
-	Notes []string      // for the user: what was inferred or assumed
-	Certs []Certificate // one for every thresholded layer
-
-	Factorized []Factorization // what factorize-conv3d did to every layer
-	Quantized  []Quantization  // what quantize and quantize-lstm did to every layer
-	Binarized  []Binarization  // what binarize did to every layer and activation
-	Gated      []Gating        // what insert-mux-or did to every residual
-
-	layout *LayoutReport // what layout chose for the entry
+	Notes   []string // for the user: what was inferred or assumed
+	Records Records  // for reports: what passes did
 
 	ctx     context.Context
 	clips   [][]*ir.Tensor // calibration inputs, each in the order of the main function's parameters
@@ -52,30 +44,27 @@ func (c *Context) Note(format string, args ...any) {
 	c.Notes = append(c.Notes, fmt.Sprintf(format, args...))
 }
 
-var registry = map[string]*Pass{}
+// Record keeps what a pass did, a pointer to a type of the pass's own choice, for
+// reports and for the passes that follow.
+func (c *Context) Record(r any) { c.Records = append(c.Records, r) }
 
-func register(p *Pass) *Pass {
-	if registry[p.Name] != nil {
-		panic("passes: " + p.Name + " is registered twice")
+// Records are what passes recorded, in order, each a pointer.
+type Records []any
+
+// RecordsOf returns the records that are of type *T, in order.
+func RecordsOf[T any](r Records) []*T {
+	var list []*T
+	for _, x := range r {
+		if t, ok := x.(*T); ok {
+			list = append(list, t)
+		}
 	}
-	registry[p.Name] = p
-	return p
+	return list
 }
 
-// Register adds a pass, so that pipelines can name it. It is for programs that
-// bring passes of their own; it panics when the name is taken, and is not safe
-// beside running pipelines.
-func Register(p *Pass) { register(p) }
+// Ctx is the context of the run: a pass that takes long looks at it.
+func (c *Context) Ctx() context.Context { return c.ctx }
 
-// Lookup returns the pass with the given name, or nil.
-func Lookup(name string) *Pass { return registry[name] }
-
-// All returns every pass sorted by name.
-func All() []*Pass {
-	var all []*Pass
-	for _, p := range registry {
-		all = append(all, p)
-	}
-	sort.Slice(all, func(i, j int) bool { return all[i].Name < all[j].Name })
-	return all
-}
+// Clips returns the calibration inputs, each in the order of the main function's
+// parameters. They are the pass's to read.
+func (c *Context) Clips() [][]*ir.Tensor { return c.clips }

@@ -93,7 +93,7 @@ type reducer struct {
 // fails runs a pipeline on a clone of a module and returns its failure, nil when
 // there is none.
 func (r *reducer) fails(m *ir.Module, steps []Step) *Failure {
-	_, err := RunSteps(r.ctx, m.Clone(), steps, RunOptions{Check: r.o.Check})
+	_, err := Run(r.ctx, m.Clone(), steps, RunOptions{Check: r.o.Check})
 	var f *Failure
 	if r.ctx.Err() != nil || !errors.As(err, &f) {
 		return nil

@@ -1,34 +1,35 @@
-package passes
+package passes_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/exact"
 )
 
 // The passes below exist in this test only: one that gives something else for
 // relu behind a convolution, one that panics where a sigmoid reads a relu.
-var _ = register(&Pass{Name: "test-conv-relu", Run: eachFunc(func(_ *Context, f *ir.Func) error {
-	return rewrite(f, func(rw *rewriter, n *ir.Node) []*ir.Value {
+var wrongConvRelu = &passes.Pass{Name: "test-conv-relu", Run: passes.EachFunc(func(_ *passes.Context, f *ir.Func) error {
+	return passes.Rewrite(f, func(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 		if n.Op.Name != "relu" || !ir.Def(n.Args[0]).Is("conv") {
 			return nil
 		}
 		return []*ir.Value{rw.Op("abs", nil, n.Args[0])}
 	})
-})})
+})}
 
-var _ = register(&Pass{Name: "test-panic-sigmoid", Run: eachFunc(func(_ *Context, f *ir.Func) error {
+var panicSigmoid = &passes.Pass{Name: "test-panic-sigmoid", Run: passes.EachFunc(func(_ *passes.Context, f *ir.Func) error {
 	for _, n := range f.Nodes {
 		if n.Is("sigmoid") && ir.Def(n.Args[0]).Is("relu") {
 			panic(fmt.Sprintf("sigmoid of %s", n.In(0)))
 		}
 	}
 	return nil
-})})
+})}
 
 // deepModule is six blocks of conv, add, relu with a sigmoid behind every other
 // one, and two outputs.
@@ -61,26 +62,23 @@ func deepModule(t *testing.T) *ir.Module {
 // the failure is of the same kind, and the model given stays as it was.
 func TestReduce(t *testing.T) {
 	for _, c := range []struct {
-		pass  string
-		kind  FailureKind
+		pass  *passes.Pass
+		kind  passes.FailureKind
 		ops   string
 		elems int // of the constants, at most
 	}{
-		{"test-conv-relu", Differs, "conv relu", 9},
-		{"test-panic-sigmoid", Panics, "relu sigmoid", 0},
+		{wrongConvRelu, passes.Differs, "conv relu", 9},
+		{panicSigmoid, passes.Panics, "relu sigmoid", 0},
 	} {
 		m := deepModule(t)
 		text, _ := ir.Print(m, "")
-		steps, err := Steps([]string{"fold-constants", "merge-equal", c.pass, "fold-constants"})
+		steps := passes.Steps(exact.FoldConstants, exact.MergeEqual, c.pass, exact.FoldConstants)
+		r, err := passes.Reduce(context.Background(), m, steps, passes.ReduceOptions{Check: 4, Steps: 2000})
 		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := Reduce(context.Background(), m, steps, ReduceOptions{Check: 4, Steps: 2000})
-		if err != nil {
-			t.Fatal(c.pass, err)
+			t.Fatal(c.pass.Name, err)
 		}
 		if after, _ := ir.Print(m, ""); after != text {
-			t.Errorf("%s: the model given has changed", c.pass)
+			t.Errorf("%s: the model given has changed", c.pass.Name)
 		}
 		var ops []string
 		for _, n := range r.Module.Main().Nodes {
@@ -90,51 +88,23 @@ func TestReduce(t *testing.T) {
 		}
 		if got := strings.Join(ops, " "); got != c.ops || r.After.Elems > c.elems || r.After.Results != 1 {
 			text, _ := ir.Print(r.Module, "")
-			t.Errorf("%s: left are %q, %s; expected %q and at most %d elements\n%s", c.pass, got, r.After, c.ops, c.elems, text)
+			t.Errorf("%s: left are %q, %s; expected %q and at most %d elements\n%s", c.pass.Name, got, r.After, c.ops, c.elems, text)
 		}
-		if r.Failure.Kind != c.kind || r.Failure.Pass != c.pass || len(r.Steps) != 1 || r.Steps[0].Pass.Name != c.pass {
-			t.Errorf("%s: failure %q of %v, expected %q of that pass alone", c.pass, r.Failure.Kind, r.Steps, c.kind)
+		if r.Failure.Kind != c.kind || r.Failure.Pass != c.pass.Name || len(r.Steps) != 1 || r.Steps[0].Pass != c.pass {
+			t.Errorf("%s: failure %q of %v, expected %q of that pass alone", c.pass.Name, r.Failure.Kind, r.Steps, c.kind)
 		}
 		if !r.Done {
-			t.Errorf("%s: %d changes were not enough", c.pass, r.Tried)
+			t.Errorf("%s: %d changes were not enough", c.pass.Name, r.Tried)
 		}
-		if _, err := RunSteps(context.Background(), r.Module.Clone(), r.Steps, RunOptions{Check: 4}); err == nil {
-			t.Errorf("%s: the reduced module does not fail", c.pass)
+		if _, err := passes.Run(context.Background(), r.Module.Clone(), r.Steps, passes.RunOptions{Check: 4}); err == nil {
+			t.Errorf("%s: the reduced module does not fail", c.pass.Name)
 		}
-	}
-}
-
-// TestSameFailure: errors of one class differ in numbers and names only.
-func TestSameFailure(t *testing.T) {
-	failure := func(kind FailureKind, text string) *Failure { return &Failure{"p", kind, errors.New(text)} }
-	r := &reducer{want: failure(Refused, `node "a": group 7 does not divide f32[1,64]`)}
-	for _, c := range []struct {
-		f    *Failure
-		same bool
-	}{
-		{failure(Refused, `node "enc.b": group 3 does not divide f32[2,8,1]`), true},
-		{failure(Refused, `node "a": no constant`), false},
-		{failure(Panics, `node "a": group 7 does not divide f32[1,64]`), false},
-		{&Failure{"q", Refused, r.want.Err}, false},
-		{nil, false},
-	} {
-		if got := r.same(c.f); got != c.same {
-			t.Errorf("%v: same is %v", c.f, got)
-		}
-	}
-	r.want = failure(Differs, "output y")
-	if !r.same(failure(Differs, "input 2: output z")) {
-		t.Error("a changed output is a changed output")
 	}
 }
 
 // TestReduceLimit: the limit ends the search, and what is found until then fails.
 func TestReduceLimit(t *testing.T) {
-	steps, err := Steps([]string{"test-conv-relu"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := Reduce(context.Background(), deepModule(t), steps, ReduceOptions{Check: 4, Steps: 3})
+	r, err := passes.Reduce(context.Background(), deepModule(t), passes.Steps(wrongConvRelu), passes.ReduceOptions{Check: 4, Steps: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,16 +116,13 @@ func TestReduceLimit(t *testing.T) {
 // TestReduceNothing: a pipeline that works cannot be reduced, and a context that
 // ends stops the search.
 func TestReduceNothing(t *testing.T) {
-	good, err := Steps([]string{"fold-constants"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Reduce(context.Background(), deepModule(t), good, ReduceOptions{Check: 2, Steps: 10}); err == nil || !strings.Contains(err.Error(), "nothing to reduce") {
+	good := passes.Steps(exact.FoldConstants)
+	if _, err := passes.Reduce(context.Background(), deepModule(t), good, passes.ReduceOptions{Check: 2, Steps: 10}); err == nil || !strings.Contains(err.Error(), "nothing to reduce") {
 		t.Errorf("error is %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := Reduce(ctx, deepModule(t), good, ReduceOptions{Check: 2, Steps: 10}); err != context.Canceled {
+	if _, err := passes.Reduce(ctx, deepModule(t), good, passes.ReduceOptions{Check: 2, Steps: 10}); err != context.Canceled {
 		t.Errorf("error is %v, expected that of the context", err)
 	}
 }

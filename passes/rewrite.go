@@ -6,37 +6,49 @@ import (
 	"github.com/billnet/billnet/ir"
 )
 
-// rule looks at one node and returns values that replace its results, or nil.
-// New nodes are appended through rw and so come before the node.
-type rule func(rw *rewriter, n *ir.Node) []*ir.Value
+// Rule looks at one node and returns the values that replace its results, one for
+// each (nil: it keeps its readers), or nil when it does not apply. New nodes are
+// appended through rw and so come before the node; an error goes into rw.Err.
+// Results are replaced by values of the same type. A rule does not change the
+// node, and none but what it appends.
+type Rule func(rw *Rewriter, n *ir.Node) []*ir.Value
 
-// rewriter is the state of one sweep over a function.
-type rewriter struct {
+// Rewriter is what a rule builds with: a builder that stands before the node, with
+// its location, and the readers of values.
+type Rewriter struct {
 	ir.Builder
 	uses map[*ir.Value][]*ir.Node // as of the start of the sweep
 }
 
-// once reports whether a value has a single reader.
-func (rw *rewriter) once(v *ir.Value) bool { return len(rw.uses[v]) == 1 }
+// Readers returns the nodes that read a value, a function's result as nil. They
+// are those at the start of the sweep: what rules appended since is not among
+// them.
+func (rw *Rewriter) Readers(v *ir.Value) []*ir.Node { return rw.uses[v] }
 
-// maxSweeps bounds the fixpoint: rules only ever move to_float toward the
-// results or remove nodes, so a function needs no more sweeps than it has nodes.
-const maxSweeps = 10000
+// Once reports whether a value has a single reader.
+func (rw *Rewriter) Once(v *ir.Value) bool { return len(rw.uses[v]) == 1 }
 
-// rewrite applies rules to every node until none fires, and drops what died.
-func rewrite(f *ir.Func, rules ...rule) error {
-	for range maxSweeps {
+// MaxSweeps bounds a fixpoint: rules that only ever move an operation toward the
+// results, or remove nodes, need no more sweeps than a function has nodes.
+const MaxSweeps = 10000
+
+// Rewrite sweeps over a function, applying to every node the first rule that
+// fires, until none does, and drops what died. It is an error when that takes more
+// than MaxSweeps, when a rule's builder has one, or when a value replaces another
+// of a different type.
+func Rewrite(f *ir.Func, rules ...Rule) error {
+	for range MaxSweeps {
 		changed, err := sweep(f, rules)
 		if err != nil || !changed {
 			return err
 		}
 	}
-	return fmt.Errorf("BUG: rewriting did not come to an end after %d sweeps", maxSweeps)
+	return fmt.Errorf("BUG: rewriting did not come to an end after %d sweeps", MaxSweeps)
 }
 
-func sweep(f *ir.Func, rules []rule) (changed bool, err error) {
+func sweep(f *ir.Func, rules []Rule) (changed bool, err error) {
 	out := &ir.Func{}
-	rw := &rewriter{Builder: ir.Builder{F: out}, uses: f.Uses()}
+	rw := &Rewriter{Builder: ir.Builder{F: out}, uses: f.Uses()}
 	repl := map[*ir.Value]*ir.Value{}
 	for _, n := range f.Nodes {
 		for i, a := range n.Args {
@@ -80,8 +92,8 @@ func sweep(f *ir.Func, rules []rule) (changed bool, err error) {
 	return changed, nil
 }
 
-// eachFunc makes a pass body of a body for one function.
-func eachFunc(run func(c *Context, f *ir.Func) error) func(c *Context, m *ir.Module) error {
+// EachFunc makes the body of a pass of a body for one function.
+func EachFunc(run func(c *Context, f *ir.Func) error) func(c *Context, m *ir.Module) error {
 	return func(c *Context, m *ir.Module) error {
 		for _, f := range m.Funcs {
 			if err := run(c, f); err != nil {
@@ -90,29 +102,4 @@ func eachFunc(run func(c *Context, f *ir.Func) error) func(c *Context, m *ir.Mod
 		}
 		return nil
 	}
-}
-
-// splat returns the number when v is a constant whose elements are all equal.
-func splat(v *ir.Value) (float64, bool) {
-	if v == nil {
-		return 0, false
-	}
-	if c := ir.ConstOf(v); c != nil {
-		return c.Splat()
-	}
-	return 0, false
-}
-
-// isSplat reports whether v is a constant with all elements x.
-func isSplat(v *ir.Value, x float64) bool {
-	s, ok := splat(v)
-	return ok && s == x
-}
-
-// unwrap returns the operand when v is the result of the named operation.
-func unwrap(v *ir.Value, op string) *ir.Value {
-	if d := ir.Def(v); d.Is(op) {
-		return d.Args[0]
-	}
-	return nil
 }

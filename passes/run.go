@@ -24,30 +24,15 @@ type RunOptions struct {
 
 // Result is what a pipeline gives beside the module.
 type Result struct {
-	Notes      []string
-	Certs      []Certificate
-	Factorized []Factorization
-	Quantized  []Quantization
-	Binarized  []Binarization
-	Gated      []Gating
-	Moved      []Movement // by every lossy pass, where there are calibration clips
-
-	Layout *LayoutReport // of the entry; nil when layout did not run
+	Notes   []string
+	Records Records    // what passes recorded
+	Moved   []Movement // by every lossy pass, where there are calibration clips
 }
 
-// Run applies the passes of a list, each written as in ParsePipeline.
-func Run(ctx context.Context, m *ir.Module, pipeline []string, o RunOptions) (*Result, error) {
-	steps, err := Steps(pipeline)
-	if err != nil {
-		return nil, err
-	}
-	return RunSteps(ctx, m, steps, o)
-}
-
-// RunSteps applies passes in order. After every pass it verifies the module. An
+// Run applies passes in order. After every pass it verifies the module. An
 // error of a pass is a *Failure that names it; an internal fault starts with BUG; a
 // mistake in the options is a *PipelineError.
-func RunSteps(ctx context.Context, m *ir.Module, steps []Step, o RunOptions) (*Result, error) {
+func Run(ctx context.Context, m *ir.Module, steps []Step, o RunOptions) (*Result, error) {
 	texts, names := make([]string, len(steps)), make([]string, len(steps))
 	for i, s := range steps {
 		texts[i], names[i] = s.String(), s.Pass.Name
@@ -113,9 +98,7 @@ func RunSteps(ctx context.Context, m *ir.Module, steps []Step, o RunOptions) (*R
 	for i := range result.Moved {
 		c.Note("%s", &result.Moved[i])
 	}
-	result.Notes, result.Certs, result.Factorized = c.Notes, attachCertificates(m, c.Certs), c.Factorized
-	result.Quantized, result.Binarized, result.Gated = c.Quantized, c.Binarized, c.Gated
-	result.Layout = c.layout
+	result.Notes, result.Records = c.Notes, c.Records
 	return &result, nil
 }
 
@@ -133,12 +116,4 @@ func runPass(c *Context, p *Pass, m *ir.Module) (err error) {
 		return faultf(Malformed, "the module is not well formed afterwards: %w", err)
 	}
 	return nil
-}
-
-func passNames() []string {
-	var s []string
-	for _, p := range All() {
-		s = append(s, p.Name)
-	}
-	return s
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/billnet/billnet/ir"
 )
 
-// selectLayers returns the nodes of a kind whose names match the option layers,
+// SelectLayers returns the nodes of a kind whose names match the option layers,
 // all when it is not set, in order.
-func selectLayers(c *Context, m *ir.Module, kind string, is func(n *ir.Node) bool) ([]*ir.Node, error) {
+func SelectLayers(c *Context, m *ir.Module, kind string, is func(n *ir.Node) bool) ([]*ir.Node, error) {
 	var all []*ir.Node
 	for _, f := range m.Funcs {
 		for _, n := range f.Nodes {
@@ -24,19 +24,19 @@ func selectLayers(c *Context, m *ir.Module, kind string, is func(n *ir.Node) boo
 	if len(patterns) == 0 {
 		return all, nil
 	}
-	chosen, err := namedNodes("layers", patterns, kind, all)
+	chosen, err := NamedNodes("layers", patterns, kind, all)
 	if err != nil {
 		return nil, err
 	}
 	return slices.DeleteFunc(all, func(n *ir.Node) bool { return !chosen[n] }), nil
 }
 
-// namedNodes returns the nodes whose names match patterns, of which each must
+// NamedNodes returns the nodes whose names match patterns, of which each must
 // match one; kind says what the nodes are.
-func namedNodes(option string, patterns []string, kind string, nodes []*ir.Node) (map[*ir.Node]bool, error) {
+func NamedNodes(option string, patterns []string, kind string, nodes []*ir.Node) (map[*ir.Node]bool, error) {
 	var names []string
 	for _, n := range nodes {
-		names = append(names, layerName(n))
+		names = append(names, n.LayerName())
 	}
 	chosen := map[*ir.Node]bool{}
 	for _, p := range patterns {
@@ -49,9 +49,9 @@ func namedNodes(option string, patterns []string, kind string, nodes []*ir.Node)
 		}
 		switch {
 		case !found && len(names) == 0:
-			return nil, badOption(option, "no %s is called %q; the model has none", kind, p)
+			return nil, BadOption(option, "no %s is called %q; the model has none", kind, p)
 		case !found:
-			return nil, badOption(option, "no %s is called %q%s; there are %s", kind, p, suggest.Nearest(p, names), strings.Join(names, ", "))
+			return nil, BadOption(option, "no %s is called %q%s; there are %s", kind, p, suggest.Nearest(p, names), strings.Join(names, ", "))
 		}
 	}
 	return chosen, nil

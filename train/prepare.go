@@ -8,11 +8,14 @@ import (
 
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/exact"
 )
 
 // canonical are the exact passes that bring idioms into the forms that the rules
 // know. The parameters are no constants by then, so nothing of them is folded.
-var canonical = []string{"fold-constants", "merge-equal", "binary-activations", "merge-equal"}
+func canonical() []passes.Step {
+	return passes.Steps(exact.FoldConstants, exact.MergeEqual, exact.BinaryActivations, exact.MergeEqual)
+}
 
 // findParams returns the parameters of a module, in the order of its nodes.
 func findParams(m *ir.Module, forced map[string]ParamKind) ([]*Param, error) {
@@ -87,7 +90,7 @@ func prepare(ctx context.Context, m *ir.Module, params []*Param) (*ir.Module, ma
 	}
 	f.Replace(repl)
 	f.RemoveDead()
-	if _, err := passes.Run(ctx, m, canonical, passes.RunOptions{}); err != nil {
+	if _, err := passes.Run(ctx, m, canonical(), passes.RunOptions{}); err != nil {
 		return nil, nil, err
 	}
 	values := map[*ir.Value]*Param{}

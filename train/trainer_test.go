@@ -14,6 +14,8 @@ import (
 
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/pipeline"
+	"github.com/billnet/billnet/passes/report"
 )
 
 // smallBinary is the binary network of the PyTorch record.
@@ -158,10 +160,10 @@ func TestLearns(t *testing.T) {
 	if len(m.Main().Results) != 1 {
 		t.Errorf("the module has results %v, expected the main one", m.Main().Results)
 	}
-	if _, err := passes.Run(context.Background(), m, passes.Pipeline, passes.RunOptions{}); err != nil {
+	if _, err := passes.Run(context.Background(), m, pipeline.Default(), passes.RunOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range passes.NewLedger(m, nil).Entries {
+	for _, e := range report.NewLedger(m, nil).Entries {
 		if e.Kind == "float" && !(e.Op == "gemm" && e.Output) {
 			t.Errorf("%s (%s) is float: %s", e.Layer, e.Op, e.Why)
 		}

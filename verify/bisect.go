@@ -26,14 +26,14 @@ const generation = "bytecode"
 // Bisect lowers a clone of the source with a pipeline and finds a step before
 // which all outputs agree with the source's and after which one does not. The
 // runtime, on the bytecode of a module that reaches the packed level, is the last
-// step. A pass that fails is an error, as in RunSteps.
+// step. A pass that fails is an error, as in passes.Run.
 func Bisect(ctx context.Context, source *ir.Module, steps []passes.Step, o passes.RunOptions, inputs [][]*ir.Tensor, bound float64) (*Culprit, error) {
 	stages := []Evaluator{&Module{source, "the source"}}
 	o.After = func(i int, m *ir.Module) {
 		stages = append(stages, &Module{m.Clone(), fmt.Sprintf("after pass %d, %s", i+1, steps[i].Pass.Name)})
 	}
 	m := source.Clone()
-	if _, err := passes.RunSteps(ctx, m, steps, o); err != nil {
+	if _, err := passes.Run(ctx, m, steps, o); err != nil {
 		return nil, err
 	}
 	if m.Level == ir.Packed {

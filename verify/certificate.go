@@ -9,6 +9,7 @@ import (
 	"github.com/billnet/billnet/codegen/bytecode"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/report"
 	"github.com/billnet/billnet/runtime"
 )
 
@@ -16,7 +17,7 @@ import (
 type CertificateReport struct {
 	Artifact string              `json:"artifact"`
 	Source   string              `json:"source"`
-	Layers   []passes.LayerCheck `json:"layers"` // every layer that applies thresholds, in order
+	Layers   []report.LayerCheck `json:"layers"` // every layer that applies thresholds, in order
 
 	// Constants counts the other constants, weights above all: the accumulators
 	// that a certificate speaks of are those of the source's weights.
@@ -53,8 +54,8 @@ func (r *CertificateReport) FirstFault() string {
 // and at samples); the ranges are those of the source's weights. All other
 // constants must be those that the source gives.
 func CheckCertificate(ctx context.Context, artifact *Program, source *ir.Module, steps []passes.Step, o passes.RunOptions) (*CertificateReport, error) {
-	r := &CertificateReport{Artifact: artifact.Name(), Source: source.Name, Layers: []passes.LayerCheck{}}
-	claims, err := passes.DecodeCertificates(artifact.img.Certificate)
+	r := &CertificateReport{Artifact: artifact.Name(), Source: source.Name, Layers: []report.LayerCheck{}}
+	claims, err := report.DecodeCertificates(artifact.img.Certificate)
 	if len(artifact.img.Certificate) == 0 {
 		claims, err = nil, nil
 	}
@@ -62,7 +63,7 @@ func CheckCertificate(ctx context.Context, artifact *Program, source *ir.Module,
 		return nil, fmt.Errorf("%s: %w", artifact.Name(), err)
 	}
 	m := source.Clone()
-	lowered, err := passes.RunSteps(ctx, m, steps, o)
+	lowered, err := passes.Run(ctx, m, steps, o)
 	if err != nil {
 		return nil, err
 	}
@@ -71,8 +72,9 @@ func CheckCertificate(ctx context.Context, artifact *Program, source *ir.Module,
 		return nil, err
 	}
 	found, expected := thresholdsOf(artifact.img), thresholdsOf(fresh)
-	for i := range lowered.Certs {
-		own := &lowered.Certs[i]
+	own := report.Certificates(m, lowered.Records)
+	for i := range own {
+		own := &own[i]
 		claim := takeClaim(&claims, own.Layer)
 		have, want := takeThresholds(&found, own.Layer), takeThresholds(&expected, own.Layer)
 		l, err := checkLayer(own, claim, have, want)
@@ -93,9 +95,9 @@ func CheckCertificate(ctx context.Context, artifact *Program, source *ir.Module,
 
 // checkLayer checks one layer: own is the certificate that the source gives,
 // claim what the artifact stores, have and want the constants of both programs.
-func checkLayer(own, claim *passes.Certificate, have, want *thresholds) (*passes.LayerCheck, error) {
-	missing := func(format string, args ...any) (*passes.LayerCheck, error) {
-		l := &passes.LayerCheck{Layer: own.Layer, Class: own.Class.String(), Channels: len(own.Channels)}
+func checkLayer(own, claim *report.Certificate, have, want *thresholds) (*report.LayerCheck, error) {
+	missing := func(format string, args ...any) (*report.LayerCheck, error) {
+		l := &report.LayerCheck{Layer: own.Layer, Class: own.Class.String(), Channels: len(own.Channels)}
 		l.Report(-1, format, args...)
 		return l, nil
 	}
@@ -127,13 +129,13 @@ func checkLayer(own, claim *passes.Certificate, have, want *thresholds) (*passes
 			l.Report(i, "the artifact compares with z >= %d (flip %v), its certificate says z >= %d (flip %v)", q.T, q.Flip, p.T, p.Flip)
 		}
 	}
-	slices.SortStableFunc(l.Faults, func(a, b passes.ChannelFault) int { return a.Channel - b.Channel })
+	slices.SortStableFunc(l.Faults, func(a, b report.ChannelFault) int { return a.Channel - b.Channel })
 	return l, nil
 }
 
 // takeClaim removes the first certificate of a layer from a list.
-func takeClaim(list *[]passes.Certificate, layer string) *passes.Certificate {
-	i := slices.IndexFunc(*list, func(c passes.Certificate) bool { return c.Layer == layer })
+func takeClaim(list *[]report.Certificate, layer string) *report.Certificate {
+	i := slices.IndexFunc(*list, func(c report.Certificate) bool { return c.Layer == layer })
 	if i < 0 {
 		return nil
 	}

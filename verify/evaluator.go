@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/billnet/billnet/ir"
-	"github.com/billnet/billnet/passes"
 )
 
 // Evaluator is one side of a comparison.
@@ -110,7 +109,7 @@ func RandomInputs(a, b Evaluator, n int) ([][]*ir.Tensor, error) {
 	rng := rand.New(rand.NewPCG(0x62696c6c, 0x6e6574))
 	sets := make([][]*ir.Tensor, n)
 	for i := range sets {
-		sets[i] = passes.RandomInputs(f, rng, i)
+		sets[i] = ir.RandomInputs(f, rng, i)
 		for k, t := range sets[i] {
 			sets[i][k] = t.Convert(a.Inputs()[k].Type.DType)
 		}

@@ -13,6 +13,8 @@ import (
 	"github.com/billnet/billnet/frontend/onnx"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/pipeline"
+	"github.com/billnet/billnet/passes/report"
 	"github.com/billnet/billnet/tests/golden/script"
 )
 
@@ -29,11 +31,11 @@ func tiny(t *testing.T) *ir.Module {
 func compiled(t *testing.T, source *ir.Module) (*ir.Module, *Program) {
 	t.Helper()
 	m := source.Clone()
-	res, err := passes.RunSteps(context.Background(), m, passes.Default(), passes.RunOptions{})
+	res, err := passes.Run(context.Background(), m, pipeline.Default(), passes.RunOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	img, _, err := bytecode.Generate(m, passes.EncodeCertificates(res.Certs))
+	img, _, err := bytecode.Generate(m, report.EncodeCertificates(report.Certificates(m, res.Records)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +77,7 @@ func TestLayersOfProgram(t *testing.T) {
 func TestEveryThreshold(t *testing.T) {
 	source := tiny(t)
 	_, p := compiled(t, source)
-	r, err := CheckCertificate(context.Background(), p, source, passes.Default(), passes.RunOptions{})
+	r, err := CheckCertificate(context.Background(), p, source, pipeline.Default(), passes.RunOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,13 +88,13 @@ func TestEveryThreshold(t *testing.T) {
 		for _, ch := range []int{0, len(th.t) - 1} {
 			for _, what := range []string{"threshold", "flip"} {
 				bad := tampered(t, p, k, ch, what)
-				r, err := CheckCertificate(context.Background(), bad, source, passes.Default(), passes.RunOptions{})
+				r, err := CheckCertificate(context.Background(), bad, source, pipeline.Default(), passes.RunOptions{})
 				if err != nil {
 					t.Fatal(err)
 				}
 				// Layers may share a constant: a change may be a fault of others too.
-				if !slices.ContainsFunc(r.Layers, func(l passes.LayerCheck) bool {
-					return l.Layer == th.layer && slices.ContainsFunc(l.Faults, func(f passes.ChannelFault) bool { return f.Channel == ch })
+				if !slices.ContainsFunc(r.Layers, func(l report.LayerCheck) bool {
+					return l.Layer == th.layer && slices.ContainsFunc(l.Faults, func(f report.ChannelFault) bool { return f.Channel == ch })
 				}) {
 					t.Errorf("layer %s, %s of channel %d is changed; found: %q", th.layer, what, ch, r.FirstFault())
 				}
@@ -189,8 +191,8 @@ func TestBisect(t *testing.T) {
 		f.Results[0].Value = b.Op("neg", nil, f.Results[0].Value)
 		return b.Err
 	}}
-	for _, at := range []int{0, 1, 7, len(passes.Default()) - 1} {
-		steps := slices.Insert(passes.Default(), at, passes.Step{Pass: wrong})
+	for _, at := range []int{0, 1, 7, len(pipeline.Default()) - 1} {
+		steps := slices.Insert(pipeline.Default(), at, passes.Step{Pass: wrong})
 		c, err := Bisect(context.Background(), source, steps, passes.RunOptions{}, inputs, DefaultBound)
 		if err != nil {
 			t.Fatal(err)
@@ -199,8 +201,8 @@ func TestBisect(t *testing.T) {
 			t.Errorf("the pass at step %d: found %+v", at+1, c)
 		}
 	}
-	c, err := Bisect(context.Background(), source, passes.Default(), passes.RunOptions{}, inputs, DefaultBound)
-	if err != nil || c.Step != 0 || c.Steps != len(passes.Default())+1 {
+	c, err := Bisect(context.Background(), source, pipeline.Default(), passes.RunOptions{}, inputs, DefaultBound)
+	if err != nil || c.Step != 0 || c.Steps != len(pipeline.Default())+1 {
 		t.Errorf("the pipeline as it is: %+v, %v", c, err)
 	}
 }

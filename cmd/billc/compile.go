@@ -17,6 +17,7 @@ import (
 	"github.com/billnet/billnet/frontend/onnx"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/report"
 	"github.com/billnet/billnet/runtime"
 	"github.com/billnet/billnet/verify"
 )
@@ -176,9 +177,9 @@ func (c *compileCmd) outPath() (string, error) {
 type compiled struct {
 	module *ir.Module
 	notes  []string
-	certs  []passes.Certificate
-	ledger *passes.Ledger
-	layout *passes.LayoutReport // nil where the pipeline chooses none
+	certs  []report.Certificate
+	ledger *report.Ledger
+	layout *report.LayoutReport // nil where the pipeline chooses none
 }
 
 func (c *compileCmd) compile(ctx context.Context, s *streams, m *ir.Module, pipeline []passes.Step) (*compiled, error) {
@@ -232,14 +233,14 @@ func lower(ctx context.Context, m *ir.Module, pipeline []passes.Step, o passes.R
 	if err != nil {
 		return nil, err
 	}
-	res, err := passes.RunSteps(ctx, m, pipeline, o)
+	res, err := passes.Run(ctx, m, pipeline, o)
 	if err != nil {
 		return nil, err
 	}
-	certs := append(kept, res.Certs...)
-	ledger := passes.NewLedger(m, certs)
-	ledger.Factorized, ledger.Gated, ledger.Binarized, ledger.Quantized, ledger.Moved = res.Factorized, res.Gated, res.Binarized, res.Quantized, res.Moved
-	return &compiled{m, res.Notes, certs, ledger, res.Layout}, nil
+	certs := append(kept, report.Certificates(m, res.Records)...)
+	ledger := report.NewLedger(m, certs)
+	ledger.AddLossy(res)
+	return &compiled{m, res.Notes, certs, ledger, report.LayoutOf(res.Records)}, nil
 }
 
 // certificateKey is the metadata under which text keeps the certificates.
@@ -249,12 +250,12 @@ const certificateKey = "certificate"
 // text that is compiled later has them.
 func (b *compiled) keepCertificates() {
 	if len(b.certs) > 0 {
-		b.module.Meta[certificateKey] = base64.StdEncoding.EncodeToString(passes.EncodeCertificates(b.certs))
+		b.module.Meta[certificateKey] = base64.StdEncoding.EncodeToString(report.EncodeCertificates(b.certs))
 	}
 }
 
 // takeCertificates is the inverse of keepCertificates.
-func takeCertificates(m *ir.Module) ([]passes.Certificate, error) {
+func takeCertificates(m *ir.Module) ([]report.Certificate, error) {
 	text, ok := m.Meta[certificateKey]
 	if !ok {
 		return nil, nil
@@ -264,16 +265,16 @@ func takeCertificates(m *ir.Module) ([]passes.Certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("metadata %q: %w", certificateKey, err)
 	}
-	certs, err := passes.DecodeCertificates(data)
+	certs, err := report.DecodeCertificates(data)
 	if err != nil {
 		return nil, err
 	}
-	return passes.Reattach(m, certs)
+	return report.Reattach(m, certs)
 }
 
 // bytecode generates the artifact.
 func (b *compiled) bytecode() ([]byte, bytecode.Plan, error) {
-	img, plan, err := bytecode.Generate(b.module, passes.EncodeCertificates(b.certs))
+	img, plan, err := bytecode.Generate(b.module, report.EncodeCertificates(b.certs))
 	if err != nil {
 		return nil, plan, err
 	}
@@ -320,7 +321,7 @@ func printJSON(s *streams, v any) error {
 }
 
 // gates applies --strict-binary and --max-float-bytes.
-func (c *compileCmd) gates(l *passes.Ledger) error {
+func (c *compileCmd) gates(l *report.Ledger) error {
 	if c.StrictBinary {
 		for _, e := range l.Entries {
 			if e.Kind == "float" && !e.Output {

@@ -14,6 +14,7 @@ import (
 	"github.com/billnet/billnet/frontend/onnx"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/pipeline"
 	"github.com/billnet/billnet/runtime"
 	"github.com/billnet/billnet/runtime/clip"
 	"github.com/billnet/billnet/train"
@@ -36,7 +37,7 @@ func (c *demoCmd) Run(ctx context.Context, s *streams) error {
 	}
 	source := m.Clone()
 	start := time.Now()
-	b, err := lower(ctx, m, passes.Default(), passes.RunOptions{})
+	b, err := lower(ctx, m, pipeline.Default(), passes.RunOptions{})
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/billnet/billnet/codegen/bytecode"
 	"github.com/billnet/billnet/codegen/gosrc"
 	"github.com/billnet/billnet/ir"
-	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/report"
 	"github.com/billnet/billnet/runtime"
 	"github.com/billnet/billnet/verify"
 )
@@ -33,7 +33,7 @@ func (c *compileCmd) image(ctx context.Context, s *streams) (*compiled, *runtime
 	for _, n := range append(notes, built.notes...) {
 		fmt.Fprintf(s.err, "note: %s\n", n)
 	}
-	img, _, err := bytecode.Generate(m, passes.EncodeCertificates(built.certs))
+	img, _, err := bytecode.Generate(m, report.EncodeCertificates(built.certs))
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", c.Model, err)
 	}
@@ -88,7 +88,7 @@ func (c clipFlags) golden(ctx context.Context, s *streams, paths []string, built
 	}
 	var list []gosrc.Vector
 	for _, in := range sets {
-		in = passes.ConvertInputs(f, in)
+		in = ir.ConvertInputs(f, in)
 		out, err := ir.Eval(ctx, f, in, nil)
 		if err != nil {
 			return nil, err

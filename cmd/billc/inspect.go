@@ -11,6 +11,8 @@ import (
 	"github.com/billnet/billnet/codegen/bytecode"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/pipeline"
+	"github.com/billnet/billnet/passes/report"
 	"github.com/billnet/billnet/runtime"
 )
 
@@ -30,7 +32,7 @@ type inspection struct {
 	Outputs []portInfo        `json:"outputs"`
 	Labels  []string          `json:"labels,omitempty"`
 
-	Ledger *passes.Ledger `json:"ledger,omitempty"`
+	Ledger *report.Ledger `json:"ledger,omitempty"`
 
 	Instructions []instruction `json:"instructions,omitempty"`
 	FileBytes    int64         `json:"file_bytes"`
@@ -85,11 +87,11 @@ func (c *inspectCmd) inspectModel(ctx context.Context, s *streams) (*inspection,
 	if err != nil {
 		return nil, err
 	}
-	var pipeline []passes.Step
+	var steps []passes.Step
 	if !c.Raw && m.Level != ir.Packed {
-		pipeline = passes.Default()
+		steps = pipeline.Default()
 	}
-	b, err := lower(ctx, m, pipeline, passes.RunOptions{})
+	b, err := lower(ctx, m, steps, passes.RunOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Model, err)
 	}
@@ -118,7 +120,7 @@ func (c *inspectCmd) inspectModel(ctx context.Context, s *streams) (*inspection,
 	return in, nil
 }
 
-func certInfos(certs []passes.Certificate) []certInfo {
+func certInfos(certs []report.Certificate) []certInfo {
 	var out []certInfo
 	for i := range certs {
 		k := certInfo{Layer: certs[i].Layer, Class: certs[i].Class.String(), Channels: len(certs[i].Channels), AtRisk: certs[i].AtRisk()}
@@ -166,7 +168,7 @@ func inspectBytecode(path string) (*inspection, error) {
 		in.Instructions = append(in.Instructions, instruction{i.Name, names[i.Op]})
 	}
 	if len(img.Certificate) > 0 {
-		certs, err := passes.DecodeCertificates(img.Certificate)
+		certs, err := report.DecodeCertificates(img.Certificate)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}

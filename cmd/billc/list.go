@@ -11,6 +11,7 @@ import (
 	"github.com/billnet/billnet/frontend/onnx"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/pipeline"
 )
 
 type passesCmd struct{}
@@ -18,16 +19,16 @@ type passesCmd struct{}
 // Run lists the presets, then every pass with its options and the presets that
 // have it.
 func (passesCmd) Run(s *streams) error {
-	for _, p := range passes.Presets {
-		fmt.Fprintf(s.out, "%s: %s\n  %s\n", p.Name, p.Doc, strings.Join(passes.Preset(p.Name), ", "))
+	for _, p := range registry.Presets() {
+		fmt.Fprintf(s.out, "%s: %s\n  %s\n", p.Name, p.Doc, passes.Text(p.Steps()))
 	}
-	fmt.Fprintf(s.out, "\ndefault pipeline: %s\n", strings.Join(passes.Pipeline, ", "))
-	for _, p := range passes.All() {
+	fmt.Fprintf(s.out, "\ndefault pipeline: %s\n", passes.Text(pipeline.Default()))
+	for _, p := range registry.All() {
 		fmt.Fprintf(s.out, "\n%s (%s)\n  %s\n", p.Name, p.Class, p.Doc)
 		if len(p.After) > 0 {
 			fmt.Fprintf(s.out, "  runs after: %s\n", strings.Join(p.After, ", "))
 		}
-		fmt.Fprintf(s.out, "  presets: %s\n", cmp.Or(strings.Join(presetsWith(p.Name), ", "), "none, it runs when it is named"))
+		fmt.Fprintf(s.out, "  presets: %s\n", cmp.Or(strings.Join(presetsWith(p), ", "), "none, it runs when it is named"))
 		for _, o := range p.Options {
 			def := ""
 			if o.Default != nil {
@@ -40,10 +41,10 @@ func (passesCmd) Run(s *streams) error {
 }
 
 // presetsWith returns the names of the presets that have a pass.
-func presetsWith(pass string) []string {
+func presetsWith(pass *passes.Pass) []string {
 	var names []string
-	for _, p := range passes.Presets {
-		if slices.Contains(passes.Preset(p.Name), pass) {
+	for _, p := range registry.Presets() {
+		if slices.Contains(p.Passes, pass) {
 			names = append(names, p.Name)
 		}
 	}

@@ -112,11 +112,11 @@ func run(ctx context.Context, args []string, in io.Reader, out, errw io.Writer) 
 		defer cancel()
 	}
 	k.BindTo(ctx, (*context.Context)(nil))
-	return report(errw, k.Run(&streams{in, out, errw}))
+	return reportError(errw, k.Run(&streams{in, out, errw}))
 }
 
-// report prints an error as one line and returns its exit code.
-func report(w io.Writer, err error) int {
+// reportError prints an error as one line and returns its exit code.
+func reportError(w io.Writer, err error) int {
 	if err == nil {
 		return 0
 	}

@@ -3,11 +3,14 @@ package main
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/pipeline"
 )
+
+// registry holds the passes that texts of pipelines name.
+var registry = pipeline.Registry()
 
 // pipelineFlags choose the passes.
 type pipelineFlags struct {
@@ -19,10 +22,7 @@ type pipelineFlags struct {
 // with lossy passes that does not reach the packed level is followed by the
 // preset.
 func (f *pipelineFlags) pipeline(packed bool) ([]passes.Step, error) {
-	preset, err := passes.Steps(passes.Preset("O" + f.Optimize))
-	if err != nil {
-		return nil, fmt.Errorf("BUG: preset O%s: %w", f.Optimize, err)
-	}
+	preset := registry.Preset("O" + f.Optimize).Steps()
 	if len(f.Passes) == 0 {
 		return preset, nil
 	}
@@ -32,7 +32,7 @@ func (f *pipelineFlags) pipeline(packed bool) ([]passes.Step, error) {
 		if len(f.Passes) > 1 {
 			flag = fmt.Sprintf("--passes (%d)", i+1)
 		}
-		more, err := passes.ParsePipeline(flag, text)
+		more, err := registry.Parse(flag, text)
 		if err != nil {
 			return nil, err
 		}
@@ -63,26 +63,18 @@ func recordPasses(m *ir.Module, steps []passes.Step, stop string) {
 			steps = steps[:len(steps)-1]
 		}
 	}
-	text := pipelineText(steps)
+	text := passes.Text(steps)
 	delete(m.Meta, passesKey)
-	if text != pipelineText(passes.Default()) && len(steps) > 0 {
+	if text != passes.Text(pipeline.Default()) && len(steps) > 0 {
 		m.Meta[passesKey] = text
 	}
-}
-
-func pipelineText(steps []passes.Step) string {
-	text := make([]string, len(steps))
-	for i, s := range steps {
-		text[i] = s.String()
-	}
-	return strings.Join(text, ", ")
 }
 
 // recordedPasses is what recordPasses noted, by default the default passes.
 func recordedPasses(meta map[string]string) ([]passes.Step, error) {
 	text, ok := meta[passesKey]
 	if !ok {
-		return passes.Default(), nil
+		return pipeline.Default(), nil
 	}
-	return passes.ParsePipeline("metadata "+passesKey, text)
+	return registry.Parse("metadata "+passesKey, text)
 }

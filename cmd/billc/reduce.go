@@ -61,7 +61,7 @@ func (c *reduceCmd) Run(ctx context.Context, s *streams) error {
 	if !r.Done {
 		fmt.Fprintf(s.out, "the search ended after %d changes (--limit); more may make it smaller\n", r.Tried)
 	}
-	fmt.Fprintf(s.out, "reproduce it with: billc compile %s --emit=ir -o out.bill --passes='%s' --verify=%d\n", out, pipelineText(r.Steps), c.Verify)
+	fmt.Fprintf(s.out, "reproduce it with: billc compile %s --emit=ir -o out.bill --passes='%s' --verify=%d\n", out, passes.Text(r.Steps), c.Verify)
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/billnet/billnet/frontend/bill"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/report"
 	"github.com/billnet/billnet/runtime"
 	"github.com/billnet/billnet/tests/golden/script"
 )
@@ -42,10 +43,10 @@ func brokenMain() {
 			return nil
 		}
 	}
-	passes.Register(&passes.Pass{Name: "wrong-relu", Doc: "Makes relu abs.", Run: each("relu", func(f *ir.Func, i int) {
+	registry.Register(&passes.Pass{Name: "wrong-relu", Doc: "Makes relu abs.", Run: each("relu", func(f *ir.Func, i int) {
 		f.Nodes[i].Op = ir.Lookup("abs")
 	})})
-	passes.Register(&passes.Pass{Name: "wrong-threshold", Doc: "Moves the first threshold of integer convolutions.", Run: each("iconv", func(f *ir.Func, i int) {
+	registry.Register(&passes.Pass{Name: "wrong-threshold", Doc: "Moves the first threshold of integer convolutions.", Run: each("iconv", func(f *ir.Func, i int) {
 		if t := ir.ConstOf(f.Nodes[i].Arg(2)); t != nil {
 			wrong := *t
 			wrong.I = slices.Clone(t.I)
@@ -54,11 +55,11 @@ func brokenMain() {
 			f.Nodes = slices.Insert(f.Nodes, i, f.Nodes[i].Args[2].Def)
 		}
 	})})
-	passes.Register(&passes.Pass{Name: "panic-pool", Doc: "Panics.", Run: each("max_pool", func(*ir.Func, int) { panic("no pools") })})
-	passes.Register(&passes.Pass{Name: "drop-relu", Doc: "Removes a relu that is still read.", Run: each("relu", func(f *ir.Func, i int) {
+	registry.Register(&passes.Pass{Name: "panic-pool", Doc: "Panics.", Run: each("max_pool", func(*ir.Func, int) { panic("no pools") })})
+	registry.Register(&passes.Pass{Name: "drop-relu", Doc: "Removes a relu that is still read.", Run: each("relu", func(f *ir.Func, i int) {
 		f.Nodes = slices.Delete(f.Nodes, i, i+1)
 	})})
-	passes.Register(&passes.Pass{Name: "refuse-relu", Doc: "Refuses a relu.", Run: func(_ *passes.Context, m *ir.Module) error {
+	registry.Register(&passes.Pass{Name: "refuse-relu", Doc: "Refuses a relu.", Run: func(_ *passes.Context, m *ir.Module) error {
 		for _, n := range m.Main().Nodes {
 			if n.Is("relu") {
 				return fmt.Errorf("%s: a relu of %s", n.Loc, n.In(0))
@@ -90,14 +91,14 @@ func tamper() {
 	}
 	switch {
 	case what == "certificate":
-		certs, err := passes.DecodeCertificates(img.Certificate)
+		certs, err := report.DecodeCertificates(img.Certificate)
 		check(err)
 		for k := range certs {
 			if certs[k].Layer == layer {
 				certs[k].Channels[0].T++
 			}
 		}
-		img.Certificate = passes.EncodeCertificates(certs)
+		img.Certificate = report.EncodeCertificates(certs)
 	case what == "weight":
 		change(in.Const[0])
 	case in.Op == runtime.OpThreshold:

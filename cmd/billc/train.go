@@ -15,6 +15,7 @@ import (
 	"github.com/billnet/billnet/frontend/onnx"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/pipeline"
 	"github.com/billnet/billnet/train"
 	"github.com/billnet/billnet/train/data"
 	"github.com/billnet/billnet/train/recipe"
@@ -297,7 +298,7 @@ func (c *trainCmd) stageFile(r *recipe.Run) string {
 	return filepath.Join(c.RunDir, fmt.Sprintf("%d-%s.bill", n, r.Reports()[n-1].Stage))
 }
 
-// report writes the stages' results and the curves.
+// reportError writes the stages' results and the curves.
 func (c *trainCmd) report(r *recipe.Run) error {
 	text, err := json.MarshalIndent(r.Reports(), "", "  ")
 	if err != nil {
@@ -331,7 +332,7 @@ func (c *trainCmd) write(ctx context.Context, m *ir.Module) error {
 
 // compileToBytecode runs the default pipeline.
 func compileToBytecode(ctx context.Context, m *ir.Module) ([]byte, error) {
-	built, err := lower(ctx, m, passes.Default(), passes.RunOptions{})
+	built, err := lower(ctx, m, pipeline.Default(), passes.RunOptions{})
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/report"
 	"github.com/billnet/billnet/verify"
 )
 
@@ -242,7 +243,7 @@ func (c *verifyCmd) lowered(ctx context.Context, e verify.Evaluator, meta map[st
 		return nil, err
 	}
 	m := source.M.Clone()
-	if _, err := passes.RunSteps(ctx, m, steps, passes.RunOptions{}); err != nil {
+	if _, err := passes.Run(ctx, m, steps, passes.RunOptions{}); err != nil {
 		return nil, err
 	}
 	return &verify.Module{M: m, Label: source.Label + ", lowered"}, nil
@@ -254,7 +255,7 @@ func (c *verifyCmd) noteRisk(s *streams, e verify.Evaluator) {
 	if !ok {
 		return
 	}
-	certs, err := passes.DecodeCertificates(p.Image().Certificate)
+	certs, err := report.DecodeCertificates(p.Image().Certificate)
 	if err != nil {
 		return
 	}

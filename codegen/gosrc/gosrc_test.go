@@ -19,6 +19,7 @@ import (
 	"github.com/billnet/billnet/frontend/onnx"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/pipeline"
 	"github.com/billnet/billnet/runtime"
 	"github.com/billnet/billnet/runtime/kernels"
 	"github.com/billnet/billnet/tests/randgraph"
@@ -56,7 +57,7 @@ func (p *project) add(t *testing.T, name string, m *ir.Module, inputs [][]*ir.Te
 	var data [][][]byte
 	for _, in := range inputs {
 		var set [][]byte
-		for _, x := range passes.ConvertInputs(m.Main(), in) {
+		for _, x := range ir.ConvertInputs(m.Main(), in) {
 			set = append(set, dense(x))
 		}
 		data = append(data, set)
@@ -66,7 +67,7 @@ func (p *project) add(t *testing.T, name string, m *ir.Module, inputs [][]*ir.Te
 		if !exact {
 			break
 		}
-		want, err := ir.Eval(context.Background(), m.Main(), passes.ConvertInputs(m.Main(), in), nil)
+		want, err := ir.Eval(context.Background(), m.Main(), ir.ConvertInputs(m.Main(), in), nil)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -180,7 +181,7 @@ func billnet(t *testing.T, name string, clips int) (*ir.Module, [][]*ir.Tensor) 
 
 func lower(t *testing.T, m *ir.Module) {
 	t.Helper()
-	if _, err := passes.Run(context.Background(), m, passes.Pipeline, passes.RunOptions{}); err != nil {
+	if _, err := passes.Run(context.Background(), m, pipeline.Default(), passes.RunOptions{}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/billnet/billnet/frontend/onnx"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/pipeline"
+	"github.com/billnet/billnet/passes/report"
 	"github.com/billnet/billnet/runtime"
 	"github.com/billnet/billnet/train"
 	"github.com/billnet/billnet/train/data"
@@ -42,10 +44,10 @@ func cut(t testing.TB, m *ir.Module) *ir.Module {
 func packed(t testing.TB, m *ir.Module) *ir.Module {
 	t.Helper()
 	m = m.Clone()
-	if _, err := passes.Run(context.Background(), m, passes.Pipeline, passes.RunOptions{}); err != nil {
+	if _, err := passes.Run(context.Background(), m, pipeline.Default(), passes.RunOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range passes.NewLedger(m, nil).Entries {
+	for _, e := range report.NewLedger(m, nil).Entries {
 		if e.Kind == "float" && !(e.Op == "gemm" && e.Output) {
 			t.Errorf("%s (%s) is float: %s", e.Layer, e.Op, e.Why)
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/billnet/billnet/frontend/onnx/onnxpb"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/pipeline"
 	"github.com/billnet/billnet/runtime"
 )
 
@@ -227,7 +228,7 @@ func runBytecode(m *ir.Module, args []*ir.Tensor) (got []*ir.Tensor, err error) 
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	if _, err := passes.Run(context.Background(), m, passes.Pipeline, passes.RunOptions{}); err != nil {
+	if _, err := passes.Run(context.Background(), m, pipeline.Default(), passes.RunOptions{}); err != nil {
 		return nil, err
 	}
 	img, _, err := bytecode.Generate(m, nil)

@@ -12,10 +12,12 @@ import (
 	"github.com/billnet/billnet/frontend/bill"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/packed"
+	"github.com/billnet/billnet/passes/pipeline"
 )
 
 // logicPipeline ends before the pass that chooses layouts.
-var logicPipeline = passes.Pipeline[:slices.Index(passes.Pipeline, "layout")]
+var logicPipeline = pipeline.Before(packed.Layout)
 
 // keepTypes has every input arrive as the module says.
 func keepTypes(m *ir.Module) Options {
@@ -128,10 +130,10 @@ func expectSameOutputs(t *testing.T, a, b *ir.Module, in []*ir.Tensor) {
 	}
 }
 
-func lower(t *testing.T, m *ir.Module, pipeline []string) *ir.Module {
+func lower(t *testing.T, m *ir.Module, steps []passes.Step) *ir.Module {
 	t.Helper()
 	m = m.Clone()
-	if _, err := passes.Run(context.Background(), m, pipeline, passes.RunOptions{}); err != nil {
+	if _, err := passes.Run(context.Background(), m, steps, passes.RunOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	return m

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/pipeline"
 	"github.com/billnet/billnet/tests/golden/script"
 )
 
@@ -20,8 +21,8 @@ func TestEveryOptionHasAScript(t *testing.T) {
 	occurs := func(pattern string) bool {
 		return slices.ContainsFunc(lines, regexp.MustCompile(pattern).MatchString)
 	}
-	for _, p := range passes.All() {
-		if !occurs(`(--passes|--print-ir-after|--stop-after)\b.*\b`+regexp.QuoteMeta(p.Name)+`\b`) && !slices.Contains(passes.Pipeline, p.Name) {
+	for _, p := range pipeline.Registry().All() {
+		if !occurs(`(--passes|--print-ir-after|--stop-after)\b.*\b`+regexp.QuoteMeta(p.Name)+`\b`) && !slices.ContainsFunc(pipeline.Default(), func(s passes.Step) bool { return s.Pass == p }) {
 			t.Errorf("no script runs pass %s", p.Name)
 		}
 		for _, o := range p.Options {

@@ -16,6 +16,7 @@ import (
 	"github.com/billnet/billnet/frontend/onnx"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/pipeline"
 	"github.com/billnet/billnet/tests/golden/script"
 )
 
@@ -52,8 +53,9 @@ func lowerStepwise(t *testing.T, m *ir.Module) []stage {
 	stages := []stage{{"import", m.Clone()}}
 	before, _ := ir.Print(m, "data")
 	runs := map[string]int{}
-	for _, name := range passes.Pipeline {
-		if _, err := passes.Run(context.Background(), m, []string{name}, passes.RunOptions{}); err != nil {
+	for _, step := range pipeline.Default() {
+		name := step.Pass.Name
+		if _, err := passes.Run(context.Background(), m, []passes.Step{step}, passes.RunOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		if after, _ := ir.Print(m, "data"); after != before {
@@ -64,7 +66,7 @@ func lowerStepwise(t *testing.T, m *ir.Module) []stage {
 			before = after
 		}
 	}
-	if _, err := passes.Run(context.Background(), whole, passes.Pipeline, passes.RunOptions{}); err != nil {
+	if _, err := passes.Run(context.Background(), whole, pipeline.Default(), passes.RunOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if diff := bill.Equal(whole, m); diff != "" {
@@ -154,7 +156,7 @@ func grounded(t *testing.T, file string, stages []stage) error {
 					return fmt.Errorf("%s is not rewritten: %q has other inputs or outputs; delete the file if that is meant", file, s.name)
 				}
 				for k, got := range eval(t, s.m, in...) {
-					if diff := passes.Compare(want[k], got); diff != "" {
+					if diff := ir.Compare(want[k], got); diff != "" {
 						return fmt.Errorf("%s is not rewritten: the new source and %q give different results: %s; delete the file if that is meant", file, s.name, diff)
 					}
 				}

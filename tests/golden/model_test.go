@@ -11,6 +11,8 @@ import (
 	"github.com/billnet/billnet/frontend/onnx"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/pipeline"
+	"github.com/billnet/billnet/passes/report"
 	"github.com/billnet/billnet/tests/golden/script"
 	"github.com/billnet/billnet/tests/shared"
 )
@@ -42,11 +44,11 @@ func importModel(t *testing.T, name string, opt onnx.Options) *ir.Module {
 func compile(t *testing.T, source *ir.Module) (packed *ir.Module, program []byte) {
 	t.Helper()
 	packed = source.Clone()
-	res, err := passes.Run(context.Background(), packed, passes.Pipeline, passes.RunOptions{Check: 3})
+	res, err := passes.Run(context.Background(), packed, pipeline.Default(), passes.RunOptions{Check: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
-	img, _, err := bytecode.Generate(packed, passes.EncodeCertificates(res.Certs))
+	img, _, err := bytecode.Generate(packed, report.EncodeCertificates(report.Certificates(packed, res.Records)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,18 +97,18 @@ func probes(t *testing.T, f *ir.Func) [][]*ir.Tensor {
 	t.Helper()
 	var list [][]*ir.Tensor
 	for _, c := range clips(t) {
-		list = append(list, passes.ConvertInputs(f, []*ir.Tensor{c}))
+		list = append(list, ir.ConvertInputs(f, []*ir.Tensor{c}))
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
 	for i := range 8 {
-		list = append(list, passes.RandomInputs(f, rng, i))
+		list = append(list, ir.RandomInputs(f, rng, i))
 	}
 	return list
 }
 
 func eval(t *testing.T, m *ir.Module, in ...*ir.Tensor) []*ir.Tensor {
 	t.Helper()
-	out, err := ir.Eval(context.Background(), m.Main(), passes.ConvertInputs(m.Main(), in), nil)
+	out, err := ir.Eval(context.Background(), m.Main(), ir.ConvertInputs(m.Main(), in), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

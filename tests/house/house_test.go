@@ -9,6 +9,10 @@ import (
 
 const module = "github.com/billnet/billnet/"
 
+// exactPasses are the exact passes with what they stand on: the engine, analyses,
+// cells and reports.
+var exactPasses = []string{"passes", "passes/analysis", "passes/hardcell", "passes/report", "passes/exact"}
+
 // allowed lists, for every room, the rooms of ours that it may import, and
 // whether it may import anything but the standard library besides.
 var allowed = map[string]struct {
@@ -22,8 +26,15 @@ var allowed = map[string]struct {
 	"frontend/bill":        {[]string{"ir", "internal/atomicfile", "internal/suggest"}, []string{"github.com/alecthomas/participle/v2"}},
 	"frontend/onnx":        {[]string{"ir", "frontend/onnx/onnxpb"}, []string{""}},
 	"frontend/onnx/onnxpb": {nil, []string{"google.golang.org/protobuf"}},
-	"passes":               {[]string{"internal/spec", "ir", "internal/suggest"}, []string{"gonum.org/v1/gonum", "github.com/alecthomas/participle/v2"}},
-	"verify":               {[]string{"internal/spec", "ir", "internal/suggest", "passes", "codegen/bytecode", "runtime", "runtime/kernels", "runtime/clip"}, []string{""}},
+	"passes":               {[]string{"internal/spec", "ir", "internal/suggest"}, []string{"github.com/alecthomas/participle/v2"}},
+	"passes/analysis":      {[]string{"ir"}, nil},
+	"passes/hardcell":      {[]string{"ir"}, nil},
+	"passes/report":        {[]string{"internal/spec", "ir", "internal/suggest", "passes", "passes/analysis"}, []string{"github.com/alecthomas/participle/v2"}},
+	"passes/exact":         {[]string{"internal/spec", "ir", "internal/suggest", "passes", "passes/analysis", "passes/hardcell", "passes/report"}, []string{"github.com/alecthomas/participle/v2"}},
+	"passes/lossy":         {[]string{"internal/spec", "ir", "internal/suggest", "passes", "passes/analysis", "passes/hardcell", "passes/report"}, []string{"gonum.org/v1/gonum", "github.com/alecthomas/participle/v2"}},
+	"passes/packed":        {[]string{"internal/spec", "ir", "internal/suggest", "passes", "passes/analysis", "passes/report"}, []string{"github.com/alecthomas/participle/v2"}},
+	"passes/pipeline":      {append([]string{"internal/spec", "ir", "internal/suggest", "passes/lossy", "passes/packed"}, exactPasses...), []string{"gonum.org/v1/gonum", "github.com/alecthomas/participle/v2"}},
+	"verify":               {[]string{"internal/spec", "ir", "internal/suggest", "passes", "passes/analysis", "passes/report", "codegen/bytecode", "runtime", "runtime/kernels", "runtime/clip"}, []string{""}},
 	"codegen/bytecode":     {[]string{"ir", "runtime", "runtime/kernels"}, nil},
 	"codegen/gosrc":        {[]string{"internal/runner", "runtime", "runtime/kernels", "runtime/clip"}, nil}, // whose sources it copies
 	"internal/runner":      {[]string{"runtime", "runtime/kernels", "runtime/clip"}, nil},
@@ -31,10 +42,10 @@ var allowed = map[string]struct {
 	"runtime/kernels":      {nil, nil},
 	"runtime/clip":         {nil, nil},
 	"train/data":           {[]string{"internal/spec", "runtime/clip"}, []string{"github.com/alecthomas/participle/v2"}},
-	"train":                {[]string{"internal/spec", "ir", "internal/suggest", "passes", "train/gemm", "train/vec"}, []string{"gonum.org/v1/gonum", "github.com/alecthomas/participle/v2", "golang.org/x/sys/cpu"}},
+	"train":                {append([]string{"internal/spec", "ir", "internal/suggest", "train/gemm", "train/vec"}, exactPasses...), []string{"gonum.org/v1/gonum", "github.com/alecthomas/participle/v2", "golang.org/x/sys/cpu"}},
 	"train/gemm":           {nil, []string{"golang.org/x/sys/cpu"}},
 	"train/vec":            {nil, []string{"golang.org/x/sys/cpu"}},
-	"train/recipe":         {[]string{"internal/spec", "ir", "internal/atomicfile", "internal/suggest", "passes", "runtime/clip", "train", "train/data", "train/gemm", "train/vec"}, []string{""}}, // plots
+	"train/recipe":         {append([]string{"internal/spec", "ir", "internal/atomicfile", "internal/suggest", "passes/lossy", "passes/packed", "passes/pipeline", "runtime/clip", "train", "train/data", "train/gemm", "train/vec"}, exactPasses...), []string{""}}, // plots
 	"cmd/billrun":          {[]string{"internal/runner", "runtime", "runtime/kernels", "runtime/clip"}, nil},
 }
 

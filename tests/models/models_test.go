@@ -16,6 +16,8 @@ import (
 	"github.com/billnet/billnet/frontend/onnx"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/pipeline"
+	"github.com/billnet/billnet/passes/report"
 	"github.com/billnet/billnet/runtime"
 	"github.com/billnet/billnet/runtime/clip"
 	"github.com/billnet/billnet/tests/shared"
@@ -106,7 +108,7 @@ func (m *model) run(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := passes.Run(context.Background(), mod, passes.Pipeline, passes.RunOptions{})
+	res, err := passes.Run(context.Background(), mod, pipeline.Default(), passes.RunOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,14 +121,14 @@ func (m *model) run(t *testing.T) {
 		t.Fatal(err)
 	}
 	if m.bits {
-		m.checkLedger(t, passes.NewLedger(mod, res.Certs))
+		m.checkLedger(t, report.NewLedger(mod, report.Certificates(mod, res.Records)))
 	}
 	out, err := ir.Eval(context.Background(), mod.Main(), in, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	m.compare(t, "interpreter", out[0].F, want)
-	got, err := runBytecode(mod, res.Certs, in, len(want))
+	got, err := runBytecode(mod, report.Certificates(mod, res.Records), in, len(want))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +140,7 @@ func (m *model) run(t *testing.T) {
 
 // checkLedger wants every convolution but the first to be bits: these networks
 // keep a float stem and binarize the rest.
-func (m *model) checkLedger(t *testing.T, l *passes.Ledger) {
+func (m *model) checkLedger(t *testing.T, l *report.Ledger) {
 	first := true
 	for _, e := range l.Entries {
 		if e.Op == "conv" && !first {
@@ -166,8 +168,8 @@ func (m *model) compare(t *testing.T, what string, got, want []float32) {
 	}
 }
 
-func runBytecode(mod *ir.Module, certs []passes.Certificate, in []*ir.Tensor, n int) ([]float32, error) {
-	img, _, err := bytecode.Generate(mod, passes.EncodeCertificates(certs))
+func runBytecode(mod *ir.Module, certs []report.Certificate, in []*ir.Tensor, n int) ([]float32, error) {
+	img, _, err := bytecode.Generate(mod, report.EncodeCertificates(certs))
 	if err != nil {
 		return nil, err
 	}
@@ -244,22 +246,22 @@ func TestThirdParty(t *testing.T) {
 				t.Fatal(err)
 			}
 			source := mod.Clone()
-			res, err := passes.Run(context.Background(), mod, passes.Pipeline, passes.RunOptions{})
+			res, err := passes.Run(context.Background(), mod, pipeline.Default(), passes.RunOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			l := passes.NewLedger(mod, res.Certs)
+			l := report.NewLedger(mod, report.Certificates(mod, res.Records))
 			if integers && (l.FloatMACs > 0 || l.BitMACs+l.IntMACs == 0) {
 				t.Errorf("%d multiply-accumulates are float", l.FloatMACs)
 			}
 			rng := rand.New(rand.NewPCG(7, 9))
 			for i := range 6 {
-				in := passes.RandomInputs(source.Main(), rng, i)
+				in := ir.RandomInputs(source.Main(), rng, i)
 				want, err := ir.Eval(context.Background(), source.Main(), in, nil)
 				if err != nil {
 					t.Fatal(err)
 				}
-				got, err := runBytecode(mod, res.Certs, in, want[0].Len())
+				got, err := runBytecode(mod, report.Certificates(mod, res.Records), in, want[0].Len())
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -10,6 +10,7 @@ import (
 	"github.com/billnet/billnet/frontend/onnx"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/pipeline"
 	"github.com/billnet/billnet/runtime"
 	"github.com/billnet/billnet/tests/shared"
 )
@@ -30,7 +31,7 @@ func TestBillnets(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := passes.Run(context.Background(), m, passes.Pipeline, passes.RunOptions{}); err != nil {
+			if _, err := passes.Run(context.Background(), m, pipeline.Default(), passes.RunOptions{}); err != nil {
 				t.Fatal(err)
 			}
 			clips, logits := clipsOf(t, base)

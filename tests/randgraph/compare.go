@@ -9,7 +9,6 @@ import (
 
 	"github.com/billnet/billnet/codegen/bytecode"
 	"github.com/billnet/billnet/ir"
-	"github.com/billnet/billnet/passes"
 	"github.com/billnet/billnet/runtime"
 	"github.com/billnet/billnet/runtime/kernels"
 )
@@ -22,7 +21,7 @@ func Inputs(f *ir.Func, rng *rand.Rand, n int) [][]*ir.Tensor {
 	for i := range sets {
 		switch i {
 		case 2, 3:
-			sets[i] = passes.RandomInputs(f, rng, 0)
+			sets[i] = ir.RandomInputs(f, rng, 0)
 			for _, t := range sets[i] {
 				same := float64(rng.IntN(4))
 				for j := range t.Len() {
@@ -34,7 +33,7 @@ func Inputs(f *ir.Func, rng *rand.Rand, n int) [][]*ir.Tensor {
 				}
 			}
 		default:
-			sets[i] = passes.RandomInputs(f, rng, i)
+			sets[i] = ir.RandomInputs(f, rng, i)
 		}
 	}
 	return sets
@@ -47,7 +46,7 @@ func Diff(f *ir.Func, want, got []*ir.Tensor) string {
 		return fmt.Sprintf("%d results against %d", len(want), len(got))
 	}
 	for i := range want {
-		if d := passes.Compare(want[i], got[i]); d != "" {
+		if d := ir.Compare(want[i], got[i]); d != "" {
 			return fmt.Sprintf("result %q (%s): %s", f.Results[i].Name, want[i].Type, d)
 		}
 	}
@@ -88,7 +87,7 @@ func Expose(m *ir.Module) (*ir.Module, error) {
 
 // Eval evaluates a module's entry with the reference interpreter.
 func Eval(m *ir.Module, in []*ir.Tensor) ([]*ir.Tensor, error) {
-	return ir.Eval(context.Background(), m.Main(), passes.ConvertInputs(m.Main(), in), nil)
+	return ir.Eval(context.Background(), m.Main(), ir.ConvertInputs(m.Main(), in), nil)
 }
 
 // Load generates bytecode of a packed module, writes it as a file and loads
@@ -132,7 +131,7 @@ func Engines() []Engine {
 // Run runs a session on inputs of the types of f's parameters and returns
 // results of the types of f's results.
 func Run(s *runtime.Session, f *ir.Func, in []*ir.Tensor) ([]*ir.Tensor, error) {
-	in = passes.ConvertInputs(f, in)
+	in = ir.ConvertInputs(f, in)
 	data, results := make([][]byte, len(in)), make([][]byte, len(f.Results))
 	for i, t := range in {
 		data[i] = encode(t)

@@ -15,6 +15,8 @@ import (
 	"github.com/billnet/billnet/frontend/onnx"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/pipeline"
+	"github.com/billnet/billnet/passes/report"
 	"github.com/billnet/billnet/runtime"
 	"github.com/billnet/billnet/tests/shared"
 )
@@ -40,11 +42,11 @@ func TestOrders(t *testing.T) {
 				want := evalAll(t, m, sets)
 				res, err := passes.Run(context.Background(), m, order, passes.RunOptions{})
 				if err != nil {
-					t.Errorf("seed %d, order %v: %v", seed, order, err)
+					t.Errorf("seed %d, order %s: %v", seed, passes.Text(order), err)
 					continue
 				}
 				risky := 0
-				for _, c := range res.Certs {
+				for _, c := range report.Certificates(m, res.Records) {
 					risky += c.AtRisk()
 				}
 				total.add("networks", 1)
@@ -54,7 +56,7 @@ func TestOrders(t *testing.T) {
 							total.add("networks in which rounding of the source decides", 1)
 							break
 						}
-						t.Errorf("seed %d, input set %d, order %v: %s", seed, k, order, d)
+						t.Errorf("seed %d, input set %d, order %s: %s", seed, k, passes.Text(order), d)
 						break
 					}
 				}
@@ -65,29 +67,33 @@ func TestOrders(t *testing.T) {
 
 // randomOrder shuffles the pipeline: a pass may run once every pass that it must
 // come after has run, and the last stays the last.
-func randomOrder(rng *rand.Rand) []string {
-	rest := slices.Clone(passes.Pipeline[:len(passes.Pipeline)-1])
-	var order []string
+func randomOrder(rng *rand.Rand) []passes.Step {
+	all := pipeline.Default()
+	named := func(list []passes.Step, name string) bool {
+		return slices.ContainsFunc(list, func(s passes.Step) bool { return s.Pass.Name == name })
+	}
+	rest := slices.Clone(all[:len(all)-1])
+	var order []passes.Step
 	for len(rest) > 0 {
 		i := rng.IntN(len(rest))
 		ready := true
-		for _, before := range passes.Lookup(rest[i]).After {
-			ready = ready && (slices.Contains(order, before) || !slices.Contains(passes.Pipeline, before))
+		for _, before := range rest[i].Pass.After {
+			ready = ready && (named(order, before) || !named(all, before))
 		}
 		if ready {
 			order = append(order, rest[i])
 			rest = slices.Delete(rest, i, i+1)
 		}
 	}
-	return append(order, passes.Pipeline[len(passes.Pipeline)-1])
+	return append(order, all[len(all)-1])
 }
 
 // orderSet remembers the orders that were tried.
 type orderSet struct{ distinct sync.Map }
 
-func (s *orderSet) next(rng *rand.Rand) []string {
+func (s *orderSet) next(rng *rand.Rand) []passes.Step {
 	order := randomOrder(rng)
-	s.distinct.Store(strings.Join(order, " "), true)
+	s.distinct.Store(passes.Text(order), true)
 	return order
 }
 
@@ -151,8 +157,8 @@ func TestModelOrders(t *testing.T) {
 				t.Fatal(err)
 			}
 			rng := rand.New(rand.NewPCG(uint64(i), 7))
-			in := passes.RandomInputs(source.Main(), rng, 2)
-			want, err := lowerAndRun(source.Clone(), passes.Pipeline, in)
+			in := ir.RandomInputs(source.Main(), rng, 2)
+			want, err := lowerAndRun(source.Clone(), pipeline.Default(), in)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -161,13 +167,13 @@ func TestModelOrders(t *testing.T) {
 				order := seen.next(rng)
 				got, err := lowerAndRun(source.Clone(), order, in)
 				if err != nil {
-					t.Fatalf("order %v: %v", order, err)
+					t.Fatalf("order %s: %v", passes.Text(order), err)
 				}
 				for k := range want {
-					d := passes.Compare(want[k], got[k])
+					d := ir.Compare(want[k], got[k])
 					switch {
 					case d != "":
-						t.Errorf("order %v: result %d differs: %s", order, k, d)
+						t.Errorf("order %s: result %d differs: %s", passes.Text(order), k, d)
 					case bytes.Equal(want[k].Data(), got[k].Data()):
 						total.add("results with no differing bit", 1)
 					default: // a layer of scaled weights that this order leaves in float
@@ -180,7 +186,7 @@ func TestModelOrders(t *testing.T) {
 }
 
 // lowerAndRun compiles a module by the passes of an order and runs its bytecode.
-func lowerAndRun(m *ir.Module, order []string, in []*ir.Tensor) ([]*ir.Tensor, error) {
+func lowerAndRun(m *ir.Module, order []passes.Step, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	if _, err := passes.Run(context.Background(), m, order, passes.RunOptions{}); err != nil {
 		return nil, err
 	}
@@ -193,5 +199,5 @@ func lowerAndRun(m *ir.Module, order []string, in []*ir.Tensor) ([]*ir.Tensor, e
 		return nil, err
 	}
 	defer s.Close()
-	return Run(s, m.Main(), passes.ConvertInputs(m.Main(), in))
+	return Run(s, m.Main(), ir.ConvertInputs(m.Main(), in))
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/billnet/billnet/codegen/bytecode"
 	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/pipeline"
+	"github.com/billnet/billnet/passes/report"
 )
 
 // TestPlans: no two allocations that are alive at the same time share memory,
@@ -14,7 +16,7 @@ import (
 func TestPlans(t *testing.T) {
 	for seed := range uint64(60) {
 		m := Seed(seed, Config{})
-		res, err := passes.Run(context.Background(), m, passes.Pipeline, passes.RunOptions{})
+		res, err := passes.Run(context.Background(), m, pipeline.Default(), passes.RunOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,8 +45,8 @@ func TestPlans(t *testing.T) {
 			t.Errorf("seed %d: %d lines for %d allocations", seed, n, len(plan.Allocations))
 		}
 		text.Reset()
-		res.Layout.Print(&text)
-		if n := strings.Count(text.String(), "\n"); n != len(res.Layout.Choices)+len(res.Layout.Rows)+3 || strings.Count(text.String(), "(chosen)") != 1 {
+		report.LayoutOf(res.Records).Print(&text)
+		if n := strings.Count(text.String(), "\n"); n != len(report.LayoutOf(res.Records).Choices)+len(report.LayoutOf(res.Records).Rows)+3 || strings.Count(text.String(), "(chosen)") != 1 {
 			t.Errorf("seed %d: %d lines of the layout\n%s", seed, n, text.String())
 		}
 	}

@@ -15,6 +15,8 @@ import (
 	"github.com/billnet/billnet/frontend/bill"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/pipeline"
+	"github.com/billnet/billnet/passes/report"
 	"github.com/billnet/billnet/runtime"
 )
 
@@ -93,13 +95,13 @@ func comparePasses(t *testing.T, m *ir.Module, sets [][]*ir.Tensor, total *tally
 	text := ir.PrintFunc(m.Main())
 	risky := 0
 	var pending error // the first difference that rounding may excuse
-	for i, name := range passes.Pipeline {
-		res, err := passes.Run(context.Background(), m, []string{name}, passes.RunOptions{})
+	for i, step := range pipeline.Default() {
+		res, err := passes.Run(context.Background(), m, []passes.Step{step}, passes.RunOptions{})
 		if err != nil {
 			t.Errorf("pass %d: %v", i, err)
 			return false
 		}
-		for _, c := range res.Certs {
+		for _, c := range report.Certificates(m, res.Records) {
 			risky += c.AtRisk()
 			total.add("thresholded channels", len(c.Channels))
 			total.add("thresholded channels at risk of rounding", c.AtRisk())
@@ -115,8 +117,8 @@ func comparePasses(t *testing.T, m *ir.Module, sets [][]*ir.Tensor, total *tally
 			if d == "" {
 				continue
 			}
-			err := fmt.Errorf("pass %d, %s, input set %d: %s", i, name, k, d)
-			if passes.Lookup(name).Class != passes.Ideal {
+			err := fmt.Errorf("pass %d, %s, input set %d: %s", i, step.Pass.Name, k, d)
+			if step.Pass.Class != passes.Ideal {
 				t.Error(err)
 				return false
 			}
@@ -173,7 +175,7 @@ func evalAll(t *testing.T, m *ir.Module, sets [][]*ir.Tensor) [][]*ir.Tensor {
 // come with it: one for every layer with thresholds, with that layer's
 // thresholds, and ranges that hold what its accumulators are.
 func checkCertificates(t *testing.T, m *ir.Module, sets [][]*ir.Tensor) {
-	res, err := passes.Run(context.Background(), m, passes.Pipeline, passes.RunOptions{})
+	res, err := passes.Run(context.Background(), m, pipeline.Default(), passes.RunOptions{})
 	if err != nil {
 		t.Error(err)
 		return
@@ -193,7 +195,7 @@ func checkCertificates(t *testing.T, m *ir.Module, sets [][]*ir.Tensor) {
 			return
 		}
 	}
-	certs := res.Certs
+	certs := report.Certificates(m, res.Records)
 	for _, n := range m.Main().Nodes {
 		at := map[string]int{"threshold": 1, "bconv": 2, "iconv": 2, "blstm": 3}[n.Op.Name]
 		if at == 0 || n.Arg(at) == nil {

@@ -8,6 +8,8 @@ import (
 	"github.com/billnet/billnet/codegen/bytecode"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/pipeline"
+	"github.com/billnet/billnet/passes/report"
 	"github.com/billnet/billnet/runtime"
 	"github.com/billnet/billnet/train"
 	"github.com/billnet/billnet/train/data"
@@ -46,10 +48,10 @@ func TestCompiled(t *testing.T) {
 		t.Fatal(err)
 	}
 	packed := m.Clone()
-	if _, err := passes.Run(context.Background(), packed, passes.Pipeline, passes.RunOptions{}); err != nil {
+	if _, err := passes.Run(context.Background(), packed, pipeline.Default(), passes.RunOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range passes.NewLedger(packed, nil).Entries {
+	for _, e := range report.NewLedger(packed, nil).Entries {
 		if e.Kind == "float" && !(e.Op == "gemm" && e.Output) {
 			t.Errorf("%s (%s) is float: %s", e.Layer, e.Op, e.Why)
 		}

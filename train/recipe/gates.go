@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/exact"
+	"github.com/billnet/billnet/passes/pipeline"
 	"github.com/billnet/billnet/train/data"
 )
 
@@ -45,16 +46,14 @@ func (g Gate) String() string {
 // gateClips is the number of clips on which gates are measured.
 const gateClips = 2
 
-// toGates are the exact passes that find gates, whatever idiom they are written in.
-var toGates = func() []string {
-	const last = "lower-lstm" // what comes before it has made bits of the maps
-	return passes.Pipeline[:slices.Index(passes.Pipeline, last)]
-}()
+// toGates are the exact passes that find gates, whatever idiom they are written in:
+// what comes before lower-lstm has made bits of the maps.
+func toGates() []passes.Step { return pipeline.Before(exact.LowerLSTM) }
 
 // gates measures the gates of a network on the first clips of evalSplit.
 func (r *Run) gates(ctx context.Context, m *ir.Module) ([]Gate, error) {
 	m = m.Clone()
-	if _, err := passes.Run(ctx, m, toGates, passes.RunOptions{}); err != nil {
+	if _, err := passes.Run(ctx, m, toGates(), passes.RunOptions{}); err != nil {
 		return nil, err
 	}
 	loader, err := data.NewLoader(r.Source, data.LoaderOptions{Split: r.evalSplit(), Batch: 1, Workers: 1, Once: true})

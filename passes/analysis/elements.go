@@ -1,0 +1,44 @@
+package analysis
+
+import "github.com/billnet/billnet/ir"
+
+// MovesElements reports whether a node only moves the elements of its first
+// operand.
+func MovesElements(n *ir.Node) bool {
+	switch n.Op.Name {
+	case "transpose", "reshape", "squeeze", "unsqueeze", "gather", "slice", "expand", "identity", "split", "tile", "depth_to_space":
+		return true
+	}
+	return false
+}
+
+// PermOf returns the permutation of a transpose.
+func PermOf(n *ir.Node) []int {
+	if p := n.Ints("perm"); len(p) > 0 {
+		return p
+	}
+	r := n.In(0).Rank()
+	p := make([]int, r)
+	for i := range p {
+		p[i] = r - 1 - i
+	}
+	return p
+}
+
+// PoolsElements reports whether every window of a pool covers an element.
+func PoolsElements(n *ir.Node) bool {
+	for a, k := range n.Ints("kernel") {
+		in, stride, dil, pad := n.In(0).Shape[2+a], n.IntAt("stride", a, 1), n.IntAt("dilation", a, 1), n.IntAt("pad", a, 0)
+		for o := range n.Result().Type.Shape[2+a] {
+			covered := false
+			for t := range k {
+				p := o*stride + t*dil - pad
+				covered = covered || p >= 0 && p < in
+			}
+			if !covered {
+				return false
+			}
+		}
+	}
+	return true
+}

@@ -1,0 +1,350 @@
+package analysis
+
+import (
+	"math"
+	"runtime"
+	"sync"
+
+	"github.com/billnet/billnet/ir"
+)
+
+// Span bounds the values of an integer tensor, for every index on axis 1 or,
+// with one entry, for all of it.
+type Span struct{ Lo, Hi []int64 }
+
+func (s Span) At(c int) (lo, hi int64) {
+	c = min(c, len(s.Lo)-1)
+	return s.Lo[c], s.Hi[c]
+}
+
+// All returns the bounds over every channel.
+func (s Span) All() (lo, hi int64) {
+	lo, hi = s.Lo[0], s.Hi[0]
+	for i := range s.Lo {
+		lo, hi = min(lo, s.Lo[i]), max(hi, s.Hi[i])
+	}
+	return lo, hi
+}
+
+func Uniform(lo, hi int64) Span { return Span{[]int64{lo}, []int64{hi}} }
+
+// Ranger bounds integer values from the weights. Bounds hold for every input.
+type Ranger struct {
+	Known map[*ir.Value]Span
+	comps map[*ir.Value]*composite
+}
+
+func NewRanger() *Ranger {
+	return &Ranger{Known: map[*ir.Value]Span{}, comps: map[*ir.Value]*composite{}}
+}
+
+// Of returns the bounds of an integer or logic value.
+func (r *Ranger) Of(v *ir.Value) Span {
+	if s, ok := r.Known[v]; ok {
+		return s
+	}
+	s := r.compute(v)
+	r.Known[v] = s
+	return s
+}
+
+func (r *Ranger) compute(v *ir.Value) Span {
+	d := v.Def
+	if d == nil || v.Type.DType.IsLogic() || v.Type.DType == ir.Bool {
+		return Uniform(v.Type.DType.Range())
+	}
+	switch d.Op.Name {
+	case "const":
+		lo, hi := int64(0), int64(0)
+		for i, x := range d.Const.I {
+			if i == 0 {
+				lo, hi = x, x
+			}
+			lo, hi = min(lo, x), max(hi, x)
+		}
+		return Uniform(lo, hi)
+	case "bconv", "iconv":
+		return r.Conv(d)
+	case "ilinear":
+		return r.linear(d)
+	case "count":
+		return r.count(d)
+	case "max_pool", "min_pool":
+		return r.Of(d.Args[0])
+	case "tally":
+		return Uniform(int64(d.Int("base")), int64(d.Int("base")+len(d.Args)))
+	case "clip":
+		lo, hi := r.Of(d.Args[0]).All()
+		if x, ok := ir.Splat(d.Arg(1)); ok {
+			lo = max(lo, int64(x))
+		}
+		if x, ok := ir.Splat(d.Arg(2)); ok {
+			hi = min(hi, int64(x))
+		}
+		return Uniform(lo, hi)
+	case "transpose", "reshape", "squeeze", "unsqueeze", "gather", "slice", "split", "identity", "expand", "tile":
+		return Uniform(r.Of(d.Args[0]).All())
+	case "concat":
+		return r.concat(d)
+	case "add", "sub", "mul", "max", "min":
+		if len(d.Args) == 2 {
+			return r.pair(d)
+		}
+	case "neg":
+		lo, hi := r.Of(d.Args[0]).All()
+		return within(v.Type.DType, -hi, -lo)
+	case "pad":
+		lo, hi := r.Of(d.Args[0]).All()
+		if d.Str("mode") == "constant" {
+			x, _ := ir.Splat(d.Arg(1))
+			lo, hi = min(lo, int64(x)), max(hi, int64(x))
+		}
+		return Uniform(lo, hi)
+	case "cast":
+		if x := d.In(0).DType; x.IsInt() || x.IsLogic() || x == ir.Bool {
+			lo, hi := r.Of(d.Args[0]).All()
+			return within(v.Type.DType, lo, hi)
+		}
+	}
+	return Uniform(v.Type.DType.Range())
+}
+
+// pair bounds an operation of two integers.
+func (r *Ranger) pair(n *ir.Node) Span {
+	alo, ahi := r.Of(n.Args[0]).All()
+	blo, bhi := r.Of(n.Args[1]).All()
+	if min(alo, blo) < math.MinInt32 || max(ahi, bhi) > math.MaxInt32 {
+		return Uniform(n.Result().Type.DType.Range())
+	}
+	d := n.Result().Type.DType
+	switch n.Op.Name {
+	case "sub":
+		return within(d, alo-bhi, ahi-blo)
+	case "mul":
+		return within(d, min(alo*blo, alo*bhi, ahi*blo, ahi*bhi), max(alo*blo, alo*bhi, ahi*blo, ahi*bhi))
+	case "max":
+		return within(d, max(alo, blo), max(ahi, bhi))
+	case "min":
+		return within(d, min(alo, blo), min(ahi, bhi))
+	}
+	return within(d, alo+blo, ahi+bhi)
+}
+
+// within is a span, or the whole range of the type where the span leaves it
+// and values wrap.
+func within(d ir.DType, lo, hi int64) Span {
+	if l, h := d.Range(); lo < l || hi > h {
+		return Uniform(l, h)
+	}
+	return Uniform(lo, hi)
+}
+
+// concat bounds the parts of a concatenation, on axis 1 channel by channel.
+func (r *Ranger) concat(n *ir.Node) Span {
+	axis, _ := ir.Axis(n.Int("axis"), n.Result().Type.Rank())
+	var s Span
+	for _, a := range n.Args {
+		part := r.Of(a)
+		if axis != 1 {
+			part = Uniform(part.All())
+		}
+		count := 1
+		if axis == 1 {
+			count = a.Type.Shape[1]
+		}
+		for c := range count {
+			lo, hi := part.At(c)
+			s.Lo, s.Hi = append(s.Lo, lo), append(s.Hi, hi)
+		}
+	}
+	if axis != 1 {
+		return Uniform(s.All())
+	}
+	return s
+}
+
+// Conv bounds a convolution by the composite kernel over the first value that
+// is no linear function of others.
+func (r *Ranger) Conv(n *ir.Node) Span {
+	c := r.composite(n)
+	if c == nil {
+		return Uniform(n.Result().Type.DType.Range())
+	}
+	base := r.Of(c.base)
+	o := len(c.W) / (c.channels * c.Taps)
+	s := Span{make([]int64, o), make([]int64, o)}
+	for i, w := range c.W {
+		k := i / (c.channels * c.Taps)
+		lo, hi := base.At(i / c.Taps % c.channels)
+		if c.padded {
+			lo, hi = min(lo, 0), max(hi, 0)
+		}
+		if w < 0 {
+			lo, hi = hi, lo
+		}
+		s.Lo[k] += int64(w) * lo
+		s.Hi[k] += int64(w) * hi
+	}
+	return s
+}
+
+func (r *Ranger) linear(n *ir.Node) Span {
+	w := ir.ConstOf(n.Args[1])
+	lo, hi := r.Of(n.Args[0]).All()
+	if w == nil {
+		return Uniform(n.Result().Type.DType.Range())
+	}
+	k := w.Type.Shape[1]
+	var zlo, zhi int64
+	for o := range w.Type.Shape[0] {
+		var a, b int64
+		for _, x := range w.I[o*k : (o+1)*k] {
+			a += min(x*lo, x*hi)
+			b += max(x*lo, x*hi)
+		}
+		zlo, zhi = min(zlo, a), max(zhi, b)
+	}
+	return Uniform(zlo, zhi)
+}
+
+func (r *Ranger) count(n *ir.Node) Span {
+	x := n.In(0)
+	mask, err := ir.Axes(n.Ints("axes"), x.Rank())
+	if err != nil {
+		return Uniform(ir.I32.Range())
+	}
+	num := int64(1)
+	for i, m := range mask {
+		if m {
+			num *= int64(x.Shape[i])
+		}
+	}
+	s := r.Of(n.Args[0])
+	if len(s.Lo) > 1 && (len(mask) < 2 || mask[1] || mask[0] && !n.Bool("keepdims")) {
+		s = Uniform(s.All())
+	}
+	out := Span{make([]int64, len(s.Lo)), make([]int64, len(s.Lo))}
+	for i := range s.Lo {
+		out.Lo[i], out.Hi[i] = num*s.Lo[i], num*s.Hi[i]
+	}
+	return out
+}
+
+// composite is the kernel of a chain of convolutions as one linear map of base:
+// w [O][channels][taps].
+type composite struct {
+	base           *ir.Value
+	channels, Taps int
+	pointwise      bool
+	padded         bool
+	W              []int32
+}
+
+// composite returns the composite kernel of a convolution: its own weights
+// composed with those of the convolutions under it, as long as at most one of
+// the chain is wider than a point (zero padding of a wider one over a point
+// only drops terms, so the interior bounds the border). nil when the weights
+// are not constant or too many.
+func (r *Ranger) composite(n *ir.Node) *composite {
+	v := n.Result()
+	if c, ok := r.comps[v]; ok {
+		return c
+	}
+	c := r.compose(n)
+	r.comps[v] = c
+	return c
+}
+
+const MaxComposite = 1 << 26
+
+func (r *Ranger) compose(n *ir.Node) *composite {
+	w := ir.ConstOf(n.Args[1])
+	if w == nil || !fitsComposite(w) {
+		return nil
+	}
+	own := OwnKernel(n, w)
+	d := ir.Def(n.Args[0])
+	if !(d.Is("bconv") || d.Is("iconv")) || d.Arg(2) != nil {
+		return own
+	}
+	in := r.composite(d)
+	if in == nil || !own.pointwise && !in.pointwise {
+		return own
+	}
+	o := n.In(1).Shape[0]
+	if o*in.channels*own.Taps*in.Taps > MaxComposite || own.peak()*in.peak()*int64(own.channels*own.Taps) > math.MaxInt32 {
+		return own
+	}
+	return own.After(in, o)
+}
+
+// peak returns the largest magnitude of the kernel.
+func (c *composite) peak() int64 {
+	var m int64
+	for _, x := range c.W {
+		m = max(m, int64(x), -int64(x))
+	}
+	return m
+}
+
+func fitsComposite(w *ir.Tensor) bool {
+	for _, x := range w.I {
+		if x > math.MaxInt16 || x < math.MinInt16 {
+			return false
+		}
+	}
+	return true
+}
+
+// OwnKernel spreads the grouped weights of one convolution over all channels.
+func OwnKernel(n *ir.Node, w *ir.Tensor) *composite {
+	o, per := w.Type.Shape[0], w.Type.Shape[1]
+	channels, groups := n.In(0).Shape[1], n.Int("groups")
+	taps := ir.Type{Shape: w.Type.Shape[2:]}.Elems()
+	c := &composite{base: n.Args[0], channels: channels, Taps: taps, pointwise: taps == 1, W: make([]int32, o*channels*taps)}
+	for _, p := range n.Ints("pad") {
+		c.padded = c.padded || p > 0
+	}
+	c.pointwise = c.pointwise && !c.padded
+	for i, x := range w.I {
+		k, a := i/(per*taps), i/taps%per+i/(per*taps)/(o/groups)*per
+		c.W[(k*channels+a)*taps+i%taps] = int32(x)
+	}
+	return c
+}
+
+// After returns the composite of c over in.
+func (c *composite) After(in *composite, o int) *composite {
+	out := &composite{base: in.base, channels: in.channels, Taps: c.Taps * in.Taps, pointwise: c.pointwise && in.pointwise,
+		padded: c.padded || in.padded, W: make([]int32, o*in.channels*c.Taps*in.Taps)}
+	row := in.channels * out.Taps
+	var wg sync.WaitGroup
+	workers := runtime.GOMAXPROCS(0)
+	for first := range workers {
+		wg.Go(func() {
+			for k := first; k < o; k += workers {
+				dst := out.W[k*row : (k+1)*row]
+				for b := range c.channels {
+					for t := range c.Taps {
+						x := c.W[(k*c.channels+b)*c.Taps+t]
+						if x == 0 {
+							continue
+						}
+						src := in.W[b*in.channels*in.Taps : (b+1)*in.channels*in.Taps]
+						if c.Taps == 1 { // in may be wide: taps are in's
+							for j, y := range src {
+								dst[j] += x * y
+							}
+							continue
+						}
+						for i, y := range src { // in is a point
+							dst[i*c.Taps+t] += x * y
+						}
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return out
+}

@@ -1,0 +1,159 @@
+package analysis
+
+import (
+	"math"
+
+	"github.com/billnet/billnet/ir"
+)
+
+// BinaryWeights is a float weight tensor [O,...] recognised as scale[o] times
+// -1, +1 (Bits is sbit) or -1, 0, +1 (tern).
+type BinaryWeights struct {
+	Bits  *ir.Tensor
+	Scale []float64
+}
+
+// Unit reports whether all scales are 1.
+func (b *BinaryWeights) Unit() bool {
+	for _, s := range b.Scale {
+		if s != 1 {
+			return false
+		}
+	}
+	return true
+}
+
+// LargestWhole returns the largest scale when all are whole numbers that a
+// product of float32 may have as an exact factor, 0 otherwise.
+func (b *BinaryWeights) LargestWhole() int64 {
+	most := 1.0
+	for _, s := range b.Scale {
+		if s != math.Trunc(s) || s < 1 || s >= ExactFloat {
+			return 0
+		}
+		most = max(most, s)
+	}
+	return int64(most)
+}
+
+// RecoverBinary recognises weights all of whose magnitudes within an output
+// channel (axis 0) are exactly equal, zeros apart. A channel of zeros has
+// scale 1 and makes the weights ternary.
+func RecoverBinary(t *ir.Tensor) *BinaryWeights {
+	if t == nil || t.Type.DType != ir.F32 || t.Type.Rank() == 0 || t.Len() == 0 {
+		return nil
+	}
+	o := t.Type.Shape[0]
+	row := t.Len() / o
+	b := &BinaryWeights{Scale: make([]float64, o)}
+	vals := make([]int64, t.Len())
+	d := ir.SBit
+	for c := range o {
+		scale := 0.0
+		for i, w := range t.F[c*row : (c+1)*row] {
+			m := math.Abs(float64(w))
+			switch {
+			case m == 0:
+				d = ir.Tern
+				continue
+			case scale == 0:
+				scale = m
+			}
+			if m != scale || math.IsInf(m, 0) {
+				return nil
+			}
+			vals[c*row+i] = 1
+			if w < 0 {
+				vals[c*row+i] = -1
+			}
+		}
+		if scale == 0 {
+			scale = 1
+		}
+		b.Scale[c] = scale
+	}
+	b.Bits = ir.IntTensor(d, vals, t.Type.Shape...)
+	return b
+}
+
+// RecoverWeights recognises binary or ternary weights or, failing that, few-bit
+// ones: a scale times integers of at most 8 bits.
+func RecoverWeights(t *ir.Tensor) *BinaryWeights {
+	if b := RecoverBinary(t); b != nil {
+		return b
+	}
+	if t == nil || t.Type.DType != ir.F32 || t.Type.Rank() == 0 || t.Len() == 0 {
+		return nil
+	}
+	o := t.Type.Shape[0]
+	row := t.Len() / o
+	out := &BinaryWeights{Bits: ir.NewTensor(t.Type.With(ir.I8)), Scale: make([]float64, o)}
+	whole, ok := float32(1), onGrid(t.F, 1)
+	if !ok {
+		whole, ok = gridScale(t.F)
+	}
+	for c := range o {
+		w := t.F[c*row : (c+1)*row]
+		s := whole
+		if !ok {
+			own, found := gridScale(w)
+			if !found {
+				return nil
+			}
+			s = own
+		}
+		out.Scale[c] = float64(s)
+		for i, x := range w {
+			out.Bits.I[c*row+i] = int64(math.Round(float64(x) / float64(s)))
+		}
+	}
+	return out
+}
+
+// gridScale finds s such that every weight is the float32 product of s and an
+// integer of at most 8 bits. The smallest magnitude is tried as 1 to 16 times s.
+func gridScale(w []float32) (float32, bool) {
+	least := float32(0)
+	for _, x := range w {
+		if x-x != 0 {
+			return 0, false
+		}
+		if a := float32(math.Abs(float64(x))); a != 0 && (least == 0 || a < least) {
+			least = a
+		}
+	}
+	if least == 0 {
+		return 1, true
+	}
+	for k := 1; k <= 16; k++ {
+		mid := math.Float32bits(least / float32(k))
+		for ulp := range uint32(5) { // the quotient is rounded: the scale may be a neighbour
+			if s := math.Float32frombits(mid + ulp - 2); onGrid(w, s) {
+				return s, true
+			}
+		}
+	}
+	return 0, false
+}
+
+func onGrid(w []float32, s float32) bool {
+	for _, x := range w {
+		q := math.Round(float64(x) / float64(s))
+		if math.Abs(q) > 127 || float32(q)*s != x {
+			return false
+		}
+	}
+	return true
+}
+
+// Transpose2D returns the transpose of a matrix of f32.
+func Transpose2D(t *ir.Tensor) *ir.Tensor {
+	r, c := t.Type.Shape[0], t.Type.Shape[1]
+	out := make([]float32, len(t.F))
+	for i := range r {
+		for j := range c {
+			out[j*r+i] = t.F[i*c+j]
+		}
+	}
+	return ir.FloatTensor(out, c, r)
+}

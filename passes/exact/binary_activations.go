@@ -1,0 +1,268 @@
+package exact
+
+import (
+	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/passes"
+)
+
+// BinaryActivations is the pass binary-activations.
+var BinaryActivations = &passes.Pass{
+	Name: "binary-activations",
+	Doc: "Recognises the ways in which exporters write a binary activation, a comparison with a constant followed by Cast, Where or Not, and makes each a step. " +
+		"From here on the module is at the logic level.",
+	Class: passes.Exact,
+	After: []string{"fold-constants"},
+	Run: func(c *passes.Context, m *ir.Module) error {
+		m.Level = ir.Logic
+		return passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
+			return passes.Rewrite(f, compareToStep, notOfBit, logicOfBits, castOfBit, integerCast, whereOfBit, twiceLessOne, bipolarQuant, larqSign, straightThrough, recodeStep, notStep)
+		})(c, m)
+	},
+}
+
+// asBool makes the bool value of a bit.
+func asBool(rw *passes.Rewriter, b *ir.Value) []*ir.Value {
+	return []*ir.Value{rw.Op("cast", map[string]any{"to": "bool"}, b)}
+}
+
+// bitOfBool returns the bit behind a bool value, or nil.
+func bitOfBool(v *ir.Value) *ir.Value {
+	if v.Type.DType != ir.Bool {
+		return nil
+	}
+	if b := ir.Unwrap(v, "cast"); b != nil && b.Type.DType == ir.Bit {
+		return b
+	}
+	return nil
+}
+
+// compareToStep: x > c is step(x - c). The difference of floats is positive
+// exactly when x > c, also where it is a denormal. c < x, and so on, likewise,
+// with the negated difference.
+func compareToStep(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	var strict bool
+	switch n.Op.Name {
+	case "greater", "less":
+		strict = true
+	case "greater_or_equal", "less_or_equal":
+	default:
+		return nil
+	}
+	a, b := n.Args[0], n.Args[1]
+	if !a.Type.DType.IsFloat() {
+		return nil
+	}
+	if n.Op.Name[0] == 'l' {
+		a, b = b, a
+	}
+	var x *ir.Value
+	switch {
+	case ir.IsSplat(b, 0) && ir.SameShape(a.Type.Shape, n.Result().Type.Shape):
+		x = a
+	case ir.IsSplat(a, 0) && ir.SameShape(b.Type.Shape, n.Result().Type.Shape):
+		x = rw.Op("neg", nil, b)
+	case finiteConst(a) || finiteConst(b):
+		x = rw.Op("sub", nil, a, b)
+	default:
+		return nil
+	}
+	return asBool(rw, rw.Op("step", map[string]any{"strict": strict}, x))
+}
+
+func finiteConst(v *ir.Value) bool {
+	c := ir.ConstOf(v)
+	if c == nil {
+		return false
+	}
+	for i := range c.Len() {
+		if x := c.Float(i); x-x != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func notOfBit(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	if n.Op.Name == "not" {
+		if b := bitOfBool(n.Args[0]); b != nil {
+			return asBool(rw, rw.Op("bit_not", nil, b))
+		}
+	}
+	return nil
+}
+
+// logicOfBits: and, or, xor of bools that are bits are gates of bits.
+func logicOfBits(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	switch n.Op.Name {
+	case "and", "or", "xor":
+	default:
+		return nil
+	}
+	a, b := bitOfBool(n.Args[0]), bitOfBool(n.Args[1])
+	if a == nil || b == nil {
+		return nil
+	}
+	return asBool(rw, rw.Op("bit_"+n.Op.Name, nil, a, b))
+}
+
+// castOfBit: a bool that came from a bit, cast to a number, is that bit, and a
+// bit taken through floats on its way to a bool is the same bit.
+func castOfBit(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	if n.Op.Name != "cast" {
+		return nil
+	}
+	if n.Result().Type.DType == ir.Bool {
+		if b := bitOperand(n.Args[0]); b != nil && b.Type.DType == ir.Bit {
+			return asBool(rw, b)
+		}
+		return nil
+	}
+	if n.Result().Type.DType != ir.F32 {
+		return nil
+	}
+	if b := bitOfBool(n.Args[0]); b != nil {
+		return []*ir.Value{rw.Op("to_float", nil, b)}
+	}
+	return nil
+}
+
+// integerCast: a cast of small integers to f32 is to_float.
+func integerCast(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	if n.Op.Name != "cast" || n.Result().Type.DType != ir.F32 {
+		return nil
+	}
+	switch n.In(0).DType {
+	case ir.U8, ir.I8, ir.U16, ir.I16, ir.Bit, ir.SBit, ir.Tern:
+		return []*ir.Value{rw.Op("to_float", nil, n.Args[0])}
+	}
+	return nil
+}
+
+// whereOfBit: where(bit, a, b) of two splats is the bit under another encoding.
+func whereOfBit(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	if n.Op.Name != "where" || n.Result().Type.DType != ir.F32 {
+		return nil
+	}
+	b := bitOfBool(n.Args[0])
+	if b == nil || !ir.SameShape(b.Type.Shape, n.Result().Type.Shape) {
+		return nil
+	}
+	x, okX := ir.Splat(n.Args[1])
+	y, okY := ir.Splat(n.Args[2])
+	if !okX || !okY || b.Type.DType != ir.Bit {
+		return nil
+	}
+	switch {
+	case x == 1 && y == 0:
+	case x == 0 && y == 1:
+		b = rw.Op("bit_not", nil, b)
+	case x == 1 && y == -1:
+		b = rw.Op("recode", nil, b)
+	case x == -1 && y == 1:
+		b = rw.Op("recode", nil, rw.Op("bit_not", nil, b))
+	default:
+		return nil
+	}
+	return []*ir.Value{rw.Op("to_float", nil, b)}
+}
+
+// twiceLessOne: 2*b - 1 is the bit under the encoding of signs.
+func twiceLessOne(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	var twice *ir.Node
+	switch {
+	case n.Is("sub") && ir.IsSplat(n.Args[1], 1):
+		twice = ir.Def(n.Args[0])
+	case n.Is("add") && ir.IsSplat(n.Args[1], -1):
+		twice = ir.Def(n.Args[0])
+	case n.Is("add") && ir.IsSplat(n.Args[0], -1):
+		twice = ir.Def(n.Args[1])
+	}
+	if !twice.Is("mul") {
+		return nil
+	}
+	for i := range 2 {
+		if b := bitOperand(twice.Args[i]); b != nil && b.Type.DType == ir.Bit && ir.IsSplat(twice.Args[1-i], 2) && ir.SameShape(b.Type.Shape, n.Result().Type.Shape) {
+			return []*ir.Value{rw.Op("to_float", nil, rw.Op("recode", nil, b))}
+		}
+	}
+	return nil
+}
+
+// bipolarQuant: x >= 0 ? s : -s is s times the sign with sign(0) = +1.
+func bipolarQuant(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	if n.Op.Name != "bipolar_quant" || n.Result().Type.DType != ir.F32 || ir.ConstOf(n.Args[1]) == nil || ir.ConstOf(n.Args[0]) != nil {
+		return nil
+	}
+	y := rw.Op("to_float", nil, rw.Op("step", map[string]any{"strict": false, "signed": true}, n.Args[0]))
+	if !ir.IsSplat(n.Args[1], 1) {
+		y = rw.Op("mul", nil, y, n.Args[1])
+	}
+	return []*ir.Value{y}
+}
+
+// larqSign: sign(sign(x) + c) with 0 < c < 1 is the sign with sign(0) = +1; with
+// -1 < c < 0, that with sign(0) = -1.
+func larqSign(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	if n.Op.Name != "sign" || n.In(0).DType != ir.F32 {
+		return nil
+	}
+	add := ir.Def(n.Args[0])
+	if !add.Is("add") {
+		return nil
+	}
+	for i := range 2 {
+		x := ir.Unwrap(add.Args[i], "sign")
+		c, ok := ir.Splat(add.Args[1-i])
+		if x == nil || !ok || c == 0 || c <= -1 || c >= 1 || !ir.SameShape(x.Type.Shape, n.Result().Type.Shape) {
+			continue
+		}
+		return []*ir.Value{rw.Op("to_float", nil, rw.Op("step", map[string]any{"strict": c < 0, "signed": true}, x))}
+	}
+	return nil
+}
+
+// straightThrough: (a - c) + c, as a straight-through estimator leaves it in the
+// graph, is a over the real numbers.
+func straightThrough(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	if n.Op.Name != "add" {
+		return nil
+	}
+	for i := range 2 {
+		d := ir.Def(n.Args[i])
+		if !d.Is("sub") || d.Args[1] != n.Args[1-i] {
+			continue
+		}
+		if a := ir.Def(d.Args[0]); (a.Is("sign") || a.Is("to_float") || a.Is("mul") && ir.Unwrap(a.Args[0], "to_float") != nil) && ir.SameShape(d.In(0).Shape, n.Result().Type.Shape) {
+			return []*ir.Value{d.Args[0]}
+		}
+	}
+	return nil
+}
+
+// recodeStep: the other encoding of a step is a step of that encoding.
+func recodeStep(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	if n.Op.Name != "recode" {
+		return nil
+	}
+	s := ir.Def(n.Args[0])
+	if !s.Is("step") {
+		return nil
+	}
+	return []*ir.Value{rw.Op("step", map[string]any{"strict": s.Bool("strict"), "nan": s.Bool("nan"), "signed": !s.Bool("signed")}, s.Args[0])}
+}
+
+// notStep: not(x > 0) is -x >= 0, and true for NaN where x > 0 was false.
+func notStep(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	if n.Op.Name != "bit_not" {
+		return nil
+	}
+	s := ir.Def(n.Args[0])
+	if !s.Is("step") {
+		return nil
+	}
+	x := ir.Unwrap(s.Args[0], "neg")
+	if x == nil {
+		x = rw.Op("neg", nil, s.Args[0])
+	}
+	return []*ir.Value{rw.Op("step", map[string]any{"strict": !s.Bool("strict"), "nan": !s.Bool("nan"), "signed": s.Bool("signed")}, x)}
+}

@@ -1,0 +1,489 @@
+package exact
+
+import (
+	"slices"
+
+	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/analysis"
+)
+
+// sinkLayout: an operation that only moves elements commutes with to_float.
+func sinkLayout(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	if !analysis.MovesElements(n) {
+		return nil
+	}
+	z := ir.Unwrap(n.Args[0], "to_float")
+	if z == nil {
+		return nil
+	}
+	m := rw.Node(n.Op.Name, n.Attrs, append([]*ir.Value{z}, n.Args[1:]...)...)
+	if m == nil {
+		return nil
+	}
+	out := make([]*ir.Value, len(m.Results))
+	for i, v := range m.Results {
+		out[i] = rw.Op("to_float", nil, v)
+	}
+	return out
+}
+
+// channelMove says where the channels, axis 1 of its operand, are after a move
+// of elements: the axis in the results and, for every result, which channel is
+// at each index. ok is false where the move takes them apart.
+func channelMove(n *ir.Node) (axis int, channels [][]int, ok bool) {
+	x := n.In(0)
+	if x.Rank() < 2 {
+		return 0, nil, false
+	}
+	all := make([]int, x.Shape[1])
+	for i := range all {
+		all[i] = i
+	}
+	pick := func(attrs map[string]any, args ...*ir.Value) ([][]int, bool) {
+		iota := ir.NewTensor(ir.T(ir.I64, 1, len(all)))
+		for i := range iota.I {
+			iota.I[i] = int64(i)
+		}
+		in, consts := []*ir.Tensor{iota}, []*ir.Value{{Type: iota.Type}}
+		for _, a := range args {
+			if ir.ConstOf(a) == nil {
+				return nil, false
+			}
+			in, consts = append(in, ir.ConstOf(a)), append(consts, a)
+		}
+		m, err := ir.NewNode(n.Op.Name, consts, attrs, n.Loc)
+		if err != nil {
+			return nil, false
+		}
+		out, err := ir.EvalNode(m, in)
+		if err != nil {
+			return nil, false
+		}
+		var lists [][]int
+		for _, t := range out {
+			var l []int
+			for _, v := range t.I {
+				l = append(l, int(v))
+			}
+			lists = append(lists, l)
+		}
+		return lists, true
+	}
+	switch n.Op.Name {
+	case "slice":
+		var at []int
+		for i := range n.Ints("starts") {
+			a := i
+			if axes := n.Ints("axes"); len(axes) > 0 {
+				a, _ = ir.Axis(axes[i], x.Rank())
+			}
+			if a == 1 {
+				at = append(at, i)
+			}
+		}
+		if len(at) == 0 {
+			return 1, [][]int{all}, true
+		}
+		attrs := map[string]any{"axes": []int{1}, "starts": n.Ints("starts")[at[0] : at[0]+1], "ends": n.Ints("ends")[at[0] : at[0]+1]}
+		if s := n.Ints("steps"); len(s) > 0 {
+			attrs["steps"] = s[at[0] : at[0]+1]
+		}
+		channels, ok = pick(attrs)
+		return 1, channels, ok
+	case "split", "gather":
+		a, err := ir.Axis(n.Int("axis"), x.Rank())
+		if err != nil || n.Is("gather") && a < 2 && n.In(1).Rank() != 1 {
+			return 0, nil, false
+		}
+		if a == 1 {
+			channels, ok = pick(n.Attrs, n.Args[1:]...)
+			return 1, channels, ok
+		}
+		return 1, slices.Repeat([][]int{all}, len(n.Results)), true
+	case "transpose":
+		return slices.Index(analysis.PermOf(n), 1), [][]int{all}, true
+	case "reshape", "squeeze", "unsqueeze", "expand", "tile", "identity":
+		y := n.Result().Type
+		return 1, [][]int{all}, y.Rank() >= 2 && slices.Equal(y.Shape[:2], x.Shape[:2])
+	}
+	return 0, nil, false
+}
+
+// perChannelOp returns the operand of a float operation that is carried through,
+// element by element and the same all over a channel (axis 1); -1 when the node
+// is none. The operations are those of a chain.
+func perChannelOp(d *ir.Node) int {
+	if d == nil || d.Result().Type.DType != ir.F32 || d.Result().Type.Rank() < 2 {
+		return -1
+	}
+	shape := d.Result().Type.Shape
+	switch d.Op.Name {
+	case "affine":
+		a, _ := ir.Axis(d.Int("axis"), len(shape))
+		for i := 1; i < 4; i++ {
+			if p := ir.ConstOf(d.Args[i]); p == nil || a != 1 && p.Len() > 1 {
+				return -1
+			}
+		}
+		return 0
+	case "batch_norm":
+		if analysis.SoundNorm(d) {
+			return 0
+		}
+	case "neg", "relu":
+		return 0
+	case "clip":
+		for i := 1; i < len(d.Args); i++ {
+			if d.Args[i] != nil && (ir.ConstOf(d.Args[i]) == nil || !analysis.Finite32(ir.ConstOf(d.Args[i]))) {
+				return -1
+			}
+		}
+		return 0
+	case "add", "sub", "mul", "div", "min", "max":
+		return analysis.Carrier(d, shape)
+	}
+	return -1
+}
+
+// leadsToInteger reports whether a float value is made from integers by moves
+// and operations of a chain.
+func leadsToInteger(v *ir.Value) bool {
+	for range 64 {
+		d := ir.Def(v)
+		switch {
+		case d == nil || !v.Type.DType.IsFloat():
+			return false
+		case d.Is("to_float"), d.Is("affine"):
+			return true
+		case d.Is("concat"):
+			for _, a := range d.Args[1:] {
+				if !leadsToInteger(a) {
+					return false
+				}
+			}
+			v = d.Args[0]
+		case analysis.MovesElements(d), d.Is("max_pool"):
+			v = d.Args[0]
+		default:
+			which := perChannelOp(d)
+			if which < 0 {
+				return false
+			}
+			v = d.Args[which]
+		}
+	}
+	return false
+}
+
+// again writes operation d, which perChannelOp knows, over another value that
+// has d's channels in another order or number on an axis: y's channel i is
+// channels[i]. nil where the operation has no such form.
+func again(rw *passes.Rewriter, d *ir.Node, which int, x *ir.Value, axis int, channels []int) *ir.Value {
+	rank := x.Type.Rank()
+	pick := func(t *ir.Tensor) *ir.Tensor {
+		if t.Len() == 1 && !d.Is("batch_norm") {
+			return t.Reshape(1)
+		}
+		out := ir.NewTensor(ir.T(t.Type.DType, len(channels)))
+		for i, c := range channels {
+			out.SetFloat(i, t.Float(c))
+		}
+		return out
+	}
+	args := slices.Clone(d.Args)
+	attrs := map[string]any{}
+	for k, v := range d.Attrs {
+		attrs[k] = v
+	}
+	args[which] = x
+	switch d.Op.Name {
+	case "affine":
+		for i := 1; i < 4; i++ {
+			args[i] = rw.Const(pick(ir.ConstOf(d.Args[i])))
+		}
+		attrs["axis"] = axis
+	case "batch_norm":
+		if axis != 1 {
+			return nil
+		}
+		for i := 1; i < 5; i++ {
+			args[i] = rw.Const(pick(ir.ConstOf(d.Args[i])))
+		}
+	case "add", "sub", "mul", "div", "min", "max":
+		k := pick(ir.ConstOf(d.Args[1-which]))
+		if k.Len() == 1 {
+			k = k.Reshape() // goes with any shape
+		} else {
+			k = onAxis(k, axis, rank)
+		}
+		args[1-which] = rw.Const(k)
+	}
+	return rw.Op(d.Op.Name, attrs, args...)
+}
+
+// endsChain reports whether a node ends a chain: a comparison, or a quantizer
+// of one scale and zero point, whose integer result may be cut off.
+func endsChain(n *ir.Node) bool {
+	if n == nil {
+		return false
+	}
+	switch n.Op.Name {
+	case "step", "sign":
+		return n.In(0).DType == ir.F32
+	case "quantize_linear":
+		return n.In(0).DType == ir.F32 && n.In(1).Elems() == 1 && ir.ConstOf(n.Args[1]) != nil && (n.Arg(2) == nil || ir.ConstOf(n.Args[2]) != nil)
+	}
+	return false
+}
+
+// moveBelow: moving the elements of op(x) is op of moved ones, for the operations
+// of a chain over an integer. It is the float operation that stays last, unless
+// what follows is an activation: that goes below the move (liftActivation).
+func moveBelow(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	if !analysis.MovesElements(n) || n.Results[0].Type.Rank() < 2 {
+		return nil
+	}
+	d := ir.Def(n.Args[0])
+	which := perChannelOp(d)
+	if which < 0 || !leadsToInteger(n.Args[0]) {
+		return nil
+	}
+	needed := false
+	for _, v := range n.Results {
+		for _, u := range rw.Readers(v) {
+			needed = needed || takesInteger(u)
+		}
+	}
+	if !needed {
+		return nil
+	}
+	if !movable(n) {
+		return nil
+	}
+	axis, channels, ok := channelMove(n)
+	if !ok { // d is the same for all channels: they may go anywhere
+		axis, channels = 1, slices.Repeat([][]int{{0}}, len(n.Results))
+	}
+	m := rw.Node(n.Op.Name, n.Attrs, append([]*ir.Value{d.Args[which]}, n.Args[1:]...)...)
+	if m == nil {
+		return nil
+	}
+	out := make([]*ir.Value, len(m.Results))
+	for i, v := range m.Results {
+		out[i] = again(rw, d, which, v, axis, channels[i])
+	}
+	return out
+}
+
+// movable reports whether a move can go below every operation of the chain that
+// it stands behind, down to the integer: it keeps the channels together, or the
+// operations are the same for all of them.
+func movable(n *ir.Node) bool {
+	axis, _, ok := channelMove(n)
+	for v := n.Args[0]; ; {
+		d := ir.Def(v)
+		which := perChannelOp(d)
+		if which < 0 {
+			return true
+		}
+		if !ok && !single(d, which) || axis != 1 && d.Is("batch_norm") {
+			return false
+		}
+		v = d.Args[which]
+	}
+}
+
+// liftSingle: an operation that is the same for all elements goes below a move
+// that can not go below what is under it, and so joins the chain there.
+func liftSingle(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	which := perChannelOp(n)
+	if which < 0 || n.Is("affine") || !single(n, which) || !ir.SameShape(n.In(which).Shape, n.Result().Type.Shape) {
+		return nil
+	}
+	m := ir.Def(n.Args[which])
+	if m == nil || !analysis.MovesElements(m) || m.In(0).Rank() < 2 || perChannelOp(ir.Def(m.Args[0])) < 0 || movable(m) || !leadsToInteger(m.Args[0]) {
+		return nil
+	}
+	y := again(rw, n, which, m.Args[0], 1, []int{0})
+	moved := rw.Node(m.Op.Name, m.Attrs, append([]*ir.Value{y}, m.Args[1:]...)...)
+	if moved == nil {
+		return nil
+	}
+	return []*ir.Value{moved.Results[n.Args[which].Index]}
+}
+
+// takesInteger reports whether a node has a form over integers, or hands its
+// operand on to one that may.
+func takesInteger(u *ir.Node) bool {
+	if u == nil {
+		return false
+	}
+	switch u.Op.Name {
+	case "conv", "gemm", "matmul", "concat", "max_pool", "average_pool", "reduce_mean", "reduce_max", "global_average_pool", "global_max_pool", "pad":
+		return true
+	}
+	return analysis.MovesElements(u) || perChannelOp(u) >= 0
+}
+
+// single reports whether an operation of a chain is the same for all channels.
+func single(d *ir.Node, which int) bool {
+	if d.Is("batch_norm") {
+		return false
+	}
+	for i, a := range d.Args {
+		if i != which && a != nil && a.Type.Elems() > 1 {
+			return false
+		}
+	}
+	return true
+}
+
+// liftActivation: an activation of moved elements is the move of activations,
+// and that of a concatenation the concatenation of activations, where this brings
+// it to a chain over an integer: bits are moved rather than numbers.
+func liftActivation(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	integerClip := n.Is("clip") && !n.In(0).DType.IsFloat() && n.Arg(1) != nil && n.Arg(2) != nil && n.In(1).Elems() == 1 && n.In(2).Elems() == 1
+	if !endsChain(n) && !integerClip {
+		return nil
+	}
+	d := ir.Def(n.Args[0])
+	if d == nil || !integerClip && !leadsToInteger(n.Args[0]) {
+		return nil
+	}
+	apply := func(v *ir.Value) *ir.Value {
+		return rw.Op(n.Op.Name, n.Attrs, append([]*ir.Value{v}, n.Args[1:]...)...)
+	}
+	switch {
+	case d.Is("concat"):
+		parts := make([]*ir.Value, len(d.Args))
+		for i, a := range d.Args {
+			if integerClip && !ir.Def(a).Is("quantize_linear") {
+				return nil
+			}
+			parts[i] = apply(a)
+		}
+		return []*ir.Value{rw.Op("concat", d.Attrs, parts...)}
+	case analysis.MovesElements(d) && d.Args[0].Type.Elems() > 0:
+		if integerClip && !ir.Def(d.Args[0]).Is("quantize_linear") {
+			return nil
+		}
+		m := rw.Node(d.Op.Name, d.Attrs, append([]*ir.Value{apply(d.Args[0])}, d.Args[1:]...)...)
+		if m == nil {
+			return nil
+		}
+		return []*ir.Value{m.Results[n.Args[0].Index]}
+	}
+	return nil
+}
+
+// sinkConcat: a concatenation of integers commutes with to_float. Integers of
+// several types become one of them, or the narrowest that holds all.
+func sinkConcat(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Value {
+	if n.Op.Name != "concat" || n.Result().Type.DType != ir.F32 {
+		return nil
+	}
+	args := make([]*ir.Value, len(n.Args))
+	equal := true
+	for i, a := range n.Args {
+		if args[i] = ir.Unwrap(a, "to_float"); args[i] == nil {
+			return concatScaled(rw, r, n)
+		}
+		equal = equal && args[i].Type.DType == args[0].Type.DType
+	}
+	if !equal {
+		if !readByLinear(rw, n) {
+			return nil
+		}
+		oneType(rw, args)
+	}
+	return []*ir.Value{rw.Op("to_float", nil, rw.Op("concat", n.Attrs, args...))}
+}
+
+// readByLinear reports whether a convolution or linear layer reads a node, its
+// elements moved at most: it wants one integer, where activations take the parts
+// for themselves.
+func readByLinear(rw *passes.Rewriter, n *ir.Node) bool {
+	for _, v := range n.Results {
+		for _, u := range rw.Readers(v) {
+			if u.Is("conv") || u.Is("gemm") || u.Is("matmul") || u != nil && analysis.MovesElements(u) && readByLinear(rw, u) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// oneType converts integers to the narrowest type that holds all of theirs.
+func oneType(rw *passes.Rewriter, args []*ir.Value) {
+	lo, hi := args[0].Type.DType.Range()
+	for _, a := range args {
+		l, h := a.Type.DType.Range()
+		lo, hi = min(lo, l), max(hi, h)
+	}
+	to := ir.SmallestInt(lo, hi)
+	for i, a := range args {
+		if a.Type.DType != to {
+			args[i] = rw.Op("cast", map[string]any{"to": to.String()}, a)
+		}
+	}
+}
+
+// concatScaled: a concatenation, along the channels, of scaled integers is one
+// of integers under a scale a channel.
+func concatScaled(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Value {
+	if axis, _ := ir.Axis(n.Int("axis"), n.Result().Type.Rank()); axis != 1 || !readByLinear(rw, n) {
+		return nil
+	}
+	args := make([]*ir.Value, len(n.Args))
+	var num, den, bias []float64
+	exact := true
+	for i, a := range n.Args {
+		s := asScaled(a, 1)
+		if s == nil || s.border != nil {
+			return nil
+		}
+		s = s.addWhole(rw, r, 1)
+		args[i], exact = s.z, exact && s.exact
+		c := a.Type.Shape[1]
+		for k := range c {
+			num, den, bias = append(num, s.num[min(k, len(s.num)-1)]), append(den, s.den[min(k, len(s.den)-1)]), append(bias, s.bias[min(k, len(s.bias)-1)])
+		}
+	}
+	oneType(rw, args)
+	if exact {
+		return []*ir.Value{rw.Op("to_float", nil, rw.Op("concat", n.Attrs, args...))}
+	}
+	return []*ir.Value{rw.Op("affine", nil, rw.Op("concat", n.Attrs, args...), rw.Float64s(num...), rw.Float64s(den...), rw.Float64s(bias...))}
+}
+
+// splitConcat: an operation of a chain over a concatenation of integers is the
+// concatenation of operations, where the parts have scales or types of their own.
+func splitConcat(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	which := perChannelOp(n)
+	if which < 0 || n.Is("affine") {
+		return nil
+	}
+	cat := ir.Def(n.Args[which])
+	if !cat.Is("concat") || !leadsToInteger(n.Args[which]) || readByLinear(rw, cat) {
+		return nil
+	}
+	axis, err := ir.Axis(cat.Int("axis"), n.Result().Type.Rank())
+	if err != nil || axis == 0 {
+		return nil
+	}
+	parts := make([]*ir.Value, len(cat.Args))
+	from := 0
+	for i, a := range cat.Args {
+		var channels []int
+		if axis != 1 {
+			from = 0
+		}
+		for range a.Type.Shape[1] {
+			channels = append(channels, from)
+			from++
+		}
+		parts[i] = again(rw, n, which, a, 1, channels)
+	}
+	return []*ir.Value{rw.Op("concat", cat.Attrs, parts...)}
+}

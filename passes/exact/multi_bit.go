@@ -1,0 +1,207 @@
+package exact
+
+import (
+	"math"
+
+	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/analysis"
+)
+
+// MultiBit is the pass multi-bit.
+var MultiBit = &passes.Pass{
+	Name: "multi-bit",
+	Doc: "Recognises the few-bit quantizers of exporters (QONNX Quant, QuantizeLinear and DequantizeLinear, DoReFa's Round between two Muls) " +
+		"and writes each as a quantization to integers, scaled back.",
+	Class: passes.Exact,
+	After: []string{"fold-constants", "binary-activations"},
+	Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
+		return passes.Rewrite(f, quantToInteger, dequantize, roundOfBounded)
+	}),
+}
+
+// toGrid quantizes x to lo..hi with a scale: clip(quantize_linear(x)).
+func toGrid(rw *passes.Rewriter, x *ir.Value, scale float64, lo, hi int64) *ir.Value {
+	d := ir.U8
+	if lo < 0 {
+		d = ir.I8
+	}
+	k := func(v int64) *ir.Value { return rw.Const(ir.IntTensor(d, []int64{v})) }
+	zero := ir.IntTensor(d, []int64{0})
+	q := rw.Op("quantize_linear", nil, x, rw.Const(ir.Scalar(ir.F32, scale)), rw.Const(zero.Reshape()))
+	if l, h := d.Range(); l == lo && h == hi {
+		return q
+	}
+	return rw.Op("clip", nil, q, k(lo), k(hi))
+}
+
+// scaleBack is q*s in float, as the source multiplies.
+func scaleBack(rw *passes.Rewriter, q *ir.Value, s float64) []*ir.Value {
+	y := rw.Op("to_float", nil, q)
+	if s != 1 {
+		y = rw.Op("mul", nil, y, rw.Const(ir.Scalar(ir.F32, s)))
+	}
+	return []*ir.Value{y}
+}
+
+// quantToInteger: a QONNX Quant with one scale, zero point 0 and rounding to
+// nearest, of at most 8 bits.
+func quantToInteger(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	if n.Op.Name != "quant" || n.In(0).DType != ir.F32 || n.Str("rounding") != "ROUND" || ir.ConstOf(n.Args[0]) != nil {
+		return nil
+	}
+	s, ok1 := ir.Splat(n.Args[1])
+	zero, ok2 := ir.Splat(n.Args[2])
+	bits, ok3 := ir.Splat(n.Args[3])
+	if !ok1 || !ok2 || !ok3 || zero != 0 || s <= 0 || bits < 2 && n.Bool("signed") || bits < 1 || bits > 8 || bits != math.Trunc(bits) || n.In(1).Elems() != 1 {
+		return nil
+	}
+	lo, hi := int64(0), int64(1)<<int(bits)-1
+	if n.Bool("signed") {
+		lo, hi = -(int64(1) << int(bits-1)), int64(1)<<int(bits-1)-1
+	}
+	if n.Bool("narrow") {
+		if n.Bool("signed") {
+			lo++
+		} else {
+			hi--
+		}
+	}
+	return scaleBack(rw, toGrid(rw, n.Args[0], s, lo, hi), s)
+}
+
+// dequantize: q*scale with one scale and zero point 0.
+func dequantize(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	if n.Op.Name != "dequantize_linear" || n.Result().Type.DType != ir.F32 || ir.ConstOf(n.Args[0]) != nil || n.In(1).Elems() != 1 {
+		return nil
+	}
+	s, ok := ir.Splat(n.Args[1])
+	if !ok || n.Arg(2) != nil && !ir.IsSplat(n.Args[2], 0) || n.In(0).DType != ir.U8 && n.In(0).DType != ir.I8 {
+		return nil
+	}
+	return scaleBack(rw, n.Args[0], s)
+}
+
+// roundOfBounded: round(v) with v = clip(x, 0, 1)*n, n whole and below 256, is
+// an integer.
+func roundOfBounded(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	if n.Op.Name != "round" || n.In(0).DType != ir.F32 {
+		return nil
+	}
+	m := ir.Def(n.Args[0])
+	if !m.Is("mul") {
+		return nil
+	}
+	for i := range 2 {
+		k, ok := ir.Splat(m.Args[1-i])
+		if ok && k >= 1 && k <= 255 && k == math.Trunc(k) && inUnit(m.Args[i]) {
+			return scaleBack(rw, toGrid(rw, n.Args[0], 1, 0, int64(k)), 1)
+		}
+	}
+	return nil
+}
+
+// inUnit reports whether v was limited to 0..1.
+func inUnit(v *ir.Value) bool {
+	d := ir.Def(v)
+	limits := func(n *ir.Node, op string, bound float64) *ir.Value {
+		if n.Is(op) && len(n.Args) == 2 {
+			for i := range 2 {
+				if ir.IsSplat(n.Args[1-i], bound) {
+					return n.Args[i]
+				}
+			}
+		}
+		return nil
+	}
+	if d.Is("clip") {
+		return d.Arg(1) != nil && ir.IsSplat(d.Args[1], 0) && upperBound(d, 1)
+	}
+	if x := limits(d, "max", 0); x != nil {
+		return limits(ir.Def(x), "min", 1) != nil
+	}
+	if x := limits(d, "min", 1); x != nil {
+		return limits(ir.Def(x), "max", 0) != nil
+	}
+	return false
+}
+
+// maxLevels bounds the comparisons that stand for one few-bit activation.
+const maxLevels = 15
+
+// fuseLevels: a quantizer of a few levels over a chain is one comparison a
+// level.
+func fuseLevels(rw *passes.Rewriter, c *passes.Context, r *analysis.Ranger, n *ir.Node) []*ir.Value {
+	q, grid, lo, hi := quantizer(rw, n)
+	if q == nil || hi-lo > maxLevels {
+		return nil
+	}
+	var bits []*ir.Value
+	for l := lo + 1; l <= hi; l++ {
+		ch := findChain(q.Args[0])
+		if ch == nil {
+			return nil
+		}
+		ch.grid, ch.level = grid, l
+		b := ch.threshold(rw, c, r, false)
+		if b == nil {
+			return nil
+		}
+		bits = append(bits, b)
+	}
+	return []*ir.Value{rw.Op("tally", map[string]any{"base": int(lo), "to": n.Result().Type.DType.String()}, bits...)}
+}
+
+// maxPlanes bounds the bits of a few-bit activation that a convolution reads as
+// bits of their own.
+const maxPlanes = 3
+
+// FewBitPlanes is the pass few-bit-planes.
+var FewBitPlanes = &passes.Pass{
+	Name: "few-bit-planes",
+	Doc: "A convolution with binary weights of a few-bit activation is one of its comparisons' bits: w*(b1 + b2 + b3) is the convolution of their concatenation " +
+		"with the weights repeated. Max pooling acts on every bit.",
+	Class: passes.Exact,
+	After: []string{"fuse-bn-threshold"},
+	Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
+		return passes.Rewrite(f, tallyPool, tallyConv)
+	}),
+}
+
+func tallyPool(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	t := ir.Def(n.Arg(0))
+	if !n.Is("max_pool") || !t.Is("tally") || len(n.Results) != 1 {
+		return nil
+	}
+	bits := make([]*ir.Value, len(t.Args))
+	for i, b := range t.Args {
+		bits[i] = rw.Op("max_pool", n.Attrs, b)
+	}
+	return []*ir.Value{rw.Op("tally", t.Attrs, bits...)}
+}
+
+func tallyConv(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	t := ir.Def(n.Arg(0))
+	if !n.Is("iconv") || n.Arg(2) != nil || !t.Is("tally") || t.Int("base") != 0 || len(t.Args) > maxPlanes {
+		return nil
+	}
+	w := ir.ConstOf(n.Args[1])
+	if w == nil || w.Type.DType != ir.SBit && w.Type.DType != ir.Tern {
+		return nil
+	}
+	return []*ir.Value{rw.Op("bconv", analysis.ConvAttrs(n), concatGroups(rw, t.Args, n.Int("groups")), rw.Const(repeatInputs(w, len(t.Args))))}
+}
+
+// repeatInputs returns weights [O,I,...] with the input channels k times.
+func repeatInputs(w *ir.Tensor, k int) *ir.Tensor {
+	s := append([]int{}, w.Type.Shape...)
+	row := w.Len() / s[0]
+	s[1] *= k
+	out := ir.NewTensor(ir.T(w.Type.DType, s...))
+	for o := range s[0] {
+		for i := range k {
+			copy(out.I[(o*k+i)*row:], w.I[o*row:(o+1)*row])
+		}
+	}
+	return out
+}

@@ -1,0 +1,362 @@
+package exact
+
+import (
+	"math"
+	"slices"
+
+	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/analysis"
+)
+
+// sinkPool: the largest of integers is the same number before and after
+// to_float. A window that lies wholly in the padding would give -inf in floats,
+// so such pools stay.
+func sinkPool(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	if n.Op.Name != "max_pool" || len(n.Results) != 1 || !analysis.PoolsElements(n) {
+		return nil
+	}
+	if z := ir.Unwrap(n.Args[0], "to_float"); z != nil {
+		return []*ir.Value{rw.Op("to_float", nil, rw.Op("max_pool", n.Attrs, z))}
+	}
+	// Rounding is monotone, so the largest of op(x) is op of the largest x, to the
+	// bit, where op never falls.
+	d := ir.Def(n.Args[0])
+	which := perChannelOp(d)
+	if which < 0 || asScaled(n.Args[0], 1) == nil {
+		return nil
+	}
+	for _, s := range slopes(d, which) {
+		if s < 0 {
+			return nil
+		}
+	}
+	pool := rw.Op("max_pool", n.Attrs, d.Args[which])
+	all := make([]int, pool.Type.Shape[1])
+	for i := range all {
+		all[i] = i
+	}
+	return []*ir.Value{again(rw, d, which, pool, 1, all)}
+}
+
+// slopes returns a number of the sign of the slope of an operation of a chain,
+// for every channel or one for all.
+func slopes(d *ir.Node, which int) []float64 {
+	of := func(i int) []float64 { return ir.ConstOf(d.Args[i]).Convert(ir.F64).D }
+	switch d.Op.Name {
+	case "affine":
+		return analysis.Zip(of(1), of(2), func(a, b float64) float64 { return sign(a) * sign(b) })
+	case "batch_norm":
+		return of(1)
+	case "neg":
+		return []float64{-1}
+	case "sub":
+		if which == 1 {
+			return []float64{-1}
+		}
+	case "mul", "div":
+		return of(1 - which)
+	}
+	return []float64{1}
+}
+
+func sign(x float64) float64 {
+	switch {
+	case x > 0:
+		return 1
+	case x < 0:
+		return -1
+	}
+	return 0
+}
+
+// globalMax: the largest number of every channel is a max pool whose window is
+// the map.
+func globalMax(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	if !n.Is("global_max_pool") && !n.Is("reduce_max") || n.Result().Type.DType != ir.F32 {
+		return nil
+	}
+	x := n.In(0)
+	if x.Rank() < 3 || x.Elems() == 0 || !leadsToInteger(n.Args[0]) {
+		return nil
+	}
+	if n.Is("reduce_max") && !spatialAxes(n) {
+		return nil
+	}
+	inChain := slices.ContainsFunc(rw.Readers(n.Result()), func(u *ir.Node) bool { return endsChain(u) || perChannelOp(u) >= 0 })
+	if !inChain && asScaled(n.Args[0], 1) == nil {
+		return nil // the largest number of a float map: no cheaper as a window
+	}
+	kernel := slices.Clone(x.Shape[2:])
+	if n.Is("reduce_max") {
+		mask, _ := ir.Axes(n.Ints("axes"), x.Rank())
+		for a := range kernel {
+			if !mask[2+a] {
+				kernel[a] = 1
+			}
+		}
+	}
+	return []*ir.Value{reshapeTo(rw, rw.Op("max_pool", map[string]any{"kernel": kernel}, n.Args[0]), n.Result().Type.Shape)}
+}
+
+// spatialAxes reports whether a reduction leaves axes 0 and 1 alone.
+func spatialAxes(n *ir.Node) bool {
+	mask, err := ir.Axes(n.Ints("axes"), n.In(0).Rank())
+	return err == nil && len(mask) > 2 && !mask[0] && !mask[1]
+}
+
+// meanAttrs returns the axes of a mean as those of a count, and how many
+// elements it takes; 0 when the node is no mean of f32.
+func meanAttrs(n *ir.Node) (attrs map[string]any, elems int) {
+	if len(n.Results) != 1 || n.Result().Type.DType != ir.F32 || n.Result().Type.Elems() == 0 {
+		return nil, 0
+	}
+	switch n.Op.Name {
+	case "reduce_mean":
+		attrs = n.Attrs
+	case "global_average_pool":
+		var axes []int
+		for a := 2; a < n.In(0).Rank(); a++ {
+			axes = append(axes, a)
+		}
+		if axes == nil {
+			return nil, 0
+		}
+		attrs = map[string]any{"axes": axes}
+	default:
+		return nil, 0
+	}
+	return attrs, n.In(0).Elems() / n.Result().Type.Elems()
+}
+
+// sinkMean: the mean of integers is their count over their number. The sum is
+// exact while f32 holds it, and the division rounds as the mean's does; the mean
+// of scaled integers, or of larger ones, is an affine of the count.
+func sinkMean(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Value {
+	attrs, num := meanAttrs(n)
+	if num == 0 {
+		return nil
+	}
+	s := asScaled(n.Args[0], 1)
+	if s == nil || s.border != nil {
+		return nil
+	}
+	if s = s.addWhole(rw, r, 1); !fitsCount(r, s.z, num, math.MaxInt32) {
+		return nil
+	}
+	if s.exact && fitsCount(r, s.z, num, analysis.ExactFloat) {
+		count := rw.Op("count", attrs, s.z)
+		return []*ir.Value{rw.Op("div", nil, rw.Op("to_float", nil, count), rw.Const(ir.Scalar(ir.F32, float64(num))))}
+	}
+	perChannel := max(len(s.num), len(s.den), len(s.bias)) > 1
+	count := rw.Op("count", attrs, s.z)
+	if count.Type.Rank() == 0 || perChannel && !(n.Is("global_average_pool") || spatialAxes(n)) {
+		return nil
+	}
+	den := analysis.Zip(s.den, []float64{float64(num)}, func(a, b float64) float64 { return a * b })
+	return []*ir.Value{rw.Op("affine", map[string]any{"axis": min(1, count.Type.Rank()-1)}, count, rw.Float64s(s.num...), rw.Float64s(den...), rw.Float64s(s.bias...))}
+}
+
+// fitsCount reports whether the sum of num values of z is less than a bound.
+func fitsCount(r *analysis.Ranger, z *ir.Value, num int, bound int64) bool {
+	lo, hi := r.Of(z).All()
+	most := max(hi, -lo, 1)
+	return int64(num) < bound/most
+}
+
+// sinkSum: the sum of integers is their count while f32 is exact.
+func sinkSum(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Value {
+	if n.Op.Name != "reduce_sum" || n.In(0).DType != ir.F32 || n.Result().Type.Elems() == 0 {
+		return nil
+	}
+	z := ir.Unwrap(n.Args[0], "to_float")
+	if z == nil || !fitsCount(r, z, n.In(0).Elems()/n.Result().Type.Elems(), analysis.ExactFloat) {
+		return nil
+	}
+	return []*ir.Value{rw.Op("to_float", nil, rw.Op("count", n.Attrs, z))}
+}
+
+// meanBelow: over the real numbers, the mean over positions of what is linear
+// in every channel, as a batch norm is, is that of the mean.
+func meanBelow(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	attrs, num := meanAttrs(n)
+	if num == 0 || n.Is("reduce_mean") && !spatialAxes(n) || n.Result().Type.Rank() < 2 {
+		return nil
+	}
+	d := ir.Def(n.Args[0])
+	which := perChannelOp(d)
+	if which < 0 || !leadsToInteger(n.Args[0]) || asScaled(n.Args[0], 1) != nil {
+		return nil
+	}
+	switch d.Op.Name {
+	case "batch_norm", "add", "sub", "mul", "div", "neg":
+	default:
+		return nil
+	}
+	mean := rw.Op("reduce_mean", attrs, d.Args[which])
+	all := make([]int, d.Result().Type.Shape[1])
+	for i := range all {
+		all[i] = i
+	}
+	return []*ir.Value{again(rw, d, which, mean, 1, all)}
+}
+
+// averageWindow: the mean under a window that no padding leaves smaller is the
+// sum, a convolution of every channel with ones, over the window's size.
+func averageWindow(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Value {
+	if !n.Is("average_pool") || n.Result().Type.DType != ir.F32 || n.Result().Type.Elems() == 0 {
+		return nil
+	}
+	z := ir.Unwrap(n.Args[0], "to_float")
+	if z == nil {
+		return nil
+	}
+	kernel, c := n.Ints("kernel"), n.In(0).Shape[1]
+	attrs := analysis.ConvAttrs(n)
+	attrs["groups"] = c
+	size := ir.Type{Shape: kernel}.Elems()
+	if !fitsCount(r, z, size, analysis.ExactFloat) {
+		return nil
+	}
+	for a, k := range kernel { // the windows of a convolution, which leaves out what goes beyond the padding
+		in, out, stride, dil := n.In(0).Shape[2+a], n.Result().Type.Shape[2+a], n.IntAt("stride", a, 1), n.IntAt("dilation", a, 1)
+		before, after := n.IntAt("pad", a, 0), n.IntAt("pad", len(kernel)+a, 0)
+		if (before > 0 || after > 0) && !n.Bool("count_include_pad") || (in+before+after-(k-1)*dil-1)/stride+1 != out {
+			return nil
+		}
+	}
+	op := "iconv"
+	if z.Type.DType.IsBit() {
+		op = "bconv"
+	}
+	ones := ir.NewTensor(ir.T(ir.SBit, append([]int{c, 1}, kernel...)...))
+	for i := range ones.I {
+		ones.I[i] = 1
+	}
+	sum := rw.Op(op, attrs, z, rw.Const(ones))
+	return []*ir.Value{rw.Op("div", nil, rw.Op("to_float", nil, sum), rw.Const(ir.Scalar(ir.F32, float64(size))))}
+}
+
+// convPadding: padding with zeros in front of a convolution is the
+// convolution's own.
+func convPadding(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	if !n.Is("conv") {
+		return nil
+	}
+	p := ir.Def(n.Args[0])
+	if !p.Is("pad") || p.Str("mode") != "constant" || p.Arg(1) != nil && !ir.IsSplat(p.Args[1], 0) || !leadsToInteger(p.Args[0]) {
+		return nil
+	}
+	before, after, ok := padded(p)
+	if !ok {
+		return nil
+	}
+	k := n.In(0).Rank() - 2
+	pad := make([]int, 2*k)
+	for a := range k {
+		pad[a], pad[k+a] = n.IntAt("pad", a, 0)+before[a], n.IntAt("pad", k+a, 0)+after[a]
+	}
+	attrs := analysis.ConvAttrs(n)
+	attrs["pad"] = pad
+	return []*ir.Value{rw.Op("conv", attrs, append([]*ir.Value{p.Args[0]}, n.Args[1:]...)...)}
+}
+
+// padded returns the elements that a pad adds before and after the spatial axes;
+// ok is false when it removes any, or pads others.
+func padded(p *ir.Node) (before, after []int, ok bool) {
+	rank, pads, axes := p.In(0).Rank(), p.Ints("pads"), p.Ints("axes")
+	if rank < 3 {
+		return nil, nil, false
+	}
+	before, after = make([]int, rank), make([]int, rank)
+	for i := range len(pads) / 2 {
+		a := i
+		if len(axes) > 0 {
+			a, _ = ir.Axis(axes[i], rank)
+		}
+		before[a], after[a] = pads[i], pads[len(pads)/2+i]
+	}
+	if slices.Min(before) < 0 || slices.Min(after) < 0 || before[0]+before[1]+after[0]+after[1] > 0 {
+		return nil, nil, false
+	}
+	return before[2:], after[2:], true
+}
+
+// padIntegers: padding integers with a number of their type commutes with to_float.
+func padIntegers(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	if !n.Is("pad") || n.Result().Type.DType != ir.F32 {
+		return nil
+	}
+	z := ir.Unwrap(n.Args[0], "to_float")
+	if z == nil {
+		return nil
+	}
+	if n.Str("mode") != "constant" {
+		return []*ir.Value{rw.Op("to_float", nil, rw.Op("pad", n.Attrs, z))}
+	}
+	v := 0.0
+	if n.Arg(1) != nil {
+		var ok bool
+		if v, ok = ir.Splat(n.Args[1]); !ok || v != math.Trunc(v) {
+			return nil
+		}
+	}
+	lo, hi := z.Type.DType.Range()
+	if v < float64(lo) || v > float64(hi) || z.Type.DType == ir.SBit && v == 0 {
+		// Zeros around signs: the convolution takes them (convPadding); others
+		// become a wider integer.
+		to := ir.SmallestInt(min(lo, int64(v)), max(hi, int64(v)))
+		if readByConv := slices.ContainsFunc(rw.Readers(n.Result()), func(u *ir.Node) bool { return u.Is("conv") }); v == 0 && readByConv || math.Abs(v) > 127 {
+			return nil
+		}
+		z = rw.Op("cast", map[string]any{"to": to.String()}, z)
+	}
+	fill := ir.IntTensor(z.Type.DType, []int64{int64(v)})
+	return []*ir.Value{rw.Op("to_float", nil, rw.Op("pad", n.Attrs, z, rw.Const(fill.Reshape())))}
+}
+
+// sumOfIntegers: the sum or difference of integers under one scale is that of
+// scaled integers. Sums of two bits may be the OR of a residual, so they wait
+// until their reader tells.
+func sumOfIntegers(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Value {
+	if !n.Is("add") && !n.Is("sub") || n.Result().Type.DType != ir.F32 || n.Result().Type.Rank() < 2 {
+		return nil
+	}
+	if !ir.SameShape(n.In(0).Shape, n.In(1).Shape) {
+		return nil
+	}
+	a, b := asScaled(n.Args[0], 1), asScaled(n.Args[1], 1)
+	if a == nil || b == nil || !slices.Equal(a.num, b.num) || !slices.Equal(a.den, b.den) || a.border != nil || b.border != nil {
+		return nil
+	}
+	if a.z.Type.DType == ir.Bit && b.z.Type.DType == ir.Bit {
+		for _, u := range rw.Readers(n.Result()) {
+			if !u.Is("batch_norm") && !u.Is("conv") && !endsChain(u) && !u.Is("reduce_mean") && !u.Is("max_pool") {
+				return nil
+			}
+		}
+	}
+	alo, ahi := r.Of(a.z).All()
+	blo, bhi := r.Of(b.z).All()
+	most := max(ahi, -alo) + max(bhi, -blo)
+	if most >= math.MaxInt32 {
+		return nil
+	}
+	wide := func(v *ir.Value) *ir.Value {
+		if v.Type.DType == ir.I32 {
+			return v
+		}
+		return rw.Op("cast", map[string]any{"to": "i32"}, v)
+	}
+	z := rw.Op(n.Op.Name, nil, wide(a.z), wide(b.z))
+	if a.exact && b.exact && most < analysis.ExactFloat {
+		return []*ir.Value{rw.Op("to_float", nil, z)}
+	}
+	bias := analysis.Zip(a.bias, b.bias, func(x, y float64) float64 {
+		if n.Is("sub") {
+			return x - y
+		}
+		return x + y
+	})
+	return []*ir.Value{rw.Op("affine", nil, z, rw.Float64s(a.num...), rw.Float64s(a.den...), rw.Float64s(bias...))}
+}

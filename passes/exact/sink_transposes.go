@@ -1,0 +1,235 @@
+package exact
+
+import (
+	"slices"
+
+	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/analysis"
+)
+
+// SinkTransposes is the pass sink-transposes.
+var SinkTransposes = &passes.Pass{
+	Name: "sink-transposes",
+	Doc: "Moves transposes and reshapes behind elementwise operations and reductions, where they meet and cancel: " +
+		"a channels-last network keeps none between its layers.",
+	Class: passes.Exact,
+	After: []string{"fold-constants"},
+	Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
+		return passes.Rewrite(f, dropIdentity, mergeTransposes, mergeReshapes, reshapeOverTranspose, sinkUnary, sinkBinary, sinkReduce)
+	}),
+}
+
+// unary are the elementwise operations whose first operand has the result's
+// shape; further operands must be scalars.
+var unary = map[string]bool{
+	"sign": true, "step": true, "neg": true, "abs": true, "relu": true, "round": true, "floor": true, "ceil": true, "sqrt": true, "exp": true, "log": true,
+	"sigmoid": true, "tanh": true, "leaky_relu": true, "hard_sigmoid": true, "hard_swish": true, "cast": true, "to_float": true, "clip": true, "not": true,
+	"bit_not": true, "recode": true, "bipolar_quant": true, "quant": true,
+}
+
+// pairwise are the elementwise operations of two operands.
+var pairwise = map[string]bool{
+	"add": true, "sub": true, "mul": true, "div": true, "min": true, "max": true, "greater": true, "greater_or_equal": true, "less": true, "less_or_equal": true,
+	"equal": true, "and": true, "or": true, "xor": true, "bit_and": true, "bit_or": true, "bit_xor": true,
+}
+
+func mergeTransposes(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	in := ir.Def(n.Arg(0))
+	if !n.Is("transpose") || !in.Is("transpose") {
+		return nil
+	}
+	outer, inner := analysis.PermOf(n), analysis.PermOf(in)
+	p := make([]int, len(outer))
+	identity := true
+	for i := range p {
+		p[i] = inner[outer[i]]
+		identity = identity && p[i] == i
+	}
+	if identity {
+		return in.Args[:1]
+	}
+	return []*ir.Value{rw.Op("transpose", map[string]any{"perm": p}, in.Args[0])}
+}
+
+func isReshape(n *ir.Node) bool {
+	return n.Is("reshape") || n.Is("squeeze") || n.Is("unsqueeze") || n.Is("flatten")
+}
+
+func reshapeTo(rw *passes.Rewriter, x *ir.Value, shape []int) *ir.Value {
+	if ir.SameShape(x.Type.Shape, shape) {
+		return x
+	}
+	return rw.Op("reshape", map[string]any{"shape": slices.Clone(shape)}, x)
+}
+
+func mergeReshapes(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	in := ir.Def(n.Arg(0))
+	if !isReshape(n) || !isReshape(in) {
+		return nil
+	}
+	return []*ir.Value{reshapeTo(rw, in.Args[0], n.Result().Type.Shape)}
+}
+
+// reshapeOverTranspose: a reshape that only splits or merges leading axes which
+// the transpose under it leaves alone goes first: the transpose then meets what
+// follows. Only the merge of [A,B,rest] into [A*B,rest] and its inverse are
+// looked for, with the rest permuted.
+func reshapeOverTranspose(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	t := ir.Def(n.Arg(0))
+	if !isReshape(n) || !t.Is("transpose") {
+		return nil
+	}
+	perm := analysis.PermOf(t)
+	x, y, mid := t.In(0).Shape, n.Result().Type.Shape, n.In(0).Shape
+	switch {
+	case len(y) == len(mid)+1 && perm[0] == 0 && slices.Equal(y[2:], mid[1:]) && len(mid) > 1: // split the first axis
+		shape := append([]int{y[0], y[1]}, x[1:]...)
+		p := []int{0, 1}
+		for _, a := range perm[1:] {
+			p = append(p, a+1)
+		}
+		return []*ir.Value{rw.Op("transpose", map[string]any{"perm": p}, reshapeTo(rw, t.Args[0], shape))}
+	case len(y) == len(mid)-1 && len(mid) > 2 && perm[0] == 0 && perm[1] == 1 && slices.Equal(y[1:], mid[2:]): // merge the first two
+		shape := append([]int{y[0]}, x[2:]...)
+		p := []int{0}
+		for _, a := range perm[2:] {
+			p = append(p, a-1)
+		}
+		return []*ir.Value{rw.Op("transpose", map[string]any{"perm": p}, reshapeTo(rw, t.Args[0], shape))}
+	}
+	return nil
+}
+
+// sinkUnary: an elementwise operation of moved elements is the move of its
+// result.
+func sinkUnary(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	if !unary[n.Op.Name] || len(n.Results) != 1 {
+		return nil
+	}
+	for _, a := range n.Args[1:] {
+		if a != nil && a.Type.Elems() != 1 {
+			return nil
+		}
+	}
+	move := ir.Def(n.Args[0])
+	if !move.Is("transpose") && !isReshape(move) || move.Args[0].Type.Elems() == 1 && len(n.Args) > 1 {
+		return nil
+	}
+	y := rw.Op(n.Op.Name, n.Attrs, append([]*ir.Value{move.Args[0]}, n.Args[1:]...)...)
+	return []*ir.Value{moveLike(rw, move, y)}
+}
+
+// moveLike applies a transpose or reshape to another value of its operand's
+// shape.
+func moveLike(rw *passes.Rewriter, move *ir.Node, v *ir.Value) *ir.Value {
+	if move.Is("transpose") {
+		return rw.Op("transpose", map[string]any{"perm": analysis.PermOf(move)}, v)
+	}
+	return reshapeTo(rw, v, move.Result().Type.Shape)
+}
+
+// sinkBinary: both operands moved alike, or one moved and the other a constant
+// that can be moved back.
+func sinkBinary(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	if !pairwise[n.Op.Name] || len(n.Args) != 2 {
+		return nil
+	}
+	a, b := ir.Def(n.Args[0]), ir.Def(n.Args[1])
+	if a.Is("transpose") && b.Is("transpose") && slices.Equal(analysis.PermOf(a), analysis.PermOf(b)) {
+		return []*ir.Value{moveLike(rw, a, rw.Op(n.Op.Name, n.Attrs, a.Args[0], b.Args[0]))}
+	}
+	if isReshape(a) && isReshape(b) && ir.SameShape(a.In(0).Shape, b.In(0).Shape) && ir.SameShape(a.Result().Type.Shape, b.Result().Type.Shape) {
+		return []*ir.Value{moveLike(rw, a, rw.Op(n.Op.Name, n.Attrs, a.Args[0], b.Args[0]))}
+	}
+	for i := range 2 {
+		move, k := ir.Def(n.Args[i]), ir.ConstOf(n.Args[1-i])
+		if k == nil || !ir.SameShape(n.In(i).Shape, n.Result().Type.Shape) {
+			continue
+		}
+		var c *ir.Value
+		switch {
+		case (move.Is("transpose") || isReshape(move)) && k.Len() == 1 && k.Type.Rank() <= move.In(0).Rank():
+			c = n.Args[1-i]
+		case move.Is("transpose") && k.Type.Rank() <= move.In(0).Rank():
+			c = rw.Const(transposeBack(k, analysis.PermOf(move)))
+		default:
+			continue
+		}
+		args := []*ir.Value{move.Args[0], c}
+		if i == 1 {
+			args[0], args[1] = args[1], args[0]
+		}
+		return []*ir.Value{moveLike(rw, move, rw.Op(n.Op.Name, n.Attrs, args...))}
+	}
+	return nil
+}
+
+// transposeBack returns a constant that broadcasts against a transposed tensor
+// as one that broadcasts against the tensor before.
+func transposeBack(k *ir.Tensor, perm []int) *ir.Tensor {
+	full := make([]int, len(perm))
+	for i := range full {
+		full[i] = 1
+		if j := i - (len(perm) - k.Type.Rank()); j >= 0 {
+			full[i] = k.Type.Shape[j]
+		}
+	}
+	inverse := make([]int, len(perm))
+	for i, p := range perm {
+		inverse[p] = i
+	}
+	n, err := ir.NewNode("transpose", []*ir.Value{{Type: ir.T(k.Type.DType, full...)}}, map[string]any{"perm": inverse}, ir.Loc{})
+	if err != nil {
+		panic(err)
+	}
+	out, err := ir.EvalNode(n, []*ir.Tensor{k.Reshape(full...)})
+	if err != nil {
+		panic(err)
+	}
+	return out[0]
+}
+
+// sinkReduce: a reduction of transposed elements reduces the axes they came
+// from; the axes that are left keep their new order.
+func sinkReduce(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	switch n.Op.Name {
+	case "reduce_mean", "reduce_sum", "reduce_max", "reduce_min", "count":
+	default:
+		return nil
+	}
+	t := ir.Def(n.Args[0])
+	// A float sum depends on its order; only integers may be summed in another.
+	if !t.Is("transpose") || (n.Is("reduce_mean") || n.Is("reduce_sum")) && n.In(0).DType.IsFloat() && ir.Unwrap(t.Args[0], "to_float") == nil {
+		return nil
+	}
+	perm := analysis.PermOf(t)
+	mask, err := ir.Axes(n.Ints("axes"), len(perm))
+	if err != nil {
+		return nil
+	}
+	axes := []int{}
+	var rest []int
+	for i, m := range mask {
+		if m {
+			axes = append(axes, perm[i])
+		} else {
+			rest = append(rest, perm[i])
+		}
+	}
+	slices.Sort(axes)
+	y := rw.Op(n.Op.Name, map[string]any{"axes": axes, "keepdims": n.Bool("keepdims")}, t.Args[0])
+	if n.Bool("keepdims") {
+		return []*ir.Value{rw.Op("transpose", map[string]any{"perm": perm}, y)}
+	}
+	// Number the axes that are left by their place in y.
+	sorted := slices.Clone(rest)
+	slices.Sort(sorted)
+	for i, a := range rest {
+		rest[i] = slices.Index(sorted, a)
+	}
+	if slices.IsSorted(rest) {
+		return []*ir.Value{y}
+	}
+	return []*ir.Value{rw.Op("transpose", map[string]any{"perm": rest}, y)}
+}

@@ -1,0 +1,228 @@
+package packed
+
+import (
+	"slices"
+
+	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/analysis"
+)
+
+// Layout is the pass layout.
+var Layout = &passes.Pass{
+	Name: "layout",
+	Doc: "Chooses where every activation lies. Bit and integer maps [1,C,T,H,W] become planes, maps of one size with one halo, so that they have equal pitch; " +
+		"what a strided convolution reads is split into phases; everything else is dense. How wide the halos are, the same for all sizes or for each what it needs, follows from a model of the bytes that move. " +
+		"From here on the module is at the packed level.",
+	Class: passes.Exact,
+	After: []string{"narrow-integers"},
+	Run: func(c *passes.Context, m *ir.Module) error {
+		m.Level = ir.Packed
+		for i, f := range m.Funcs {
+			h, report, err := chooseHalos(f)
+			if err != nil {
+				return err
+			}
+			if err := layoutFunc(f, h); err != nil {
+				return err
+			}
+			if i == 0 {
+				c.Record(report)
+			}
+		}
+		return nil
+	},
+}
+
+// onPlanes reports whether a node has a kernel on planes, and which operands
+// are planes there.
+func onPlanes(n *ir.Node) (planes []bool, ok bool) {
+	planes = make([]bool, len(n.Args))
+	switch n.Op.Name {
+	case "bconv", "iconv":
+		x, w := n.In(0), n.In(1)
+		ok = analysis.IsMap(x) && n.Args[1].Def.Is("const") && (w.DType == ir.SBit || w.DType == ir.Tern)
+		ok = ok && (x.DType.IsBit() || n.Is("iconv") && analysis.PlaneInt(x.DType))
+		planes[0] = true
+	case "max_pool", "min_pool":
+		ok = analysis.IsMap(n.In(0)) && n.In(0).DType.IsBit() && len(n.Results) == 1
+		planes[0] = true
+	case "recode":
+		ok = analysis.IsMap(n.In(0)) && n.In(0).Elems() > n.In(0).Shape[1]
+		planes[0] = true
+	case "bit_and", "bit_or", "bit_xor", "bit_not", "mux", "mux_or":
+		ok = analysis.IsMap(n.Result().Type)
+		for i := range n.Args {
+			planes[i] = ir.SameShape(n.In(i).Shape, n.Result().Type.Shape)
+			ok = ok && (planes[i] || isChannelVector(n.In(i), n.Result().Type) && mayBeVector(n, i))
+		}
+	case "count":
+		axes := n.Ints("axes")
+		ok = analysis.IsMap(n.In(0)) && n.In(0).DType.IsBit() && (slices.Equal(axes, []int{2, 3, 4}) || slices.Equal(axes, []int{3, 4}))
+		planes[0] = true
+	case "threshold":
+		ok = analysis.IsMap(n.In(0)) && (n.In(0).DType == ir.I16 || n.In(0).DType == ir.I32) && n.Int("axis") == 1 && n.In(0).Elems() > n.In(0).Shape[1]
+		planes[0] = true
+	}
+	return planes, ok
+}
+
+// isChannelVector reports whether t is [1,C,1,1,1] beside a map of C channels.
+func isChannelVector(t, m ir.Type) bool {
+	return ir.SameShape(t.Shape, []int{1, m.Shape[1], 1, 1, 1})
+}
+
+// mayBeVector: the second operand of a gate and the select of a multiplexer may
+// be one bit a channel.
+func mayBeVector(n *ir.Node, i int) bool {
+	if n.Is("mux") || n.Is("mux_or") {
+		return i == 0
+	}
+	return i == 1 && !n.Is("bit_not")
+}
+
+// resultOnPlanes reports whether the result of a node on planes is planes too.
+func resultOnPlanes(n *ir.Node) bool { return !n.Is("count") }
+
+func layoutFunc(f *ir.Func, h halos) error {
+	out := &ir.Func{}
+	b := &ir.Builder{F: out}
+	converted := map[*ir.Value]map[ir.Layout]*ir.Value{}
+	// as returns v in a layout, converted once for all its readers.
+	as := func(v *ir.Value, l ir.Layout) *ir.Value {
+		if v.Type.Layout == l {
+			return v
+		}
+		if w := converted[v][l]; w != nil {
+			return w
+		}
+		w := b.Op("relayout", nil, v)
+		w.Type.Layout = l
+		if converted[v] == nil {
+			converted[v] = map[ir.Layout]*ir.Value{}
+		}
+		converted[v][l] = w
+		return w
+	}
+	for _, n := range f.Nodes {
+		b.Loc = n.Loc
+		swapVector(n)
+		planes, ok := onPlanes(n)
+		for i, a := range n.Args {
+			if a == nil {
+				continue
+			}
+			l := ir.Layout{}
+			if ok && planes[i] {
+				l = h.layout(a.Type)
+				if n.Is("bconv") || n.Is("iconv") {
+					l.PT, l.PH, l.PW = strideOf(n)
+				}
+			}
+			n.Args[i] = as(a, l)
+		}
+		if ok && resultOnPlanes(n) {
+			n.Result().Type.Layout = h.layout(n.Result().Type)
+		}
+		out.Nodes = append(out.Nodes, n)
+	}
+	for i, r := range f.Results {
+		f.Results[i].Value = as(r.Value, ir.Layout{})
+	}
+	f.Nodes = out.Nodes
+	return b.Err
+}
+
+// swapVector puts the channel vector of a commutative gate second.
+func swapVector(n *ir.Node) {
+	switch n.Op.Name {
+	case "bit_and", "bit_or", "bit_xor":
+		if !ir.SameShape(n.In(0).Shape, n.Result().Type.Shape) {
+			n.Args[0], n.Args[1] = n.Args[1], n.Args[0]
+		}
+	}
+}
+
+func strideOf(n *ir.Node) (t, h, w int) {
+	if s := n.Ints("stride"); len(s) == 3 {
+		return s[0], s[1], s[2]
+	}
+	return 1, 1, 1
+}
+
+// mapSize is the size of a map along t, h and w.
+type mapSize [3]int
+
+func sizeOf(t ir.Type) mapSize { return mapSize(t.Shape[2:5]) }
+
+// halos are the halos of maps by their size, along t, h and w.
+type halos map[mapSize][3]int
+
+// layout returns the layout of a map, not split into phases.
+func (h halos) layout(t ir.Type) ir.Layout {
+	v := h[sizeOf(t)]
+	return ir.Layout{Planes: true, HT: v[0], HH: v[1], HW: v[2], PT: 1, PH: 1, PW: 1}
+}
+
+// neededHalos returns, for the size of every map on planes, the halo that the
+// taps of the convolutions and pools over it need at most, in phases where a
+// convolution is strided.
+func neededHalos(f *ir.Func) halos {
+	h := halos{}
+	for _, n := range f.Nodes {
+		planes, ok := onPlanes(n)
+		if !ok {
+			continue
+		}
+		for i, a := range n.Args {
+			if a != nil && planes[i] {
+				h.widen(a.Type, [3]int{})
+			}
+		}
+		if resultOnPlanes(n) {
+			h.widen(n.Result().Type, [3]int{})
+		}
+		pool := n.Is("max_pool") || n.Is("min_pool")
+		if !pool && !n.Is("bconv") && !n.Is("iconv") {
+			continue
+		}
+		need := [3]int{}
+		st, sh, sw := strideOf(n)
+		for a, s := range []int{st, sh, sw} {
+			in, out, dil, pad := n.In(0).Shape[2+a], n.Result().Type.Shape[2+a], n.IntAt("dilation", a, 1), n.IntAt("pad", a, 0)
+			if pool { // read in one phase
+				need[a] = max(pad, (out-1)*s+(n.Ints("kernel")[a]-1)*dil-pad-(in-1))
+			} else {
+				need[a] = haloOf(in, out, n.In(1).Shape[2+a], s, dil, pad)
+			}
+		}
+		h.widen(n.In(0), need)
+	}
+	return h
+}
+
+// widen makes the halo of a map's size at least as wide as need.
+func (h halos) widen(t ir.Type, need [3]int) {
+	v := h[sizeOf(t)]
+	for a := range v {
+		v[a] = max(v[a], need[a])
+	}
+	h[sizeOf(t)] = v
+}
+
+// haloOf returns how far the taps of one axis read beyond the stored positions
+// of a phase: tap k reads position stride*o + k*dil - pad, which is element
+// o + q of phase r, k*dil - pad = stride*q + r.
+func haloOf(in, out, kernel, stride, dil, pad int) int {
+	stored := (in + stride - 1) / stride
+	halo := 0
+	for k := range kernel {
+		d := k*dil - pad
+		q := d / stride
+		if d%stride != 0 && d < 0 {
+			q--
+		}
+		halo = max(halo, -q, out-1+q-(stored-1))
+	}
+	return halo
+}

@@ -1,0 +1,236 @@
+package report
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/analysis"
+)
+
+// Entry is one row of the ledger: what a layer became, and why.
+type Entry struct {
+	Layer  string  `json:"layer"`
+	Op     string  `json:"op"`
+	Kind   string  `json:"kind"` // bit, integer, float, or convert (an integer handed to a float layer)
+	Shape  string  `json:"shape"`
+	MACs   int     `json:"macs"`
+	Bytes  int     `json:"weight_bytes"`
+	Class  string  `json:"class"`            // exact or ideal
+	Margin float64 `json:"margin,omitempty"` // ideal: smallest distance to a tie, in units of the accumulator
+	AtRisk int     `json:"at_risk,omitempty"`
+	Why    string  `json:"why"`
+	Output bool    `json:"output,omitempty"` // the layer gives a result of the model
+}
+
+// Ledger is the account of a compiled module.
+type Ledger struct {
+	Entries    []Entry `json:"layers"`
+	BitMACs    int     `json:"bit_macs"`
+	IntMACs    int     `json:"integer_macs"`
+	FloatMACs  int     `json:"float_macs"`
+	BitBytes   int     `json:"bit_weight_bytes"`
+	IntBytes   int     `json:"integer_weight_bytes"`
+	FloatBytes int     `json:"float_weight_bytes"`
+
+	// What the lossy passes did, by AddLossy.
+	Factorized []*Factorization  `json:"factorized,omitempty"`
+	Gated      []*Gating         `json:"gated,omitempty"`
+	Binarized  []*Binarization   `json:"binarized,omitempty"`
+	Quantized  []*Quantization   `json:"quantized,omitempty"`
+	Moved      []passes.Movement `json:"moved,omitempty"` // outputs over the calibration clips
+}
+
+// NewLedger accounts for every node of a module's entry that computes (layout
+// operations and constants are left out).
+func NewLedger(m *ir.Module, certs []Certificate) *Ledger {
+	l := &Ledger{}
+	last, scaled := givesOutput(m.Main()), comparesScaled(m.Main())
+	for _, n := range m.Main().Nodes {
+		if movesOnly(n) {
+			continue
+		}
+		e := Entry{Layer: n.Loc.Name, Op: n.Op.Name, Shape: n.Result().Type.With(n.Result().Type.DType).String(), Class: "exact", Bytes: weightBytes(n)}
+		if n.Op.Work != nil {
+			e.MACs = n.Op.Work(n)
+		}
+		e.Kind, e.Why = kindOf(n)
+		if scaled[n] {
+			e.Class = "ideal"
+			e.Why = "a comparison of float sums of scaled integers: near a tie the order of the sum decides, and no certificate bounds it"
+		}
+		e.Output = last[n]
+		if n.Is("affine") && !(ir.IsSplat(n.Args[1], 1) && ir.IsSplat(n.Args[3], 0)) {
+			e.Class = "ideal"
+		}
+		if c := certOf(certs, n); c != nil && c.Class == passes.Ideal {
+			e.Class, e.Margin, e.AtRisk = "ideal", c.MinMargin(), c.AtRisk()
+			e.Why += fmt.Sprintf("; solved over the reals, %d of %d channels lie closer to a tie than float32 rounding", e.AtRisk, len(c.Channels))
+		}
+		l.add(e)
+	}
+	return l
+}
+
+// AddLossy accounts for what the lossy passes of a run did.
+func (l *Ledger) AddLossy(res *passes.Result) {
+	l.Factorized = passes.RecordsOf[Factorization](res.Records)
+	l.Gated = passes.RecordsOf[Gating](res.Records)
+	l.Binarized = passes.RecordsOf[Binarization](res.Records)
+	l.Quantized = passes.RecordsOf[Quantization](res.Records)
+	l.Moved = res.Moved
+}
+
+// comparesScaled marks the comparisons and quantizers of floats that an affine
+// goes into by way of a float sum: the weights of a linear chain have a scale a
+// channel there, and no integer stands for the sum.
+func comparesScaled(f *ir.Func) map[*ir.Node]bool {
+	behind := map[*ir.Value]bool{}
+	out := map[*ir.Node]bool{}
+	for _, n := range f.Nodes {
+		from := n.Is("affine")
+		for _, a := range n.Args {
+			from = from || behind[a]
+		}
+		for _, r := range n.Results {
+			behind[r] = from && r.Type.DType.IsFloat()
+			out[n] = out[n] || from && !r.Type.DType.IsFloat()
+		}
+	}
+	return out
+}
+
+// givesOutput marks the nodes whose result is a result of the function, moved
+// or converted at most.
+func givesOutput(f *ir.Func) map[*ir.Node]bool {
+	out := map[*ir.Node]bool{}
+	for _, r := range f.Results {
+		n := ir.Def(r.Value)
+		for n != nil {
+			out[n] = true
+			if !movesOnly(n) && !n.Is("affine") || len(n.Args) == 0 {
+				break
+			}
+			n = ir.Def(n.Args[0])
+		}
+	}
+	return out
+}
+
+func (l *Ledger) add(e Entry) {
+	l.Entries = append(l.Entries, e)
+	switch e.Kind {
+	case "bit":
+		l.BitMACs += e.MACs
+		l.BitBytes += e.Bytes
+	case "integer":
+		l.IntMACs += e.MACs
+		l.IntBytes += e.Bytes
+	case "float":
+		l.FloatMACs += e.MACs
+		l.FloatBytes += e.Bytes
+	}
+}
+
+// movesOnly reports whether a node only moves or holds elements.
+func movesOnly(n *ir.Node) bool {
+	switch n.Op.Name {
+	case "gather":
+		return !looksUp(n)
+	case "const", "relayout", "transpose", "reshape", "squeeze", "unsqueeze", "slice", "split", "concat", "identity", "expand", "recode", "to_float", "flatten", "tile":
+		return true
+	}
+	return false
+}
+
+// looksUp reports whether a gather is a table: a constant at computed places.
+func looksUp(n *ir.Node) bool { return ir.ConstOf(n.Args[0]) != nil && ir.ConstOf(n.Args[1]) == nil }
+
+// kindOf says what a node computes with, and why.
+func kindOf(n *ir.Node) (kind, why string) {
+	if n.Is("affine") {
+		return "convert", "an integer scaled to the number that a float layer or output wants"
+	}
+	for _, r := range n.Results {
+		if r.Type.DType.IsFloat() {
+			return "float", floatReason(n)
+		}
+	}
+	switch n.Op.Name {
+	case "bconv":
+		if n.Arg(2) != nil {
+			return "bit", "bits in, binary weights, thresholds as integer comparisons"
+		}
+		return "bit", "bits in, binary weights, integers out for the linear block"
+	case "iconv":
+		why = "integers in, additions and subtractions only"
+		if w := n.In(1).DType; w != ir.SBit && w != ir.Tern {
+			why = "integers in, few-bit weights"
+		} else if n.In(0).DType == ir.U8 {
+			why = "8-bit integers in, additions and subtractions only, scale folded into the thresholds"
+		}
+		return "integer", why
+	case "blstm":
+		return "bit", "binary gates as integer comparisons, integer cell"
+	case "ilinear":
+		if n.In(0).DType.IsLogic() {
+			return "bit", "bits in, binary weights"
+		}
+		return "integer", "integers in"
+	case "count":
+		return "bit", "population count"
+	case "gather":
+		return "integer", fmt.Sprintf("norm and few-bit activation as a table of %d entries", n.In(0).Elems())
+	case "threshold":
+		return "integer", "batch norm and activation as an integer comparison"
+	}
+	for _, r := range n.Results {
+		if !r.Type.DType.IsLogic() {
+			return "integer", "integer operation"
+		}
+	}
+	return "bit", "logic on bits"
+}
+
+// floatReason says why a node stays float.
+func floatReason(n *ir.Node) string {
+	switch n.Op.Name {
+	case "gemm", "matmul", "conv":
+		if w := ir.ConstOf(n.Arg(1)); w != nil && analysis.RecoverBinary(w) == nil {
+			return "its weights are no binary weights"
+		}
+		return "its input is float"
+	case "lstm", "gru":
+		return "a float recurrent layer of the source"
+	}
+	return "float in the source, and nothing makes it binary"
+}
+
+// weightBytes counts the constant operands as the artifact stores them.
+func weightBytes(n *ir.Node) int {
+	total := 0
+	for _, a := range n.Args {
+		if c := ir.ConstOf(a); c != nil {
+			total += ir.DataBytes(c.Type)
+		}
+	}
+	return total
+}
+
+// Print writes the ledger as a table.
+func (l *Ledger) Print(w io.Writer) {
+	rows := [][]string{{"layer", "op", "kind", "result", "MMAC", "bytes", "class", "why"}}
+	for _, e := range l.Entries {
+		class := e.Class
+		if e.Class == "ideal" && e.Margin > 0 {
+			class = fmt.Sprintf("ideal (margin %.3g)", e.Margin)
+		}
+		rows = append(rows, []string{e.Layer, e.Op, e.Kind, e.Shape, mega(e.MACs), fmt.Sprint(e.Bytes), class, e.Why})
+	}
+	printTable(w, rows)
+	fmt.Fprintf(w, "operations: %s MMAC on bits, %s on integers, %s in float\n", mega(l.BitMACs), mega(l.IntMACs), mega(l.FloatMACs))
+	fmt.Fprintf(w, "weights:    %d bytes of bit layers, %d of integer layers, %d of float layers\n", l.BitBytes, l.IntBytes, l.FloatBytes)
+}
+
+func mega(n int) string { return fmt.Sprintf("%.2f", float64(n)/1e6) }
