@@ -107,30 +107,6 @@ func (ch *chain) onBox(b int) *chain {
 	return &out
 }
 
-// Part returns the chain of k channels only.
-func (ch *chain) Part(from, k int) report.Expression {
-	out := *ch
-	out.c, out.ops = k, nil
-	rw := &passes.Rewriter{Builder: ir.Builder{F: &ir.Func{}}}
-	channels, shape := make([]int, k), slices.Repeat([]int{1}, ch.z.Type.Rank())
-	for i := range channels {
-		channels[i] = from + i
-	}
-	shape[1] = k
-	if ch.base.Is("affine") {
-		out.base = again(rw, ch.base, 0, &ir.Value{Type: ir.T(ir.I32, shape...)}, 1, channels).Def
-	}
-	x := &ir.Value{Type: ir.T(ir.F32, shape...)}
-	for i, op := range ch.ops {
-		x = again(rw, op, ch.which[i], x, 1, channels)
-		out.ops = append(out.ops, x.Def)
-	}
-	if rw.Err != nil {
-		panic(rw.Err) // the operations are those of the chain
-	}
-	return &out
-}
-
 // maxAbs returns the largest magnitude.
 func maxAbs(v []float64) float64 {
 	m := 0.0

@@ -5,7 +5,6 @@ import (
 
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
-	"github.com/billnet/billnet/passes/analysis"
 )
 
 // MultiBit is the pass multi-bit.
@@ -124,84 +123,4 @@ func inUnit(v *ir.Value) bool {
 		return limits(ir.Def(x), "max", 0) != nil
 	}
 	return false
-}
-
-// maxLevels bounds the comparisons that stand for one few-bit activation.
-const maxLevels = 15
-
-// fuseLevels: a quantizer of a few levels over a chain is one comparison a
-// level.
-func fuseLevels(rw *passes.Rewriter, c *passes.Context, r *analysis.Ranger, n *ir.Node) []*ir.Value {
-	q, grid, lo, hi := quantizer(rw, n)
-	if q == nil || hi-lo > maxLevels {
-		return nil
-	}
-	var bits []*ir.Value
-	for l := lo + 1; l <= hi; l++ {
-		ch := findChain(q.Args[0])
-		if ch == nil {
-			return nil
-		}
-		ch.grid, ch.level = grid, l
-		b := ch.threshold(rw, c, r, false)
-		if b == nil {
-			return nil
-		}
-		bits = append(bits, b)
-	}
-	return []*ir.Value{rw.Op("tally", map[string]any{"base": int(lo), "to": n.Result().Type.DType.String()}, bits...)}
-}
-
-// maxPlanes bounds the bits of a few-bit activation that a convolution reads as
-// bits of their own.
-const maxPlanes = 3
-
-// FewBitPlanes is the pass few-bit-planes.
-var FewBitPlanes = &passes.Pass{
-	Name: "few-bit-planes",
-	Doc: "A convolution with binary weights of a few-bit activation is one of its comparisons' bits: w*(b1 + b2 + b3) is the convolution of their concatenation " +
-		"with the weights repeated. Max pooling acts on every bit.",
-	Class: passes.Exact,
-	After: []string{"fuse-bn-threshold"},
-	Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
-		return passes.Rewrite(f, tallyPool, tallyConv)
-	}),
-}
-
-func tallyPool(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	t := ir.Def(n.Arg(0))
-	if !n.Is("max_pool") || !t.Is("tally") || len(n.Results) != 1 {
-		return nil
-	}
-	bits := make([]*ir.Value, len(t.Args))
-	for i, b := range t.Args {
-		bits[i] = rw.Op("max_pool", n.Attrs, b)
-	}
-	return []*ir.Value{rw.Op("tally", t.Attrs, bits...)}
-}
-
-func tallyConv(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	t := ir.Def(n.Arg(0))
-	if !n.Is("iconv") || n.Arg(2) != nil || !t.Is("tally") || t.Int("base") != 0 || len(t.Args) > maxPlanes {
-		return nil
-	}
-	w := ir.ConstOf(n.Args[1])
-	if w == nil || w.Type.DType != ir.SBit && w.Type.DType != ir.Tern {
-		return nil
-	}
-	return []*ir.Value{rw.Op("bconv", analysis.ConvAttrs(n), concatGroups(rw, t.Args, n.Int("groups")), rw.Const(repeatInputs(w, len(t.Args))))}
-}
-
-// repeatInputs returns weights [O,I,...] with the input channels k times.
-func repeatInputs(w *ir.Tensor, k int) *ir.Tensor {
-	s := append([]int{}, w.Type.Shape...)
-	row := w.Len() / s[0]
-	s[1] *= k
-	out := ir.NewTensor(ir.T(w.Type.DType, s...))
-	for o := range s[0] {
-		for i := range k {
-			copy(out.I[(o*k+i)*row:], w.I[o*row:(o+1)*row])
-		}
-	}
-	return out
 }

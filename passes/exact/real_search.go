@@ -1,0 +1,151 @@
+package exact
+
+import (
+	"math"
+	"math/big"
+
+	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/passes/report"
+)
+
+// realPrec is the precision of the search over the real numbers, in bits. A
+// value smaller than 2^-realTie relative to its terms is a tie: only a square
+// root or a quotient can be inexact at all, and not by that little.
+const (
+	realPrec = 512
+	realTie  = 400
+)
+
+// searchReal searches with the chain's value over the real numbers.
+func (ch *chain) searchReal(cert *report.Certificate) error {
+	for i := range cert.Channels {
+		p := &cert.Channels[i]
+		bit := func(z int64) int64 {
+			if ch.RealBit(i, z) {
+				return 1
+			}
+			return 0
+		}
+		first, last := bit(p.Lo), bit(p.Hi)
+		lo, hi := p.Lo, p.Hi
+		for first != last && hi-lo > 1 {
+			if mid := lo + (hi-lo)/2; bit(mid) == first {
+				lo = mid
+			} else {
+				hi = mid
+			}
+		}
+		p.Set(first, last, hi)
+		ch.margin(i, p, lo, hi)
+	}
+	return nil
+}
+
+func real(x float64) *big.Float { return new(big.Float).SetPrec(realPrec).SetFloat64(x) }
+
+// realValue is the chain's value at z in a channel over the real numbers.
+func (ch *chain) realValue(c int, z int64) *big.Float {
+	at := func(v *ir.Value) *big.Float {
+		t := ir.ConstOf(v)
+		return real(t.Float(min(c, t.Len()-1)))
+	}
+	v := real(float64(z))
+	v.Mul(v, at(ch.base.Args[1])).Quo(v, at(ch.base.Args[2])).Add(v, at(ch.base.Args[3]))
+	for k, op := range ch.ops {
+		which := ch.which[k]
+		switch op.Op.Name {
+		case "batch_norm":
+			s := real(0).Add(at(op.Args[4]), real(op.Float("epsilon")))
+			s.Sqrt(s)
+			v.Sub(v, at(op.Args[3])).Quo(v, s).Mul(v, at(op.Args[1])).Add(v, at(op.Args[2]))
+		case "neg":
+			v.Neg(v)
+		case "relu":
+			v = larger(v, real(0))
+		case "clip":
+			if op.Arg(1) != nil {
+				v = larger(v, at(op.Args[1]))
+			}
+			if op.Arg(2) != nil {
+				v = smaller(v, at(op.Args[2]))
+			}
+		case "add":
+			v.Add(v, at(op.Args[1-which]))
+		case "sub":
+			if v.Sub(v, at(op.Args[1-which])); which == 1 {
+				v.Neg(v)
+			}
+		case "mul":
+			v.Mul(v, at(op.Args[1-which]))
+		case "div":
+			v.Quo(v, at(op.Args[1]))
+		case "min":
+			v = smaller(v, at(op.Args[1-which]))
+		case "max":
+			v = larger(v, at(op.Args[1-which]))
+		}
+	}
+	return v
+}
+
+func larger(a, b *big.Float) *big.Float {
+	if a.Cmp(b) >= 0 {
+		return a
+	}
+	return b
+}
+
+func smaller(a, b *big.Float) *big.Float {
+	if a.Cmp(b) <= 0 {
+		return a
+	}
+	return b
+}
+
+// tie is the chain's value at which the activation changes, and whether the
+// value itself still has the lower bit.
+func (ch *chain) tie() (at *big.Float, strict bool) {
+	if ch.step != nil {
+		return real(0), ch.step.Bool("strict")
+	}
+	// round(x/scale) >= level from x = (level - 1/2)*scale on; halves go to even.
+	s := real(ir.ConstOf(ch.grid[0].Args[1]).Float(0))
+	return s.Mul(s, real(float64(ch.level)-0.5)), ch.level%2 != 0
+}
+
+// RealBit is the activation at z in a channel over the real numbers.
+func (ch *chain) RealBit(channel int, z int64) bool { return ch.realBit(ch.realValue(channel, z)) }
+
+// realBit is the activation of a real value.
+func (ch *chain) realBit(v *big.Float) bool {
+	at, strict := ch.tie()
+	d := real(0).Sub(v, at)
+	if d.Sign() != 0 && d.MantExp(nil) < max(v.MantExp(nil), at.MantExp(nil))-realTie {
+		d.SetInt64(0)
+	}
+	return d.Sign() > 0 || d.Sign() == 0 && !strict
+}
+
+// margin records how far the tie is from the nearest value and the bound of the
+// source's rounding error there. lo and hi are the neighbours of the tie, or the
+// ends of the range where the bit is constant.
+func (ch *chain) margin(c int, p *report.ChannelProof, lo, hi int64) {
+	at, _ := ch.tie()
+	a, b := ch.realValue(c, lo), ch.realValue(c, hi)
+	slope := 1.0
+	if lo != hi {
+		s := real(0).Sub(b, a)
+		slope, _ = s.Quo(s, real(float64(hi-lo))).Float64()
+	}
+	if slope == 0 {
+		slope = 1
+	}
+	p.Margin, p.Bound = math.Inf(1), 0
+	for _, z := range []int64{lo, hi} {
+		d, _ := real(0).Sub(ch.realValue(c, z), at).Float64()
+		margin, bound := math.Abs(d/slope), ch.roundingBound(c, z)/math.Abs(slope)
+		if margin-bound < p.Margin-p.Bound {
+			p.Margin, p.Bound = margin, bound
+		}
+	}
+}

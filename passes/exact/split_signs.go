@@ -1,0 +1,24 @@
+package exact
+
+import (
+	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/passes"
+)
+
+// SplitSigns is the pass split-signs.
+var SplitSigns = &passes.Pass{
+	Name: "split-signs",
+	Doc: "A sign of floats, whose sign(0) is 0, becomes the ternary join of x > 0 and not x >= 0. Signs over integers are comparisons by then; " +
+		"what is left stands behind a float layer.",
+	Class: passes.Exact,
+	After: []string{"fuse-bn-threshold"},
+	Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
+		return passes.Rewrite(f, func(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+			if n.Op.Name != "sign" || n.In(0).DType != ir.F32 || ir.ConstOf(n.Args[0]) != nil {
+				return nil
+			}
+			x := n.Args[0]
+			return []*ir.Value{rw.Op("to_float", nil, rw.Op("join", nil, rw.Op("step", nil, x), rw.Op("bit_not", nil, rw.Op("step", map[string]any{"strict": false, "nan": true}, x))))}
+		})
+	}),
+}
