@@ -27,6 +27,7 @@ var files = []struct {
 	{"runtime/kernels", "bitconv", kernels.BitConv},
 	{"runtime/kernels", "intconv", kernels.IntConv},
 	{"runtime/kernels", "planes", kernels.Planes},
+	{"runtime/kernels", "dot", kernels.Dot},
 	{"train/gemm", "kernels", gemm.Kernels},
 	{"train/vec", "kernels", vec.Kernels},
 }

@@ -14,7 +14,7 @@ type ISA uint8
 const (
 	Generic ISA = iota // plain Go
 	AVX2               // x86-64 with AVX2
-	AVX512             // x86-64 with AVX-512 F, BW, VL and BITALG
+	AVX512             // x86-64 with AVX-512 F, BW, VL, VBMI, VNNI and BITALG
 )
 
 // family is a line of instruction sets of which a machine has at most one.

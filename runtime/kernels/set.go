@@ -58,6 +58,25 @@ type Set struct {
 	// count adds to n[j], len(n) <= 8, the number of set bits j of the bytes of src, any length.
 	count countFunc
 
+	// interleave writes dst[4*i+j] = sj[i] ^ flip; len(dst) = 4*len(sj).
+	interleave interleaveFunc
+
+	// dot computes four outputs at n = len(acc)/4 positions, a multiple of 16: acc[o*n+p] = init[o] + sum over j and c < 4
+	// of w[j][o][c] * src[offs[j]+4*p+c]. src is unsigned, w signed, as packDot has repacked it from its order. Sums wrap.
+	packDot func(w []int8) []byte
+	dot     dotFunc
+
+	// dotRows computes 64 outputs for len(acc)/64 rows, one (index 0) or four: acc[r*64+o] += sum over k of w[k/4][o][k%4]
+	// * x[r*K+k]. Each row of x has K bytes, a multiple of 4.
+	packRows func(w []int8) []byte
+	dotRows  [2]dotRowsFunc
+
+	// dotWindow computes one output at len(acc) positions, a multiple of 16: acc[p] = init + sum over j and i < 4 of
+	// w[j][i] * src[offs[j] + p/16*16*stride + index[4*(p%16)+i]], with w repacked by packDot. With laneIndex it is
+	// p/4*4*stride + index[4*(p%4)+i]. An index is below 64, or below 16.
+	dotWindow dotWindowFunc
+	laneIndex bool
+
 	// split2 writes the even elements of src to even and the odd ones to odd; len(src) = 2*len(odd) or one more.
 	split2 splitFunc
 }
@@ -76,6 +95,10 @@ type (
 	gateFunc        func(dst, f, x []byte, fx, f1, x1 uint8)
 	countFunc       func(n []int32, src []byte)
 	splitFunc       func(even, odd, src []byte)
+	interleaveFunc  func(dst, s0, s1, s2, s3 []byte, flip uint8)
+	dotFunc         func(acc []int32, src []byte, offs []int32, w []byte, init *[4]int32)
+	dotRowsFunc     func(acc []int32, x, w []byte)
+	dotWindowFunc   func(acc []int32, src []byte, offs []int32, w []byte, index *[64]byte, stride int, init int32)
 )
 
 // ISA is the instruction set that the set was selected for.

@@ -19,10 +19,10 @@ func detect() (f [len(isas)]bool) {
 	state, _ := xgetbv()
 	_, b, c, _ := cpuid(7, 0)
 	const avx2 = 1 << 5
-	const f512, bw, vl = 1 << 16, 1 << 30, 1 << 31 // in b
-	const bitalg = 1 << 12                         // in c
+	const f512, bw, vl = 1 << 16, 1 << 30, 1 << 31      // in b
+	const vbmi, vnni, bitalg = 1 << 1, 1 << 11, 1 << 12 // in c
 	f[AVX2] = state&ymm == ymm && b&avx2 != 0
-	f[AVX512] = f[AVX2] && state&zmm == zmm && b&f512 != 0 && b&bw != 0 && b&vl != 0 && c&bitalg != 0
+	f[AVX512] = f[AVX2] && state&zmm == zmm && b&f512 != 0 && b&bw != 0 && b&vl != 0 && c&vbmi != 0 && c&vnni != 0 && c&bitalg != 0
 	return f
 }
 
@@ -82,6 +82,15 @@ func asmTable() []kernel {
 		}},
 		{"count", AVX2, func(s *Set) { s.count = countAVX2 }},
 		{"split2", AVX2, func(s *Set) { s.split2 = split2AVX2 }},
+		{"interleave", AVX2, func(s *Set) { s.interleave = interleaveAVX2 }},
+		{"dot", AVX2, func(s *Set) {
+			s.packDot, s.dot, s.dotWindow, s.laneIndex = packDotAVX2, dotAVX2, dotWindowAVX2, true
+			s.packRows, s.dotRows = packRowsAVX2, [2]dotRowsFunc{dotRowAVX2, dotRowsAVX2}
+		}},
+		{"dot", AVX512, func(s *Set) {
+			s.packDot, s.dot, s.dotWindow, s.laneIndex = packBytes, dotAVX512, dotWindowAVX512, false
+			s.packRows, s.dotRows = packBytes, [2]dotRowsFunc{dotRowAVX512, dotRowsAVX512}
+		}},
 		{"pool", AVX512, func(s *Set) { s.pool = poolAVX512 }},
 		{"gate", AVX512, func(s *Set) { s.gate = gateAVX512 }},
 		{"convert", AVX512, func(s *Set) {

@@ -34,5 +34,10 @@ func genericTable() []kernel {
 		{"gate", Generic, func(s *Set) { s.gate = gateGeneric }},
 		{"count", Generic, func(s *Set) { s.count = countGeneric }},
 		{"split2", Generic, func(s *Set) { s.split2 = split2Generic }},
+		{"interleave", Generic, func(s *Set) { s.interleave = interleaveGeneric }},
+		{"dot", Generic, func(s *Set) {
+			s.packDot, s.dot, s.dotWindow = packDotGeneric, dotGeneric, dotWindowGeneric
+			s.packRows, s.dotRows = packRowsGeneric, [2]dotRowsFunc{dotRowsGeneric, dotRowsGeneric}
+		}},
 	}
 }

@@ -6,15 +6,17 @@ import (
 
 // checks are the tests that exercise the kernels of a row.
 var checks = map[string][]func(*testing.T, *Set){
-	"bit":       {func(t *testing.T, s *Set) { checkBitConv(t, s, cases(24)) }},
-	"sums":      {func(t *testing.T, s *Set) { checkIntConv(t, s, cases(24)) }},
-	"acc":       {func(t *testing.T, s *Set) { checkIntConv(t, s, cases(24)) }},
-	"convert":   {func(t *testing.T, s *Set) { checkIntConv(t, s, cases(24)) }},
-	"threshold": {checkThresholdMap},
-	"pool":      {checkPool},
-	"gate":      {checkGate},
-	"count":     {checkCount},
-	"split2":    {checkLayouts},
+	"bit":        {func(t *testing.T, s *Set) { checkBitConv(t, s, cases(24)) }},
+	"sums":       {func(t *testing.T, s *Set) { checkIntConv(t, s, cases(24)) }},
+	"acc":        {func(t *testing.T, s *Set) { checkIntConv(t, s, cases(24)) }},
+	"convert":    {func(t *testing.T, s *Set) { checkIntConv(t, s, cases(24)) }},
+	"threshold":  {checkThresholdMap},
+	"pool":       {checkPool},
+	"gate":       {checkGate},
+	"count":      {checkCount},
+	"split2":     {checkLayouts},
+	"interleave": {checkDot},
+	"dot":        {checkDot},
 }
 
 // Every row of the table works by itself, among generic kernels.

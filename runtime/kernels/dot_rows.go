@@ -1,0 +1,107 @@
+package kernels
+
+// rows plans the way of few positions: a row is all inputs of a position.
+func (d *Dot) rows(w [][]int8) {
+	d.way = dotRows
+	d.k = roundUp(d.inC*product3(d.s.Kernel), 4)
+	d.blocks = ceilDiv(d.outC, dotLanes)
+	k := d.inC * product3(d.s.Kernel)
+	for g := range d.s.Groups {
+		for b := range d.blocks {
+			out := make([]int8, len(w)*d.k*dotLanes)
+			for l, list := range w {
+				for o := range min(dotLanes, d.outC-b*dotLanes) {
+					row := list[(g*d.outC+b*dotLanes+o)*k:][:k]
+					for i, v := range row {
+						out[((l*d.k/4+i/4)*dotLanes+o)*4+i%4] = v
+					}
+				}
+			}
+			d.w = append(d.w, d.set.packRows(out))
+		}
+	}
+	if len(w) > 1 {
+		d.k *= 2 // the row is there twice
+	}
+	s := &d.s
+	copies := len(w)
+	for ot := range s.Result[0] {
+		for oh := range s.Result[1] {
+			for ow := range s.Result[2] {
+				for range copies {
+					d.rowAt = d.appendTaps(d.rowAt, ot, oh, ow)
+				}
+			}
+		}
+	}
+}
+
+// appendTaps appends, for every byte of the row of a position, its place in a group's channels, or -1 in the padding.
+func (d *Dot) appendTaps(list []int32, ot, oh, ow int) []int32 {
+	s := &d.s
+	n := 0
+	for c := range d.inC {
+		for kt := range s.Kernel[0] {
+			for kh := range s.Kernel[1] {
+				for kw := range s.Kernel[2] {
+					t := ot*s.Stride[0] + kt*s.Dil[0] - s.Pad[0]
+					h := oh*s.Stride[1] + kh*s.Dil[1] - s.Pad[1]
+					x := ow*s.Stride[2] + kw*s.Dil[2] - s.Pad[2]
+					at := int32(-1)
+					if t >= 0 && t < s.Size[0] && h >= 0 && h < s.Size[1] && x >= 0 && x < s.Size[2] {
+						at = int32(((c*s.Size[0]+t)*s.Size[1]+h)*s.Size[2] + x)
+					}
+					list = append(list, at)
+					n++
+				}
+			}
+		}
+	}
+	for ; n%4 != 0; n++ {
+		list = append(list, -1)
+	}
+	return list
+}
+
+// gather writes a part of the rows.
+func (d *Dot) gather(part, parts int, src, scratch []byte) {
+	positions, size := product3(d.s.Result), d.inC*product3(d.s.Size)
+	lo, hi := share(d.s.Batch*d.s.Groups*positions, part, parts)
+	for u := lo; u < hi; u++ {
+		x, row := src[u/positions*size:][:size], scratch[u*d.k:][:d.k]
+		for i, at := range d.rowAt[u%positions*d.k:][:d.k] {
+			v := d.zero
+			if at >= 0 {
+				v = x[at] ^ d.flip
+			}
+			row[i] = v
+		}
+	}
+}
+
+// row computes 64 outputs at up to four positions.
+func (d *Dot) row(r *DotBlock, u, b int, scratch, mine []byte) {
+	positions := product3(d.s.Result)
+	block, n := u%d.blocks, u/d.blocks
+	g := n % d.s.Groups
+	o := block * dotLanes
+	r.Rows, r.Along, r.Step = min(4, positions-4*b), true, positions
+	acc := view32(mine)
+	channel := g*d.outC + o
+	x := scratch[(n*positions+4*b)*d.k:][:r.Rows*d.k]
+	for i := range r.Rows {
+		copy(acc[i*dotLanes:(i+1)*dotLanes], d.init[channel:])
+	}
+	w := d.w[g*d.blocks+block]
+	if r.Rows == 4 {
+		d.set.dotRows[1](acc[:4*dotLanes], x, w)
+	} else {
+		for i := range r.Rows {
+			d.set.dotRows[0](acc[i*dotLanes:(i+1)*dotLanes], x[i*d.k:(i+1)*d.k], w)
+		}
+	}
+	for i := range r.Rows {
+		r.Z[i], r.Channel[i] = acc[i*dotLanes:][:min(dotLanes, d.outC-o)], channel
+		r.At[i] = (n/d.s.Groups*d.s.Out+channel)*positions + 4*b + i
+	}
+}

@@ -1,0 +1,103 @@
+package kernels
+
+// windows plans the way of one input channel a group: a term is up to four taps of a row.
+func (d *Dot) windows(w [][]int8) {
+	d.way = dotWindows
+	s := &d.s
+	for a := range 3 {
+		d.axes[a].size = (s.Result[a]-1)*s.Stride[a] + (s.Kernel[a]-1)*s.Dil[a] + 1
+	}
+	pitch := d.axes[2].size
+	d.frame = d.axes[1].size * pitch
+	d.plane = d.axes[0].size * d.frame
+	for p := range 16 {
+		for i := range 4 {
+			at := p*s.Stride[2] + i*s.Dil[2]
+			if d.set.laneIndex { // an index inside a lane of four positions
+				at = p%4*s.Stride[2] + i*s.Dil[2]
+			}
+			d.index[4*p+i] = byte(at)
+		}
+	}
+	quads := ceilDiv(s.Kernel[2], 4)
+	for range w {
+		for kt := range s.Kernel[0] {
+			for kh := range s.Kernel[1] {
+				for q := range quads {
+					d.offs = append(d.offs, int32(kt*s.Dil[0]*d.frame+kh*s.Dil[1]*pitch+4*q*s.Dil[2]))
+				}
+			}
+		}
+	}
+	for o := range s.Out {
+		var terms []int8
+		for _, list := range w {
+			rows := s.Kernel[0] * s.Kernel[1]
+			for r := range rows {
+				row := make([]int8, 4*quads)
+				copy(row, list[(o*rows+r)*s.Kernel[2]:][:s.Kernel[2]])
+				terms = append(terms, row...)
+			}
+		}
+		d.w = append(d.w, d.set.packDot(terms))
+	}
+	d.blocks, d.chunk = d.outC, d.outC
+}
+
+// window computes one output channel.
+func (d *Dot) window(r *DotBlock, u int, src, mine []byte) {
+	s := &d.s
+	size, positions := product3(s.Size), product3(s.Result)
+	n, o := u/s.Out, u%s.Out
+	padded := mine[:d.plane+dotSlack]
+	acc := view32(mine[roundUp(d.plane+dotSlack, 64):])
+	d.pad(padded, src[(n*s.Groups+o/d.outC)*size:][:size])
+	pitch, width := d.axes[2].size, s.Result[2]
+	at := 0
+	for t := range s.Result[0] {
+		frame := padded[t*s.Stride[0]*d.frame:]
+		if rows := max(1, dotTile/pitch); s.Stride[1] == 1 && s.Stride[2] == 1 {
+			for h := 0; h < s.Result[1]; h += rows {
+				count := (min(rows, s.Result[1]-h)-1)*pitch + width
+				z := acc[at:][:roundUp(count, 16)]
+				d.set.dotWindow(z, frame[h*pitch:], d.offs, d.w[o], &d.index, 1, d.init[o])
+				at += len(dropHalo(z[:count], 0, pitch, width))
+			}
+			continue
+		}
+		for h := range s.Result[1] { // what is beyond a row is overwritten by the next
+			d.set.dotWindow(acc[at:][:roundUp(width, 16)], frame[h*s.Stride[1]*pitch:], d.offs, d.w[o], &d.index, s.Stride[2], d.init[o])
+			at += width
+		}
+	}
+	r.Rows, r.Along, r.Step = 1, false, 1
+	r.Z[0], r.Channel[0], r.At[0] = acc[:positions], o, (n*s.Out+o)*positions
+}
+
+// pad copies a map between its padding.
+func (d *Dot) pad(dst, x []byte) {
+	s := &d.s
+	pitch := d.axes[2].size
+	for t := range d.axes[0].size {
+		for h := range d.axes[1].size {
+			row := dst[:pitch]
+			dst = dst[pitch:]
+			st, sh := t-s.Pad[0], h-s.Pad[1]
+			if st < 0 || st >= s.Size[0] || sh < 0 || sh >= s.Size[1] {
+				d.fill(row)
+				continue
+			}
+			lo := min(s.Pad[2], pitch)
+			hi := max(lo, min(pitch, s.Size[2]+s.Pad[2]))
+			d.fill(row[:lo])
+			d.fill(row[hi:])
+			inside := row[lo:hi]
+			copy(inside, x[(st*s.Size[1]+sh)*s.Size[2]:])
+			if d.flip != 0 {
+				for i := range inside {
+					inside[i] ^= d.flip
+				}
+			}
+		}
+	}
+}
