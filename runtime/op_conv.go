@@ -37,7 +37,7 @@ var (
 			if !y.elem.isInt() {
 				p.fail("%s, expected an integer type", y)
 			}
-			return prepareConv[int64](p) // its low bits are what narrower sums wrap to
+			return prepareDenseConv(p)
 		},
 	})
 )

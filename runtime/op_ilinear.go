@@ -1,5 +1,7 @@
 package runtime
 
+import "github.com/billnet/billnet/runtime/kernels"
+
 var _ = register(&opcode{
 	code: OpILinear,
 	name: "ilinear",
@@ -36,6 +38,12 @@ var _ = register(&opcode{
 		var s step
 		if (x.elem == Bool || x.elem.isLogic()) && (w.Elem == SBit || w.Elem == Tern) {
 			s = linearWords(&mem, x, newMatrixWords(w, n, k), set)
+		} else if d := p.newLinearDot(x, w, n, k); d != nil {
+			s = dotStep(d, x, 0, func(m *memory, b *kernels.DotBlock, i int) {
+				for j, z := range b.Z[i] {
+					set(m, b.At[i]+j*b.Step, b.Channel[i]+j, z)
+				}
+			})
 		} else {
 			s = linearInts(&mem, x, w.i32Data(), n, k, set)
 		}

@@ -29,6 +29,7 @@ type memory struct {
 	arena   []byte
 	scratch []byte
 	temp    []byte // of this part only: temps vectors of chunk elements
+	dot     kernels.DotBlock
 	fault   *fault
 }
 

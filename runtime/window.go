@@ -52,3 +52,8 @@ func (w *window) inside(a, p int) (lo, hi int) {
 func (w *window) sizes() (in, out, taps int) {
 	return product(w.in[:]), product(w.out[:]), mulSat(w.kernel[:]...)
 }
+
+// onePlace is the window of a matrix product: one element and one tap.
+var onePlace = &window{in: one3, out: one3, kernel: one3, stride: one3, dil: one3}
+
+var one3 = [3]int{1, 1, 1}

@@ -34,12 +34,13 @@ type Dot struct {
 	tile, tiles   int // positions of a tile, and tiles of a frame
 	offs          []int32
 
-	axes  [3]dotAxis
-	frame int // positions of a frame of a plane
-	plane int // positions of a plane: four channels, all phases
-	index [64]byte
-	k     int // bytes of a row, in the way of rows
-	rowAt []int32
+	axes           [3]dotAxis
+	frame          int // positions of a frame of a plane
+	plane          int // positions of a plane: four channels, all phases
+	index          [64]byte
+	k              int // bytes of a row, in the way of rows
+	rowAt          []int32
+	images, places int // rows: of how many images, and in each
 }
 
 type dotWay uint8
@@ -196,7 +197,7 @@ func (d *Dot) Units() int {
 	case dotWindows:
 		return n * d.outC
 	case dotRows:
-		return n * d.blocks
+		return d.images * d.s.Groups * d.blocks
 	}
 	return n * d.s.Result[0] * d.tiles * ceilDiv(d.blocks, d.chunk)
 }
@@ -207,7 +208,7 @@ func (d *Dot) Blocks() int {
 	case dotWindows:
 		return 1
 	case dotRows:
-		return ceilDiv(product3(d.s.Result), 4)
+		return ceilDiv(d.places, 4)
 	}
 	return d.chunk
 }

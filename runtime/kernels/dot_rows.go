@@ -23,12 +23,15 @@ func (d *Dot) rows(w [][]int8) {
 	if len(w) > 1 {
 		d.k *= 2 // the row is there twice
 	}
+	d.images, d.places = d.s.Batch, product3(d.s.Result)
+	if d.s.Groups == 1 && product3(d.s.Size) == 1 && product3(d.s.Kernel) == 1 {
+		d.images, d.places = 1, d.s.Batch // a matrix product
+	}
 	s := &d.s
-	copies := len(w)
 	for ot := range s.Result[0] {
 		for oh := range s.Result[1] {
 			for ow := range s.Result[2] {
-				for range copies {
+				for range w {
 					d.rowAt = d.appendTaps(d.rowAt, ot, oh, ow)
 				}
 			}
@@ -79,16 +82,15 @@ func (d *Dot) gather(part, parts int, src, scratch []byte) {
 	}
 }
 
-// row computes 64 outputs at up to four positions.
+// row computes 64 outputs at up to four places.
 func (d *Dot) row(r *DotBlock, u, b int, scratch, mine []byte) {
-	positions := product3(d.s.Result)
 	block, n := u%d.blocks, u/d.blocks
 	g := n % d.s.Groups
 	o := block * dotLanes
-	r.Rows, r.Along, r.Step = min(4, positions-4*b), true, positions
-	acc := view32(mine)
 	channel := g*d.outC + o
-	x := scratch[(n*positions+4*b)*d.k:][:r.Rows*d.k]
+	acc := view32(mine)
+	r.Rows, r.Along = min(4, d.places-4*b), true
+	x := scratch[(n*d.places+4*b)*d.k:][:r.Rows*d.k]
 	for i := range r.Rows {
 		copy(acc[i*dotLanes:(i+1)*dotLanes], d.init[channel:])
 	}
@@ -101,7 +103,11 @@ func (d *Dot) row(r *DotBlock, u, b int, scratch, mine []byte) {
 		}
 	}
 	for i := range r.Rows {
+		place := 4*b + i
 		r.Z[i], r.Channel[i] = acc[i*dotLanes:][:min(dotLanes, d.outC-o)], channel
-		r.At[i] = (n/d.s.Groups*d.s.Out+channel)*positions + 4*b + i
+		r.At[i], r.Step = (n/d.s.Groups*d.s.Out+channel)*d.places+place, d.places
+		if d.images < d.s.Batch {
+			r.At[i], r.Step = place*d.s.Out+channel, 1
+		}
 	}
 }

@@ -40,6 +40,9 @@ func randomDot(r *rand.Rand) *dotCase {
 		s.Size[a] = max(s.Size[a], span-s.Pad[a]-after)
 		s.Result[a] = (s.Size[a]+s.Pad[a]+after-span)/s.Stride[a] + 1
 	}
+	if one := [3]int{1, 1, 1}; r.IntN(8) == 0 { // a matrix product
+		s.Batch, s.Groups, s.In, s.Out, s.Size, s.Result, s.Kernel, s.Pad = 1+r.IntN(9), 1, inC, outC, one, one, one, [3]int{}
+	}
 	if s.Batch*s.Out*inC*product3(s.Result)*product3(s.Kernel) > 1<<18 {
 		return randomDot(r) // the reference is slow
 	}

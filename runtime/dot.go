@@ -1,0 +1,102 @@
+package runtime
+
+import (
+	"math"
+
+	"github.com/billnet/billnet/runtime/kernels"
+)
+
+// newDot plans a convolution of bytes by constant weights of nine bits, or returns nil where x or w are something else.
+// zero is what x means by 0, wZero what every weight of an output does (nil: 0).
+func (p *prep) newDot(c *convShape, x, w *operand, zero int64, wZero []int64) *kernels.Dot {
+	if x.elem.Width() != 1 || w.fixed == nil || w.elem.isFloat() || product(x.shape) == 0 {
+		return nil
+	}
+	p.charge(mulSat(w.n, 8))
+	ints, values := make([]int64, w.n), make([]int16, w.n)
+	loadInts(ints, w, nil, 0)
+	for i, v := range ints {
+		if wZero != nil {
+			v -= wZero[i/c.k]
+		}
+		if v < -256 || v > 254 {
+			return nil
+		}
+		values[i] = int16(v)
+	}
+	s := kernels.DotShape{
+		Batch: c.batch, Groups: c.groups, In: c.groups * c.inC, Out: c.groups * c.outC,
+		Size: c.in, Result: c.out, Kernel: c.kernel, Stride: c.window.stride, Pad: c.pad, Dil: c.dil,
+	}
+	signed := x.elem == I8 || x.elem == SBit || x.elem == Tern
+	d, err := kernels.NewDot(p.set, s, values, signed, int32(zero))
+	if err != nil || d.Scratch(1) > defaultLimit {
+		return nil
+	}
+	return d
+}
+
+// newLinearDot plans a linear layer of weights [n,k].
+func (p *prep) newLinearDot(x *operand, w *Const, n, k int) *kernels.Dot {
+	c := &convShape{window: onePlace, batch: product(x.shape[:x.rank()-1]), groups: 1, inC: k, outC: n, k: k, taps: 1}
+	return p.newDot(c, x, &operand{elem: w.Elem, n: n * k, fixed: w.dense()}, 0, nil)
+}
+
+// dotStep is a step that computes the sums of x and gives every row of them to store.
+func dotStep(d *kernels.Dot, x *operand, work int, store func(m *memory, b *kernels.DotBlock, i int)) step {
+	s := step{work: work, scratch: d.Scratch}
+	if d.Stages() == 2 {
+		s.stages = append(s.stages, func(m *memory, part, parts int) { d.Load(part, parts, x.bytes(m), m.scratch) })
+	}
+	s.stages = append(s.stages, func(m *memory, part, parts int) {
+		lo, hi := share(d.Units(), part, parts)
+		b := &m.dot
+		for u := lo; u < hi; u++ {
+			for i := range d.Blocks() {
+				d.Block(b, u, i, part, x.bytes(m), m.scratch)
+				for r := range b.Rows {
+					store(m, b, r)
+				}
+			}
+		}
+	})
+	return s
+}
+
+// prepareDenseConv is a convolution of integers, by the kernels of bytes where they serve.
+func prepareDenseConv(p *prep) step {
+	x, w, y := p.in(0), p.in(1), p.out(0)
+	c := newConvShape(p)
+	if y.n == 0 {
+		return step{}
+	}
+	d := p.newDot(c, x, w, 0, nil)
+	if d == nil || y.elem.Width() == 8 && float64(c.k)*256*255 > math.MaxInt32 {
+		return prepareConv[int64](p) // its low bits are what narrower sums wrap to
+	}
+	return dotStep(d, x, mulSat(y.n, c.k), storeSums(y))
+}
+
+// storeSums stores rows of sums as integers, which wrap.
+func storeSums(y *operand) func(m *memory, b *kernels.DotBlock, i int) {
+	return func(m *memory, b *kernels.DotBlock, i int) {
+		z, at := b.Z[i], b.At[i]
+		switch {
+		case b.Step > 1:
+			for j, v := range z {
+				ints := [1]int64{int64(v)}
+				storeInts(y, m, at+j*b.Step, ints[:])
+			}
+		case y.elem == I32:
+			copy(view[int32](y, m)[at:], z)
+		default:
+			var ints [chunk]int64
+			for len(z) > 0 {
+				n := min(chunk, len(z))
+				widen(ints[:n], z)
+				storeInts(y, m, at, ints[:n])
+				z, at = z[n:], at+n
+			}
+		}
+	}
+}
