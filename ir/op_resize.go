@@ -8,8 +8,8 @@ import (
 var Resize = register(&Op{
 	Name: "resize",
 	Doc: "Nearest-neighbour resampling: y[i, ...] = x[nearest(original(i)), ...] along every axis, clamped to it. original(i), for an axis of d elements resized to e with scale s, is " +
-		"(i + 0.5)/s - 0.5 (half_pixel), the same but 0 for e = 1 (pytorch_half_pixel), d/2*(1 - e/(s*d)) + (i + 0.5)/s - 0.5 (half_pixel_symmetric), i*(d-1)/(e-1) (align_corners), or " +
-		"i/s (asymmetric), in float32.",
+		"(i + 0.5)/s - 0.5 (half_pixel), the same but 0 for e = 1 (pytorch_half_pixel), d/2*(1 - e/(s*d)) + (i + 0.5)/s - 0.5 (half_pixel_symmetric), i*(d-1)/(e-1) (align_corners), " +
+		"(i + 0.5)/s (tf_half_pixel_for_nn), or i/s (asymmetric), in float32.",
 	Onnx:     "Resize",
 	Levels:   Source | Logic | Packed,
 	Kind:     Moves,
@@ -38,7 +38,7 @@ var Resize = register(&Op{
 			}
 		}
 		if c := n.Str("coordinates"); originals[c] == nil {
-			return nil, fmt.Errorf("coordinates is %q, expected half_pixel, pytorch_half_pixel, half_pixel_symmetric, align_corners or asymmetric", c)
+			return nil, fmt.Errorf("coordinates is %q, expected half_pixel, pytorch_half_pixel, half_pixel_symmetric, align_corners, tf_half_pixel_for_nn or asymmetric", c)
 		}
 		if m := n.Str("nearest"); nearests[m] == nil {
 			return nil, fmt.Errorf("nearest is %q, expected round_prefer_floor, round_prefer_ceil, floor or ceil", m)
@@ -89,7 +89,19 @@ var originals = map[string]func(i, d, e, scale float32) float32{
 		}
 		return 0
 	},
-	"asymmetric": func(i, _, _, scale float32) float32 { return i / scale },
+	"tf_half_pixel_for_nn": func(i, _, _, scale float32) float32 { return (i + 0.5) / scale },
+	"asymmetric":           func(i, _, _, scale float32) float32 { return i / scale },
+}
+
+// ResizeOrigin returns the position in an axis of d elements that position i of
+// an axis of e elements corresponds to under a scale, as operation resize has it;
+// ok is false if it has no correspondence of that name.
+func ResizeOrigin(coordinates string, i, d, e int, scale float32) (p float32, ok bool) {
+	f := originals[coordinates]
+	if f == nil {
+		return 0, false
+	}
+	return f(float32(i), float32(d), float32(e), scale), true
 }
 
 func halfPixel(i, _, _, scale float32) float32 { return (i+0.5)/scale - 0.5 }

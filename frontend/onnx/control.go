@@ -70,13 +70,41 @@ func (c *call) steps(n int, body *Graph) int {
 	return n
 }
 
+// ifOp is the branch of a known condition. Elsewhere both branches are computed
+// and one is selected, where their results have the same types.
 func ifOp(c *call) []*ir.Value {
 	branches := map[bool]*Graph{true: c.graph("then_branch"), false: c.graph("else_branch")}
-	cond := c.constIn(0, "condition")
-	if cond.Len() != 1 {
-		c.failf("the condition is %s, expected one bool", cond.Type)
+	if t := c.typ(0); t.DType != ir.Bool || t.Elems() != 1 {
+		c.failf("the condition is %s, expected one bool", t)
 	}
-	return c.body(branches[cond.I[0] != 0], nil)
+	if cond, err := c.imp.fold(c.args[0]); err == nil {
+		return c.body(branches[cond.I[0] != 0], nil)
+	}
+	yes, no := c.body(branches[true], nil), c.body(branches[false], nil)
+	if len(yes) != len(no) {
+		c.failf("the branches have %d and %d outputs", len(yes), len(no))
+	}
+	cond := c.reshape(c.args[0], nil)
+	out := make([]*ir.Value, len(yes))
+	for i, a := range yes {
+		b := no[i]
+		if a == b {
+			out[i] = a
+			continue
+		}
+		if a == nil || b == nil || a.Type.DType == ir.Invalid || !a.Type.Equal(b.Type) {
+			c.unsupportedf("the condition (input 0, %q) depends on data, and output %d is %s in one branch and %s in the other; both must have one type", c.Inputs[0], i, describe(a), describe(b))
+		}
+		out[i] = c.op("where", cond, a, b)
+	}
+	return out
+}
+
+func describe(v *ir.Value) string {
+	if v == nil || v.Type.DType == ir.Invalid {
+		return "no tensor"
+	}
+	return v.Type.String()
 }
 
 // loopOp: inputs are the trip count, the condition and the carried values; the
@@ -85,20 +113,15 @@ func ifOp(c *call) []*ir.Value {
 // collects.
 func loopOp(c *call) []*ir.Value {
 	body := c.graph("body")
-	if len(c.args) < 2 || c.args[0] == nil {
-		c.unsupportedf("the number of steps must be known: a Loop without a trip count")
+	if len(c.args) < 2 {
+		c.failf("%d inputs, expected a trip count, a condition and what is carried", len(c.args))
 	}
-	count := c.constIn(0, "number of steps")
-	if count.Len() != 1 || count.I == nil {
-		c.failf("the number of steps is %s, expected one integer", count.Type)
-	}
-	trips := c.steps(int(min(max(count.I[0], 0), maxNodes+1)), body)
-	if c.args[1] != nil && c.constIn(1, "condition").I[0] == 0 {
-		trips = 0
-	}
+	trips := c.trips(body)
 	carried := slices.Clone(c.args[2:])
 	collected := make([][]*ir.Value, max(0, len(body.Outputs)-1-len(carried)))
-	for step := range trips {
+	var running *ir.Value // whether a condition that depends on data still holds; nil: it does
+	for step := 0; trips < 0 || step < trips; step++ {
+		c.steps(step+1, body)
 		in := append([]*ir.Value{
 			c.constant(ir.IntTensor(ir.I64, []int64{int64(step)})),
 			c.constant(ir.IntTensor(ir.Bool, []int64{1})),
@@ -107,19 +130,69 @@ func loopOp(c *call) []*ir.Value {
 		if len(out) < 1+len(carried) {
 			c.failf("the body has %d outputs, expected a condition and %d carried values", len(out), len(carried))
 		}
-		goOn, err := c.imp.fold(out[0])
-		if err != nil || goOn.Len() != 1 || goOn.I == nil {
-			c.unsupportedf("the condition of step %d must be known when the model is compiled: %v", step, err)
+		if out[0] == nil || out[0].Type.DType != ir.Bool || out[0].Type.Elems() != 1 {
+			c.failf("the condition of step %d is %s, expected one bool", step, describe(out[0]))
 		}
-		carried = slices.Clone(out[1 : 1+len(carried)])
+		carried = c.continued(running, out[1:1+len(carried)], carried)
 		for i := range collected {
 			collected[i] = append(collected[i], out[1+len(carried)+i])
 		}
-		if goOn.I[0] == 0 {
-			break
+		goOn, err := c.imp.fold(out[0])
+		switch {
+		case err == nil && goOn.I[0] == 0:
+			return append(carried, c.stack(collected, nil)...)
+		case err != nil && (trips < 0 || len(collected) > 0):
+			c.unsupportedf("the condition of step %d must be known when the model is compiled: %v", step, err)
+		case err != nil && running != nil:
+			running = c.op("and", running, c.reshape(out[0], nil))
+		case err != nil:
+			running = c.reshape(out[0], nil)
 		}
 	}
 	return append(carried, c.stack(collected, nil)...)
+}
+
+// continued is what a Loop carries on: the new values, where a condition that
+// depends on data still held, else the old ones.
+func (c *call) continued(running *ir.Value, now, before []*ir.Value) []*ir.Value {
+	out := slices.Clone(now)
+	if running == nil {
+		return out
+	}
+	for i, v := range out {
+		if v == nil || before[i] == nil || v.Type.DType == ir.Invalid || !v.Type.Equal(before[i].Type) {
+			c.unsupportedf("carried value %d changes from %s to %s under a condition that depends on data", i, describe(before[i]), describe(v))
+		}
+		if v != before[i] {
+			out[i] = c.op("where", running, v, before[i])
+		}
+	}
+	return out
+}
+
+// trips is the number of steps of a Loop at the most, -1 if only its condition
+// ends it.
+func (c *call) trips(body *Graph) int {
+	if c.args[1] != nil {
+		cond := c.constIn(1, "condition")
+		if cond.Len() != 1 || cond.I == nil {
+			c.failf("the condition is %s, expected one bool", cond.Type)
+		}
+		if cond.I[0] == 0 {
+			return 0
+		}
+	}
+	if c.args[0] == nil {
+		return -1
+	}
+	count := c.constIn(0, "number of steps")
+	if count.Len() != 1 || count.I == nil {
+		c.failf("the number of steps is %s, expected one integer", count.Type)
+	}
+	if c.args[1] != nil && count.I[0] > maxNodes {
+		return -1 // frameworks write the largest integer for a loop that its condition ends
+	}
+	return c.steps(int(min(max(count.I[0], 0), maxNodes+1)), body)
 }
 
 // stack joins the elements of every collected output along a new axis, 0 unless

@@ -191,7 +191,7 @@ func (d *decoder) graph(p *onnxpb.Graph, s *scope, subgraph bool) (*Graph, error
 		if defined[it.Name] {
 			continue // a default for an optional input: a constant to us
 		}
-		v, err := valueInfo(it)
+		v, err := endInfo(it, subgraph)
 		if err != nil {
 			return nil, fmt.Errorf("graph input %q: %w", it.Name, err)
 		}
@@ -222,7 +222,7 @@ func (d *decoder) graph(p *onnxpb.Graph, s *scope, subgraph bool) (*Graph, error
 				g.Captured = append(g.Captured, it.Name)
 			}
 		}
-		v, err := valueInfo(it)
+		v, err := endInfo(it, subgraph)
 		if err != nil {
 			return nil, fmt.Errorf("graph output %q: %w", it.Name, err)
 		}
@@ -232,6 +232,15 @@ func (d *decoder) graph(p *onnxpb.Graph, s *scope, subgraph bool) (*Graph, error
 		return nil, errors.New("the graph has no outputs")
 	}
 	return g, nil
+}
+
+// endInfo decodes the type of an input or output of a graph. Those of a
+// subgraph may be sequences, which the import resolves.
+func endInfo(p *onnxpb.ValueInfo, subgraph bool) (ValueInfo, error) {
+	if _, sequence := p.GetType().GetValue().(*onnxpb.Type_SequenceType); sequence && subgraph {
+		return ValueInfo{Name: p.Name}, nil
+	}
+	return valueInfo(p)
 }
 
 // valueInfo decodes the type of a graph input or output. Types other than

@@ -90,6 +90,8 @@ func Import(m *Model, opt Options) (*ir.Module, *Report, error) {
 		lost:   make(map[string]bool),
 		folded: make(map[*ir.Value]*ir.Tensor),
 		narrow: make(map[*ir.Value]DType),
+
+		sequences: make(map[*ir.Value][]*ir.Value),
 	}
 	module, err := imp.run()
 	if err != nil {
@@ -161,6 +163,7 @@ type importer struct {
 	unsupported []Unsupported
 	folded      map[*ir.Value]*ir.Tensor // values computed at import
 	foldedElems int
+	sequences   map[*ir.Value][]*ir.Value
 	narrow      map[*ir.Value]DType // 4- and 2-bit integers, which ir holds in 8 bits
 }
 
@@ -283,6 +286,9 @@ func (imp *importer) node(n *Node, h handler) (err error) {
 		if err != nil {
 			return err
 		}
+		if _, ok := imp.sequences[v]; ok && !takesSequences[n.Op] && sequenceOps[n.Op].convert == nil {
+			return &unsupportedReason{fmt.Sprintf("of a sequence, %q", name)}
+		}
 		c.args = append(c.args, v)
 	}
 	for i := range h.least {
@@ -358,6 +364,9 @@ func (imp *importer) results() error {
 		v, err := imp.value(out.Name)
 		if err != nil {
 			return fmt.Errorf("graph output %q: %w", out.Name, err)
+		}
+		if _, ok := imp.sequences[v]; ok {
+			return fmt.Errorf("graph output %q: a sequence; only tensors are supported", out.Name)
 		}
 		name := out.Name
 		if seen[name] {

@@ -20,6 +20,14 @@ func init() {
 	register("", reduceOps)
 	register("", recurrentOps)
 	register("", quantOps)
+	register("", normOps)
+	register("", activationOps)
+	register("", scatterOps)
+	register("", indexOps)
+	register("", gridOps)
+	register("", resizeOps)
+	register("", sequenceOps)
+	register(microsoftDomain, microsoftOps)
 	for _, domain := range []string{"qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general"} {
 		register(domain, qonnxOps)
 	}

@@ -184,7 +184,12 @@ var castNames = map[string]DType{
 	"INT16": Int16, "UINT16": Uint16, "INT32": Int32, "UINT32": Uint32, "INT64": Int64, "UINT64": Uint64,
 }
 
-func castLike(c *call) []*ir.Value { return one(c.cast(c.args[0], c.typ(1).DType)) }
+func castLike(c *call) []*ir.Value {
+	if d := c.imp.narrow[c.args[1]]; d != Undefined {
+		c.unsupportedf("to element type %s", d)
+	}
+	return one(c.cast(c.args[0], c.typ(1).DType))
+}
 
 // softmax: up to version 12 all axes from the given one on are one.
 func softmax(op string) func(c *call) []*ir.Value {

@@ -20,7 +20,6 @@ var shapeOps = map[string]handler{
 	"Pad":             {1, 4, pad},
 	"Range":           {3, 3, rangeOp},
 	"Reshape":         {1, 2, reshapeOp},
-	"Resize":          {1, 4, resize},
 	"Shape":           {1, 1, shapeOf},
 	"Size":            {1, 1, sizeOf},
 	"Slice":           {1, 5, slice},
@@ -304,44 +303,4 @@ func transpose(c *call) []*ir.Value {
 
 func depthToSpace(c *call) []*ir.Value {
 	return one(c.emit("depth_to_space", attrs{"blocksize": c.int("blocksize", 0), "mode": c.str("mode", "DCR")}, c.args[0]))
-}
-
-// resize: nearest neighbours only. Up to version 10 the scales are input 1,
-// positions are not shifted and round down.
-func resize(c *call) []*ir.Value {
-	x := c.typ(0)
-	coordinates, nearest, scaleIn := "half_pixel", "round_prefer_floor", 2
-	if c.Version < 11 {
-		coordinates, nearest, scaleIn = "asymmetric", "floor", 1
-	}
-	coordinates, nearest = c.str("coordinate_transformation_mode", coordinates), c.str("nearest_mode", nearest)
-	if mode := c.str("mode", "nearest"); mode != "nearest" || coordinates == "tf_crop_and_resize" {
-		c.unsupportedf("with mode=%s and coordinate_transformation_mode=%s; only nearest neighbours are", mode, coordinates)
-	}
-	if policy := c.str("keep_aspect_ratio_policy", "stretch"); policy != "stretch" || c.has("axes") {
-		c.unsupportedf("of some of the axes or with keep_aspect_ratio_policy=%s", policy)
-	}
-	a := attrs{"coordinates": coordinates, "nearest": nearest}
-	if c.in(3) != nil && c.typ(3).Elems() > 0 {
-		a["sizes"] = c.constInts(3, "sizes")
-		return one(c.emit("resize", a, c.args[0]))
-	}
-	if c.in(scaleIn) == nil {
-		c.failf("scales and sizes are missing")
-	}
-	t := c.constIn(scaleIn, "scales")
-	if t.Len() != x.Rank() {
-		c.failf("the scales are %s, expected one for every axis of %s", t.Type, x)
-	}
-	sizes, scales := make([]int, t.Len()), make([]float64, t.Len())
-	for i, d := range x.Shape {
-		scales[i] = t.Float(i)
-		size := math.Floor(float64(d) * scales[i])
-		if !(size >= 0 && size < ir.MaxElems) {
-			c.failf("scale %v of axis %d of %s is out of range", scales[i], i, x)
-		}
-		sizes[i] = int(size)
-	}
-	a["sizes"], a["scales"] = sizes, scales
-	return one(c.emit("resize", a, c.args[0]))
 }

@@ -5,8 +5,11 @@ import "github.com/billnet/billnet/ir"
 var windowOps = map[string]handler{
 	"AveragePool":       {1, 1, averagePool},
 	"Conv":              {2, 3, conv},
+	"ConvTranspose":     {2, 3, convTranspose},
 	"GlobalAveragePool": {1, 1, plain("global_average_pool")},
 	"GlobalMaxPool":     {1, 1, plain("global_max_pool")},
+	"GlobalLpPool":      {1, 1, globalLpPool},
+	"LpPool":            {1, 1, lpPool},
 	"MaxPool":           {1, 1, maxPool},
 }
 
@@ -80,14 +83,55 @@ func conv(c *call) []*ir.Value {
 	return one(c.emit("conv", c.convAttrs(c.typ(0), c.typ(1)), c.args...))
 }
 
-func (c *call) poolAttrs() attrs {
+func (c *call) poolAttrs() attrs { return c.poolAttrsOf(c.typ(0)) }
+
+func (c *call) poolAttrsOf(x ir.Type) attrs {
 	kernel := c.ints("kernel_shape")
-	a := c.windowAttrs(c.typ(0), kernel)
+	a := c.windowAttrs(x, kernel)
 	a["kernel"], a["ceil"] = kernel, c.bool("ceil_mode", false)
 	return a
 }
 
-func maxPool(c *call) []*ir.Value { return one(c.emit("max_pool", c.poolAttrs(), c.args[0])) }
+func maxPool(c *call) []*ir.Value {
+	out := one(c.emit("max_pool", c.poolAttrs(), c.args[0]))
+	if len(c.Outputs) > 1 && c.imp.needed[c.Outputs[1]] {
+		out = append(out, c.maxPoolIndices())
+	}
+	return out
+}
+
+// globalLpPool is the p-norm over the spatial axes.
+func globalLpPool(c *call) []*ir.Value {
+	x := c.args[0]
+	a := attrs{"axes": axesFrom(2, x.Type.Rank())}
+	switch p := c.int("p", 2); p {
+	case 1:
+		return one(c.emit("reduce_sum", a, c.op("abs", x)))
+	case 2:
+		return one(c.op("sqrt", c.emit("reduce_sum", a, c.op("mul", x, x))))
+	default:
+		d := c.like(x, float64(p))
+		sum := c.emit("reduce_sum", a, c.op("pow", c.op("abs", x), d))
+		return one(c.op("pow", sum, c.like(x, 1/float64(p))))
+	}
+}
+
+// lpPool is the p-norm of every window, from its average with padding counted.
+func lpPool(c *call) []*ir.Value {
+	x := c.args[0]
+	p := c.int("p", 2)
+	if p < 1 {
+		c.failf("p is %d, expected a positive number", p)
+	}
+	a := c.poolAttrs()
+	a["count_include_pad"] = true
+	if a["ceil"] == true {
+		c.unsupportedf("with ceil_mode")
+	}
+	power := c.op("pow", c.op("abs", x), c.like(x, float64(p)))
+	sum := c.op("mul", c.emit("average_pool", a, power), c.like(x, float64(elems(a["kernel"].([]int)))))
+	return one(c.op("pow", sum, c.like(x, 1/float64(p))))
+}
 
 func averagePool(c *call) []*ir.Value {
 	a := c.poolAttrs()
