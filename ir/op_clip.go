@@ -1,10 +1,14 @@
 package ir
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"math"
+)
 
 var Clip = register(&Op{
 	Name:     "clip",
-	Doc:      "y = x limited to at least min, then to at most max: with min above max, y is max. A bound that is left out or NaN does not limit; NaN in x stays.",
+	Doc:      "y = x limited to at least min, then to at most max: with min above max, y is max. A bound that is left out is the least or greatest finite number of the type; one that is NaN does not limit; NaN in x stays.",
 	Onnx:     "Clip",
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
@@ -26,15 +30,19 @@ var Clip = register(&Op{
 	Eval: func(n *Node, in []*Tensor) ([]*Tensor, error) {
 		x, out := in[0], NewTensor(n.Results[0].Type)
 		copyElems(out, 0, x, 0, x.Len())
-		if len(in) > 1 && in[1] != nil {
-			raise(out.F, in[1].F)
-			raise(out.D, in[1].D)
-			raise(out.I, in[1].I)
+		least, most := operand(in, 1), operand(in, 2)
+		if d := x.Type.DType; d.IsFloat() {
+			least, most = cmp.Or(least, Scalar(d, -LargestFinite(d))), cmp.Or(most, Scalar(d, LargestFinite(d)))
 		}
-		if len(in) > 2 && in[2] != nil {
-			lower(out.F, in[2].F)
-			lower(out.D, in[2].D)
-			lower(out.I, in[2].I)
+		if least != nil {
+			raise(out.F, least.F)
+			raise(out.D, least.D)
+			raise(out.I, least.I)
+		}
+		if most != nil {
+			lower(out.F, most.F)
+			lower(out.D, most.D)
+			lower(out.I, most.I)
 		}
 		return []*Tensor{out}, nil
 	},
@@ -61,4 +69,17 @@ func lower[E number](x, bound []E) {
 			x[i] = bound[0]
 		}
 	}
+}
+
+// LargestFinite is the greatest finite number of a float type.
+func LargestFinite(d DType) float64 {
+	switch d {
+	case F64:
+		return math.MaxFloat64
+	case F16:
+		return 65504
+	case BF16:
+		return 0x1.fep127
+	}
+	return math.MaxFloat32
 }

@@ -4,8 +4,8 @@ import "fmt"
 
 var Pad = register(&Op{
 	Name: "pad",
-	Doc: "Adds elements before and after axes, or removes them where pads are negative. Modes: constant (value, or 0), edge (the nearest element), reflect (mirrored about " +
-		"the first and last element, which are not repeated), wrap (periodic).",
+	Doc: "Removes elements before and after axes where pads are negative, then adds elements where they are positive. Modes: constant (value, or 0), edge (the nearest " +
+		"element), reflect (mirrored about the first and last element, which are not repeated), wrap (periodic), each of what is left.",
 	Onnx:     "Pad",
 	Levels:   Source | Logic | Packed,
 	Kind:     Moves,
@@ -40,23 +40,26 @@ var Pad = register(&Op{
 			if shape[a] < 0 {
 				return nil, fmt.Errorf("pads %d and %d leave nothing of axis %d of %s", before[a], after[a], a, x)
 			}
-			if mode != "constant" && d == 0 && shape[a] > 0 {
-				return nil, fmt.Errorf("axis %d of %s has no elements to pad with in mode %s", a, x, mode)
+			if _, left := cutAxis(d, before[a], after[a]); mode != "constant" && left <= 0 && shape[a] > 0 {
+				return nil, fmt.Errorf("axis %d of %s leaves no elements to pad with in mode %s", a, x, mode)
 			}
 		}
 		return []Type{T(x.DType, shape...)}, nil
 	},
 	Eval: func(n *Node, in []*Tensor) ([]*Tensor, error) {
 		x, out := in[0], NewTensor(n.Results[0].Type)
-		before, _, err := padding(n)
+		before, after, err := padding(n)
 		if err != nil || out.Len() == 0 {
 			return []*Tensor{out}, err
 		}
 		from := make([][]int, len(before))
 		for a, d := range out.Type.Shape {
 			from[a] = make([]int, d)
+			first, left := cutAxis(x.Type.Shape[a], before[a], after[a])
 			for i := range from[a] {
-				from[a][i] = padSource(n.Str("mode"), i-before[a], x.Type.Shape[a])
+				if from[a][i] = padSource(n.Str("mode"), i-max(before[a], 0), left); from[a][i] >= 0 {
+					from[a][i] += first
+				}
 			}
 		}
 		indexedCopy(out, x, from, operand(in, 1))
@@ -108,6 +111,13 @@ func padding(n *Node) (before, after []int, err error) {
 		}
 	}
 	return before, after, nil
+}
+
+// cutAxis returns where an axis of d elements begins, and how many elements it
+// has, after negative pads have removed theirs.
+func cutAxis(d, before, after int) (first, left int) {
+	first = max(0, -before)
+	return first, d - first - max(0, -after)
 }
 
 // padSource returns the index that position i, counted from the first element

@@ -8,8 +8,8 @@ import (
 var Resize = register(&Op{
 	Name: "resize",
 	Doc: "Nearest-neighbour resampling: y[i, ...] = x[nearest(original(i)), ...] along every axis, clamped to it. original(i), for an axis of d elements resized to e with scale s, is " +
-		"(i + 0.5)/s - 0.5 (half_pixel), the same but 0 for e = 1 (pytorch_half_pixel), d/2*(1 - e/(s*d)) + (i + 0.5)/s - 0.5 (half_pixel_symmetric), i*(d-1)/(e-1) (align_corners), " +
-		"(i + 0.5)/s (tf_half_pixel_for_nn), or i/s (asymmetric), in float32.",
+		"(i + 0.5)/s - 0.5 (half_pixel), the same but 0 for e = 1 (pytorch_half_pixel), (d/2*(1 - e/(s*d)) + (i + 0.5)/s) - 0.5 (half_pixel_symmetric), i*(d-1)/(e-1) (align_corners), " +
+		"(i + 0.5)/s (tf_half_pixel_for_nn), or i/s (asymmetric), in float32; a position within 1e-6 of a half counts as one.",
 	Onnx:     "Resize",
 	Levels:   Source | Logic | Packed,
 	Kind:     Moves,
@@ -81,7 +81,7 @@ var originals = map[string]func(i, d, e, scale float32) float32{
 		return 0
 	},
 	"half_pixel_symmetric": func(i, d, e, scale float32) float32 {
-		return float32(d/2*(1-e/float32(scale*d))) + halfPixel(i, d, e, scale)
+		return float32(float32(d/2*(1-e/float32(scale*d)))+(i+0.5)/scale) - 0.5
 	},
 	"align_corners": func(i, d, e, _ float32) float32 {
 		if e > 1 {
@@ -108,10 +108,20 @@ func halfPixel(i, _, _, scale float32) float32 { return (i+0.5)/scale - 0.5 }
 
 // nearests are the roundings of a position, by name.
 var nearests = map[string]func(x float64) float64{
-	"round_prefer_floor": func(x float64) float64 { return math.Ceil(x - 0.5) },
-	"round_prefer_ceil":  func(x float64) float64 { return math.Floor(x + 0.5) },
+	"round_prefer_floor": func(x float64) float64 { return roundHalf(x, math.Floor) },
+	"round_prefer_ceil":  func(x float64) float64 { return roundHalf(x, math.Ceil) },
 	"floor":              math.Floor,
 	"ceil":               math.Ceil,
+}
+
+// ResizeNearest rounds a position as operation resize does; ok is false if it
+// has no rounding of that name.
+func ResizeNearest(nearest string, p float64) (at float64, ok bool) {
+	f := nearests[nearest]
+	if f == nil {
+		return 0, false
+	}
+	return f(p), true
 }
 
 // resizeSource returns, for every index on an axis of the result, the index of x
@@ -153,4 +163,13 @@ func sourceRead(axis int, from []int) Read {
 		}
 	}
 	return r
+}
+
+// roundHalf rounds to the nearest integer, and a half as half says. The float32
+// position is not exact: what lies within 1e-6 of a half is one.
+func roundHalf(x float64, half func(float64) float64) float64 {
+	if math.Abs(x-math.Floor(x)-0.5) < 1e-6 {
+		return half(x)
+	}
+	return math.Round(x)
 }

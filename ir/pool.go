@@ -4,7 +4,7 @@ import "fmt"
 
 var poolAttrs = append([]Attr{
 	{Name: "kernel", Kind: KInts, Doc: "size of the window along every spatial axis"},
-	{Name: "ceil", Kind: KBool, Default: false, Doc: "round the output size up; a window never starts in the padding after"},
+	{Name: "ceil", Kind: KBool, Default: false, Doc: "round the output size up: the last window may reach beyond the padding; windows that start in the padding after are left out"},
 }, windowAttrs...)
 
 // poolInfer checks a pooling over x [N,C,spatial...] and returns the result's

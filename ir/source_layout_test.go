@@ -150,15 +150,23 @@ func TestPadRandom(t *testing.T) {
 			continue
 		}
 		for _, mode := range []string{"constant", "edge", "reflect", "wrap"} {
+			// What negative pads leave of the elements; the others are counted from there.
+			first, left := max(0, -before), d-max(0, -before)-max(0, -after)
 			out, err := evalOp("pad", map[string]any{"pads": []int{before, after}, "mode": mode}, numbered(d), fill)
+			if mode != "constant" && left <= 0 && d+before+after > 0 {
+				if err == nil {
+					t.Fatalf("pad %d,%d of %d elements, %s: got %v of nothing", before, after, d, mode, out[0].I)
+				}
+				continue
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
 			for i, got := range out[0].I {
 				// Walk from the first element to the position, one step at a time.
 				p, dir := 0, 1
-				for range max(i-before, before-i) {
-					forward := i >= before
+				for range max(i-max(before, 0), max(before, 0)-i) {
+					forward := i >= max(before, 0)
 					switch {
 					case mode == "constant":
 						if forward {
@@ -167,21 +175,21 @@ func TestPadRandom(t *testing.T) {
 							p--
 						}
 					case mode == "edge" && forward:
-						p = min(p+1, d-1)
+						p = min(p+1, left-1)
 					case mode == "edge":
 					case mode == "wrap" && forward:
-						p = (p + 1) % d
+						p = (p + 1) % left
 					case mode == "wrap":
-						p = (p + d - 1) % d
-					case d > 1: // a mirror looks the same from both sides
-						if p+dir < 0 || p+dir >= d {
+						p = (p + left - 1) % left
+					case left > 1: // a mirror looks the same from both sides
+						if p+dir < 0 || p+dir >= left {
 							dir = -dir
 						}
 						p += dir
 					}
 				}
-				want := int64(p)
-				if p < 0 || p >= d {
+				want := int64(p + first)
+				if p < 0 || p >= left {
 					want = -1
 				}
 				if got != want {

@@ -8,9 +8,24 @@ type window struct {
 	kernel, stride, dil, pad []int // pad: before
 }
 
+// positions is the number of steps of a stride from 0 up to span, which may be
+// negative; with ceil a last step may end behind it.
+func positions(span, stride int, ceil bool) int {
+	switch {
+	case span < 0 && ceil && -span < stride:
+		return 1
+	case span < 0:
+		return 0
+	case ceil && span%stride != 0:
+		return span/stride + 2
+	}
+	return span/stride + 1
+}
+
 // newWindow reads the attributes stride, pad (all before, then all after) and
 // dilation of a node whose kernel and input sizes are given. With ceil the
-// output size rounds up, but a window never starts in the padding after.
+// output size rounds up, so that the last window may reach beyond the padding,
+// and windows that start in the padding after are left out.
 func newWindow(n *Node, in, kernel []int, ceil bool) (*window, error) {
 	k := len(in)
 	w := &window{in: in, kernel: kernel, stride: n.Ints("stride"), dil: n.Ints("dilation"), pad: n.Ints("pad")}
@@ -47,13 +62,12 @@ func newWindow(n *Node, in, kernel []int, ceil bool) (*window, error) {
 		if kernel[i] >= MaxElems || w.dil[i] >= MaxElems || w.pad[i] >= MaxElems || w.pad[k+i] >= MaxElems {
 			return nil, fmt.Errorf("axis %d: kernel, dilation and pad must be below 2^31", i)
 		}
-		span := in[i] + w.pad[i] + w.pad[k+i] - w.dil[i]*(kernel[i]-1) - 1
-		if span < 0 {
-			return nil, fmt.Errorf("axis %d: the window covers %d, the padded input has only %d", i, w.dil[i]*(kernel[i]-1)+1, in[i]+w.pad[i]+w.pad[k+i])
+		cover, padded := w.dil[i]*(kernel[i]-1)+1, in[i]+w.pad[i]+w.pad[k+i]
+		if w.out[i] = positions(padded-cover, w.stride[i], ceil); w.out[i] < 1 {
+			return nil, fmt.Errorf("axis %d: the window covers %d, the padded input has only %d", i, cover, padded)
 		}
-		w.out[i] = span/w.stride[i] + 1
-		if ceil && span%w.stride[i] != 0 && w.out[i]*w.stride[i] < in[i]+w.pad[i] {
-			w.out[i]++
+		if ceil {
+			w.out[i] = min(w.out[i], positions(in[i]+w.pad[i]-1, w.stride[i], false))
 		}
 	}
 	w.pad = w.pad[:k]

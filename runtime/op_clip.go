@@ -1,10 +1,12 @@
 package runtime
 
+import "math"
+
 var _ = register(&opcode{
 	code: OpClip,
 	name: "clip",
-	doc: "y = x limited to at least min, then to at most max, each of one element. A bound that is left out or NaN does not limit; NaN in x stays. " +
-		"Any float or integer type.",
+	doc: "y = x limited to at least min, then to at most max, each of one element. A bound that is left out is the least or greatest finite number " +
+		"of the type, one that is NaN does not limit; NaN in x stays. Any float or integer type.",
 	in: "x min? max?", out: "y", inPlace: true,
 	prepare: func(p *prep) step {
 		x, lo, hi, y := p.dense(p.in(0)), p.optIn(1), p.optIn(2), p.dense(p.out(0))
@@ -19,42 +21,41 @@ var _ = register(&opcode{
 		}
 		switch {
 		case y.elem == F32:
-			return clipStep(y, x, lo, hi, 1, func(dst []float32, o *operand, m *memory, at int) { copy(dst, view[float32](o, m)[at:]) },
+			return clipStep(y, x, lo, hi, -math.MaxFloat32, math.MaxFloat32, 1, func(dst []float32, o *operand, m *memory, at int) { copy(dst, view[float32](o, m)[at:]) },
 				func(m *memory, at int, v []float32) { copy(view[float32](y, m)[at:], v) })
 		case y.elem == F64:
-			return clipStep(y, x, lo, hi, 1, loadFloats, func(m *memory, at int, v []float64) { storeFloats(y, m, at, v) })
+			return clipStep(y, x, lo, hi, -math.MaxFloat64, math.MaxFloat64, 1, loadFloats, func(m *memory, at int, v []float64) { storeFloats(y, m, at, v) })
 		case y.elem.isInt():
-			return clipStep(y, x, lo, hi, 4, loadInts, func(m *memory, at int, v []int64) { storeInts(y, m, at, v) })
+			return clipStep(y, x, lo, hi, math.MinInt64, math.MaxInt64, 4, loadInts, func(m *memory, at int, v []int64) { storeInts(y, m, at, v) })
 		}
 		p.fail("%s, expected a float or integer type", y)
 		return step{}
 	},
 })
 
-func clipStep[T Number](y, x, lo, hi *operand, cost int, load func(dst []T, o *operand, m *memory, at int), store func(m *memory, at int, v []T)) step {
+// clipStep limits x; least and most stand for bounds that are left out.
+func clipStep[T Number](y, x, lo, hi *operand, least, most T, cost int, load func(dst []T, o *operand, m *memory, at int), store func(m *memory, at int, v []T)) step {
 	return ranged(y.n, cost, func(m *memory, from, to int) {
-		v, least, most := tmp[T](m, 0), tmp[T](m, 1)[:1], tmp[T](m, 2)[:1]
+		v, bounds := tmp[T](m, 0), tmp[T](m, 1)[:2]
+		bounds[0], bounds[1] = least, most
 		if lo != nil {
-			load(least, lo, m, 0)
+			load(bounds[:1], lo, m, 0)
 		}
 		if hi != nil {
-			load(most, hi, m, 0)
+			load(bounds[1:], hi, m, 0)
 		}
+		least, most := bounds[0], bounds[1]
 		for ; from < to; from += chunk {
 			n := min(chunk, to-from)
 			load(v[:n], x, m, from)
-			if lo != nil {
-				for i, e := range v[:n] {
-					if e < least[0] {
-						v[i] = least[0]
-					}
+			for i, e := range v[:n] {
+				if e < least {
+					v[i] = least
 				}
 			}
-			if hi != nil {
-				for i, e := range v[:n] {
-					if e > most[0] {
-						v[i] = most[0]
-					}
+			for i, e := range v[:n] {
+				if e > most {
+					v[i] = most
 				}
 			}
 			store(m, from, v[:n])

@@ -36,8 +36,8 @@ var (
 	_ = register(&opcode{
 		code: OpPad,
 		name: "pad",
-		doc: "Elements added before and after axes, or removed where the numbers are negative; y's shape says how many after. Modes: 0 constant (value, or 0), 1 reflect (about " +
-			"the first and last element, which are not repeated), 2 edge (the nearest element), 3 wrap (periodic). Integers: elements before every axis, then mode.",
+		doc: "Elements added before and after axes, or first removed where the numbers are negative; y's shape says how many after. Modes: 0 constant (value, or 0), 1 reflect " +
+			"(about the first and last element, which are not repeated), 2 edge (the nearest element), 3 wrap (periodic), each of what is left. Integers: elements before every axis, then mode.",
 		in: "x value?", out: "y",
 		prepare: func(p *prep) step {
 			x, value, y := p.dense(p.in(0)), p.optIn(1), p.dense(p.out(0))
@@ -54,10 +54,21 @@ var (
 			} else if mode == 0 && y.elem == SBit {
 				p.fail("%s has no 0 to pad with: expected value", y)
 			}
-			if x.n == 0 && y.n > 0 && mode != 0 {
-				p.fail("%s has no elements to pad with", x)
+			first, left := make([]int, x.rank()), make([]int, x.rank())
+			for a, d := range x.shape {
+				after := y.shape[a] - d - v[a]
+				first[a] = max(0, -v[a])
+				if left[a] = d - first[a] - max(0, -after); left[a] <= 0 && y.n > 0 && mode != 0 {
+					p.fail("%s leaves no elements of axis %d to pad with", x, a)
+				}
 			}
-			return indexed(p, y, x, value, func(a, i int) int { return padSource(mode, i-v[a], x.shape[a]) })
+			return indexed(p, y, x, value, func(a, i int) int {
+				from := padSource(mode, i-max(v[a], 0), left[a])
+				if from >= 0 {
+					from += first[a]
+				}
+				return from
+			})
 		},
 	})
 )

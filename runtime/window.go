@@ -18,16 +18,16 @@ func (p *prep) newWindow(x, y *operand, kernel, v []int) *window {
 		a := 3 - k + i
 		w.in[a], w.out[a], w.kernel[a] = x.shape[2+i], y.shape[2+i], kernel[i]
 		w.stride[a], w.pad[a], w.after[a], w.dil[a] = v[i], v[k+i], v[2*k+i], v[3*k+i]
-		const most = 1 << 24 // keeps sums of sizes and padding inside 32 bits
-		if w.kernel[a] < 1 || w.stride[a] < 1 || w.dil[a] < 1 || w.pad[a] < 0 || w.after[a] < 0 || max(w.pad[a], w.after[a]) > most {
+		const longest = 1 << 24 // keeps sums of sizes and padding inside 32 bits
+		if w.kernel[a] < 1 || w.stride[a] < 1 || w.dil[a] < 1 || w.pad[a] < 0 || w.after[a] < 0 || max(w.pad[a], w.after[a]) > longest {
 			p.fail("axis %d: kernel %d, stride %d, dilation %d, pad %d and %d", i, w.kernel[a], w.stride[a], w.dil[a], w.pad[a], w.after[a])
 		}
 		span := int64(w.in[a]) + int64(w.pad[a]) + int64(w.after[a]) - int64(w.dil[a])*int64(w.kernel[a]-1) - 1
-		last := span/int64(w.stride[a]) + 1
-		if span%int64(w.stride[a]) != 0 {
-			last++ // a pooling may round up
-		}
-		if span < 0 || int64(w.out[a]) > last || int64(w.out[a]) < span/int64(w.stride[a])+1 {
+		// A pooling that rounds up may have a window that reaches beyond the padding, and
+		// leaves those out that start in the padding after.
+		s := int64(w.stride[a])
+		most, least := (span+s-1)/s+1, (int64(w.in[a])+int64(w.pad[a])-1)/s+1
+		if span <= -s || int64(w.out[a]) > most || int64(w.out[a]) < min(span/s+1, least) || w.out[a] < 1 {
 			p.fail("axis %d: %d positions of a window of %d by %d in %d elements padded by %d and %d", i, w.out[a], w.kernel[a], w.dil[a], w.in[a], w.pad[a], w.after[a])
 		}
 	}

@@ -12,7 +12,7 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 	if p, q := sumOfBits(b, n); p != nil && n.Arg(2) != nil {
 		return []*value{or(b, []*value{p, q})}, nil
 	}
-	lo, hi := float32(math.Inf(-1)), float32(math.Inf(1))
+	lo, hi := float32(-math.MaxFloat32), float32(math.MaxFloat32)
 	for i, bound := range []*float32{&lo, &hi} {
 		if n.Arg(i+1) == nil {
 			continue

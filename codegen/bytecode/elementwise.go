@@ -38,6 +38,22 @@ func (e *expansion) chain(op string, args []*ir.Value) *ir.Value {
 	return v
 }
 
+// clip of f16 and bf16, which lie in f32 buffers, names the bounds that are left out.
+func clip(e *expansion, n *ir.Node) []*ir.Value {
+	d := n.Result().Type.DType
+	lo, hi := n.Arg(1), n.Arg(2)
+	if !isHalf(d) || lo != nil && hi != nil {
+		return nil
+	}
+	if lo == nil {
+		lo = e.number(d, -ir.LargestFinite(d))
+	}
+	if hi == nil {
+		hi = e.number(d, ir.LargestFinite(d))
+	}
+	return e.again([]*ir.Value{n.Args[0], lo, hi})
+}
+
 func mean(e *expansion, n *ir.Node) []*ir.Value {
 	count := e.number(n.Result().Type.DType, float64(len(n.Args)))
 	return []*ir.Value{e.op("div", nil, e.chain("add", n.Args), count)}

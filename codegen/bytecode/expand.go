@@ -23,6 +23,7 @@ func init() {
 		"min":  variadic,
 		"sum":  variadic,
 		"mean": mean,
+		"clip": clip,
 
 		"reshape":         reshape,
 		"squeeze":         reshape,

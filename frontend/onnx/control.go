@@ -36,6 +36,8 @@ func (c *call) body(g *Graph, inputs []*ir.Value) []*ir.Value {
 		imp.needed[out.Name] = true
 	}
 	known := len(imp.unsupported)
+	imp.inBody++
+	defer func() { imp.inBody-- }()
 	if err := imp.nodes(g.Nodes); err != nil {
 		panic(stop{err})
 	}

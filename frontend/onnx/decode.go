@@ -228,6 +228,9 @@ func (d *decoder) graph(p *onnxpb.Graph, s *scope, subgraph bool) (*Graph, error
 		}
 		g.Outputs = append(g.Outputs, v)
 	}
+	if !subgraph {
+		g.Values = declaredValues(p.ValueInfo, g.Outputs)
+	}
 	if len(g.Outputs) == 0 && !subgraph {
 		return nil, errors.New("the graph has no outputs")
 	}
@@ -241,6 +244,21 @@ func endInfo(p *onnxpb.ValueInfo, subgraph bool) (ValueInfo, error) {
 		return ValueInfo{Name: p.Name}, nil
 	}
 	return valueInfo(p)
+}
+
+// declaredValues collects the types that a graph declares for its values. Those
+// between its inputs and outputs are hints: what is no tensor type is passed over.
+func declaredValues(between []*onnxpb.ValueInfo, outputs []ValueInfo) map[string]ValueInfo {
+	values := make(map[string]ValueInfo, len(between)+len(outputs))
+	for _, p := range between {
+		if v, err := valueInfo(p); err == nil {
+			values[p.Name] = v
+		}
+	}
+	for _, v := range outputs {
+		values[v.Name] = v
+	}
+	return values
 }
 
 // valueInfo decodes the type of a graph input or output. Types other than

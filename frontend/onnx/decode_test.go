@@ -59,6 +59,15 @@ func values(names ...string) []*onnxpb.ValueInfo {
 	return out
 }
 
+// untyped are values whose types the model leaves open.
+func untyped(names ...string) []*onnxpb.ValueInfo {
+	var out []*onnxpb.ValueInfo
+	for _, name := range names {
+		out = append(out, &onnxpb.ValueInfo{Name: name})
+	}
+	return out
+}
+
 func value(name string, dtype DType, dims ...int64) *onnxpb.ValueInfo {
 	shape := &onnxpb.Shape{}
 	for _, d := range dims {

@@ -164,6 +164,8 @@ type importer struct {
 	folded      map[*ir.Value]*ir.Tensor // values computed at import
 	foldedElems int
 	sequences   map[*ir.Value][]*ir.Value
+	inBody      int                 // bodies of control flow around the node
+	looseShapes bool                // declared shapes are not compared
 	narrow      map[*ir.Value]DType // 4- and 2-bit integers, which ir holds in 8 bits
 }
 
@@ -304,6 +306,9 @@ func (imp *importer) node(n *Node, h handler) (err error) {
 		if !c.used[name] && !ignoredAttrs[name] {
 			imp.report.notef("%s: attribute %q is not one of the operator's and was ignored", n, name)
 		}
+	}
+	if err := imp.checkDeclared(n, out); err != nil {
+		return err
 	}
 	for i, name := range n.Outputs {
 		if name == "" {

@@ -221,7 +221,7 @@ func TestEarlyVersions(t *testing.T) {
 		{11, node("ReduceSum", "x", "y", ints("axes", 1), intAttr("keepdims", 0)), []int64{2, 2}, nil, []float32{1, 5}},
 		{11, node("Split", "x", "y -", ints("split", 1, 3)), []int64{4}, nil, []float32{0}},
 	} {
-		g := &onnxpb.Graph{Input: []*onnxpb.ValueInfo{value("x", Float32, c.shape...)}, Output: values("y"), Node: []*onnxpb.Node{c.node}}
+		g := &onnxpb.Graph{Input: []*onnxpb.ValueInfo{value("x", Float32, c.shape...)}, Output: untyped("y"), Node: []*onnxpb.Node{c.node}}
 		if c.k != nil {
 			g.Initializer = []*onnxpb.Tensor{{Name: "k", DataType: 1, Dims: []int64{int64(len(c.k))}, FloatData: c.k}}
 		}
@@ -246,7 +246,7 @@ func TestEarlyVersions(t *testing.T) {
 func TestSamePads(t *testing.T) {
 	for mode, want := range map[string][]int{"SAME_UPPER": {0, 1, 1, 1}, "SAME_LOWER": {1, 1, 0, 1}} {
 		g := &onnxpb.Graph{
-			Input: []*onnxpb.ValueInfo{value("x", Float32, 1, 1, 4, 5)}, Output: values("y"),
+			Input: []*onnxpb.ValueInfo{value("x", Float32, 1, 1, 4, 5)}, Output: untyped("y"),
 			Node: []*onnxpb.Node{node("MaxPool", "x", "y", ints("kernel_shape", 3, 3), ints("strides", 2, 2), strAttr("auto_pad", mode))},
 		}
 		m, _, err := importGraph(t, g, 13, Options{})
@@ -286,7 +286,7 @@ func TestOptions(t *testing.T) {
 			{Name: "bare"},
 			value("shape", Int64, 3),
 		},
-		Output: values("y", "s", "b"),
+		Output: untyped("y", "s", "b"),
 		Node: []*onnxpb.Node{
 			node("Reshape", "x shape", "y"),
 			node("Relu", "state", "s"),

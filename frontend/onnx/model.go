@@ -26,6 +26,7 @@ type Graph struct {
 	Name         string
 	Inputs       []ValueInfo // without those that an initializer provides
 	Outputs      []ValueInfo
+	Values       map[string]ValueInfo // declared types of outputs and of values in between, where the file gives them
 	Initializers []*Tensor
 	Nodes        []*Node
 	// Captured names the values of enclosing graphs that a sub-graph uses, in

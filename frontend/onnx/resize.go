@@ -27,8 +27,7 @@ type resample struct {
 	sized       bool      // sizes are given: scales follow from them
 }
 
-// resize: up to version 10 the scales are input 1, positions are not shifted
-// and round down.
+// resize: up to version 10 the scales are input 1 and positions are not shifted.
 func resize(c *call) []*ir.Value {
 	r := &resample{mode: "nearest", coordinates: "half_pixel", nearest: "round_prefer_floor"}
 	scales := 2
@@ -152,12 +151,26 @@ func (c *call) scaleAxes(r *resample, axes []int, scales []float64) {
 	}
 	r.size, r.scale = slices.Clone(x.Shape), onesFloat(x.Rank())
 	for i, a := range axes {
-		size := math.Floor(float64(x.Shape[a]) * scales[i])
-		if !(size >= 0 && size < ir.MaxElems) {
-			c.failf("scale %v of axis %d of %s is out of range", scales[i], a, x)
-		}
-		r.size[a], r.scale[a] = int(size), scales[i]
+		r.size[a], r.scale[a] = c.scaledSize(a, scales[i]), scales[i]
 	}
+}
+
+// scaledSize is the size of an axis of input 0 under a scale. The scale in the
+// file is a float32 near the one that was meant (10 x 0.7 is 7, and not the
+// 6.9999999 of the float32 nearest to 0.7): a whole number within its error
+// stands, unless the file declares the size that is left without.
+func (c *call) scaledSize(axis int, scale float64) int {
+	d := c.typ(0).Shape[axis]
+	exact, slack := float64(d)*scale, float64(d)*math.Abs(scale)*0x1p-24
+	low, high := math.Floor(exact-slack), math.Floor(exact+slack)
+	if !(low >= -1 && high < ir.MaxElems) {
+		c.failf("scale %v of axis %d of %s is out of range", scale, axis, c.typ(0))
+	}
+	says, ok := c.imp.declared(c.Outputs[0])
+	if ok && low >= 0 && axis < len(says.Dims) && says.Dims[axis].Size == int(low) {
+		return int(low)
+	}
+	return int(high)
 }
 
 func onesFloat(n int) []float64 {
@@ -177,8 +190,14 @@ func (c *call) resample(r *resample) *ir.Value {
 	default:
 		c.failf("mode is %q, expected nearest, linear or cubic", r.mode)
 	}
+	if _, ok := ir.ResizeNearest(r.nearest, 0); !ok {
+		c.failf("nearest_mode is %q, expected round_prefer_floor, round_prefer_ceil, floor or ceil", r.nearest)
+	}
 	if err := ir.CheckShape(r.size); err != nil {
 		c.failf("%v", err)
+	}
+	if r.mode == "nearest" && c.Op == "Resize" && c.Version < 11 {
+		return c.resample10(r)
 	}
 	if r.mode == "nearest" && r.roi == nil {
 		a := attrs{"sizes": r.size, "coordinates": r.coordinates, "nearest": r.nearest}
@@ -195,6 +214,24 @@ func (c *call) resample(r *resample) *ir.Value {
 		x = c.resampleAxis(r, x, a)
 	}
 	return c.cast(x, d)
+}
+
+// resample10 is what operator set 10 means by nearest: positions round up on
+// axes that shrink, and down on those that grow.
+func (c *call) resample10(r *resample) *ir.Value {
+	y := c.args[0]
+	for _, nearest := range []string{"ceil", "floor"} {
+		size, scale := slices.Clone(y.Type.Shape), onesFloat(len(r.scale))
+		for a, s := range r.scale {
+			if (s < 1) == (nearest == "ceil") {
+				size[a], scale[a] = r.size[a], s
+			}
+		}
+		if !ir.SameShape(size, y.Type.Shape) {
+			y = c.emit("resize", attrs{"sizes": size, "scales": scale, "coordinates": "asymmetric", "nearest": nearest}, y)
+		}
+	}
+	return y
 }
 
 // tap is an element of x and its weight in a result.
@@ -257,7 +294,8 @@ func (c *call) origin(r *resample, axis, i, d int) float64 {
 // filter is stretched when antialiasing shrinks the axis.
 func (r *resample) taps(p float64, d int, scale float64) []tap {
 	if r.mode == "nearest" {
-		return []tap{{clampIndex(int(nearestOf(r.nearest, p)), d), 1}}
+		at, _ := ir.ResizeNearest(r.nearest, p)
+		return []tap{{clampIndex(int(at), d), 1}}
 	}
 	filter, reach := linearFilter, 1.0
 	if r.mode == "cubic" {
@@ -304,18 +342,6 @@ func cubicFilter(a float64) func(x float64) float64 {
 		}
 		return 0
 	}
-}
-
-func nearestOf(mode string, p float64) float64 {
-	switch mode {
-	case "round_prefer_ceil":
-		return math.Floor(p + 0.5)
-	case "floor":
-		return math.Floor(p)
-	case "ceil":
-		return math.Ceil(p)
-	}
-	return math.Ceil(p - 0.5)
 }
 
 // tapGathers is the sum over k of the elements at tap k, times its weights.

@@ -1,0 +1,107 @@
+package cases
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"github.com/billnet/billnet/codegen/bytecode"
+	"github.com/billnet/billnet/frontend/onnx"
+	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/runtime"
+	"github.com/billnet/billnet/tests/randgraph"
+)
+
+// built is a model in the forms that are compared.
+type built struct {
+	source, packed *ir.Module
+	file           []byte // bytecode
+	program        *runtime.Program
+	ledger         *passes.Ledger
+}
+
+// build compiles a model by the default pipeline.
+func build(ctx context.Context, m *ir.Module) (*built, error) {
+	b := &built{source: m.Clone(), packed: m}
+	res, err := passes.Run(ctx, m, passes.Pipeline, passes.RunOptions{})
+	if err != nil {
+		return nil, err
+	}
+	b.ledger = passes.NewLedger(m, res.Certs)
+	img, _, err := bytecode.Generate(m, passes.EncodeCertificates(res.Certs))
+	if err != nil {
+		return nil, err
+	}
+	if b.file, err = img.Encode(); err != nil {
+		return nil, err
+	}
+	b.program, err = runtime.LoadBytes(b.file)
+	return b, err
+}
+
+// run evaluates every form of the model on one set of inputs, bytecode by every
+// instruction set of this machine, and hands each one's outputs to judge, whose
+// error it returns with the form's name.
+func (b *built) run(ctx context.Context, in []*ir.Tensor, judge func(out []*ir.Tensor) error) error {
+	for _, form := range []struct {
+		name string
+		m    *ir.Module
+	}{{"source", b.source}, {"packed", b.packed}} {
+		given := passes.ConvertInputs(form.m.Main(), in)
+		out, err := ir.Eval(ctx, form.m.Main(), given, nil)
+		if err == nil {
+			err = judge(out)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", form.name, err)
+		}
+	}
+	for _, e := range randgraph.Engines() {
+		s, err := b.program.NewSession(runtime.Options{ISA: e.ISA, Threads: e.Threads})
+		if err != nil {
+			return err
+		}
+		out, err := randgraph.Run(s, b.packed.Main(), in)
+		s.Close()
+		if err == nil {
+			err = judge(out)
+		}
+		if err != nil {
+			return fmt.Errorf("bytecode (%s): %w", e, err)
+		}
+	}
+	return nil
+}
+
+// compare says how two results differ: integers must be equal, floats within
+// bound relative to the largest of want or 1. NaN equals NaN only, and an infinity itself.
+func compare(name string, got, want *ir.Tensor, bound float64) error {
+	if !ir.SameShape(got.Type.Shape, want.Type.Shape) {
+		return fmt.Errorf("output %q is %s, expected %s", name, got.Type, want.Type)
+	}
+	scale := 1.0
+	for i := range want.Len() {
+		if v := math.Abs(want.Float(i)); v > scale && !math.IsInf(v, 0) {
+			scale = v
+		}
+	}
+	if !want.Type.DType.IsFloat() {
+		bound = 0
+	}
+	for i := range want.Len() {
+		x, y := got.Float(i), want.Float(i)
+		if same := x == y || x != x && y != y || math.Abs(x-y) <= bound*scale; !same {
+			return fmt.Errorf("output %q: element %d is %v, expected %v", name, i, x, y)
+		}
+	}
+	return nil
+}
+
+func newRand() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) }
+
+// importFile reads a model.
+func importFile(_ context.Context, file string, opt onnx.Options) (*ir.Module, *onnx.Report, error) {
+	return onnx.ImportFile(file, opt)
+}
