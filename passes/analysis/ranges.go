@@ -76,10 +76,14 @@ func (r *Ranger) compute(v *ir.Value) Span {
 	case "clip":
 		lo, hi := r.Of(d.Args[0]).All()
 		if x, ok := ir.Splat(d.Arg(1)); ok {
-			lo = max(lo, int64(x))
+			lo, hi = max(lo, int64(x)), max(hi, int64(x))
+		} else if d.Arg(1) != nil {
+			_, hi = v.Type.DType.Range()
 		}
 		if x, ok := ir.Splat(d.Arg(2)); ok {
-			hi = min(hi, int64(x))
+			lo, hi = min(lo, int64(x)), min(hi, int64(x))
+		} else if d.Arg(2) != nil {
+			lo, _ = v.Type.DType.Range()
 		}
 		return Uniform(lo, hi)
 	case "transpose", "reshape", "squeeze", "unsqueeze", "gather", "slice", "split", "identity", "expand", "tile":
@@ -96,7 +100,10 @@ func (r *Ranger) compute(v *ir.Value) Span {
 	case "pad":
 		lo, hi := r.Of(d.Args[0]).All()
 		if d.Str("mode") == "constant" {
-			x, _ := ir.Splat(d.Arg(1))
+			x, ok := ir.Splat(d.Arg(1))
+			if d.Arg(1) != nil && !ok {
+				break
+			}
 			lo, hi = min(lo, int64(x)), max(hi, int64(x))
 		}
 		return Uniform(lo, hi)

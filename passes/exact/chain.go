@@ -123,7 +123,9 @@ func (ch *chain) run(z []int64) (*ir.Tensor, error) {
 			if in[i] = ir.ConstOf(a); i == which {
 				in[i] = x
 			}
-			args[i] = &ir.Value{Type: in[i].Type}
+			if in[i] != nil { // not an operand left out
+				args[i] = &ir.Value{Type: in[i].Type}
+			}
 		}
 		n, err := ir.NewNode(op.Op.Name, args, op.Attrs, op.Loc)
 		if err != nil {

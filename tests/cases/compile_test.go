@@ -10,6 +10,8 @@ import (
 	"github.com/billnet/billnet/frontend/onnx"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/pipeline"
+	"github.com/billnet/billnet/passes/report"
 	"github.com/billnet/billnet/runtime"
 	"github.com/billnet/billnet/tests/randgraph"
 )
@@ -19,18 +21,19 @@ type built struct {
 	source, packed *ir.Module
 	file           []byte // bytecode
 	program        *runtime.Program
-	ledger         *passes.Ledger
+	ledger         *report.Ledger
 }
 
 // build compiles a model by the default pipeline.
 func build(ctx context.Context, m *ir.Module) (*built, error) {
 	b := &built{source: m.Clone(), packed: m}
-	res, err := passes.Run(ctx, m, passes.Pipeline, passes.RunOptions{})
+	res, err := passes.Run(ctx, m, pipeline.Default(), passes.RunOptions{})
 	if err != nil {
 		return nil, err
 	}
-	b.ledger = passes.NewLedger(m, res.Certs)
-	img, _, err := bytecode.Generate(m, passes.EncodeCertificates(res.Certs))
+	certs := report.Certificates(m, res.Records)
+	b.ledger = report.NewLedger(m, certs)
+	img, _, err := bytecode.Generate(m, report.EncodeCertificates(certs))
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +52,7 @@ func (b *built) run(ctx context.Context, in []*ir.Tensor, judge func(out []*ir.T
 		name string
 		m    *ir.Module
 	}{{"source", b.source}, {"packed", b.packed}} {
-		given := passes.ConvertInputs(form.m.Main(), in)
+		given := ir.ConvertInputs(form.m.Main(), in)
 		out, err := ir.Eval(ctx, form.m.Main(), given, nil)
 		if err == nil {
 			err = judge(out)
