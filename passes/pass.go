@@ -26,6 +26,8 @@ type Pass struct {
 	Class   Class
 	Options []Option // what the pipeline's text may set; Run reads it from the context
 	After   []string // passes that must have run before it when they are in the pipeline at all
+	To      ir.Level // the level to which it leads; 0: modules stay at theirs
+	Needs   *Pass    // leads to the lowest level that it takes; nil: it takes all but packed
 	Run     func(c *Context, m *ir.Module) error
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/billnet/billnet/internal/spec"
 	"github.com/billnet/billnet/ir"
 )
 
@@ -57,6 +58,9 @@ func Run(ctx context.Context, m *ir.Module, steps []Step, o RunOptions) (*Result
 	var source, last [][]*ir.Tensor // outputs on the clips: the source's, and those after the last lossy pass
 	for i, s := range steps[:stop+1] {
 		p := s.Pass
+		if err := s.fits(m, steps[:i]); err != nil {
+			return nil, err
+		}
 		c.options = s.options
 		var before *ir.Module
 		if o.Check > 0 || o.Reproduce != nil {
@@ -100,6 +104,24 @@ func Run(ctx context.Context, m *ir.Module, steps []Step, o RunOptions) (*Result
 	}
 	result.Notes, result.Records = c.Notes, c.Records
 	return &result, nil
+}
+
+// fits checks that a module, after the steps before, is of a level that the step's
+// pass takes.
+func (s *Step) fits(m *ir.Module, before []Step) error {
+	p := s.Pass
+	if need := p.Needs; need != nil && m.Level < need.To {
+		return spec.Errorf(s.pos, "pass %s needs a module of level %s, this one is of level %s: put %s before it", p.Name, need.To, m.Level, need.Name)
+	}
+	if m.Level != ir.Packed {
+		return nil
+	}
+	for _, b := range before {
+		if b.Pass.To == ir.Packed {
+			return spec.Errorf(s.pos, "pass %s cannot run behind %s, which gives every value its place: put it before %s", p.Name, b.Pass.Name, b.Pass.Name)
+		}
+	}
+	return spec.Errorf(s.pos, "pass %s takes no module of the packed level, in which every value has its place", p.Name)
 }
 
 // runPass runs and verifies one pass; a panic in it becomes an error.

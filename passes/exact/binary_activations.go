@@ -11,6 +11,7 @@ var BinaryActivations = &passes.Pass{
 	Doc: "Recognises the ways in which exporters write a binary activation, a comparison with a constant followed by Cast, Where or Not, and makes each a step. " +
 		"From here on the module is at the logic level.",
 	Class: passes.Exact,
+	To:    ir.Logic,
 	After: []string{"fold-constants"},
 	Run: func(c *passes.Context, m *ir.Module) error {
 		m.Level = ir.Logic

@@ -16,6 +16,7 @@ var FewBitPlanes = &passes.Pass{
 	Doc: "A convolution with binary weights of a few-bit activation is one of its comparisons' bits: w*(b1 + b2 + b3) is the convolution of their concatenation " +
 		"with the weights repeated. Max pooling acts on every bit.",
 	Class: passes.Exact,
+	Needs: BinaryActivations,
 	After: []string{"fuse-bn-threshold"},
 	Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
 		return passes.Rewrite(f, tallyPool, tallyConv)

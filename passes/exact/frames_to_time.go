@@ -14,6 +14,7 @@ var FramesToTime = &passes.Pass{
 	Doc: "A layer over B pictures [B,C,H,W], or B signals [B,C,W], is one over a clip [1,C,B,H,W] whose window is one frame long: " +
 		"time-distributed networks run on the same kernels as Conv3D. The transposes between such layers cancel.",
 	Class: passes.Exact,
+	Needs: BinaryActivations,
 	After: []string{"ternary-planes"},
 	Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
 		if err := passes.Rewrite(f, framesToTime); err != nil {

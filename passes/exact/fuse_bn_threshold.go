@@ -16,6 +16,7 @@ var FuseBNThreshold = &passes.Pass{
 		"Max pools on the way become OR or AND of the bits, concatenations and other moves of elements move bits, a bias that padding cuts off is added to the accumulator as whole numbers. " +
 		"A few-bit quantizer is one comparison a level or, with more than 16 levels, a table.",
 	Class: passes.Ideal,
+	Needs: BinaryActivations,
 	After: []string{"integers"},
 	Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
 		r := analysis.NewRanger()

@@ -10,6 +10,7 @@ var FuseThreshold = &passes.Pass{
 	Name:  "fuse-threshold",
 	Doc:   "A threshold behind a convolution that nothing else reads becomes part of it, so that the accumulators never reach memory.",
 	Class: passes.Exact,
+	Needs: BinaryActivations,
 	After: []string{"fuse-bn-threshold"},
 	Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
 		return passes.Rewrite(f, fuseThreshold)

@@ -14,6 +14,7 @@ var IntegerArithmetic = &passes.Pass{
 	Doc: "Sums, products and limits of whole numbers in float32 become the same operations on 32-bit integers where every result stays below 2^24, so that float32 was exact; " +
 		"the product of a bit and a sign is ternary. What integers and thresholds there are behind them follows. A rolled LSTM that has no integer kernel is unrolled for it.",
 	Class: passes.Ideal,
+	Needs: BinaryActivations,
 	After: []string{"fuse-bn-threshold", "lower-lstm"},
 	Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
 		r := analysis.NewRanger()

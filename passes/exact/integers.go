@@ -13,6 +13,7 @@ var Integers = &passes.Pass{
 		"Convolutions and linear layers with binary weights become bconv, iconv and ilinear, max pooling of bits becomes pooling of bits, means become counts. " +
 		"Scaled weights and scaled inputs (video divided by 255, a norm folded into the weights) leave an affine: class ideal.",
 	Class: passes.Ideal,
+	Needs: BinaryActivations,
 	After: []string{"binary-activations", "roll-lstm"},
 	Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
 		return passes.Rewrite(f, integerRules(analysis.NewRanger())...)

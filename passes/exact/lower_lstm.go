@@ -15,6 +15,7 @@ var LowerLSTM = &passes.Pass{
 	Doc: "A bin_lstm whose input is bits and whose weights are -1 and +1 becomes a blstm: all integers, every gate one comparison, " +
 		"its threshold found by searching the accumulator with the norm's own float32 expression.",
 	Class: passes.Exact,
+	Needs: BinaryActivations,
 	After: []string{"integers", "roll-lstm"},
 	Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
 		return passes.Rewrite(f, sinkLayout, func(rw *passes.Rewriter, n *ir.Node) []*ir.Value { return lowerLSTM(rw, c, n) })

@@ -13,6 +13,7 @@ var MultiBit = &passes.Pass{
 	Doc: "Recognises the few-bit quantizers of exporters (QONNX Quant, QuantizeLinear and DequantizeLinear, DoReFa's Round between two Muls) " +
 		"and writes each as a quantization to integers, scaled back.",
 	Class: passes.Exact,
+	Needs: BinaryActivations,
 	After: []string{"fold-constants", "binary-activations"},
 	Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
 		return passes.Rewrite(f, quantToInteger, dequantize, roundOfBounded)

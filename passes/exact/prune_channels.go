@@ -18,6 +18,7 @@ var PruneChannels = &passes.Pass{
 		"A constant that is not 0 moves into the thresholds of the layers that read it, T' = T - sum of its weights; it stays where padding would make its share depend on the position, or where " +
 		"something else than thresholds reads the sum. Groups stay regular: a group goes as a whole, or all lose equally many channels.",
 	Class: passes.Exact,
+	Needs: BinaryActivations,
 	Options: []passes.Option{
 		{Name: "gain", Kind: passes.OptWord, Words: []string{"planes", "any"}, Default: "planes", Doc: "planes: of bits, only where a plane of 8 channels fewer is left, which is what kernels save; any: every channel that can go"},
 	},

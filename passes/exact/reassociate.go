@@ -14,6 +14,7 @@ var Reassociate = &passes.Pass{
 	Doc: "Two convolutions with nothing between them, at least one of them pointwise, become one with the product of their weights where that costs less. " +
 		"The product of binary weights is seldom binary, and integer weights have no kernel on planes, so the cost is that of the kernels, not of the multiplications.",
 	Class: passes.Exact,
+	Needs: BinaryActivations,
 	After: []string{"fuse-bn-threshold"},
 	Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
 		return passes.Rewrite(f, func(rw *passes.Rewriter, n *ir.Node) []*ir.Value { return reassociate(rw, c, n) })

@@ -12,6 +12,7 @@ var ScaleConversions = &passes.Pass{
 	Doc: "An integer divided by a constant, or multiplied by one a channel, on its way into a float layer or an output (the mean in front of a float LSTM, the scale behind an integer layer) " +
 		"becomes one conversion, an affine. The quotient or product of two float32 numbers, taken in f64 and rounded to f32, is the correctly rounded one.",
 	Class: passes.Exact,
+	Needs: BinaryActivations,
 	After: []string{"fuse-bn-threshold"},
 	Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
 		r := analysis.NewRanger()

@@ -11,6 +11,7 @@ var SplitSigns = &passes.Pass{
 	Doc: "A sign of floats, whose sign(0) is 0, becomes the ternary join of x > 0 and not x >= 0. Signs over integers are comparisons by then; " +
 		"what is left stands behind a float layer.",
 	Class: passes.Exact,
+	Needs: BinaryActivations,
 	After: []string{"fuse-bn-threshold"},
 	Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
 		return passes.Rewrite(f, func(rw *passes.Rewriter, n *ir.Node) []*ir.Value {

@@ -12,6 +12,7 @@ var TernaryPlanes = &passes.Pass{
 	Doc: "A convolution of ternary values becomes one of bits: w*(p - n) is the convolution of the concatenation of p and n with the weights w and -w. " +
 		"Pooling, comparisons and moves of ternary values likewise act on the two bits.",
 	Class: passes.Exact,
+	Needs: BinaryActivations,
 	After: []string{"split-signs"},
 	Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
 		return passes.Rewrite(f, joinLayout, joinPool, joinThreshold, joinConv)

@@ -309,7 +309,7 @@ func (b *binarizer) other(n *ir.Node, attrs map[string]any, args []*twin) []*twi
 		out = b.emitAll(n.Op.Name, attrs, args)
 	}
 	for _, t := range out {
-		t.form, t.axis, t.reach = b.formOf(n, args), axisOf(n, args), reachOf(args)
+		t.form, t.axis, t.reach = b.formOf(n, args), axisOf(n, t.v.Type.Rank(), args), reachOf(args)
 		if t.form == formMeans && !analysis.MovesElements(n) { // integers over their number
 			t.reach *= float64(n.In(0).Elems() / max(n.Result().Type.Elems(), 1))
 		}
@@ -422,9 +422,8 @@ func (b *binarizer) muxForm(args []*twin) form {
 	return formReal
 }
 
-// axisOf follows the channels through a node.
-func axisOf(n *ir.Node, args []*twin) int {
-	rank := n.Result().Type.Rank()
+// axisOf follows the channels through a node to a result of a rank.
+func axisOf(n *ir.Node, rank int, args []*twin) int {
 	at := min(1, rank-1)
 	if len(args) == 0 || args[0] == nil || args[0].form == formFixed {
 		for _, a := range args {

@@ -1,6 +1,7 @@
 package packed
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/billnet/billnet/ir"
@@ -15,8 +16,12 @@ var Layout = &passes.Pass{
 		"what a strided convolution reads is split into phases; everything else is dense. How wide the halos are, the same for all sizes or for each what it needs, follows from a model of the bytes that move. " +
 		"From here on the module is at the packed level.",
 	Class: passes.Exact,
+	To:    ir.Packed,
 	After: []string{"narrow-integers"},
 	Run: func(c *passes.Context, m *ir.Module) error {
+		if err := packable(m); err != nil {
+			return err
+		}
 		m.Level = ir.Packed
 		for i, f := range m.Funcs {
 			h, report, err := chooseHalos(f)
@@ -32,6 +37,19 @@ var Layout = &passes.Pass{
 		}
 		return nil
 	},
+}
+
+// packable refuses operations that the packed level does not have: rolled LSTMs,
+// which others of the exact passes lower.
+func packable(m *ir.Module) error {
+	for _, f := range m.Funcs {
+		for _, n := range f.Nodes {
+			if n.Op.Levels&ir.Packed == 0 {
+				return fmt.Errorf("layer %q is a %s, which the packed level does not have: put integer-arithmetic before layout, it lowers what no other pass does", n.LayerName(), n.Op.Name)
+			}
+		}
+	}
+	return nil
 }
 
 // onPlanes reports whether a node has a kernel on planes, and which operands
