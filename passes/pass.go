@@ -27,7 +27,8 @@ type Pass struct {
 	Options []Option // what the pipeline's text may set; Run reads it from the context
 	After   []string // passes that must have run before it when they are in the pipeline at all
 	To      ir.Level // the level to which it leads; 0: modules stay at theirs
-	Needs   *Pass    // leads to the lowest level that it takes; nil: it takes all but packed
+	Needs   *Pass    // leads to the lowest level that it takes; nil: the source level
+	Packed  bool     // it takes modules of the packed level too, and keeps their layouts
 	Run     func(c *Context, m *ir.Module) error
 }
 

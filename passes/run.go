@@ -113,7 +113,7 @@ func (s *Step) fits(m *ir.Module, before []Step) error {
 	if need := p.Needs; need != nil && m.Level < need.To {
 		return spec.Errorf(s.pos, "pass %s needs a module of level %s, this one is of level %s: put %s before it", p.Name, need.To, m.Level, need.Name)
 	}
-	if m.Level != ir.Packed {
+	if m.Level != ir.Packed || p.Packed {
 		return nil
 	}
 	for _, b := range before {

@@ -46,7 +46,7 @@ func brokenMain() {
 	registry.Register(&passes.Pass{Name: "wrong-relu", Doc: "Makes relu abs.", Run: each("relu", func(f *ir.Func, i int) {
 		f.Nodes[i].Op = ir.Lookup("abs")
 	})})
-	registry.Register(&passes.Pass{Name: "wrong-threshold", Doc: "Moves the first threshold of integer convolutions.", Run: each("iconv", func(f *ir.Func, i int) {
+	registry.Register(&passes.Pass{Name: "wrong-threshold", Packed: true, Doc: "Moves the first threshold of integer convolutions.", Run: each("iconv", func(f *ir.Func, i int) {
 		if t := ir.ConstOf(f.Nodes[i].Arg(2)); t != nil {
 			wrong := *t
 			wrong.I = slices.Clone(t.I)
