@@ -176,6 +176,7 @@ func (c *call) node(op string, attrs map[string]any, args ...*ir.Value) *ir.Node
 		}
 		panic(stop{fmt.Errorf("%s", strings.TrimPrefix(err.Error(), op+": "))})
 	}
+	c.spendNode()
 	c.imp.append(n)
 	return n
 }
@@ -187,6 +188,8 @@ func (c *call) emit(op string, attrs map[string]any, args ...*ir.Value) *ir.Valu
 
 // constant appends a constant.
 func (c *call) constant(t *ir.Tensor) *ir.Value {
+	c.spendNode()
+	c.spendBytes(t.Type)
 	return c.imp.append(ir.NewConst(t, ir.Loc{Name: c.Name}))
 }
 
