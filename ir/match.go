@@ -19,7 +19,7 @@ func IsSplat(v *Value, x float64) bool {
 
 // Unwrap returns the first operand when v is a result of the named operation,
 // else nil.
-func Unwrap(v *Value, op string) *Value {
+func Unwrap(v *Value, op *Op) *Value {
 	if d := Def(v); d.Is(op) {
 		return d.Args[0]
 	}
@@ -28,7 +28,7 @@ func Unwrap(v *Value, op string) *Value {
 
 // AllAre reports whether every node of a list is one of the named operations. The
 // nil that stands for a function's result among a value's uses is none.
-func AllAre(nodes []*Node, ops ...string) bool {
+func AllAre(nodes []*Node, ops ...*Op) bool {
 	for _, n := range nodes {
 		ok := false
 		for _, op := range ops {

@@ -82,8 +82,8 @@ func (n *Node) Arg(i int) *Value {
 // In returns the type of operand i, which must be there.
 func (n *Node) In(i int) Type { return n.Args[i].Type }
 
-// Is reports whether the node is not nil and applies the named operation.
-func (n *Node) Is(op string) bool { return n != nil && n.Op.Name == op }
+// Is reports whether the node is not nil and applies the operation.
+func (n *Node) Is(op *Op) bool { return n != nil && n.Op == op }
 
 // Def is shorthand for the defining node of a value; nil for parameters and
 // for nil.
@@ -104,15 +104,11 @@ func ConstOf(v *Value) *Tensor {
 
 // NewNode makes a node, checks operands and attributes against the operation's
 // literal, and infers the result types. It is not part of a function yet.
-func NewNode(op string, args []*Value, attrs map[string]any, loc Loc) (*Node, error) {
-	o := Lookup(op)
-	if o == nil {
-		return nil, fmt.Errorf("unknown operation %q", op)
-	}
-	n := &Node{Op: o, Args: args, Loc: loc}
+func NewNode(op *Op, args []*Value, attrs map[string]any, loc Loc) (*Node, error) {
+	n := &Node{Op: op, Args: args, Loc: loc}
 	for k, v := range attrs {
 		if err := n.SetAttr(k, v); err != nil {
-			return nil, fmt.Errorf("%s: %w", op, err)
+			return nil, fmt.Errorf("%s: %w", op.Name, err)
 		}
 	}
 	if err := n.infer(); err != nil {
@@ -144,7 +140,7 @@ func (n *Node) infer() error {
 
 // NewConst makes a constant node.
 func NewConst(t *Tensor, loc Loc) *Node {
-	n := &Node{Op: Lookup("const"), Const: t, Loc: loc}
+	n := &Node{Op: Const, Const: t, Loc: loc}
 	n.Results = []*Value{{Type: t.Type, Def: n}}
 	return n
 }
@@ -159,7 +155,7 @@ type Builder struct {
 
 // Op appends a node and returns its first result. After an error it returns a
 // value of an invalid type.
-func (b *Builder) Op(op string, attrs map[string]any, args ...*Value) *Value {
+func (b *Builder) Op(op *Op, attrs map[string]any, args ...*Value) *Value {
 	n := b.Node(op, attrs, args...)
 	if n == nil {
 		return &Value{}
@@ -168,7 +164,7 @@ func (b *Builder) Op(op string, attrs map[string]any, args ...*Value) *Value {
 }
 
 // Node appends a node; nil after an error.
-func (b *Builder) Node(op string, attrs map[string]any, args ...*Value) *Node {
+func (b *Builder) Node(op *Op, attrs map[string]any, args ...*Value) *Node {
 	if b.Err != nil {
 		return nil
 	}

@@ -22,11 +22,11 @@ func randomFunc(t *testing.T, rng *rand.Rand) *ir.Func {
 	for i := range 30 {
 		b.Loc.Name = fmt.Sprint(i)
 		if rng.IntN(4) == 0 {
-			n := b.Node("split", map[string]any{"sizes": []int{1, 1}}, pick())
-			pool = append(pool, b.Op("concat", map[string]any{"axis": 0}, n.Results[1], n.Results[0]))
+			n := b.Node(ir.Split, map[string]any{"sizes": []int{1, 1}}, pick())
+			pool = append(pool, b.Op(ir.Concat, map[string]any{"axis": 0}, n.Results[1], n.Results[0]))
 			continue
 		}
-		pool = append(pool, b.Op("sub", nil, pick(), pick()))
+		pool = append(pool, b.Op(ir.Sub, nil, pick(), pick()))
 	}
 	if b.Err != nil {
 		t.Fatal(b.Err)
@@ -82,7 +82,7 @@ func TestSort(t *testing.T) {
 func TestSortCycle(t *testing.T) {
 	f := randomFunc(t, rand.New(rand.NewPCG(7, 8)))
 	first := f.Nodes[0]
-	n, err := ir.NewNode("sub", []*ir.Value{first.Result(), first.Result()}, nil, ir.Loc{Name: "back"})
+	n, err := ir.NewNode(ir.Sub, []*ir.Value{first.Result(), first.Result()}, nil, ir.Loc{Name: "back"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestSortDeep(t *testing.T) {
 	f := &ir.Func{Name: "main", Params: []ir.Port{{Name: "x", Value: x}}}
 	b := &ir.Builder{F: f}
 	for range 200000 {
-		x = b.Op("neg", nil, x)
+		x = b.Op(ir.Neg, nil, x)
 	}
 	if b.Err != nil {
 		t.Fatal(b.Err)
@@ -148,10 +148,10 @@ func TestReplace(t *testing.T) {
 	x, h := &ir.Value{Type: ir.T(ir.I32, 2)}, &ir.Value{Type: ir.T(ir.I32, 2)}
 	f := &ir.Func{Name: "main", Params: []ir.Port{{Name: "x", Value: x}, {Name: "h", Value: h}}}
 	b := &ir.Builder{F: f}
-	a := b.Op("neg", nil, x)
-	c := b.Op("neg", nil, a)
-	d := b.Op("sub", nil, c, a)
-	e := b.Op("clip", nil, d, nil, nil)
+	a := b.Op(ir.Neg, nil, x)
+	c := b.Op(ir.Neg, nil, a)
+	d := b.Op(ir.Sub, nil, c, a)
+	e := b.Op(ir.Clip, nil, d, nil, nil)
 	if b.Err != nil {
 		t.Fatal(b.Err)
 	}
@@ -175,8 +175,8 @@ func TestUses(t *testing.T) {
 	x := &ir.Value{Type: ir.T(ir.I32, 2)}
 	f := &ir.Func{Name: "main", Params: []ir.Port{{Name: "x", Value: x}}}
 	b := &ir.Builder{F: f}
-	y := b.Op("sub", nil, x, x)
-	z := b.Op("sub", nil, y, x)
+	y := b.Op(ir.Sub, nil, x, x)
+	z := b.Op(ir.Sub, nil, y, x)
 	f.Results = []ir.Port{{Name: "y", Value: y}}
 	uses := f.Uses()
 	if !slices.Equal(uses[x], []*ir.Node{y.Def, z.Def}) || !slices.Equal(uses[y], []*ir.Node{z.Def, nil}) || len(uses[z]) != 0 {
@@ -218,9 +218,9 @@ func TestClone(t *testing.T) {
 func TestBuilderKeepsFirstError(t *testing.T) {
 	b := &ir.Builder{F: &ir.Func{Name: "main"}}
 	c := b.Const(ir.FloatTensor([]float32{1}, 1))
-	bad := b.Op("no_such_operation", nil, c)
-	b.Op("add", nil, bad, c)
-	if b.Err == nil || !strings.Contains(b.Err.Error(), "no_such_operation") || len(b.F.Nodes) != 1 {
+	bad := b.Op(ir.Concat, map[string]any{"no_such_attribute": 1}, c)
+	b.Op(ir.Add, nil, bad, c)
+	if b.Err == nil || !strings.Contains(b.Err.Error(), "no_such_attribute") || len(b.F.Nodes) != 1 {
 		t.Errorf("error %v, %d nodes", b.Err, len(b.F.Nodes))
 	}
 }

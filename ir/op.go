@@ -114,6 +114,8 @@ type Attr struct {
 	Doc     string
 }
 
+func (o *Op) String() string { return o.Name }
+
 var registry = map[string]*Op{}
 
 func register(op *Op) *Op {

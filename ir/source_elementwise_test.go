@@ -122,7 +122,7 @@ func TestCastRoundsOnce(t *testing.T) {
 		} {
 			in := ir.NewTensor(ir.T(ir.F64))
 			in.D[0] = v.x
-			n, err := ir.NewNode("cast", []*ir.Value{{Type: in.Type}}, map[string]any{"to": c.to}, ir.Loc{})
+			n, err := ir.NewNode(ir.Cast, []*ir.Value{{Type: in.Type}}, map[string]any{"to": c.to}, ir.Loc{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -16,7 +16,7 @@ func evalOp(op string, attrs map[string]any, in ...*ir.Tensor) ([]*ir.Tensor, er
 			args[i] = &ir.Value{Type: x.Type}
 		}
 	}
-	n, err := ir.NewNode(op, args, attrs, ir.Loc{})
+	n, err := ir.NewNode(ir.Lookup(op), args, attrs, ir.Loc{})
 	if err != nil {
 		return nil, err
 	}

@@ -155,7 +155,7 @@ func TestWork(t *testing.T) {
 		for i, t := range c.in {
 			args[i] = &ir.Value{Type: t}
 		}
-		n, err := ir.NewNode(c.op, args, c.attrs, ir.Loc{})
+		n, err := ir.NewNode(ir.Lookup(c.op), args, c.attrs, ir.Loc{})
 		if err != nil {
 			t.Error(err)
 			continue

@@ -91,7 +91,7 @@ func verifyNode(level Level, n *Node, defined map[*Value]bool) error {
 			return fmt.Errorf("attribute %s is %v (%T), expected %s", name, v, v, a.Kind)
 		}
 	}
-	if n.Const != nil && n.Op.Name != "const" {
+	if n.Const != nil && n.Op != Const {
 		return fmt.Errorf("only a const has a payload")
 	}
 	types, err := n.Op.Infer(n)

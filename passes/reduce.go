@@ -33,7 +33,7 @@ func SizeOf(m *ir.Module) Size {
 	f := m.Main()
 	s := Size{Params: len(f.Params), Results: len(f.Results)}
 	for _, n := range f.Nodes {
-		if n.Is("const") {
+		if n.Is(ir.Const) {
 			s.Elems += n.Const.Len()
 		} else {
 			s.Nodes++
@@ -228,7 +228,7 @@ func cutAfter(f *ir.Func, n int) bool {
 	inside := map[*ir.Value]bool{}
 	for _, k := range f.Nodes[:n] {
 		for _, v := range k.Results {
-			inside[v] = !k.Is("const")
+			inside[v] = !k.Is(ir.Const)
 		}
 	}
 	var results []ir.Port
@@ -273,7 +273,7 @@ func nodesToParams(f *ir.Func, start, end int) bool {
 	params := len(f.Params)
 	repl := map[*ir.Value]*ir.Value{}
 	for _, n := range f.Nodes[start:end] {
-		if n.Is("const") {
+		if n.Is(ir.Const) {
 			kept = append(kept, n)
 			continue
 		}
@@ -440,7 +440,7 @@ func resized(f *ir.Func, from, to int) (*ir.Func, error) {
 		for i, a := range n.Args {
 			args[i] = values[a]
 		}
-		k, err := ir.NewNode(n.Op.Name, args, resizedAttrs(n.Attrs, from, to, size), n.Loc)
+		k, err := ir.NewNode(n.Op, args, resizedAttrs(n.Attrs, from, to, size), n.Loc)
 		if err != nil {
 			return nil, err
 		}

@@ -15,16 +15,16 @@ import (
 // relu behind a convolution, one that panics where a sigmoid reads a relu.
 var wrongConvRelu = &passes.Pass{Name: "test-conv-relu", Run: passes.EachFunc(func(_ *passes.Context, f *ir.Func) error {
 	return passes.Rewrite(f, func(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-		if n.Op.Name != "relu" || !ir.Def(n.Args[0]).Is("conv") {
+		if n.Op != ir.Relu || !ir.Def(n.Args[0]).Is(ir.Conv) {
 			return nil
 		}
-		return []*ir.Value{rw.Op("abs", nil, n.Args[0])}
+		return []*ir.Value{rw.Op(ir.Abs, nil, n.Args[0])}
 	})
 })}
 
 var panicSigmoid = &passes.Pass{Name: "test-panic-sigmoid", Run: passes.EachFunc(func(_ *passes.Context, f *ir.Func) error {
 	for _, n := range f.Nodes {
-		if n.Is("sigmoid") && ir.Def(n.Args[0]).Is("relu") {
+		if n.Is(ir.Sigmoid) && ir.Def(n.Args[0]).Is(ir.Relu) {
 			panic(fmt.Sprintf("sigmoid of %s", n.In(0)))
 		}
 	}
@@ -44,14 +44,14 @@ func deepModule(t *testing.T) *ir.Module {
 		for k := range w {
 			w[k] = float32((k*7+i)%5) - 2
 		}
-		conv := b.Op("conv", map[string]any{"pad": []int{1, 1, 1, 1}}, v, b.Const(ir.FloatTensor(w, 8, 8, 3, 3)))
-		v = b.Op("relu", nil, conv)
-		v = b.Op("add", nil, v, x)
+		conv := b.Op(ir.Conv, map[string]any{"pad": []int{1, 1, 1, 1}}, v, b.Const(ir.FloatTensor(w, 8, 8, 3, 3)))
+		v = b.Op(ir.Relu, nil, conv)
+		v = b.Op(ir.Add, nil, v, x)
 		if i%2 == 1 {
-			v = b.Op("sigmoid", nil, b.Op("relu", nil, v))
+			v = b.Op(ir.Sigmoid, nil, b.Op(ir.Relu, nil, v))
 		}
 	}
-	f.Results = []ir.Port{{Name: "y", Value: v}, {Name: "z", Value: b.Op("neg", nil, x)}}
+	f.Results = []ir.Port{{Name: "y", Value: v}, {Name: "z", Value: b.Op(ir.Neg, nil, x)}}
 	if b.Err != nil {
 		t.Fatal(b.Err)
 	}
@@ -82,7 +82,7 @@ func TestReduce(t *testing.T) {
 		}
 		var ops []string
 		for _, n := range r.Module.Main().Nodes {
-			if !n.Is("const") {
+			if !n.Is(ir.Const) {
 				ops = append(ops, n.Op.Name)
 			}
 		}

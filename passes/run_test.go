@@ -21,10 +21,10 @@ var malforms = &passes.Pass{Name: "test-malformed", Run: func(_ *passes.Context,
 
 var changes = &passes.Pass{Name: "test-wrong", Run: passes.EachFunc(func(_ *passes.Context, f *ir.Func) error {
 	return passes.Rewrite(f, func(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-		if n.Op.Name != "relu" {
+		if n.Op != ir.Relu {
 			return nil
 		}
-		return []*ir.Value{rw.Op("neg", nil, n.Args[0])}
+		return []*ir.Value{rw.Op(ir.Neg, nil, n.Args[0])}
 	})
 })}
 
@@ -33,7 +33,7 @@ func reluModule(t *testing.T) *ir.Module {
 	x := &ir.Value{Type: ir.T(ir.F32, 1, 3)}
 	f := &ir.Func{Name: "main", Params: []ir.Port{{Name: "x", Value: x}}}
 	b := &ir.Builder{F: f, Loc: ir.Loc{Name: "layer"}}
-	f.Results = []ir.Port{{Name: "y", Value: b.Op("relu", nil, x)}}
+	f.Results = []ir.Port{{Name: "y", Value: b.Op(ir.Relu, nil, x)}}
 	if b.Err != nil {
 		t.Fatal(b.Err)
 	}
@@ -58,7 +58,7 @@ func TestFailingPass(t *testing.T) {
 		if err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s: error is %v, expected %s", pass.Name, err, want)
 		}
-		if before == nil || len(before.Main().Nodes) != 1 || !before.Main().Nodes[0].Is("relu") || strings.Join(rest, " ") != pass.Name+" merge-equal" {
+		if before == nil || len(before.Main().Nodes) != 1 || !before.Main().Nodes[0].Is(ir.Relu) || strings.Join(rest, " ") != pass.Name+" merge-equal" {
 			t.Errorf("%s: the reproducer got %v and %v", pass.Name, before, rest)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 
 // add, sub and sum: the gradient goes to every operand, with the sign it has.
 var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
-	minus := n.Is("sub")
+	minus := n.Is(ir.Sub)
 	fwd := func(y []float32, x [][]float32) {
 		n := len(y)
 		switch {
@@ -52,11 +52,11 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 	}
 	out := b.emitElements(&elementwise{in: in, scalars: true, fwd: fwd, bwd: bwd}, n.Results[0].Type.Shape)
 	switch {
-	case minus && complement(n, in) != nil, n.Is("add") && muxed(n, b.values):
+	case minus && complement(n, in) != nil, n.Is(ir.Add) && muxed(n, b.values):
 		out.kind = bitKind
 	}
 	return []*value{out}, nil
-}, "add", "sub", "sum")
+}, ir.Add, ir.Sub, ir.Sum)
 
 // complement returns the operand when a node is 1 - x of bits x.
 func complement(n *ir.Node, in []*value) *value {
@@ -72,10 +72,10 @@ func complement(n *ir.Node, in []*value) *value {
 func muxed(n *ir.Node, values map[*ir.Value]*value) bool {
 	p, q := ir.Def(n.Args[0]), ir.Def(n.Args[1])
 	for range 2 {
-		if p.Is("mul") && q.Is("mul") && values[p.Result()].kind == bitKind && values[q.Result()].kind == bitKind {
+		if p.Is(ir.Mul) && q.Is(ir.Mul) && values[p.Result()].kind == bitKind && values[q.Result()].kind == bitKind {
 			for _, s := range p.Args {
 				for _, not := range q.Args {
-					if d := ir.Def(not); d.Is("sub") && d.Args[1] == s && values[not].kind == bitKind {
+					if d := ir.Def(not); d.Is(ir.Sub) && d.Args[1] == s && values[not].kind == bitKind {
 						return true
 					}
 				}

@@ -69,7 +69,7 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 	b.g.norms = append(b.g.norms, op)
 	b.emit(op, op.y)
 	return []*value{op.y}, nil
-}, "batch_norm")
+}, ir.BatchNorm)
 
 // rows calls f for every channel c with the elements of x, of y or their
 // gradients in unit u that belong to it.

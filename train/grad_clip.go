@@ -38,4 +38,4 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 		}
 	}
 	return []*value{b.elements(in[:1], fwd, bwd)}, nil
-}, "clip")
+}, ir.Clip)

@@ -37,7 +37,7 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 	}
 	b.emit(op, y)
 	return []*value{y}, nil
-}, "concat")
+}, ir.Concat)
 
 func (op *concat) forward(g *graph) error {
 	g.each(g.count(op.y), func(_, u int) {
@@ -108,7 +108,7 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 	}
 	b.emit(op, op.y)
 	return []*value{op.y}, nil
-}, "pad")
+}, ir.Pad)
 
 func (op *pad) forward(g *graph) error {
 	width := op.loop.dims[len(op.loop.dims)-1]

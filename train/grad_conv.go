@@ -101,7 +101,7 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 	op.plan()
 	b.emit(op, op.y)
 	return []*value{op.y}, nil
-}, "conv")
+}, ir.Conv)
 
 // plan computes the lattices and offsets.
 func (op *convolution) plan() {

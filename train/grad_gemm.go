@@ -197,7 +197,7 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 		}
 	}
 	return []*value{b.elements([]*value{y, in[2]}, fwd, bwd)}, nil
-}, "gemm")
+}, ir.Gemm)
 
 // matmul multiplies over the last two axes; the axes before broadcast.
 var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
@@ -219,4 +219,4 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 	op.at = func(i int) [2]int { return [2]int{atA[i] * op.m * op.k, atB[i] * op.k * op.n} }
 	b.emit(op, y)
 	return []*value{y}, nil
-}, "matmul")
+}, ir.MatMul)

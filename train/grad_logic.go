@@ -11,14 +11,14 @@ import (
 var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 	signs := n.In(0).DType == ir.SBit
 	var out *value
-	switch n.Op.Name {
-	case "and", "bit_and":
+	switch n.Op {
+	case ir.And, ir.BitAnd:
 		if !signs {
 			out = product(b, in)
 			break
 		}
 		out = gate(b, in, func(p, q float32) (y, dp, dq float32) { return (p + q + p*q - 1) / 2, (1 + q) / 2, (1 + p) / 2 })
-	case "or", "bit_or":
+	case ir.Or, ir.BitOr:
 		if !signs {
 			out = or(b, in)
 			break
@@ -33,7 +33,7 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 	}
 	out.kind = kindOf(n)
 	return []*value{out}, nil
-}, "and", "or", "xor", "bit_and", "bit_or", "bit_xor")
+}, ir.And, ir.Or, ir.Xor, ir.BitAnd, ir.BitOr, ir.BitXor)
 
 // gate emits a polynomial of two operands with its partial derivatives.
 func gate(b *builder, in []*value, f func(p, q float32) (y, dp, dq float32)) *value {
@@ -85,7 +85,7 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 		return []*value{affine(b, in[0], -1, 0)}, nil
 	}
 	return []*value{affine(b, in[0], -1, 1)}, nil
-}, "not", "bit_not")
+}, ir.Not, ir.BitNot)
 
 // recode changes the encoding of bits: 2x - 1 or (x + 1)/2.
 var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
@@ -93,4 +93,4 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 		return []*value{affine(b, in[0], 0.5, 0.5)}, nil
 	}
 	return []*value{affine(b, in[0], 2, -1)}, nil
-}, "recode")
+}, ir.Recode)

@@ -76,7 +76,7 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 	outs := []*value{op.y, op.yh, op.yc}
 	b.emit(op, outs...)
 	return outs, nil
-}, "lstm")
+}, ir.LSTM)
 
 func standardActivations(names []string) bool {
 	for i, want := range slices.Repeat([]string{"Sigmoid", "Tanh", "Tanh"}, len(names)/3) {

@@ -9,7 +9,7 @@ import (
 // equal ones. Of bits that are hard, max is OR and min is AND, with the
 // gradients of a + b - a*b and of a*b.
 var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
-	least := n.Is("min")
+	least := n.Is(ir.Min)
 	if len(in) == 1 {
 		return in, nil
 	}
@@ -23,7 +23,7 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 		y = extreme(b, []*value{y, x}, least)
 	}
 	return []*value{y}, nil
-}, "max", "min")
+}, ir.Max, ir.Min)
 
 func extreme(b *builder, in []*value, least bool) *value {
 	bits := in[0].kind == bitKind && in[1].kind == bitKind
@@ -92,7 +92,7 @@ func sumOfBits(b *builder, n *ir.Node) (p, q *value) {
 	for i, a := range n.Args {
 		if c := ir.ConstOf(a); c != nil {
 			v, ok := c.Splat()
-			lower := n.Is("clip") && i == 1
+			lower := n.Is(ir.Clip) && i == 1
 			if !ok || lower && v != 0 || !lower && v != 1 {
 				return nil, nil
 			}
@@ -103,7 +103,7 @@ func sumOfBits(b *builder, n *ir.Node) (p, q *value) {
 			continue
 		}
 		d := ir.Def(a)
-		if !d.Is("add") {
+		if !d.Is(ir.Add) {
 			return nil, nil
 		}
 		p, q = b.values[d.Args[0]], b.values[d.Args[1]]

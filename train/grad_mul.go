@@ -14,7 +14,7 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 		out.kind = signed
 	}
 	return []*value{out}, nil
-}, "mul")
+}, ir.Mul)
 
 // product emits y = a*b: da = b, db = a.
 func product(b *builder, in []*value) *value {
@@ -68,4 +68,4 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 		}
 	}
 	return []*value{b.elements(in, fwd, bwd)}, nil
-}, "div")
+}, ir.Div)

@@ -19,7 +19,7 @@ type maxPool struct {
 
 var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 	op := &maxPool{x: in[0], y: b.result(0, in...), maps: in[0].shape[0] * in[0].shape[1]}
-	if n.Is("max_pool") {
+	if n.Is(ir.MaxPool) {
 		op.win = newWindow(n, in[0].shape[2:], op.y.shape[2:], n.Ints("kernel"))
 	} else { // global: one window over the whole map
 		op.win = window{in: [3]int{1, 1, elems(in[0].shape[2:])}, out: [3]int{1, 1, 1}, stride: [3]int{1, 1, 1}, dil: [3]int{1, 1, 1}}
@@ -32,7 +32,7 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 	op.taken = make([]int32, len(op.y.data))
 	b.emit(op, op.y)
 	return []*value{op.y}, nil
-}, "max_pool", "global_max_pool")
+}, ir.MaxPool, ir.GlobalMaxPool)
 
 func (op *maxPool) forward(g *graph) error {
 	in, out := volume(op.win.in), volume(op.win.out)
@@ -144,7 +144,7 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 	})
 	b.emit(op, op.y)
 	return []*value{op.y}, nil
-}, "average_pool")
+}, ir.AveragePool)
 
 // taps calls f for every pair of an output and an input position.
 func (op *averagePool) taps(f func(o, p int)) {

@@ -17,7 +17,7 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 	}
 	bwd := func(gy, y []float32, x, gx [][]float32) { vec.Add(gx[0], gy) }
 	return []*value{b.elements(in, fwd, bwd)}, nil
-}, "round")
+}, ir.Round)
 
 // bipolar_quant is scale times the sign of x with sign(0) = +1: a step for x, and
 // the sign for a scale that is trained.
@@ -32,7 +32,7 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 	}
 	s := b.stepOf(in[0].shape, in[:1], -1, b.roleOf(n, n.Args[0], true), hard)
 	return []*value{product(b, []*value{s, in[1]})}, nil
-}, "bipolar_quant")
+}, ir.BipolarQuant)
 
 // quant rounds to a grid of few-bit integers. The gradient of x passes where x is
 // within the grid's range; scale, zero point and bits are constants in training.
@@ -90,7 +90,7 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 		}
 	}
 	return []*value{b.elements(in, fwd, bwd)}, nil
-}, "quant")
+}, ir.Quant)
 
 func rounding(name string) (func(float64) float64, error) {
 	switch name {
@@ -135,7 +135,7 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 		}
 	}
 	return []*value{b.elements(in, fwd, bwd)}, nil
-}, "quantize_linear")
+}, ir.QuantizeLinear)
 
 // dequantize_linear is (x - zero)*scale, with the gradient of x.
 var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
@@ -159,7 +159,7 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 		}
 	}
 	return []*value{b.elements(in, fwd, bwd)}, nil
-}, "dequantize_linear")
+}, ir.DequantizeLinear)
 
 // alongAxis returns x, scale and, where it is given, zero, with lists of scales
 // shaped to go along the node's axis of x.

@@ -18,8 +18,8 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []*value{b.reduce(in[0], mask, n.Is("reduce_mean"))}, nil
-}, "reduce_mean", "reduce_sum")
+	return []*value{b.reduce(in[0], mask, n.Is(ir.ReduceMean))}, nil
+}, ir.ReduceMean, ir.ReduceSum)
 
 var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 	mask := make([]bool, len(in[0].shape))
@@ -27,7 +27,7 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 		mask[a] = a >= 2
 	}
 	return []*value{b.reduce(in[0], mask, true)}, nil
-}, "global_average_pool")
+}, ir.GlobalAveragePool)
 
 func (b *builder) reduce(x *value, mask []bool, mean bool) *value {
 	kept := append([]int{}, x.shape...)

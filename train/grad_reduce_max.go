@@ -27,12 +27,12 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 			kept[a] = 1
 		}
 	}
-	op := &extremum{x: x, y: b.result(0, x), into: offsets(x.shape, kept), least: n.Is("reduce_min")}
+	op := &extremum{x: x, y: b.result(0, x), into: offsets(x.shape, kept), least: n.Is(ir.ReduceMin)}
 	op.y.kind = x.kind
 	op.taken = make([]int32, len(op.y.data))
 	b.emit(op, op.y)
 	return []*value{op.y}, nil
-}, "reduce_max", "reduce_min")
+}, ir.ReduceMax, ir.ReduceMin)
 
 func (op *extremum) forward(g *graph) error {
 	g.each(g.count(op.y), func(_, u int) {

@@ -7,7 +7,7 @@ import "github.com/billnet/billnet/ir"
 // number.
 var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 	from, to := n.In(0).DType, n.Results[0].Type.DType
-	narrows := n.Is("cast") && from.IsFloat() && !to.IsFloat() && !(to == ir.Bool && in[0].kind == bitKind)
+	narrows := n.Is(ir.Cast) && from.IsFloat() && !to.IsFloat() && !(to == ir.Bool && in[0].kind == bitKind)
 	if narrows {
 		return interpret(b, n, in)
 	}
@@ -17,4 +17,4 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 		out.kind = k
 	}
 	return []*value{&out}, nil
-}, "reshape", "squeeze", "unsqueeze", "identity", "cast", "to_float")
+}, ir.Reshape, ir.Squeeze, ir.Unsqueeze, ir.Identity, ir.Cast, ir.ToFloat)

@@ -20,10 +20,10 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 	if err != nil {
 		return nil, err
 	}
-	op := &softmax{x: x, y: b.result(0, x), outer: elems(x.shape[:a]), axis: x.shape[a], inner: elems(x.shape[a+1:]), log: n.Is("log_softmax")}
+	op := &softmax{x: x, y: b.result(0, x), outer: elems(x.shape[:a]), axis: x.shape[a], inner: elems(x.shape[a+1:]), log: n.Is(ir.LogSoftmax)}
 	b.emit(op, op.y)
 	return []*value{op.y}, nil
-}, "softmax", "log_softmax")
+}, ir.Softmax, ir.LogSoftmax)
 
 // lines calls f for every line along the axis with its first element.
 func (op *softmax) lines(f func(first int)) {

@@ -15,7 +15,7 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 	}
 	hard := func(y []float32, x [][]float32) { vec.Step(y, x[0], low, 1-low, strict, nan) }
 	return []*value{b.step(in, low, b.roleOf(n, n.Args[0], low < 0), hard)}, nil
-}, "step")
+}, ir.Step)
 
 // Comparisons of numbers are steps of the difference.
 var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
@@ -23,10 +23,10 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 	if !in[0].batched && in[1].batched || ir.ConstOf(x) != nil {
 		x = n.Args[1]
 	}
-	if n.Is("less") || n.Is("less_or_equal") {
+	if n.Is(ir.Less) || n.Is(ir.LessOrEqual) {
 		in = []*value{in[1], in[0]}
 	}
-	equal := n.Is("greater_or_equal") || n.Is("less_or_equal")
+	equal := n.Is(ir.GreaterOrEqual) || n.Is(ir.LessOrEqual)
 	hard := func(y []float32, x [][]float32) {
 		if equal {
 			vec.GreaterEqual(y, x[0], x[1])
@@ -35,7 +35,7 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 		}
 	}
 	return []*value{b.step(in, 0, b.roleOf(n, x, false), hard)}, nil
-}, "greater", "greater_or_equal", "less", "less_or_equal")
+}, ir.Greater, ir.GreaterOrEqual, ir.Less, ir.LessOrEqual)
 
 // sign is -1, 0 or +1; its surrogate is that of a step from -1 to 1.
 var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
@@ -45,7 +45,7 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 		}
 	}
 	return []*value{b.step(in, -1, b.roleOf(n, n.Args[0], true), hard)}, nil
-}, "sign")
+}, ir.Sign)
 
 // step emits a binary operation from low to 1 of x, or of the difference of two
 // operands, with its hard form.

@@ -24,7 +24,7 @@ func newNet(seed uint64, shape ...int) *net {
 	x := &ir.Value{Type: ir.T(ir.F32, shape...)}
 	n.F = &ir.Func{Name: "main", Params: []ir.Port{{Name: "x", Value: x}}}
 	// The gradient of the input is that of a parameter that it is multiplied with.
-	n.x = n.Op("mul", nil, x, n.param("x scale", shape...))
+	n.x = n.Op(ir.Mul, nil, x, n.param("x scale", shape...))
 	return n
 }
 
@@ -180,115 +180,115 @@ func TestGradients(t *testing.T) {
 		build func(n *net) []*ir.Value
 	}{
 		{"conv3d", []int{1, 3, 3, 4, 5}, func(n *net) []*ir.Value {
-			return []*ir.Value{n.Op("conv", attrs{"pad": []int{1, 1, 1, 1, 1, 1}}, n.x, n.param("w", 9, 3, 3, 3, 3), n.param("b", 9))}
+			return []*ir.Value{n.Op(ir.Conv, attrs{"pad": []int{1, 1, 1, 1, 1, 1}}, n.x, n.param("w", 9, 3, 3, 3, 3), n.param("b", 9))}
 		}},
 		{"conv3d stride", []int{1, 2, 5, 7, 6}, func(n *net) []*ir.Value {
-			return []*ir.Value{n.Op("conv", attrs{"pad": []int{1, 2, 0, 1, 1, 1}, "stride": []int{1, 2, 3}}, n.x, n.param("w", 4, 2, 3, 3, 2))}
+			return []*ir.Value{n.Op(ir.Conv, attrs{"pad": []int{1, 2, 0, 1, 1, 1}, "stride": []int{1, 2, 3}}, n.x, n.param("w", 4, 2, 3, 3, 2))}
 		}},
 		{"conv3d dilation", []int{2, 2, 5, 7, 6}, func(n *net) []*ir.Value {
-			return []*ir.Value{n.Op("conv", attrs{"pad": []int{1, 2, 3, 0, 2, 1}, "stride": []int{2, 1, 2}, "dilation": []int{1, 2, 3}}, n.x, n.param("w", 4, 2, 2, 3, 2))}
+			return []*ir.Value{n.Op(ir.Conv, attrs{"pad": []int{1, 2, 3, 0, 2, 1}, "stride": []int{2, 1, 2}, "dilation": []int{1, 2, 3}}, n.x, n.param("w", 4, 2, 2, 3, 2))}
 		}},
 		{"conv large pad", []int{1, 2, 4, 4}, func(n *net) []*ir.Value {
-			return []*ir.Value{n.Op("conv", attrs{"pad": []int{3, 2, 3, 4}, "stride": []int{2, 1}}, n.x, n.param("w", 3, 2, 2, 2))}
+			return []*ir.Value{n.Op(ir.Conv, attrs{"pad": []int{3, 2, 3, 4}, "stride": []int{2, 1}}, n.x, n.param("w", 3, 2, 2, 2))}
 		}},
 		{"conv3d grouped", []int{1, 16, 2, 3, 9}, func(n *net) []*ir.Value {
-			return []*ir.Value{n.Op("conv", attrs{"pad": []int{1, 1, 1, 1, 1, 1}, "groups": 2}, n.x, n.param("w", 16, 8, 3, 3, 3))}
+			return []*ir.Value{n.Op(ir.Conv, attrs{"pad": []int{1, 1, 1, 1, 1, 1}, "groups": 2}, n.x, n.param("w", 16, 8, 3, 3, 3))}
 		}},
 		{"depthwise", []int{1, 5, 6, 7}, func(n *net) []*ir.Value {
-			return []*ir.Value{n.Op("conv", attrs{"pad": []int{1, 1, 1, 1}, "groups": 5}, n.x, n.param("w", 10, 1, 3, 3), n.param("b", 10))}
+			return []*ir.Value{n.Op(ir.Conv, attrs{"pad": []int{1, 1, 1, 1}, "groups": 5}, n.x, n.param("w", 10, 1, 3, 3), n.param("b", 10))}
 		}},
 		{"pointwise", []int{2, 10, 5, 7}, func(n *net) []*ir.Value {
-			return []*ir.Value{n.Op("conv", nil, n.x, n.param("w", 12, 10, 1, 1))}
+			return []*ir.Value{n.Op(ir.Conv, nil, n.x, n.param("w", 12, 10, 1, 1))}
 		}},
 		{"conv3d rows of 8", []int{1, 3, 3, 4, 16}, func(n *net) []*ir.Value {
-			return []*ir.Value{n.Op("conv", attrs{"pad": []int{1, 1, 1, 1, 1, 1}}, n.x, n.param("w", 9, 3, 3, 3, 3), n.param("b", 9))}
+			return []*ir.Value{n.Op(ir.Conv, attrs{"pad": []int{1, 1, 1, 1, 1, 1}}, n.x, n.param("w", 9, 3, 3, 3, 3), n.param("b", 9))}
 		}},
 		{"conv3d rows of 8, stride", []int{1, 2, 3, 8, 16}, func(n *net) []*ir.Value {
-			return []*ir.Value{n.Op("conv", attrs{"pad": []int{1, 1, 1, 1, 1, 1}, "stride": []int{1, 2, 2}}, n.x, n.param("w", 4, 2, 3, 3, 3))}
+			return []*ir.Value{n.Op(ir.Conv, attrs{"pad": []int{1, 1, 1, 1, 1, 1}, "stride": []int{1, 2, 2}}, n.x, n.param("w", 4, 2, 3, 3, 3))}
 		}},
 		{"pointwise, channels a page apart", []int{1, 3, 32, 32}, func(n *net) []*ir.Value {
-			return []*ir.Value{n.Op("conv", nil, n.x, n.param("w", 5, 3, 1, 1))}
+			return []*ir.Value{n.Op(ir.Conv, nil, n.x, n.param("w", 5, 3, 1, 1))}
 		}},
 		{"max_pool of pairs", []int{1, 2, 4, 32}, func(n *net) []*ir.Value {
-			return []*ir.Value{n.Op("max_pool", attrs{"kernel": []int{2, 2}, "stride": []int{2, 2}}, n.x)}
+			return []*ir.Value{n.Op(ir.MaxPool, attrs{"kernel": []int{2, 2}, "stride": []int{2, 2}}, n.x)}
 		}},
 		{"conv1d", []int{1, 3, 70}, func(n *net) []*ir.Value {
-			return []*ir.Value{n.Op("conv", attrs{"pad": []int{2, 2}}, n.x, n.param("w", 4, 3, 5))}
+			return []*ir.Value{n.Op(ir.Conv, attrs{"pad": []int{2, 2}}, n.x, n.param("w", 4, 3, 5))}
 		}},
 		{"gemm", []int{2, 7}, func(n *net) []*ir.Value {
-			return []*ir.Value{n.Op("gemm", attrs{"trans_b": true, "alpha": 0.5, "beta": 2.0}, n.x, n.param("w", 9, 7), n.param("b", 9))}
+			return []*ir.Value{n.Op(ir.Gemm, attrs{"trans_b": true, "alpha": 0.5, "beta": 2.0}, n.x, n.param("w", 9, 7), n.param("b", 9))}
 		}},
 		{"gemm trans_a", []int{1, 14}, func(n *net) []*ir.Value {
-			return []*ir.Value{n.Op("gemm", attrs{"trans_a": true}, n.Op("reshape", attrs{"shape": []int{7, 2}}, n.x), n.param("w", 7, 9))}
+			return []*ir.Value{n.Op(ir.Gemm, attrs{"trans_a": true}, n.Op(ir.Reshape, attrs{"shape": []int{7, 2}}, n.x), n.param("w", 7, 9))}
 		}},
 		{"matmul", []int{1, 3, 7}, func(n *net) []*ir.Value {
-			return []*ir.Value{n.Op("matmul", nil, n.x, n.param("w", 7, 5)), n.Op("matmul", nil, n.param("left", 2, 4, 3), n.x)}
+			return []*ir.Value{n.Op(ir.MatMul, nil, n.x, n.param("w", 7, 5)), n.Op(ir.MatMul, nil, n.param("left", 2, 4, 3), n.x)}
 		}},
 		{"matmul of data", []int{2, 3, 4}, func(n *net) []*ir.Value {
-			return []*ir.Value{n.Op("matmul", nil, n.x, n.Op("transpose", attrs{"perm": []int{0, 2, 1}}, n.x)), n.Op("matmul", nil, n.x, n.param("v", 4))}
+			return []*ir.Value{n.Op(ir.MatMul, nil, n.x, n.Op(ir.Transpose, attrs{"perm": []int{0, 2, 1}}, n.x)), n.Op(ir.MatMul, nil, n.x, n.param("v", 4))}
 		}},
 		{"batch_norm", []int{2, 3, 4, 5}, func(n *net) []*ir.Value {
-			return []*ir.Value{n.Op("batch_norm", nil, n.x, n.param("scale", 3), n.param("bias", 3), n.statistic("mean", KindMean, 3), n.statistic("var", KindVariance, 3))}
+			return []*ir.Value{n.Op(ir.BatchNorm, nil, n.x, n.param("scale", 3), n.param("bias", 3), n.statistic("mean", KindMean, 3), n.statistic("var", KindVariance, 3))}
 		}},
 		{"batch_norm on running statistics", []int{1, 3, 4}, func(n *net) []*ir.Value {
 			p := []*ir.Value{n.param("scale", 3), n.param("bias", 3), n.statistic("mean", KindMean, 3), n.statistic("var", KindVariance, 3)}
-			y := n.Op("batch_norm", nil, append([]*ir.Value{n.x}, p...)...)
-			return []*ir.Value{n.Op("batch_norm", nil, append([]*ir.Value{n.Op("tanh", nil, y)}, p...)...)}
+			y := n.Op(ir.BatchNorm, nil, append([]*ir.Value{n.x}, p...)...)
+			return []*ir.Value{n.Op(ir.BatchNorm, nil, append([]*ir.Value{n.Op(ir.Tanh, nil, y)}, p...)...)}
 		}},
 		{"max_pool", []int{1, 2, 4, 6, 6}, func(n *net) []*ir.Value {
-			return []*ir.Value{n.Op("max_pool", attrs{"kernel": []int{2, 3, 2}, "stride": []int{2, 2, 2}, "pad": []int{0, 1, 0, 0, 1, 0}}, n.x), n.Op("global_max_pool", nil, n.x)}
+			return []*ir.Value{n.Op(ir.MaxPool, attrs{"kernel": []int{2, 3, 2}, "stride": []int{2, 2, 2}, "pad": []int{0, 1, 0, 0, 1, 0}}, n.x), n.Op(ir.GlobalMaxPool, nil, n.x)}
 		}},
 		{"average_pool", []int{1, 2, 6, 7}, func(n *net) []*ir.Value {
 			p := attrs{"kernel": []int{3, 2}, "stride": []int{2, 2}, "pad": []int{1, 0, 1, 1}, "count_include_pad": true}
 			q := attrs{"kernel": []int{3, 2}, "stride": []int{2, 2}, "pad": []int{1, 0, 1, 1}}
-			return []*ir.Value{n.Op("average_pool", p, n.x), n.Op("average_pool", q, n.x), n.Op("global_average_pool", nil, n.x)}
+			return []*ir.Value{n.Op(ir.AveragePool, p, n.x), n.Op(ir.AveragePool, q, n.x), n.Op(ir.GlobalAveragePool, nil, n.x)}
 		}},
 		{"reductions", []int{1, 3, 4, 5}, func(n *net) []*ir.Value {
-			return []*ir.Value{n.Op("reduce_mean", attrs{"axes": []int{2, 3}}, n.x), n.Op("reduce_sum", attrs{"axes": []int{1, 3}, "keepdims": false}, n.x), n.Op("reduce_mean", nil, n.x),
-				n.Op("reduce_max", attrs{"axes": []int{1, 3}}, n.x), n.Op("reduce_min", attrs{"axes": []int{2}, "keepdims": false}, n.x)}
+			return []*ir.Value{n.Op(ir.ReduceMean, attrs{"axes": []int{2, 3}}, n.x), n.Op(ir.ReduceSum, attrs{"axes": []int{1, 3}, "keepdims": false}, n.x), n.Op(ir.ReduceMean, nil, n.x),
+				n.Op(ir.ReduceMax, attrs{"axes": []int{1, 3}}, n.x), n.Op(ir.ReduceMin, attrs{"axes": []int{2}, "keepdims": false}, n.x)}
 		}},
 		{"unary", []int{1, 40}, func(n *net) []*ir.Value {
-			positive := n.Op("add", nil, n.Op("abs", nil, n.x), n.scalar(0.5))
-			return []*ir.Value{n.Op("relu", nil, n.x), n.Op("sigmoid", nil, n.x), n.Op("tanh", nil, n.x), n.Op("neg", nil, n.x), n.Op("sqrt", nil, positive), n.Op("log", nil, positive),
-				n.Op("exp", nil, n.x), n.Op("reciprocal", nil, positive), n.Op("leaky_relu", attrs{"alpha": 0.1}, n.x), n.Op("elu", nil, n.x), n.Op("hard_sigmoid", nil, n.x),
-				n.Op("hard_swish", nil, n.x), n.Op("clip", nil, n.x, n.scalar(-0.5), n.scalar(1))}
+			positive := n.Op(ir.Add, nil, n.Op(ir.Abs, nil, n.x), n.scalar(0.5))
+			return []*ir.Value{n.Op(ir.Relu, nil, n.x), n.Op(ir.Sigmoid, nil, n.x), n.Op(ir.Tanh, nil, n.x), n.Op(ir.Neg, nil, n.x), n.Op(ir.Sqrt, nil, positive), n.Op(ir.Log, nil, positive),
+				n.Op(ir.Exp, nil, n.x), n.Op(ir.Reciprocal, nil, positive), n.Op(ir.LeakyRelu, attrs{"alpha": 0.1}, n.x), n.Op(ir.Elu, nil, n.x), n.Op(ir.HardSigmoid, nil, n.x),
+				n.Op(ir.HardSwish, nil, n.x), n.Op(ir.Clip, nil, n.x, n.scalar(-0.5), n.scalar(1))}
 		}},
 		{"binary", []int{1, 3, 2, 4}, func(n *net) []*ir.Value {
 			c, p := n.param("channel", 1, 3, 1, 1), n.positive("last", 4)
-			return []*ir.Value{n.Op("add", nil, n.x, c), n.Op("sub", nil, c, n.x), n.Op("mul", nil, n.x, c), n.Op("div", nil, n.x, p), n.Op("max", nil, n.x, p), n.Op("min", nil, c, n.x),
-				n.Op("max", nil, n.x, c, p), n.Op("sum", nil, n.x, c, p)}
+			return []*ir.Value{n.Op(ir.Add, nil, n.x, c), n.Op(ir.Sub, nil, c, n.x), n.Op(ir.Mul, nil, n.x, c), n.Op(ir.Div, nil, n.x, p), n.Op(ir.Max, nil, n.x, p), n.Op(ir.Min, nil, c, n.x),
+				n.Op(ir.Max, nil, n.x, c, p), n.Op(ir.Sum, nil, n.x, c, p)}
 		}},
 		{"where", []int{1, 3, 4}, func(n *net) []*ir.Value {
 			c := n.Const(ir.IntTensor(ir.Bool, []int64{1, 0, 1}, 3, 1))
-			return []*ir.Value{n.Op("where", nil, c, n.x, n.param("other", 1, 4))}
+			return []*ir.Value{n.Op(ir.Where, nil, c, n.x, n.param("other", 1, 4))}
 		}},
 		{"views", []int{1, 3, 4, 5}, func(n *net) []*ir.Value {
-			split := n.Node("split", attrs{"axis": 1, "sizes": []int{1, 2}}, n.x)
-			return []*ir.Value{n.Op("transpose", attrs{"perm": []int{0, 2, 3, 1}}, n.x), n.Op("slice", attrs{"starts": []int{-1, 1}, "ends": []int{-100, 4}, "axes": []int{2, 3}, "steps": []int{-2, 1}}, n.x),
-				split.Results[0], split.Results[1], n.Op("reshape", attrs{"shape": []int{3, 20}}, n.x), n.Op("unsqueeze", attrs{"axes": []int{0}}, n.x),
-				n.Op("gather", attrs{"axis": 2}, n.x, n.ints(3, 0, 3, -2)), n.Op("expand", attrs{"shape": []int{2, 3, 4, 5}}, n.x)}
+			split := n.Node(ir.Split, attrs{"axis": 1, "sizes": []int{1, 2}}, n.x)
+			return []*ir.Value{n.Op(ir.Transpose, attrs{"perm": []int{0, 2, 3, 1}}, n.x), n.Op(ir.Slice, attrs{"starts": []int{-1, 1}, "ends": []int{-100, 4}, "axes": []int{2, 3}, "steps": []int{-2, 1}}, n.x),
+				split.Results[0], split.Results[1], n.Op(ir.Reshape, attrs{"shape": []int{3, 20}}, n.x), n.Op(ir.Unsqueeze, attrs{"axes": []int{0}}, n.x),
+				n.Op(ir.Gather, attrs{"axis": 2}, n.x, n.ints(3, 0, 3, -2)), n.Op(ir.Expand, attrs{"shape": []int{2, 3, 4, 5}}, n.x)}
 		}},
 		{"concat and pad", []int{1, 3, 4}, func(n *net) []*ir.Value {
-			return []*ir.Value{n.Op("concat", attrs{"axis": 2}, n.x, n.param("other", 1, 3, 2), n.x), n.Op("pad", attrs{"pads": []int{1, 0, 2, 0, 3, 1}}, n.x, n.scalar(2))}
+			return []*ir.Value{n.Op(ir.Concat, attrs{"axis": 2}, n.x, n.param("other", 1, 3, 2), n.x), n.Op(ir.Pad, attrs{"pads": []int{1, 0, 2, 0, 3, 1}}, n.x, n.scalar(2))}
 		}},
 		{"softmax", []int{1, 3, 4}, func(n *net) []*ir.Value {
-			y := n.Op("softmax", attrs{"axis": 1}, n.x)
-			z := n.Op("log_softmax", attrs{"axis": 2}, n.x)
-			return []*ir.Value{n.Op("neg", nil, y), n.Op("neg", nil, z)}
+			y := n.Op(ir.Softmax, attrs{"axis": 1}, n.x)
+			z := n.Op(ir.LogSoftmax, attrs{"axis": 2}, n.x)
+			return []*ir.Value{n.Op(ir.Neg, nil, y), n.Op(ir.Neg, nil, z)}
 		}},
 		{"lstm", []int{4, 2, 5}, func(n *net) []*ir.Value {
-			l := n.Node("lstm", attrs{"hidden": 3, "direction": "bidirectional"}, n.x, n.param("w", 2, 12, 5), n.param("r", 2, 12, 3), n.param("b", 2, 24), nil, n.param("h0", 2, 2, 3), n.param("c0", 2, 2, 3))
+			l := n.Node(ir.LSTM, attrs{"hidden": 3, "direction": "bidirectional"}, n.x, n.param("w", 2, 12, 5), n.param("r", 2, 12, 3), n.param("b", 2, 24), nil, n.param("h0", 2, 2, 3), n.param("c0", 2, 2, 3))
 			return slices.Clone(l.Results)
 		}},
 		{"lstm batch first", []int{2, 4, 5}, func(n *net) []*ir.Value {
-			l := n.Node("lstm", attrs{"hidden": 3, "direction": "reverse", "layout": 1}, n.x, n.param("w", 1, 12, 5), n.param("r", 1, 12, 3))
+			l := n.Node(ir.LSTM, attrs{"hidden": 3, "direction": "reverse", "layout": 1}, n.x, n.param("w", 1, 12, 5), n.param("r", 1, 12, 3))
 			return slices.Clone(l.Results[:2])
 		}},
 		{"gates", []int{1, 3, 4}, func(n *net) []*ir.Value { // polynomials of numbers between 0 and 1
-			b := n.Op("sigmoid", nil, n.x)
-			s := n.Op("sigmoid", nil, n.param("select", 1, 3, 1))
-			or := n.Op("sub", nil, n.Op("add", nil, b, s), n.Op("mul", nil, b, s))
-			return []*ir.Value{or, n.Op("add", nil, n.Op("mul", nil, s, or), n.Op("mul", nil, n.Op("sub", nil, n.scalar(1), s), b))}
+			b := n.Op(ir.Sigmoid, nil, n.x)
+			s := n.Op(ir.Sigmoid, nil, n.param("select", 1, 3, 1))
+			or := n.Op(ir.Sub, nil, n.Op(ir.Add, nil, b, s), n.Op(ir.Mul, nil, b, s))
+			return []*ir.Value{or, n.Op(ir.Add, nil, n.Op(ir.Mul, nil, s, or), n.Op(ir.Mul, nil, n.Op(ir.Sub, nil, n.scalar(1), s), b))}
 		}},
 	}
 	for _, c := range cases {
@@ -297,8 +297,8 @@ func TestGradients(t *testing.T) {
 			results := c.build(n)
 			for i, v := range results { // all heads have as many logits
 				if n.Err == nil {
-					flat := n.Op("reshape", attrs{"shape": []int{1, v.Type.Elems()}}, v)
-					results[i] = n.Op("matmul", nil, flat, n.Const(mixing(n.r, v.Type.Elems(), 12)))
+					flat := n.Op(ir.Reshape, attrs{"shape": []int{1, v.Type.Elems()}}, v)
+					results[i] = n.Op(ir.MatMul, nil, flat, n.Const(mixing(n.r, v.Type.Elems(), 12)))
 				}
 			}
 			check(t, n.trainer(t, 3, results...))

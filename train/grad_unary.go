@@ -26,31 +26,31 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 		}
 	}
 	return []*value{b.elements(in, fwd, bwd)}, nil
-}, "sigmoid", "tanh", "abs", "sqrt", "exp", "log", "reciprocal", "leaky_relu", "elu", "hard_sigmoid", "hard_swish")
+}, ir.Sigmoid, ir.Tanh, ir.Abs, ir.Sqrt, ir.Exp, ir.Log, ir.Reciprocal, ir.LeakyRelu, ir.Elu, ir.HardSigmoid, ir.HardSwish)
 
 func unaryOf(n *ir.Node) unary {
-	switch n.Op.Name {
-	case "sigmoid":
+	switch n.Op {
+	case ir.Sigmoid:
 		return unary{func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }, func(_, y float64) float64 { return y * (1 - y) }}
-	case "tanh":
+	case ir.Tanh:
 		return unary{math.Tanh, func(_, y float64) float64 { return 1 - y*y }}
-	case "abs":
+	case ir.Abs:
 		return unary{math.Abs, func(x, _ float64) float64 { return sign64(x) }}
-	case "sqrt":
+	case ir.Sqrt:
 		return unary{math.Sqrt, func(_, y float64) float64 { return 0.5 / y }}
-	case "exp":
+	case ir.Exp:
 		return unary{math.Exp, func(_, y float64) float64 { return y }}
-	case "log":
+	case ir.Log:
 		return unary{math.Log, func(x, _ float64) float64 { return 1 / x }}
-	case "reciprocal":
+	case ir.Reciprocal:
 		return unary{func(x float64) float64 { return 1 / x }, func(_, y float64) float64 { return -y * y }}
-	case "leaky_relu":
+	case ir.LeakyRelu:
 		alpha := float64(float32(n.Float("alpha")))
 		return unary{func(x float64) float64 { return choose(x < 0, alpha*x, x) }, func(x, _ float64) float64 { return choose(x < 0, alpha, 1) }}
-	case "elu":
+	case ir.Elu:
 		alpha := n.Float("alpha")
 		return unary{func(x float64) float64 { return choose(x < 0, alpha*math.Expm1(x), x) }, func(x, y float64) float64 { return choose(x < 0, y+alpha, 1) }}
-	case "hard_sigmoid":
+	case ir.HardSigmoid:
 		return hardSigmoid(n.Float("alpha"), n.Float("beta"))
 	}
 	h := hardSigmoid(1.0/6, 0.5) // hard_swish is x times it
@@ -82,7 +82,7 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 		vec.AddWhere(gx[0], gy, x[0])
 	}
 	return []*value{b.elements(in, fwd, bwd)}, nil
-}, "relu")
+}, ir.Relu)
 
 var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 	fwd := func(y []float32, x [][]float32) {
@@ -92,4 +92,4 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 		vec.Sub(gx[0], gy)
 	}
 	return []*value{b.elements(in, fwd, bwd)}, nil
-}, "neg")
+}, ir.Neg)

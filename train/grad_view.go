@@ -90,7 +90,7 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 		}
 	}
 	return []*value{b.view(0, in[0], 0, strides)}, nil
-}, "transpose")
+}, ir.Transpose)
 
 var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 	x := in[0]
@@ -120,7 +120,7 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 		base = 0
 	}
 	return []*value{b.view(0, x, base, strides)}, nil
-}, "slice")
+}, ir.Slice)
 
 var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 	a, err := ir.Axis(n.Int("axis"), len(in[0].shape))
@@ -135,7 +135,7 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 		first += outs[i].shape[a]
 	}
 	return outs, nil
-}, "split")
+}, ir.Split)
 
 var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 	out := n.Results[0].Type.Shape
@@ -146,7 +146,7 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 		}
 	}
 	return []*value{b.view(0, in[0], 0, strides)}, nil
-}, "expand")
+}, ir.Expand)
 
 // gather with constant indices takes elements along an axis.
 type gather struct {
@@ -178,7 +178,7 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 	}
 	b.emit(op, op.y)
 	return []*value{op.y}, nil
-}, "gather")
+}, ir.Gather)
 
 // rows calls f for every run of elements with its places in y and x.
 func (op *gather) rows(f func(y, x int)) {

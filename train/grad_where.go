@@ -14,14 +14,14 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 		out.kind = signed
 	}
 	return []*value{out}, nil
-}, "where")
+}, ir.Where)
 
 // mux of the logic level selects its second operand where the bit is set.
 var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 	out := mux(b, []*value{in[0], in[2], in[1]})
 	out.kind = kindOf(n)
 	return []*value{out}, nil
-}, "mux")
+}, ir.Mux)
 
 func mux(b *builder, in []*value) *value {
 	fwd := func(y []float32, x [][]float32) {

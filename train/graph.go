@@ -194,21 +194,21 @@ type builder struct {
 // rule makes the operations of a node and returns its results.
 type rule func(b *builder, n *ir.Node, in []*value) ([]*value, error)
 
-var rules = map[string]rule{}
+var rules = map[*ir.Op]rule{}
 
 // register says which rule differentiates the operations named.
-func register(r rule, ops ...string) bool {
+func register(r rule, ops ...*ir.Op) bool {
 	for _, op := range ops {
-		if ir.Lookup(op) == nil || rules[op] != nil {
-			panic("train: operation " + op + " is unknown or has two rules")
+		if rules[op] != nil {
+			panic("train: operation " + op.Name + " has two rules")
 		}
 		rules[op] = r
 	}
 	return true
 }
 
-// blocked are operations through which no gradient flows.
-var blocked = map[string]bool{"equal": true, "arg_max": true, "floor": true, "ceil": true, "count": true}
+// blocks reports whether no gradient flows through an operation that has no rule.
+func blocks(op *ir.Op) bool { return op.Flat || op == ir.Count }
 
 // newGraph builds the graph of f for up to the given number of units. params
 // holds the values of parameters; the other parameters of f are its inputs.
@@ -289,9 +289,9 @@ func (b *builder) add(n *ir.Node) error {
 		}
 	}
 	b.node = n
-	r := rules[n.Op.Name]
+	r := rules[n.Op]
 	if r == nil {
-		if diff && !blocked[n.Op.Name] {
+		if diff && !blocks(n.Op) {
 			return fmt.Errorf("there is no gradient rule for this operation; freeze the parameters before it or write it with others")
 		}
 		r = interpret

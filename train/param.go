@@ -79,8 +79,8 @@ func newFinder(f *ir.Func) *finder {
 	d := &finder{uses: f.Uses(), batched: dependsOn(f, nil), learned: map[*ir.Value]bool{}}
 	for _, n := range f.Nodes {
 		learned := false
-		switch n.Op.Name {
-		case "conv", "gemm", "matmul", "batch_norm", "lstm":
+		switch n.Op {
+		case ir.Conv, ir.Gemm, ir.MatMul, ir.BatchNorm, ir.LSTM:
 			learned = d.batched[n.Results[0]]
 		}
 		for _, a := range n.Args {
@@ -127,8 +127,8 @@ func (d *finder) kindAt(v, origin *ir.Value, form form, depth int) found {
 			at++
 		}
 		meets := d.batched[n.Results[0]] // data
-		switch n.Op.Name {
-		case "conv":
+		switch n.Op {
+		case ir.Conv:
 			switch {
 			case at == 1 && meets:
 				return found{weight, form, n}
@@ -136,7 +136,7 @@ func (d *finder) kindAt(v, origin *ir.Value, form form, depth int) found {
 				return found{KindBias, form, n}
 			}
 			continue
-		case "gemm", "matmul":
+		case ir.Gemm, ir.MatMul:
 			switch {
 			case at == 2 && meets:
 				return found{KindBias, form, n}
@@ -144,7 +144,7 @@ func (d *finder) kindAt(v, origin *ir.Value, form form, depth int) found {
 				return found{weight, form, n}
 			}
 			continue
-		case "lstm":
+		case ir.LSTM:
 			switch {
 			case (at == 1 || at == 2) && meets:
 				return found{weight, form, n}
@@ -152,7 +152,7 @@ func (d *finder) kindAt(v, origin *ir.Value, form form, depth int) found {
 				return found{KindBias, form, n}
 			}
 			continue
-		case "batch_norm":
+		case ir.BatchNorm:
 			if at > 0 && meets {
 				return found{[...]ParamKind{KindGamma, KindBeta, KindMean, KindVariance}[at-1], form, n}
 			}
@@ -182,15 +182,15 @@ func (d *finder) elementKind(n *ir.Node, at int, origin *ir.Value) (ParamKind, b
 	if !d.learned[other] && !mean {
 		return 0, false // preparation of the input
 	}
-	switch n.Op.Name {
-	case "add", "sub":
+	switch n.Op {
+	case ir.Add, ir.Sub:
 		if mean {
 			return KindThreshold, true
 		}
 		return KindBias, true
-	case "greater", "greater_or_equal", "less", "less_or_equal":
+	case ir.Greater, ir.GreaterOrEqual, ir.Less, ir.LessOrEqual:
 		return KindThreshold, true
-	case "mul":
+	case ir.Mul:
 		if v, ok := ir.ConstOf(origin).Splat(); ok && v == 0 {
 			return 0, false // an initial state
 		}
@@ -201,33 +201,43 @@ func (d *finder) elementKind(n *ir.Node, at int, origin *ir.Value) (ParamKind, b
 
 // through follows a constant through a node that makes weights of weights.
 func (d *finder) through(n *ir.Node, at int, origin *ir.Value, form form, depth int) found {
-	switch n.Op.Name {
-	case "greater", "greater_or_equal", "less", "less_or_equal":
+	switch n.Op {
+	case ir.Greater, ir.GreaterOrEqual, ir.Less, ir.LessOrEqual:
 		if origin.Type.Elems() == 1 {
 			return found{}
 		}
 		form = signs
-	case "sign", "bipolar_quant", "where", "clip", "round", "quant", "quantize_linear", "dequantize_linear":
+	case ir.Sign, ir.BipolarQuant, ir.Where, ir.Clip, ir.Round, ir.Quant, ir.QuantizeLinear, ir.DequantizeLinear:
 		if at != 0 {
 			return found{}
 		}
-		switch n.Op.Name {
-		case "sign", "bipolar_quant":
+		switch n.Op {
+		case ir.Sign, ir.BipolarQuant:
 			form = signs
-		case "round", "quant", "quantize_linear":
+		case ir.Round, ir.Quant, ir.QuantizeLinear:
 			form = max(form, grid)
 		}
-	case "mul", "add", "sub", "div":
+	case ir.Mul, ir.Add, ir.Sub, ir.Div:
 		if origin.Type.Elems() == 1 {
 			return found{}
 		}
-	case "reshape", "squeeze", "unsqueeze", "transpose", "identity", "cast", "not", "neg", "expand", "tanh", "abs", "concat":
 	default:
-		return found{}
+		if !carries(n) {
+			return found{}
+		}
 	}
 	k := d.kindAt(n.Results[0], origin, form, depth+1)
-	if k.by != nil && n.Is("mul") && k.kind != KindBias && origin.Type.Elems() < n.Results[0].Type.Elems() {
+	if k.by != nil && n.Is(ir.Mul) && k.kind != KindBias && origin.Type.Elems() < n.Results[0].Type.Elems() {
 		k.kind = KindScale // of a channel
 	}
 	return k
+}
+
+// carries reports whether a node moves the elements of a constant, or makes
+// another number of each.
+func carries(n *ir.Node) bool {
+	if n.Op.Kind == ir.Elementwise {
+		return len(n.Args) == 1 && !n.Op.Flat
+	}
+	return n.Op.Kind == ir.Moves && len(n.Results) == 1
 }

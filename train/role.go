@@ -185,11 +185,11 @@ func (b *builder) roleOf(n *ir.Node, x *ir.Value, sign bool) Role {
 	}
 	if d := ir.Def(x); x.Type.Rank() <= 2 {
 		switch {
-		case (d.Is("slice") || d.Is("split")) && sign:
+		case (d.Is(ir.Slice) || d.Is(ir.Split)) && sign:
 			return Candidate
-		case d.Is("slice") || d.Is("split"):
+		case d.Is(ir.Slice) || d.Is(ir.Split):
 			return Gate
-		case d.Is("add") && sign && ir.Def(d.Args[0]).Is("mul") && ir.Def(d.Args[1]).Is("mul"):
+		case d.Is(ir.Add) && sign && ir.Def(d.Args[0]).Is(ir.Mul) && ir.Def(d.Args[1]).Is(ir.Mul):
 			return Cell
 		}
 	}
@@ -220,11 +220,11 @@ func fromMean(v *ir.Value) bool {
 	for range 8 {
 		d := ir.Def(v)
 		switch {
-		case d.Is("reduce_mean") || d.Is("global_average_pool"):
+		case d.Is(ir.ReduceMean) || d.Is(ir.GlobalAveragePool):
 			return true
-		case d.Is("reshape") || d.Is("squeeze") || d.Is("unsqueeze") || d.Is("neg"):
+		case d.Is(ir.Reshape) || d.Is(ir.Squeeze) || d.Is(ir.Unsqueeze) || d.Is(ir.Neg):
 			v = d.Args[0]
-		case d.Is("sub") || d.Is("add"):
+		case d.Is(ir.Sub) || d.Is(ir.Add):
 			v = d.Args[0]
 			if p := ir.Def(v); p == nil || p.Const != nil {
 				v = d.Args[1]

@@ -39,16 +39,16 @@ func TestSurrogates(t *testing.T) {
 
 // bits makes {0,1} of x by the idiom of exporters.
 func (n *net) bits(x *ir.Value) *ir.Value {
-	return n.Op("cast", attrs{"to": "f32"}, n.Op("greater", nil, x, n.scalar(0)))
+	return n.Op(ir.Cast, attrs{"to": "f32"}, n.Op(ir.Greater, nil, x, n.scalar(0)))
 }
 
 // TestStraightThrough: the gradient of a hard step is that of its surrogate, of
 // OR and MUX that of the polynomials, on a net small enough to write down.
 func TestStraightThrough(t *testing.T) {
 	n := newNet(3, 1, 6)
-	p, q, s := n.bits(n.Op("mul", nil, n.x, n.param("p", 1, 6))), n.bits(n.Op("mul", nil, n.x, n.param("q", 1, 6))), n.bits(n.Op("mul", nil, n.x, n.param("s", 1, 6)))
-	or := n.Op("max", nil, p, q)
-	y := n.Op("add", nil, n.Op("mul", nil, s, or), n.Op("mul", nil, n.Op("sub", nil, n.scalar(1), s), p))
+	p, q, s := n.bits(n.Op(ir.Mul, nil, n.x, n.param("p", 1, 6))), n.bits(n.Op(ir.Mul, nil, n.x, n.param("q", 1, 6))), n.bits(n.Op(ir.Mul, nil, n.x, n.param("s", 1, 6)))
+	or := n.Op(ir.Max, nil, p, q)
+	y := n.Op(ir.Add, nil, n.Op(ir.Mul, nil, s, or), n.Op(ir.Mul, nil, n.Op(ir.Sub, nil, n.scalar(1), s), p))
 	tr := n.trainer(t, 2, y)
 	g := tr.graph
 	g.training = true
@@ -96,8 +96,8 @@ func TestStraightThrough(t *testing.T) {
 func TestWeightsStraightThrough(t *testing.T) {
 	n := newNet(4, 1, 5)
 	latent := n.param("w", 3, 5)
-	sign := n.Op("where", nil, n.Op("greater_or_equal", nil, latent, n.scalar(0)), n.scalar(1), n.scalar(-1))
-	tr := n.trainer(t, 2, n.Op("gemm", attrs{"trans_b": true}, n.x, sign))
+	sign := n.Op(ir.Where, nil, n.Op(ir.GreaterOrEqual, nil, latent, n.scalar(0)), n.scalar(1), n.scalar(-1))
+	tr := n.trainer(t, 2, n.Op(ir.Gemm, attrs{"trans_b": true}, n.x, sign))
 	w := tr.Param("w")
 	if _, err := tr.Gradients(Batch{Floats: append([]float32{}, tr.graph.inputs[0].data...), Labels: []int{0, 2}}, Loss{}); err != nil {
 		t.Fatal(err)
@@ -133,16 +133,16 @@ func TestWeightsStraightThrough(t *testing.T) {
 // TestSoftGradients checks the smooth forms of all roles with differences.
 func TestSoftGradients(t *testing.T) {
 	n := newNet(6, 1, 3, 8)
-	sel := n.bits(n.Op("sub", nil, n.Op("reduce_mean", attrs{"axes": []int{2}}, n.x), n.param("t", 1, 3, 1)))
+	sel := n.bits(n.Op(ir.Sub, nil, n.Op(ir.ReduceMean, attrs{"axes": []int{2}}, n.x), n.param("t", 1, 3, 1)))
 	act := n.bits(n.x)
-	signed := n.Op("where", nil, n.Op("greater", nil, n.x, n.scalar(0)), n.scalar(1), n.scalar(-1))
-	y := n.Op("add", nil, n.Op("mul", nil, sel, act), signed)
-	z := n.Op("matmul", nil, n.Op("reshape", attrs{"shape": []int{1, 24}}, y), n.Op("sign", nil, n.param("w", 24, 12)))
+	signed := n.Op(ir.Where, nil, n.Op(ir.Greater, nil, n.x, n.scalar(0)), n.scalar(1), n.scalar(-1))
+	y := n.Op(ir.Add, nil, n.Op(ir.Mul, nil, sel, act), signed)
+	z := n.Op(ir.MatMul, nil, n.Op(ir.Reshape, attrs{"shape": []int{1, 24}}, y), n.Op(ir.Sign, nil, n.param("w", 24, 12)))
 	slices := func(k int) *ir.Value {
-		return n.Op("slice", attrs{"starts": []int{4 * k}, "ends": []int{4*k + 4}, "axes": []int{1}}, z)
+		return n.Op(ir.Slice, attrs{"starts": []int{4 * k}, "ends": []int{4*k + 4}, "axes": []int{1}}, z)
 	}
-	c := n.Op("add", nil, n.Op("mul", nil, n.bits(slices(0)), n.param("c", 1, 4)), n.Op("mul", nil, n.bits(slices(1)), n.Op("sign", nil, slices(2))))
-	tr := n.trainer(t, 3, n.Op("sign", nil, c))
+	c := n.Op(ir.Add, nil, n.Op(ir.Mul, nil, n.bits(slices(0)), n.param("c", 1, 4)), n.Op(ir.Mul, nil, n.bits(slices(1)), n.Op(ir.Sign, nil, slices(2))))
+	tr := n.trainer(t, 3, n.Op(ir.Sign, nil, c))
 	roles := map[Role]int{}
 	for _, s := range tr.Steps() {
 		roles[s.Role]++

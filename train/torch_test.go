@@ -48,37 +48,37 @@ func (b *torchNet) scalar(v float64) *ir.Value { return b.Const(ir.Scalar(ir.F32
 
 // sign is the idiom of binary weights.
 func (b *torchNet) sign(w *ir.Value) *ir.Value {
-	return b.Op("where", nil, b.Op("greater_or_equal", nil, w, b.scalar(0)), b.scalar(1), b.scalar(-1))
+	return b.Op(ir.Where, nil, b.Op(ir.GreaterOrEqual, nil, w, b.scalar(0)), b.scalar(1), b.scalar(-1))
 }
 
 func (b *torchNet) weight(name string) *ir.Value { return b.sign(b.param(name)) }
 
 func (b *torchNet) bit(x *ir.Value) *ir.Value {
-	return b.Op("cast", attrs{"to": "f32"}, b.Op("greater", nil, x, b.scalar(0)))
+	return b.Op(ir.Cast, attrs{"to": "f32"}, b.Op(ir.Greater, nil, x, b.scalar(0)))
 }
 
 func (b *torchNet) norm(name string, x *ir.Value) *ir.Value {
-	return b.Op("batch_norm", nil, x, b.param(name+".weight"), b.param(name+".bias"), b.param(name+".running_mean"), b.param(name+".running_var"))
+	return b.Op(ir.BatchNorm, nil, x, b.param(name+".weight"), b.param(name+".bias"), b.param(name+".running_mean"), b.param(name+".running_var"))
 }
 
 func (b *torchNet) mean34(x *ir.Value) *ir.Value {
-	return b.Op("reduce_mean", attrs{"axes": []int{3, 4}, "keepdims": false}, x)
+	return b.Op(ir.ReduceMean, attrs{"axes": []int{3, 4}, "keepdims": false}, x)
 }
 
 func (b *torchNet) linear(name string, x *ir.Value) *ir.Value {
-	return b.Op("gemm", attrs{"trans_b": true}, x, b.param(name+".weight"), b.param(name+".bias"))
+	return b.Op(ir.Gemm, attrs{"trans_b": true}, x, b.param(name+".weight"), b.param(name+".bias"))
 }
 
 func (b *torchNet) binary(x *ir.Value) []ir.Port {
-	x = b.Op("conv", attrs{"stride": []int{1, 2, 2}, "pad": []int{1, 1, 1, 1, 1, 1}}, x, b.weight("stem"))
+	x = b.Op(ir.Conv, attrs{"stride": []int{1, 2, 2}, "pad": []int{1, 1, 1, 1, 1, 1}}, x, b.weight("stem"))
 	x = b.bit(b.norm("bs", x))
-	f := b.Op("conv", nil, x, b.weight("mor.f.a"))
-	f = b.Op("conv", attrs{"groups": 2, "pad": []int{1, 1, 1, 1, 1, 1}}, f, b.weight("mor.f.b"))
-	f = b.bit(b.norm("mor.f.bn", b.Op("conv", nil, f, b.weight("mor.f.c"))))
-	s := b.bit(b.Op("sub", nil, b.Op("reduce_mean", attrs{"axes": []int{2, 3, 4}}, x), b.param("mor.t")))
-	x = b.Op("add", nil, b.Op("mul", nil, s, b.Op("max", nil, f, x)), b.Op("mul", nil, b.Op("sub", nil, b.scalar(1), s), f))
-	x = b.mean34(b.Op("max_pool", attrs{"kernel": []int{1, 2, 2}, "stride": []int{1, 2, 2}}, x))
-	seq := b.Op("transpose", attrs{"perm": []int{0, 2, 1}}, b.bit(b.norm("bg", x)))
+	f := b.Op(ir.Conv, nil, x, b.weight("mor.f.a"))
+	f = b.Op(ir.Conv, attrs{"groups": 2, "pad": []int{1, 1, 1, 1, 1, 1}}, f, b.weight("mor.f.b"))
+	f = b.bit(b.norm("mor.f.bn", b.Op(ir.Conv, nil, f, b.weight("mor.f.c"))))
+	s := b.bit(b.Op(ir.Sub, nil, b.Op(ir.ReduceMean, attrs{"axes": []int{2, 3, 4}}, x), b.param("mor.t")))
+	x = b.Op(ir.Add, nil, b.Op(ir.Mul, nil, s, b.Op(ir.Max, nil, f, x)), b.Op(ir.Mul, nil, b.Op(ir.Sub, nil, b.scalar(1), s), f))
+	x = b.mean34(b.Op(ir.MaxPool, attrs{"kernel": []int{1, 2, 2}, "stride": []int{1, 2, 2}}, x))
+	seq := b.Op(ir.Transpose, attrs{"perm": []int{0, 2, 1}}, b.bit(b.norm("bg", x)))
 	wi, wh := b.param("cell.wi"), b.param("cell.wh")
 	norm := map[string]*ir.Value{}
 	for _, s := range []string{"weight", "bias", "running_mean", "running_var"} {
@@ -88,18 +88,18 @@ func (b *torchNet) binary(x *ir.Value) []ir.Port {
 	h := b.Const(ir.NewTensor(ir.T(ir.F32, 1, hidden)))
 	c := h
 	for t := range seq.Type.Shape[1] {
-		xt := b.Op("gather", attrs{"axis": 1}, seq, b.Const(ir.IntTensor(ir.I64, []int64{int64(t)})))
-		z := b.Op("add", nil, b.Op("matmul", nil, xt, b.Op("transpose", nil, b.sign(wi))), b.Op("matmul", nil, h, b.Op("transpose", nil, b.sign(wh))))
-		z = b.Op("batch_norm", nil, z, norm["weight"], norm["bias"], norm["running_mean"], norm["running_var"])
+		xt := b.Op(ir.Gather, attrs{"axis": 1}, seq, b.Const(ir.IntTensor(ir.I64, []int64{int64(t)})))
+		z := b.Op(ir.Add, nil, b.Op(ir.MatMul, nil, xt, b.Op(ir.Transpose, nil, b.sign(wi))), b.Op(ir.MatMul, nil, h, b.Op(ir.Transpose, nil, b.sign(wh))))
+		z = b.Op(ir.BatchNorm, nil, z, norm["weight"], norm["bias"], norm["running_mean"], norm["running_var"])
 		var gate [4]*ir.Value // i f o g
 		for k := range gate {
-			gate[k] = b.Op("slice", attrs{"starts": []int{k * hidden}, "ends": []int{(k + 1) * hidden}, "axes": []int{1}}, z)
+			gate[k] = b.Op(ir.Slice, attrs{"starts": []int{k * hidden}, "ends": []int{(k + 1) * hidden}, "axes": []int{1}}, z)
 		}
-		g := b.Op("where", nil, b.Op("greater", nil, gate[3], b.scalar(0)), b.scalar(1), b.scalar(-1))
-		c = b.Op("add", nil, b.Op("mul", nil, b.bit(gate[1]), c), b.Op("mul", nil, b.bit(gate[0]), g))
-		h = b.Op("mul", nil, b.bit(gate[2]), b.Op("sign", nil, c))
+		g := b.Op(ir.Where, nil, b.Op(ir.Greater, nil, gate[3], b.scalar(0)), b.scalar(1), b.scalar(-1))
+		c = b.Op(ir.Add, nil, b.Op(ir.Mul, nil, b.bit(gate[1]), c), b.Op(ir.Mul, nil, b.bit(gate[0]), g))
+		h = b.Op(ir.Mul, nil, b.bit(gate[2]), b.Op(ir.Sign, nil, c))
 	}
-	aux := b.linear("aux", b.Op("reduce_mean", attrs{"axes": []int{2}, "keepdims": false}, x))
+	aux := b.linear("aux", b.Op(ir.ReduceMean, attrs{"axes": []int{2}, "keepdims": false}, x))
 	return []ir.Port{{Name: "logits", Value: b.linear("fc", h)}, {Name: "aux.mean", Value: aux}}
 }
 
@@ -129,15 +129,15 @@ func (b *torchNet) lstmParam(name string, grad bool) []float32 {
 }
 
 func (b *torchNet) float(x *ir.Value) []ir.Port {
-	x = b.Op("conv", attrs{"stride": []int{1, 2, 2}, "pad": []int{1, 1, 1, 1, 1, 1}}, x, b.param("a.weight"), b.param("a.bias"))
-	x = b.Op("relu", nil, b.norm("bn", x))
-	x = b.Op("conv", attrs{"groups": 2, "pad": []int{1, 1, 0, 1, 1, 0}, "dilation": []int{1, 1, 2}}, x, b.param("b.weight"), b.param("b.bias"))
-	x = b.Op("tanh", nil, b.Op("max_pool", attrs{"kernel": []int{1, 2, 2}, "stride": []int{1, 2, 2}, "ceil": true}, x))
-	seq := b.Op("transpose", attrs{"perm": []int{2, 0, 1}}, b.mean34(x))
+	x = b.Op(ir.Conv, attrs{"stride": []int{1, 2, 2}, "pad": []int{1, 1, 1, 1, 1, 1}}, x, b.param("a.weight"), b.param("a.bias"))
+	x = b.Op(ir.Relu, nil, b.norm("bn", x))
+	x = b.Op(ir.Conv, attrs{"groups": 2, "pad": []int{1, 1, 0, 1, 1, 0}, "dilation": []int{1, 1, 2}}, x, b.param("b.weight"), b.param("b.bias"))
+	x = b.Op(ir.Tanh, nil, b.Op(ir.MaxPool, attrs{"kernel": []int{1, 2, 2}, "stride": []int{1, 2, 2}, "ceil": true}, x))
+	seq := b.Op(ir.Transpose, attrs{"perm": []int{2, 0, 1}}, b.mean34(x))
 	w, r, bias := b.tensor("lstm.w", []int{2, 16, 6}, b.lstmParam("ih", false)), b.tensor("lstm.r", []int{2, 16, 4}, b.lstmParam("hh", false)), b.tensor("lstm.b", []int{2, 32}, b.lstmParam("bias", false))
-	y := b.Op("lstm", attrs{"hidden": 4, "direction": "bidirectional"}, seq, w, r, bias)
-	last := b.Op("gather", attrs{"axis": 0}, y, b.Const(ir.IntTensor(ir.I64, []int64{int64(seq.Type.Shape[0] - 1)})))
-	last = b.Op("reshape", attrs{"shape": []int{1, 8}}, b.Op("transpose", attrs{"perm": []int{1, 0, 2}}, last))
+	y := b.Op(ir.LSTM, attrs{"hidden": 4, "direction": "bidirectional"}, seq, w, r, bias)
+	last := b.Op(ir.Gather, attrs{"axis": 0}, y, b.Const(ir.IntTensor(ir.I64, []int64{int64(seq.Type.Shape[0] - 1)})))
+	last = b.Op(ir.Reshape, attrs{"shape": []int{1, 8}}, b.Op(ir.Transpose, attrs{"perm": []int{1, 0, 2}}, last))
 	return []ir.Port{{Name: "logits", Value: b.linear("fc", last)}}
 }
 
@@ -158,7 +158,7 @@ func TestTorch(t *testing.T) {
 			b := &torchNet{rec: rec}
 			clip := &ir.Value{Type: ir.T(ir.U8, append([]int{1}, rec.Shape[1:]...)...)}
 			b.F = &ir.Func{Name: "main", Params: []ir.Port{{Name: "clip", Value: clip}}}
-			x := b.Op("div", nil, b.Op("cast", attrs{"to": "f32"}, clip), b.scalar(255))
+			x := b.Op(ir.Div, nil, b.Op(ir.Cast, attrs{"to": "f32"}, clip), b.scalar(255))
 			b.F.Results = build(b, x)
 			if b.Err != nil {
 				t.Fatal(b.Err)

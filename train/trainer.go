@@ -138,7 +138,7 @@ func (t *Trainer) findHeads(b *builder, f *ir.Func) error {
 	}
 	add := func(p ir.Port, weight func(Loss) float64) error {
 		v := p.Value
-		for d := ir.Def(v); d != nil && (d.Is("softmax") || d.Is("log_softmax") || d.Is("identity")); d = ir.Def(v) {
+		for d := ir.Def(v); d != nil && (d.Is(ir.Softmax) || d.Is(ir.LogSoftmax) || d.Is(ir.Identity)); d = ir.Def(v) {
 			v = d.Args[0]
 		}
 		x := b.values[v]

@@ -32,7 +32,7 @@ func smallBinary(t testing.TB) *ir.Module {
 	b := &torchNet{rec: records["binary"]}
 	clip := &ir.Value{Type: ir.T(ir.U8, 1, 2, 4, 8, 12)}
 	b.F = &ir.Func{Name: "main", Params: []ir.Port{{Name: "clip", Value: clip}}}
-	b.F.Results = b.binary(b.Op("div", nil, b.Op("cast", attrs{"to": "f32"}, clip), b.scalar(255)))
+	b.F.Results = b.binary(b.Op(ir.Div, nil, b.Op(ir.Cast, attrs{"to": "f32"}, clip), b.scalar(255)))
 	if b.Err != nil {
 		t.Fatal(b.Err)
 	}
@@ -318,8 +318,8 @@ func TestErrors(t *testing.T) {
 // TestNoRule: an operation without a gradient is an error that names the node.
 func TestNoRule(t *testing.T) {
 	n := newNet(1, 1, 4)
-	y := n.Op("cast", attrs{"to": "f32"}, n.Op("cast", attrs{"to": "i32"}, n.Op("gemm", nil, n.x, n.param("w", 4, 3))))
-	n.F.Results = []ir.Port{{Name: "y", Value: n.Op("pow", nil, n.Op("gemm", nil, n.x, n.param("v", 4, 3)), y)}}
+	y := n.Op(ir.Cast, attrs{"to": "f32"}, n.Op(ir.Cast, attrs{"to": "i32"}, n.Op(ir.Gemm, nil, n.x, n.param("w", 4, 3))))
+	n.F.Results = []ir.Port{{Name: "y", Value: n.Op(ir.Pow, nil, n.Op(ir.Gemm, nil, n.x, n.param("v", 4, 3)), y)}}
 	if n.Err != nil {
 		t.Fatal(n.Err)
 	}

@@ -76,7 +76,7 @@ func (m *Module) Run(ctx context.Context, inputs []*ir.Tensor, visit func(Layer)
 	var trace ir.Trace
 	if visit != nil {
 		trace = func(n *ir.Node, results []*ir.Tensor) {
-			if n.Is("const") {
+			if n.Is(ir.Const) {
 				return
 			}
 			for _, t := range results {

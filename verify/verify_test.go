@@ -20,7 +20,7 @@ import (
 
 func tiny(t *testing.T) *ir.Module {
 	t.Helper()
-	m, _, err := onnx.ImportFile(context.Background(), filepath.Join(script.Models(), "tiny.onnx"), onnx.Options{})
+	m, _, err := onnx.ImportFile(filepath.Join(script.Models(), "tiny.onnx"), onnx.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +188,7 @@ func TestBisect(t *testing.T) {
 	wrong := &passes.Pass{Name: "wrong", Run: func(_ *passes.Context, m *ir.Module) error {
 		f := m.Main()
 		b := &ir.Builder{F: f, Loc: ir.Loc{Name: "wrong"}}
-		f.Results[0].Value = b.Op("neg", nil, f.Results[0].Value)
+		f.Results[0].Value = b.Op(ir.Neg, nil, f.Results[0].Value)
 		return b.Err
 	}}
 	for _, at := range []int{0, 1, 7, len(pipeline.Default()) - 1} {
@@ -210,7 +210,7 @@ func TestBisect(t *testing.T) {
 // TestPortsThatDoNotFit: evaluators of unlike interfaces are refused by name.
 func TestPortsThatDoNotFit(t *testing.T) {
 	a := tiny(t)
-	b, _, err := onnx.ImportFile(context.Background(), filepath.Join(script.Models(), "gate.onnx"), onnx.Options{})
+	b, _, err := onnx.ImportFile(filepath.Join(script.Models(), "gate.onnx"), onnx.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

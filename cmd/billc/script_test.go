@@ -32,7 +32,7 @@ func TestScripts(t *testing.T) {
 
 // brokenMain is billc with passes that claim to be exact and are not.
 func brokenMain() {
-	each := func(op string, change func(f *ir.Func, i int)) func(*passes.Context, *ir.Module) error {
+	each := func(op *ir.Op, change func(f *ir.Func, i int)) func(*passes.Context, *ir.Module) error {
 		return func(_ *passes.Context, m *ir.Module) error {
 			f := m.Main()
 			for _, n := range slices.Clone(f.Nodes) {
@@ -43,10 +43,10 @@ func brokenMain() {
 			return nil
 		}
 	}
-	registry.Register(&passes.Pass{Name: "wrong-relu", Doc: "Makes relu abs.", Run: each("relu", func(f *ir.Func, i int) {
+	registry.Register(&passes.Pass{Name: "wrong-relu", Doc: "Makes relu abs.", Run: each(ir.Relu, func(f *ir.Func, i int) {
 		f.Nodes[i].Op = ir.Lookup("abs")
 	})})
-	registry.Register(&passes.Pass{Name: "wrong-threshold", Packed: true, Doc: "Moves the first threshold of integer convolutions.", Run: each("iconv", func(f *ir.Func, i int) {
+	registry.Register(&passes.Pass{Name: "wrong-threshold", Packed: true, Doc: "Moves the first threshold of integer convolutions.", Run: each(ir.IConv, func(f *ir.Func, i int) {
 		if t := ir.ConstOf(f.Nodes[i].Arg(2)); t != nil {
 			wrong := *t
 			wrong.I = slices.Clone(t.I)
@@ -55,13 +55,13 @@ func brokenMain() {
 			f.Nodes = slices.Insert(f.Nodes, i, f.Nodes[i].Args[2].Def)
 		}
 	})})
-	registry.Register(&passes.Pass{Name: "panic-pool", Doc: "Panics.", Run: each("max_pool", func(*ir.Func, int) { panic("no pools") })})
-	registry.Register(&passes.Pass{Name: "drop-relu", Doc: "Removes a relu that is still read.", Run: each("relu", func(f *ir.Func, i int) {
+	registry.Register(&passes.Pass{Name: "panic-pool", Doc: "Panics.", Run: each(ir.MaxPool, func(*ir.Func, int) { panic("no pools") })})
+	registry.Register(&passes.Pass{Name: "drop-relu", Doc: "Removes a relu that is still read.", Run: each(ir.Relu, func(f *ir.Func, i int) {
 		f.Nodes = slices.Delete(f.Nodes, i, i+1)
 	})})
 	registry.Register(&passes.Pass{Name: "refuse-relu", Doc: "Refuses a relu.", Run: func(_ *passes.Context, m *ir.Module) error {
 		for _, n := range m.Main().Nodes {
-			if n.Is("relu") {
+			if n.Is(ir.Relu) {
 				return fmt.Errorf("%s: a relu of %s", n.Loc, n.In(0))
 			}
 		}
@@ -127,36 +127,36 @@ func floatNet() {
 	conv := func(name string, x *ir.Value, out int) *ir.Value {
 		b.Loc.Name = name
 		in := x.Type.Shape[1]
-		y := b.Op("conv", map[string]any{"pad": []int{1, 1, 1, 1, 1, 1}}, x, random(0, 0.2, out, in, 3, 3, 3))
+		y := b.Op(ir.Conv, map[string]any{"pad": []int{1, 1, 1, 1, 1, 1}}, x, random(0, 0.2, out, in, 3, 3, 3))
 		b.Loc.Name = name + ".bn"
 		variance := make([]float32, out)
 		for i := range variance {
 			variance[i] = 0.5 + rng.Float32()
 		}
-		return b.Op("batch_norm", nil, y, random(1, 0.1, out), random(0, 0.1, out), random(0, 0.1, out), b.Const(ir.FloatTensor(variance, out)))
+		return b.Op(ir.BatchNorm, nil, y, random(1, 0.1, out), random(0, 0.1, out), random(0, 0.1, out), b.Const(ir.FloatTensor(variance, out)))
 	}
 	relu := func(name string, x *ir.Value) *ir.Value {
 		b.Loc.Name = name
-		return b.Op("relu", nil, x)
+		return b.Op(ir.Relu, nil, x)
 	}
 	x := relu("stem.act", conv("stem", f.Params[0].Value, 8))
 	y := conv("block", x, 8)
 	b.Loc.Name = "block.add"
-	x = relu("block.act", b.Op("add", nil, y, x))
+	x = relu("block.act", b.Op(ir.Add, nil, y, x))
 	b.Loc.Name = "pool"
-	x = b.Op("max_pool", map[string]any{"kernel": []int{1, 2, 2}, "stride": []int{1, 2, 2}}, x)
+	x = b.Op(ir.MaxPool, map[string]any{"kernel": []int{1, 2, 2}, "stride": []int{1, 2, 2}}, x)
 	x = relu("top.act", conv("top", x, 16))
 	b.Loc.Name = "mean"
-	x = b.Op("reduce_mean", map[string]any{"axes": []int{3, 4}, "keepdims": false}, x)
+	x = b.Op(ir.ReduceMean, map[string]any{"axes": []int{3, 4}, "keepdims": false}, x)
 	b.Loc.Name = "steps"
-	x = b.Op("transpose", map[string]any{"perm": []int{2, 0, 1}}, x)
+	x = b.Op(ir.Transpose, map[string]any{"perm": []int{2, 0, 1}}, x)
 	b.Loc.Name = "lstm"
-	cell := b.Node("lstm", map[string]any{"hidden": 6}, x, random(0, 0.3, 1, 24, 16), random(0, 0.3, 1, 24, 6))
+	cell := b.Node(ir.LSTM, map[string]any{"hidden": 6}, x, random(0, 0.3, 1, 24, 16), random(0, 0.3, 1, 24, 6))
 	check(b.Err)
 	b.Loc.Name = "state"
-	x = b.Op("squeeze", map[string]any{"axes": []int{0}}, cell.Results[1])
+	x = b.Op(ir.Squeeze, map[string]any{"axes": []int{0}}, cell.Results[1])
 	b.Loc.Name = "fc"
-	f.Results = []ir.Port{{Name: "logits", Value: b.Op("matmul", nil, x, random(0, 0.5, 6, 3))}}
+	f.Results = []ir.Port{{Name: "logits", Value: b.Op(ir.MatMul, nil, x, random(0, 0.5, 6, 3))}}
 	check(b.Err)
 	check(bill.WriteFile(os.Args[1], &ir.Module{Name: "floatnet", Level: ir.Source, Funcs: []*ir.Func{f}}))
 }

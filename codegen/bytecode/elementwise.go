@@ -20,17 +20,17 @@ func castTo(e *expansion, n *ir.Node) []*ir.Value {
 
 // variadic emits an operation of any number of operands as a chain of two.
 func variadic(e *expansion, n *ir.Node) []*ir.Value {
-	op := n.Op.Name
+	op := n.Op
 	switch {
-	case op == "sum":
-		op = "add"
+	case op == ir.Sum:
+		op = ir.Add
 	case len(n.Args) == 2:
 		return nil
 	}
 	return []*ir.Value{e.chain(op, n.Args)}
 }
 
-func (e *expansion) chain(op string, args []*ir.Value) *ir.Value {
+func (e *expansion) chain(op *ir.Op, args []*ir.Value) *ir.Value {
 	v := args[0]
 	for _, a := range args[1:] {
 		v = e.op(op, nil, v, a)
@@ -56,5 +56,5 @@ func clip(e *expansion, n *ir.Node) []*ir.Value {
 
 func mean(e *expansion, n *ir.Node) []*ir.Value {
 	count := e.number(n.Result().Type.DType, float64(len(n.Args)))
-	return []*ir.Value{e.op("div", nil, e.chain("add", n.Args), count)}
+	return []*ir.Value{e.op(ir.Div, nil, e.chain(ir.Add, n.Args), count)}
 }

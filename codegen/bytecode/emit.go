@@ -17,11 +17,11 @@ type row struct {
 
 // node emits one node.
 func (g *gen) node(n *ir.Node) error {
-	if n.Op.Name == "const" {
+	if n.Op == ir.Const {
 		return nil
 	}
 	if usesPlanes(n) {
-		r, ok := onPlanes[n.Op.Name]
+		r, ok := onPlanes[n.Op]
 		if !ok {
 			return fmt.Errorf("BUG: planes are given to an operation that has no kernel on them")
 		}
@@ -30,7 +30,7 @@ func (g *gen) node(n *ir.Node) error {
 	if done, err := g.expand(n); done {
 		return err
 	}
-	r, ok := dense[n.Op.Name]
+	r, ok := dense[n.Op]
 	if !ok {
 		return missing("")
 	}
@@ -77,7 +77,7 @@ func (g *gen) row(r row, n *ir.Node) error {
 	if r.floats != nil {
 		fs = r.floats(n)
 	}
-	if n.Is("iconv") && usesPlanes(n) {
+	if n.Is(ir.IConv) && usesPlanes(n) {
 		lo, hi, acc, err := g.bounds(n)
 		if err != nil {
 			return err

@@ -11,67 +11,67 @@ import (
 // instructions; nil leaves the node to its row in the table of dense operations.
 //
 // It is filled at the start because expanding a node emits others.
-var expansions map[string]func(e *expansion, n *ir.Node) []*ir.Value
+var expansions map[*ir.Op]func(e *expansion, n *ir.Node) []*ir.Value
 
 func init() {
-	expansions = map[string]func(e *expansion, n *ir.Node) []*ir.Value{
-		"identity": same,
-		"relayout": same,
-		"cast":     castTo,
+	expansions = map[*ir.Op]func(e *expansion, n *ir.Node) []*ir.Value{
+		ir.Identity: same,
+		ir.Relayout: same,
+		ir.Cast:     castTo,
 
-		"max":  variadic,
-		"min":  variadic,
-		"sum":  variadic,
-		"mean": mean,
-		"clip": clip,
+		ir.Max:  variadic,
+		ir.Min:  variadic,
+		ir.Sum:  variadic,
+		ir.Mean: mean,
+		ir.Clip: clip,
 
-		"reshape":         reshape,
-		"squeeze":         reshape,
-		"unsqueeze":       reshape,
-		"split":           split,
-		"depth_to_space":  depthToSpace,
-		"resize":          resize,
-		"gather":          gather,
-		"gather_elements": gather,
-		"gather_nd":       gatherND,
+		ir.Reshape:        reshape,
+		ir.Squeeze:        reshape,
+		ir.Unsqueeze:      reshape,
+		ir.Split:          split,
+		ir.DepthToSpace:   depthToSpace,
+		ir.Resize:         resize,
+		ir.Gather:         gather,
+		ir.GatherElements: gather,
+		ir.GatherND:       gatherND,
 
-		"conv":                few,
-		"max_pool":            few,
-		"min_pool":            few,
-		"average_pool":        few,
-		"global_average_pool": globalPool,
-		"global_max_pool":     globalPool,
-		"matmul":              matmul,
-		"gemm":                gemm,
+		ir.Conv:              few,
+		ir.MaxPool:           few,
+		ir.MinPool:           few,
+		ir.AveragePool:       few,
+		ir.GlobalAveragePool: globalPool,
+		ir.GlobalMaxPool:     globalPool,
+		ir.MatMul:            matmul,
+		ir.Gemm:              gemm,
 
-		"bconv":          integerConv,
-		"iconv":          integerConv,
-		"ilinear":        linear,
-		"affine":         affine,
-		"threshold":      threshold,
-		"tally":          tally,
-		"conv_integer":   convInteger,
-		"matmul_integer": matmulInteger,
-		"qlinear_conv":   qlinearConv,
-		"qlinear_matmul": qlinearMatmul,
+		ir.BConv:         integerConv,
+		ir.IConv:         integerConv,
+		ir.ILinear:       linear,
+		ir.Affine:        affine,
+		ir.Threshold:     threshold,
+		ir.Tally:         tally,
+		ir.ConvInteger:   convInteger,
+		ir.MatMulInteger: matmulInteger,
+		ir.QLinearConv:   qlinearConv,
+		ir.QLinearMatMul: qlinearMatmul,
 
-		"quant":                   single,
-		"trunc_quant":             single,
-		"quantize_linear":         quantizeLinear,
-		"dequantize_linear":       dequantizeLinear,
-		"dynamic_quantize_linear": dynamicQuantizeLinear,
+		ir.Quant:                 single,
+		ir.TruncQuant:            single,
+		ir.QuantizeLinear:        quantizeLinear,
+		ir.DequantizeLinear:      dequantizeLinear,
+		ir.DynamicQuantizeLinear: dynamicQuantizeLinear,
 
-		"lstm":            recurrent,
-		"gru":             recurrent,
-		"rnn":             recurrent,
-		"quant_lstm_cell": quantLSTM,
+		ir.LSTM:          recurrent,
+		ir.GRU:           recurrent,
+		ir.RNN:           recurrent,
+		ir.QuantLSTMCell: quantLSTM,
 	}
 }
 
 // expand emits a node by its expansion; it reports false when the node has none
 // or leaves itself to the table.
 func (g *gen) expand(n *ir.Node) (bool, error) {
-	f := expansions[n.Op.Name]
+	f := expansions[n.Op]
 	if f == nil {
 		return false, nil
 	}
@@ -106,11 +106,11 @@ func (e *expansion) missing(format string, args ...any) []*ir.Value {
 
 // op emits an operation and returns its first result. It is computed here when
 // all operands are constants.
-func (e *expansion) op(name string, attrs map[string]any, args ...*ir.Value) *ir.Value {
+func (e *expansion) op(op *ir.Op, attrs map[string]any, args ...*ir.Value) *ir.Value {
 	if e.err != nil {
 		return &ir.Value{}
 	}
-	n, err := ir.NewNode(name, args, attrs, e.node.Loc)
+	n, err := ir.NewNode(op, args, attrs, e.node.Loc)
 	if err != nil {
 		e.err = fmt.Errorf("BUG: %w", err)
 		return &ir.Value{}
@@ -133,7 +133,7 @@ func (e *expansion) again(args []*ir.Value) []*ir.Value {
 	if e.err != nil {
 		return nil
 	}
-	n, err := ir.NewNode(e.node.Op.Name, args, e.node.Attrs, e.node.Loc)
+	n, err := ir.NewNode(e.node.Op, args, e.node.Attrs, e.node.Loc)
 	if err != nil {
 		e.err = fmt.Errorf("BUG: %w", err)
 		return nil
@@ -183,7 +183,7 @@ func (e *expansion) cast(v *ir.Value, d ir.DType) *ir.Value {
 	if v == nil || v.Type.DType == d {
 		return v
 	}
-	return e.op("cast", map[string]any{"to": d.String()}, v)
+	return e.op(ir.Cast, map[string]any{"to": d.String()}, v)
 }
 
 // reshape gives v another shape; a nil v stays.
@@ -191,7 +191,7 @@ func (e *expansion) reshape(v *ir.Value, shape []int) *ir.Value {
 	if v == nil || ir.SameShape(v.Type.Shape, shape) {
 		return v
 	}
-	return e.op("reshape", map[string]any{"shape": shape}, v)
+	return e.op(ir.Reshape, map[string]any{"shape": shape}, v)
 }
 
 // onAxis is the shape under which a list of parameters goes along an axis of a

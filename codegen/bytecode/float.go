@@ -10,9 +10,9 @@ func globalPool(e *expansion, n *ir.Node) []*ir.Value {
 		axes = append(axes, int64(a))
 	}
 	switch {
-	case n.Is("global_average_pool") && x.Elems() == 0:
+	case n.Is(ir.GlobalAveragePool) && x.Elems() == 0:
 		return []*ir.Value{e.constant(ir.NewTensor(y))}
-	case n.Is("global_average_pool"):
+	case n.Is(ir.GlobalAveragePool):
 		op = "reduce_mean"
 	}
 	return []*ir.Value{e.instruction(op, y, axes, n.Args[0])}
@@ -36,7 +36,7 @@ func matmul(e *expansion, n *ir.Node) []*ir.Value {
 	if acc == ir.Invalid {
 		return nil
 	}
-	return []*ir.Value{e.cast(e.op("matmul", nil, e.cast(n.Args[0], acc), e.cast(n.Args[1], acc)), d)}
+	return []*ir.Value{e.cast(e.op(ir.MatMul, nil, e.cast(n.Args[0], acc), e.cast(n.Args[1], acc)), d)}
 }
 
 // gemm of integers, whose factors are 1, is a matrix product and a sum.
@@ -46,13 +46,13 @@ func gemm(e *expansion, n *ir.Node) []*ir.Value {
 	}
 	side := func(i int, trans string) *ir.Value {
 		if n.Bool(trans) {
-			return e.op("transpose", map[string]any{"perm": []int{1, 0}}, n.Args[i])
+			return e.op(ir.Transpose, map[string]any{"perm": []int{1, 0}}, n.Args[i])
 		}
 		return n.Args[i]
 	}
-	y := e.op("matmul", nil, side(0, "trans_a"), side(1, "trans_b"))
+	y := e.op(ir.MatMul, nil, side(0, "trans_a"), side(1, "trans_b"))
 	if c := n.Arg(2); c != nil {
-		y = e.op("add", nil, y, c)
+		y = e.op(ir.Add, nil, y, c)
 	}
 	return []*ir.Value{y}
 }

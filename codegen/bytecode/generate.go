@@ -222,11 +222,11 @@ func (g *gen) operand(v *ir.Value) int {
 	return g.buffer(v)
 }
 
-// moves are the instructions that give f16 for f16 without rounding.
-var moves = map[string]bool{
-	"identity": true, "reshape": true, "transpose": true, "slice": true, "concat": true, "gather": true, "gather_elements": true, "expand": true, "tile": true,
-	"pad": true, "where": true, "max": true, "min": true, "clip": true, "abs": true, "neg": true, "relu": true, "sign": true, "max_pool": true,
-	"reduce_max": true, "reduce_min": true,
+// rounds reports whether an instruction computes results that f16 may have to
+// round. Those that bear an operation's name do what it does.
+func rounds(instruction string) bool {
+	op := ir.Lookup(instruction)
+	return instruction != "round" && (op == nil || op.Rounds())
 }
 
 // emit appends an instruction. Results that nothing reads are left out, but for
@@ -242,7 +242,7 @@ func (g *gen) emit(op, name string, in []int, out []*ir.Value, consts []int, int
 		switch {
 		case k > 0 && len(g.uses[v]) == 0:
 			i.Out = append(i.Out, -1)
-		case isHalf(v.Type.DType) && !moves[op] && op != "round":
+		case isHalf(v.Type.DType) && rounds(op):
 			raw := &ir.Value{Type: v.Type.With(ir.F32)}
 			i.Out = append(i.Out, g.buffer(raw))
 			g.group[g.buffer(v)] = g.group[g.buffer(raw)]

@@ -16,7 +16,7 @@ func (e *expansion) shifted(x, zero *ir.Value, d ir.DType, shape []int) *ir.Valu
 			return e.cast(x, d)
 		}
 	}
-	return e.op("sub", nil, e.cast(x, d), e.reshape(e.cast(zero, d), shape))
+	return e.op(ir.Sub, nil, e.cast(x, d), e.reshape(e.cast(zero, d), shape))
 }
 
 // windowAttrs returns the attributes that convolutions share.
@@ -33,11 +33,11 @@ func integerConv(e *expansion, n *ir.Node) []*ir.Value {
 		return []*ir.Value{e.instruction("dense_conv", y, denseConvInts(n), n.Args[0], n.Args[1])}
 	}
 	sums := sumsType(n.In(0).DType, n.In(1).DType, fanIn(n.In(1)))
-	if n.Is("iconv") && fits(n.Ints("lo"), n.Ints("hi"), n.In(1).Shape[0]) {
+	if n.Is(ir.IConv) && fits(n.Ints("lo"), n.Ints("hi"), n.In(1).Shape[0]) {
 		sums = ir.I32
 	}
 	z := e.instruction("dense_conv", y.With(sums), denseConvInts(n), n.Args[0], n.Args[1])
-	return []*ir.Value{e.op("threshold", map[string]any{"signed": y.DType == ir.SBit}, z, n.Args[2], n.Args[3])}
+	return []*ir.Value{e.op(ir.Threshold, map[string]any{"signed": y.DType == ir.SBit}, z, n.Args[2], n.Args[3])}
 }
 
 // fits reports whether bounds are known for all output channels and lie in 32
@@ -83,8 +83,8 @@ func threshold(e *expansion, n *ir.Node) []*ir.Value {
 	}
 	shape := onAxis(z.Shape[axis], axis, z.Rank())
 	t := e.reshape(e.cast(n.Args[1], ir.I64), shape)
-	above := e.op("greater_or_equal", nil, e.cast(n.Args[0], ir.I64), t)
-	bits := e.op("xor", nil, above, e.reshape(e.cast(n.Args[2], ir.Bool), shape))
+	above := e.op(ir.GreaterOrEqual, nil, e.cast(n.Args[0], ir.I64), t)
+	bits := e.op(ir.Xor, nil, above, e.reshape(e.cast(n.Args[2], ir.Bool), shape))
 	return []*ir.Value{e.instruction("recode", n.Result().Type, nil, bits)}
 }
 
@@ -93,7 +93,7 @@ func tally(e *expansion, n *ir.Node) []*ir.Value {
 	t := n.Result().Type
 	sum := e.number(t.DType, float64(n.Int("base")))
 	for _, a := range n.Args {
-		sum = e.op("add", nil, e.cast(a, t.DType), sum)
+		sum = e.op(ir.Add, nil, e.cast(a, t.DType), sum)
 	}
 	return []*ir.Value{sum}
 }
@@ -103,8 +103,8 @@ func linear(e *expansion, n *ir.Node) []*ir.Value {
 	if e.g.constOf(n.Args[1]) != nil {
 		return nil
 	}
-	w := e.op("transpose", map[string]any{"perm": []int{1, 0}}, e.cast(n.Args[1], ir.I32))
-	return []*ir.Value{e.op("matmul", nil, e.cast(n.Args[0], ir.I32), w)}
+	w := e.op(ir.Transpose, map[string]any{"perm": []int{1, 0}}, e.cast(n.Args[1], ir.I32))
+	return []*ir.Value{e.op(ir.MatMul, nil, e.cast(n.Args[0], ir.I32), w)}
 }
 
 // affine with parameters that are not constants computes in f64 as well.
@@ -119,7 +119,7 @@ func affine(e *expansion, n *ir.Node) []*ir.Value {
 		return nil
 	}
 	v := e.cast(n.Args[0], ir.F64)
-	for i, op := range []string{"mul", "div", "add"} {
+	for i, op := range []*ir.Op{ir.Mul, ir.Div, ir.Add} {
 		p := n.Args[i+1]
 		v = e.op(op, nil, v, e.reshape(p, onAxis(p.Type.Elems(), axis, rank)))
 	}
@@ -131,7 +131,7 @@ func affine(e *expansion, n *ir.Node) []*ir.Value {
 func convInteger(e *expansion, n *ir.Node) []*ir.Value {
 	few(e, n)
 	x, w := e.convOperands(n, 0, 1, 2, 3, ir.I32)
-	return []*ir.Value{e.op("iconv", windowAttrs(n), x, w)}
+	return []*ir.Value{e.op(ir.IConv, windowAttrs(n), x, w)}
 }
 
 // convOperands returns x and w less their zero points, which are operands xz
@@ -149,7 +149,7 @@ func (e *expansion) convOperands(n *ir.Node, x, w, xz, wz int, d ir.DType) (_, _
 
 func matmulInteger(e *expansion, n *ir.Node) []*ir.Value {
 	a, b := e.productOperands(n.Args[0], n.Arg(2), n.Args[1], n.Arg(3), ir.I32)
-	return []*ir.Value{e.op("matmul", nil, a, b)}
+	return []*ir.Value{e.op(ir.MatMul, nil, a, b)}
 }
 
 func (e *expansion) productOperands(a, aZero, b, bZero *ir.Value, d ir.DType) (_, _ *ir.Value) {
@@ -180,7 +180,7 @@ func qlinearConv(e *expansion, n *ir.Node) []*ir.Value {
 	s := e.instruction("dense_conv", y.With(acc), denseConvInts(n), x, weights)
 	channels := func(v *ir.Value) *ir.Value { return e.reshape(v, onAxis(v.Type.Elems(), 1, len(y.Shape))) }
 	if bias := n.Arg(8); bias != nil {
-		s = e.op("add", nil, e.cast(s, ir.I64), channels(e.cast(bias, ir.I64)))
+		s = e.op(ir.Add, nil, e.cast(s, ir.I64), channels(e.cast(bias, ir.I64)))
 	}
 	one := func(i int) *ir.Value { return e.reshape(n.Args[i], []int{}) }
 	return []*ir.Value{e.instruction("requantize", y, nil, s, e.factor(one(1), channels(n.Args[4]), one(6)), one(7))}
@@ -191,14 +191,14 @@ func qlinearMatmul(e *expansion, n *ir.Node) []*ir.Value {
 	acc := sumsType(a.DType, n.In(3).DType, a.Shape[a.Rank()-1])
 	left, right := e.productOperands(n.Args[0], n.Args[2], n.Args[3], n.Args[5], acc)
 	rows := func(i int) *ir.Value { return e.reshape(n.Args[i], alongRows(n.In(i).Shape)) }
-	s := e.op("matmul", nil, left, right)
+	s := e.op(ir.MatMul, nil, left, right)
 	return []*ir.Value{e.instruction("requantize", y, nil, s, e.factor(rows(1), n.Args[4], rows(6)), rows(7))}
 }
 
 // factor is x_scale*w_scale/y_scale, every operation rounded to f32.
 func (e *expansion) factor(x, w, y *ir.Value) *ir.Value {
-	product := e.cast(e.op("mul", nil, e.cast(x, ir.F64), e.cast(w, ir.F64)), ir.F32)
-	return e.cast(e.op("div", nil, e.cast(product, ir.F64), e.cast(y, ir.F64)), ir.F32)
+	product := e.cast(e.op(ir.Mul, nil, e.cast(x, ir.F64), e.cast(w, ir.F64)), ir.F32)
+	return e.cast(e.op(ir.Div, nil, e.cast(product, ir.F64), e.cast(y, ir.F64)), ir.F32)
 }
 
 // single leaves a quantizer in f32 or f64 to the table. In f16 every step of it
@@ -239,7 +239,7 @@ func dequantizeLinear(e *expansion, n *ir.Node) []*ir.Value {
 	if x.Type.DType.Bits() <= 16 {
 		v = e.cast(v, ir.F32) // exact
 	}
-	return []*ir.Value{e.op("mul", nil, e.cast(v, y.DType), scale)}
+	return []*ir.Value{e.op(ir.Mul, nil, e.cast(v, y.DType), scale)}
 }
 
 // parameters returns operand i of quantize_linear or dequantize_linear, a scale
@@ -263,17 +263,17 @@ func (e *expansion) parameters(n *ir.Node, i int) *ir.Value {
 	for k := range index.I {
 		index.I[k] = int64(k / block)
 	}
-	return e.op("gather", map[string]any{"axis": axis}, v, e.constant(index))
+	return e.op(ir.Gather, map[string]any{"axis": axis}, v, e.constant(index))
 }
 
 func dynamicQuantizeLinear(e *expansion, n *ir.Node) []*ir.Value {
 	x, none := n.Args[0], e.number(ir.F32, 0)
 	all := map[string]any{"keepdims": false}
-	lo := e.op("min", nil, none, e.op("reduce_min", all, x))
-	hi := e.op("max", nil, none, e.op("reduce_max", all, x))
-	scale := e.op("div", nil, e.op("sub", nil, hi, lo), e.number(ir.F32, 255))
-	scale = e.op("where", nil, e.op("equal", nil, scale, none), e.number(ir.F32, 1), scale)
-	zero := e.op("quantize_linear", nil, e.op("neg", nil, lo), scale)
-	y := e.op("quantize_linear", nil, x, scale, zero)
+	lo := e.op(ir.Min, nil, none, e.op(ir.ReduceMin, all, x))
+	hi := e.op(ir.Max, nil, none, e.op(ir.ReduceMax, all, x))
+	scale := e.op(ir.Div, nil, e.op(ir.Sub, nil, hi, lo), e.number(ir.F32, 255))
+	scale = e.op(ir.Where, nil, e.op(ir.Equal, nil, scale, none), e.number(ir.F32, 1), scale)
+	zero := e.op(ir.QuantizeLinear, nil, e.op(ir.Neg, nil, lo), scale)
+	y := e.op(ir.QuantizeLinear, nil, x, scale, zero)
 	return []*ir.Value{y, scale, zero}
 }

@@ -51,7 +51,7 @@ func depthToSpace(e *expansion, n *ir.Node) []*ir.Value {
 	if n.Str("mode") == "CRD" {
 		shape, perm = []int{x[0], y[1], b, b, x[2], x[3]}, []int{0, 1, 4, 2, 5, 3}
 	}
-	v := e.op("transpose", map[string]any{"perm": perm}, e.reshape(n.Args[0], shape))
+	v := e.op(ir.Transpose, map[string]any{"perm": perm}, e.reshape(n.Args[0], shape))
 	return []*ir.Value{e.reshape(v, y)}
 }
 
@@ -68,9 +68,9 @@ func resize(e *expansion, n *ir.Node) []*ir.Value {
 		if s := n.Floats("scales"); len(s) > 0 {
 			attrs["scales"] = s[a : a+1]
 		}
-		index := e.op("resize", attrs, e.constant(ramp))
+		index := e.op(ir.Resize, attrs, e.constant(ramp))
 		if e.err == nil && !e.g.constOf(index).Equal(ramp) {
-			v = e.op("gather", map[string]any{"axis": a}, v, index)
+			v = e.op(ir.Gather, map[string]any{"axis": a}, v, index)
 		}
 	}
 	return []*ir.Value{v}
@@ -110,9 +110,9 @@ func gatherND(e *expansion, n *ir.Node) []*ir.Value {
 		for k := range table.I {
 			table.I[k] = int64(k * step)
 		}
-		column := e.op("slice", map[string]any{"starts": []int{a}, "ends": []int{a + 1}, "axes": []int{last}}, n.Args[1])
-		at = e.op("add", nil, at, e.op("gather", nil, e.constant(table), e.reshape(column, rows)))
+		column := e.op(ir.Slice, map[string]any{"starts": []int{a}, "ends": []int{a + 1}, "axes": []int{last}}, n.Args[1])
+		at = e.op(ir.Add, nil, at, e.op(ir.Gather, nil, e.constant(table), e.reshape(column, rows)))
 	}
 	merged := append([]int{size * ir.T(ir.I64, x.Shape[:batch]...).Elems()}, x.Shape[batch+coords:]...)
-	return []*ir.Value{e.op("gather", nil, e.reshape(n.Args[0], merged), at)}
+	return []*ir.Value{e.op(ir.Gather, nil, e.reshape(n.Args[0], merged), at)}
 }

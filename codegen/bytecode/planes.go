@@ -7,21 +7,21 @@ import (
 )
 
 // onPlanes are the operations that have kernels on planes.
-var onPlanes = map[string]row{
-	"bconv":     {consts: []int{1, 2, 3}, ints: convInts},
-	"iconv":     {consts: []int{1, 2, 3}, ints: convInts},
-	"max_pool":  {op: "bit_max_pool", ints: poolInts},
-	"min_pool":  {op: "bit_min_pool", ints: poolInts},
-	"bit_and":   {},
-	"bit_or":    {},
-	"bit_xor":   {},
-	"bit_not":   {},
-	"mux":       {},
-	"mux_or":    {},
-	"count":     {ints: countMode},
-	"threshold": {consts: []int{1, 2}, ints: ints("axis")},
-	"relayout":  {},
-	"recode":    {},
+var onPlanes = map[*ir.Op]row{
+	ir.BConv:     {consts: []int{1, 2, 3}, ints: convInts},
+	ir.IConv:     {consts: []int{1, 2, 3}, ints: convInts},
+	ir.MaxPool:   {op: "bit_max_pool", ints: poolInts},
+	ir.MinPool:   {op: "bit_min_pool", ints: poolInts},
+	ir.BitAnd:    {},
+	ir.BitOr:     {},
+	ir.BitXor:    {},
+	ir.BitNot:    {},
+	ir.Mux:       {},
+	ir.MuxOr:     {},
+	ir.Count:     {ints: countMode},
+	ir.Threshold: {consts: []int{1, 2}, ints: ints("axis")},
+	ir.Relayout:  {},
+	ir.Recode:    {},
 }
 
 // bounds stores an iconv's bounds and chooses the accumulator's width: sums may

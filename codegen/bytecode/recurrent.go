@@ -89,7 +89,7 @@ const firstQuantizer = 15
 // quantLSTMConsts are the operands behind x, h0 and c0.
 func quantLSTMConsts() []int {
 	var out []int
-	for i := 3; i < len(ir.Lookup("quant_lstm_cell").Operands); i++ {
+	for i := 3; i < len(ir.QuantLSTMCell.Operands); i++ {
 		out = append(out, i)
 	}
 	return out

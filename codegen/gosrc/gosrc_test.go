@@ -171,7 +171,7 @@ func tail(b []byte) []byte { return b[max(0, len(b)-4000):] }
 // billnet compiles a network of the shared data and returns some clips.
 func billnet(t *testing.T, name string, clips int) (*ir.Module, [][]*ir.Tensor) {
 	t.Helper()
-	m, _, err := onnx.ImportFile(context.Background(), shared.Dir(t, name+".onnx"), onnx.Options{})
+	m, _, err := onnx.ImportFile(shared.Dir(t, name+".onnx"), onnx.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +192,7 @@ func examples(t *testing.T) (*ir.Module, []*ir.Tensor) {
 	all := &ir.Func{Name: "main"}
 	var args []*ir.Tensor
 	for _, op := range ir.Ops() {
-		if op.Levels&ir.Packed == 0 || op.Name == "relayout" || op.Name == "const" {
+		if op.Levels&ir.Packed == 0 || op == ir.Relayout || op == ir.Const {
 			continue
 		}
 		text := fmt.Sprintf("bill 1\nmodule \"example\" level=packed\n\nfunc @main() {%s\n}\n", op.Example)

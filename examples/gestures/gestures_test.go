@@ -22,7 +22,7 @@ import (
 func lastProduct(t testing.TB, f *ir.Func) *ir.Node {
 	t.Helper()
 	for i := len(f.Nodes) - 1; i >= 0; i-- {
-		if f.Nodes[i].Is("gemm") {
+		if f.Nodes[i].Is(ir.Gemm) {
 			return f.Nodes[i]
 		}
 	}
@@ -177,7 +177,7 @@ func TestTrainedIsCompiled(t *testing.T) {
 
 // TestONNX: the network's ONNX form compiles to the same bytes but for names.
 func TestONNX(t *testing.T) {
-	m, _, err := onnx.ImportBytes(context.Background(), "gestures.onnx", Model, onnx.Options{})
+	m, _, err := onnx.ImportBytes("gestures.onnx", Model, onnx.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -312,7 +312,7 @@ func (b *builder) node(pos lexer.Position, t *node) (*ir.Node, error) {
 
 // apply makes the node with its inferred types.
 func (b *builder) apply(op *ir.Op, t *node, types []ir.Type, loc ir.Loc) (*ir.Node, error) {
-	if op.Name == "const" {
+	if op == ir.Const {
 		return b.constant(t, types, loc)
 	}
 	if t.Payload != nil {
@@ -340,7 +340,7 @@ func (b *builder) apply(op *ir.Op, t *node, types []ir.Type, loc ir.Loc) (*ir.No
 		}
 		attrs[a.Name.Text] = v
 	}
-	n, err := ir.NewNode(op.Name, args, attrs, loc)
+	n, err := ir.NewNode(op, args, attrs, loc)
 	if err != nil {
 		return nil, errorAt(t.Op.Pos, "%v", err)
 	}

@@ -97,13 +97,13 @@ func TestRoundTripWords(t *testing.T) {
 	x := &ir.Value{Type: ir.T(ir.F32, 2, 6)}
 	f.Params = []ir.Port{{Name: odd, Value: x}, {Name: "", Value: &ir.Value{Type: ir.T(ir.I64)}}}
 	b := &ir.Builder{F: f, Loc: ir.Loc{Name: odd}}
-	parts := b.Node("split", map[string]any{"axis": -1, "sizes": []int{1, 2, 3}}, x)
+	parts := b.Node(ir.Split, map[string]any{"axis": -1, "sizes": []int{1, 2, 3}}, x)
 	if b.Err != nil {
 		t.Fatal(b.Err)
 	}
-	y := b.Op("concat", map[string]any{"axis": 1}, parts.Results...)
-	y = b.Op("clip", nil, y, nil, b.Const(ir.Scalar(ir.F32, 0.1)))
-	y = b.Op("reduce_mean", map[string]any{"axes": []int{-1}, "keepdims": false}, y)
+	y := b.Op(ir.Concat, map[string]any{"axis": 1}, parts.Results...)
+	y = b.Op(ir.Clip, nil, y, nil, b.Const(ir.Scalar(ir.F32, 0.1)))
+	y = b.Op(ir.ReduceMean, map[string]any{"axes": []int{-1}, "keepdims": false}, y)
 	if b.Err != nil {
 		t.Fatal(b.Err)
 	}
@@ -124,7 +124,7 @@ func TestRoundTripLayouts(t *testing.T) {
 	b := &ir.Builder{F: f}
 	c := b.Const(sampleTensor(ir.T(ir.I16, 1, 8, 2, 4, 4)))
 	c.Type.Layout = phases
-	y := b.Op("add", nil, x, c)
+	y := b.Op(ir.Add, nil, x, c)
 	y.Type.Layout = phases
 	f.Results = []ir.Port{{Name: "y", Value: y}}
 	roundTrip(t, &ir.Module{Name: "m", Level: ir.Packed, Funcs: []*ir.Func{f}})
@@ -142,14 +142,14 @@ func TestRoundTripRandom(t *testing.T) {
 		for range rapid.IntRange(0, 20).Draw(t, "nodes") {
 			b.Loc.Name = rapid.String().Draw(t, "loc")
 			var v *ir.Value
-			switch op := rapid.SampledFrom([]string{"const", "add", "mul", "relu", "neg", "identity", "clip"}).Draw(t, "op"); op {
-			case "const":
+			switch op := rapid.SampledFrom([]*ir.Op{ir.Const, ir.Add, ir.Mul, ir.Relu, ir.Neg, ir.Identity, ir.Clip}).Draw(t, "op"); op {
+			case ir.Const:
 				x := ir.NewTensor(ir.T(ir.F32, shape...))
 				for i := range x.F {
 					x.F[i] = math.Float32frombits(rapid.Uint32().Draw(t, "bits"))
 				}
 				v = b.Const(x)
-			case "add", "mul":
+			case ir.Add, ir.Mul:
 				v = b.Op(op, nil, pick.Draw(t, "a"), pick.Draw(t, "b"))
 			default:
 				v = b.Op(op, nil, pick.Draw(t, "a"))

@@ -165,31 +165,25 @@ func (c *call) intsOr(i int, name string) (v []int, ok bool) {
 }
 
 // node appends an ir node; arguments left out at the end are dropped.
-func (c *call) node(op string, attrs map[string]any, args ...*ir.Value) *ir.Node {
+func (c *call) node(op *ir.Op, attrs map[string]any, args ...*ir.Value) *ir.Node {
 	for len(args) > 0 && args[len(args)-1] == nil {
 		args = args[:len(args)-1]
 	}
 	n, err := ir.NewNode(op, slices.Clone(args), attrs, ir.Loc{Name: c.Name})
 	if err != nil {
-		if ir.Lookup(op) == nil {
-			c.unsupportedf("not yet supported")
-		}
-		panic(stop{fmt.Errorf("%s", strings.TrimPrefix(err.Error(), op+": "))})
+		panic(stop{fmt.Errorf("%s", strings.TrimPrefix(err.Error(), op.Name+": "))})
 	}
-	c.spendNode()
 	c.imp.append(n)
 	return n
 }
 
 // emit is node for one result.
-func (c *call) emit(op string, attrs map[string]any, args ...*ir.Value) *ir.Value {
+func (c *call) emit(op *ir.Op, attrs map[string]any, args ...*ir.Value) *ir.Value {
 	return c.node(op, attrs, args...).Results[0]
 }
 
 // constant appends a constant.
 func (c *call) constant(t *ir.Tensor) *ir.Value {
-	c.spendNode()
-	c.spendBytes(t.Type)
 	return c.imp.append(ir.NewConst(t, ir.Loc{Name: c.Name}))
 }
 
@@ -201,7 +195,7 @@ func (c *call) reshape(v *ir.Value, shape []int) *ir.Value {
 	if ir.SameShape(v.Type.Shape, shape) {
 		return v
 	}
-	return c.emit("reshape", attrs{"shape": shape}, v)
+	return c.emit(ir.Reshape, attrs{"shape": shape}, v)
 }
 
 // cast converts v, if it has another type.
@@ -209,7 +203,7 @@ func (c *call) cast(v *ir.Value, to ir.DType) *ir.Value {
 	if v.Type.DType == to {
 		return v
 	}
-	return c.emit("cast", attrs{"to": to.String()}, v)
+	return c.emit(ir.Cast, attrs{"to": to.String()}, v)
 }
 
 // axis normalizes an axis of a rank.

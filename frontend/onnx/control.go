@@ -97,7 +97,7 @@ func ifOp(c *call) []*ir.Value {
 		if a == nil || b == nil || a.Type.DType == ir.Invalid || !a.Type.Equal(b.Type) {
 			c.unsupportedf("the condition (input 0, %q) depends on data, and output %d is %s in one branch and %s in the other; both must have one type", c.Inputs[0], i, describe(a), describe(b))
 		}
-		out[i] = c.op("where", cond, a, b)
+		out[i] = c.op(ir.Where, cond, a, b)
 	}
 	return out
 }
@@ -146,7 +146,7 @@ func loopOp(c *call) []*ir.Value {
 		case err != nil && (trips < 0 || len(collected) > 0):
 			c.unsupportedf("the condition of step %d must be known when the model is compiled: %v", step, err)
 		case err != nil && running != nil:
-			running = c.op("and", running, c.reshape(out[0], nil))
+			running = c.op(ir.And, running, c.reshape(out[0], nil))
 		case err != nil:
 			running = c.reshape(out[0], nil)
 		}
@@ -166,7 +166,7 @@ func (c *call) continued(running *ir.Value, now, before []*ir.Value) []*ir.Value
 			c.unsupportedf("carried value %d changes from %s to %s under a condition that depends on data", i, describe(before[i]), describe(v))
 		}
 		if v != before[i] {
-			out[i] = c.op("where", running, v, before[i])
+			out[i] = c.op(ir.Where, running, v, before[i])
 		}
 	}
 	return out
@@ -211,9 +211,9 @@ func (c *call) stack(collected [][]*ir.Value, axes []int) []*ir.Value {
 		}
 		parts := make([]*ir.Value, len(list))
 		for k, v := range list {
-			parts[k] = c.emit("unsqueeze", attrs{"axes": []int{axis}}, v)
+			parts[k] = c.emit(ir.Unsqueeze, attrs{"axes": []int{axis}}, v)
 		}
-		out[i] = c.emit("concat", attrs{"axis": axis}, parts...)
+		out[i] = c.emit(ir.Concat, attrs{"axis": axis}, parts...)
 	}
 	return out
 }
@@ -262,7 +262,7 @@ func scanOp(c *call) []*ir.Value {
 			if at(inDirs, i) == 1 {
 				k = trips - 1 - step
 			}
-			in = append(in, c.emit("gather", attrs{"axis": axis}, c.args[states+i], c.constant(ir.IntTensor(ir.I64, []int64{int64(k)}))))
+			in = append(in, c.emit(ir.Gather, attrs{"axis": axis}, c.args[states+i], c.constant(ir.IntTensor(ir.I64, []int64{int64(k)}))))
 		}
 		out := c.body(body, in)
 		if len(out) < states {

@@ -23,12 +23,12 @@ func convTranspose(c *call) []*ir.Value {
 		reach := (kernel[a] - 1) * dilation[a]
 		pads[2+a], pads[k+4+a] = reach-begin[a], reach-end[a]
 	}
-	x = c.emit("pad", attrs{"pads": pads}, c.stretch(x, stride))
+	x = c.emit(ir.Pad, attrs{"pads": pads}, c.stretch(x, stride))
 	args := []*ir.Value{x, c.mirrored(w, groups)}
 	if b := c.in(2); b != nil {
 		args = append(args, b)
 	}
-	return one(c.emit("conv", attrs{"stride": []int{}, "dilation": dilation, "pad": []int{}, "groups": groups}, args...))
+	return one(c.emit(ir.Conv, attrs{"stride": []int{}, "dilation": dilation, "pad": []int{}, "groups": groups}, args...))
 }
 
 // spread returns a list of k positive numbers, ones if there is none.
@@ -104,9 +104,9 @@ func (c *call) stretch(x *ir.Value, stride []int) *ir.Value {
 		split := slices.Insert(slices.Clone(shape), axis+1, 1)
 		pads := make([]int, 2*len(split))
 		pads[len(split)+axis+1] = s - 1
-		v := c.emit("pad", attrs{"pads": pads}, c.reshape(x, split))
+		v := c.emit(ir.Pad, attrs{"pads": pads}, c.reshape(x, split))
 		shape[axis] = size * s
-		x = c.emit("slice", attrs{"axes": []int{axis}, "starts": []int{0}, "ends": []int{(size-1)*s + 1}}, c.reshape(v, shape))
+		x = c.emit(ir.Slice, attrs{"axes": []int{axis}, "starts": []int{0}, "ends": []int{(size-1)*s + 1}}, c.reshape(v, shape))
 	}
 	return x
 }
@@ -128,9 +128,9 @@ func (c *call) mirrored(w *ir.Value, groups int) *ir.Value {
 			add("steps", -1)
 		}
 	}
-	v = c.reshape(c.emit("transpose", attrs{"perm": perm}, v), append([]int{groups * out, in}, kernel...))
+	v = c.reshape(c.emit(ir.Transpose, attrs{"perm": perm}, v), append([]int{groups * out, in}, kernel...))
 	if len(flip["axes"].([]int)) == 0 {
 		return v
 	}
-	return c.emit("slice", flip, v)
+	return c.emit(ir.Slice, flip, v)
 }

@@ -132,9 +132,9 @@ func (c *call) diagonals(t term) term {
 		if t.v.Type.Shape[a] != t.v.Type.Shape[b] {
 			c.failf("axes %d and %d of %s have one label and different sizes", a, b, t.v.Type)
 		}
-		on := c.op("equal", c.counter(t.v.Type.Shape[a], a, rank), c.counter(t.v.Type.Shape[b], b, rank))
-		v := c.op("where", on, t.v, c.like(t.v, 0))
-		v = c.emit("reduce_sum", attrs{"axes": []int{b}, "keepdims": false}, v)
+		on := c.op(ir.Equal, c.counter(t.v.Type.Shape[a], a, rank), c.counter(t.v.Type.Shape[b], b, rank))
+		v := c.op(ir.Where, on, t.v, c.like(t.v, 0))
+		v = c.emit(ir.ReduceSum, attrs{"axes": []int{b}, "keepdims": false}, v)
 		t = term{v, slices.Delete(slices.Clone(t.labels), b, b+1)}
 		a--
 	}
@@ -155,7 +155,7 @@ func (c *call) sumOut(t term, needed []rune) term {
 	if axes == nil {
 		return t
 	}
-	return term{c.emit("reduce_sum", attrs{"axes": axes, "keepdims": false}, t.v), kept}
+	return term{c.emit(ir.ReduceSum, attrs{"axes": axes, "keepdims": false}, t.v), kept}
 }
 
 // contract multiplies two terms as matrices.
@@ -189,7 +189,7 @@ func (c *call) contract(a, b term, needed []rune) term {
 	inner := elems(a.v.Type.Shape[nb+len(rows):])
 	left := c.reshape(a.v, append(slices.Clone(lead(a)), elems(a.v.Type.Shape[nb:nb+len(rows)]), inner))
 	right := c.reshape(b.v, append(slices.Clone(lead(b)), inner, elems(b.v.Type.Shape[nb+len(sum):])))
-	return term{c.reshape(c.op("matmul", left, right), shape), slices.Concat(batch, rows, columns)}
+	return term{c.reshape(c.op(ir.MatMul, left, right), shape), slices.Concat(batch, rows, columns)}
 }
 
 func (c *call) broadcastShape(a, b []int) []int {
@@ -208,7 +208,7 @@ func (c *call) broadcastProduct(a, b term) term {
 			labels = append(labels, l)
 		}
 	}
-	return term{c.op("mul", c.arrange(a, labels).v, c.arrange(b, labels).v), labels}
+	return term{c.op(ir.Mul, c.arrange(a, labels).v, c.arrange(b, labels).v), labels}
 }
 
 // arrange brings a term's axes into the order of labels; an axis that it does
@@ -225,7 +225,7 @@ func (c *call) arrange(t term, labels []rune) term {
 	}
 	v := t.v
 	if !slices.IsSorted(perm) {
-		v = c.emit("transpose", attrs{"perm": perm}, v)
+		v = c.emit(ir.Transpose, attrs{"perm": perm}, v)
 	}
 	return term{c.reshape(v, shape), labels}
 }

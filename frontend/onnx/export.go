@@ -99,22 +99,22 @@ func opsetOf(f *ir.Func) int64 {
 	}
 	wide := func(d ir.DType) bool { return d == ir.I16 || d == ir.U16 }
 	for _, n := range f.Nodes {
-		switch n.Op.Name {
-		case "pad":
+		switch n.Op {
+		case ir.Pad:
 			need(18, n.Has("axes"))
 			need(19, n.Str("mode") == "wrap")
-		case "average_pool":
+		case ir.AveragePool:
 			need(19, n.Has("dilation"))
 			need(22, dropsWindow(n))
-		case "max_pool":
+		case ir.MaxPool:
 			need(22, dropsWindow(n))
-		case "reduce_max", "reduce_min":
+		case ir.ReduceMax, ir.ReduceMin:
 			need(20, n.In(0).DType == ir.Bool)
-		case "qlinear_matmul":
+		case ir.QLinearMatMul:
 			need(21, n.In(1).DType != ir.F32)
-		case "quantize_linear":
+		case ir.QuantizeLinear:
 			need(21, n.Has("to") || wide(n.Result().Type.DType))
-		case "dequantize_linear":
+		case ir.DequantizeLinear:
 			need(21, wide(n.In(0).DType))
 		}
 	}
@@ -220,7 +220,7 @@ func (e *exporter) function(f *ir.Func) error {
 		if n.Const != nil {
 			continue // made where it is read, in the form that is asked for
 		}
-		export, ok := exports[n.Op.Name]
+		export, ok := exports[n.Op]
 		if !ok {
 			return fmt.Errorf("%s: ONNX has nothing for operation %s", where(n), n.Op.Name)
 		}
@@ -612,22 +612,22 @@ func (e *exporter) spanOf(v *ir.Value) span {
 // narrower than their types.
 func (e *exporter) bound(n *ir.Node) {
 	var s span
-	switch n.Op.Name {
-	case "bconv", "iconv", "ilinear":
+	switch n.Op {
+	case ir.BConv, ir.IConv, ir.ILinear:
 		s = e.sumSpan(n)
-	case "count":
+	case ir.Count:
 		x := e.spanOf(n.Args[0])
 		terms := int64(n.In(0).Elems() / max(n.Result().Type.Elems(), 1))
 		s = span{min(x.lo*terms, 0), max(x.hi*terms, 0)}
-	case "add", "sub", "mul", "neg", "clip", "cast", "tally":
+	case ir.Add, ir.Sub, ir.Mul, ir.Neg, ir.Clip, ir.Cast, ir.Tally:
 		s = e.arithmeticSpan(n)
-	case "blstm":
+	case ir.BLSTM:
 		c := e.spanOf(n.Args[6])
 		steps := int64(n.In(0).Shape[1])
 		e.spans[n.Results[2]] = span{c.lo - steps, c.hi + steps}
 		return
 	default:
-		if !moves[n.Op.Name] {
+		if !takesElements(n) {
 			return
 		}
 		s = e.spanOf(n.Args[0])
@@ -636,7 +636,7 @@ func (e *exporter) bound(n *ir.Node) {
 				s = s.join(e.spanOf(a))
 			}
 		}
-		if n.Is("pad") {
+		if n.Is(ir.Pad) {
 			s = s.join(span{})
 		}
 	}
@@ -666,23 +666,23 @@ func (e *exporter) arithmeticSpan(n *ir.Node) span {
 		return whole
 	}
 	s := x // of a cast, and of a clip, whose bounds only narrow it
-	switch n.Op.Name {
-	case "add":
+	switch n.Op {
+	case ir.Add:
 		s = span{x.lo + y.lo, x.hi + y.hi}
-	case "sub":
+	case ir.Sub:
 		s = span{x.lo - y.hi, x.hi - y.lo}
-	case "mul":
+	case ir.Mul:
 		p := []int64{x.lo * y.lo, x.lo * y.hi, x.hi * y.lo, x.hi * y.hi}
 		s = span{slices.Min(p), slices.Max(p)}
-	case "neg":
+	case ir.Neg:
 		s = span{-x.hi, -x.lo}
-	case "tally":
+	case ir.Tally:
 		s = span{int64(n.Int("base")), int64(n.Int("base"))}
 		for _, a := range n.Args {
 			b := e.spanOf(a)
 			s = span{s.lo + min(b.lo, 0), s.hi + max(b.hi, 0)}
 		}
-	case "clip":
+	case ir.Clip:
 		for _, a := range n.Args[1:] {
 			if a != nil { // where the bounds lie outside of x, the result is a bound
 				s = s.join(e.spanOf(a))

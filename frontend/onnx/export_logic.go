@@ -8,47 +8,47 @@ import (
 
 // logicExports express the operations of the logic level in standard operators
 // on float32 numbers. The forms are those that the passes recognise.
-var logicExports = map[string]func(e *exporter, n *ir.Node){
-	"step":      exportStep,
-	"threshold": func(e *exporter, n *ir.Node) { e.threshold(n, n.Int("axis")) },
-	"bconv":     exportConv,
-	"iconv":     exportConv,
-	"ilinear": func(e *exporter, n *ir.Node) {
+var logicExports = map[*ir.Op]func(e *exporter, n *ir.Node){
+	ir.Step:      exportStep,
+	ir.Threshold: func(e *exporter, n *ir.Node) { e.threshold(n, n.Int("axis")) },
+	ir.BConv:     exportConv,
+	ir.IConv:     exportConv,
+	ir.ILinear: func(e *exporter, n *ir.Node) {
 		e.exactSum(n)
 		w := e.weights(n.Args[1], true)
 		e.slots[n.Result()] = &slot{num: e.emit("MatMul", in(e.num(n.Args[0]), w))}
 	},
-	"count": func(e *exporter, n *ir.Node) {
+	ir.Count: func(e *exporter, n *ir.Node) {
 		if e.spans[n.Result()].reach() >= exactFloat {
 			e.failf("the count reaches %d, from 2^24 on float32 is not exact", e.spans[n.Result()].reach())
 		}
 		e.slots[n.Result()] = &slot{num: e.emit("ReduceSum", in(e.num(n.Args[0]), e.intsIf(n.Ints("axes"))), attrInt("keepdims", b2i(n.Bool("keepdims"))))}
 	},
-	"affine":   exportAffine,
-	"to_float": func(e *exporter, n *ir.Node) { e.slots[n.Result()] = &slot{native: e.num(n.Args[0])} },
-	"cast":     exportCast,
+	ir.Affine:  exportAffine,
+	ir.ToFloat: func(e *exporter, n *ir.Node) { e.slots[n.Result()] = &slot{native: e.num(n.Args[0])} },
+	ir.Cast:    exportCast,
 
-	"bit_and": func(e *exporter, n *ir.Node) { e.numbers(n, "Min", e.num(n.Args[0]), e.num(n.Args[1])) },
-	"bit_or":  func(e *exporter, n *ir.Node) { e.numbers(n, "Max", e.num(n.Args[0]), e.num(n.Args[1])) },
-	"bit_xor": func(e *exporter, n *ir.Node) { e.bit(n, e.emit("Xor", in(e.cond(n.Args[0]), e.cond(n.Args[1])))) },
-	"bit_not": func(e *exporter, n *ir.Node) {
+	ir.BitAnd: func(e *exporter, n *ir.Node) { e.numbers(n, "Min", e.num(n.Args[0]), e.num(n.Args[1])) },
+	ir.BitOr:  func(e *exporter, n *ir.Node) { e.numbers(n, "Max", e.num(n.Args[0]), e.num(n.Args[1])) },
+	ir.BitXor: func(e *exporter, n *ir.Node) { e.bit(n, e.emit("Xor", in(e.cond(n.Args[0]), e.cond(n.Args[1])))) },
+	ir.BitNot: func(e *exporter, n *ir.Node) {
 		if n.In(0).DType == ir.Bit {
 			e.numbers(n, "Sub", e.scalar(ir.F32, 1), e.num(n.Args[0]))
 		} else {
 			e.bit(n, e.emit("Less", in(e.num(n.Args[0]), e.scalar(ir.F32, 0))))
 		}
 	},
-	"recode": func(e *exporter, n *ir.Node) { e.bit(n, e.emit("Greater", in(e.num(n.Args[0]), e.scalar(ir.F32, 0)))) },
-	"join":   exportJoin,
-	"mux": func(e *exporter, n *ir.Node) {
+	ir.Recode: func(e *exporter, n *ir.Node) { e.bit(n, e.emit("Greater", in(e.num(n.Args[0]), e.scalar(ir.F32, 0)))) },
+	ir.Join:   exportJoin,
+	ir.Mux: func(e *exporter, n *ir.Node) {
 		e.numbers(n, "Where", e.cond(n.Args[0]), e.num(n.Args[2]), e.num(n.Args[1]))
 	},
-	"mux_or": func(e *exporter, n *ir.Node) {
+	ir.MuxOr: func(e *exporter, n *ir.Node) {
 		f, x := e.num(n.Args[1]), e.num(n.Args[2])
 		e.numbers(n, "Where", e.cond(n.Args[0]), e.emit("Max", in(f, x)), f)
 	},
-	"min_pool": exportMinPool,
-	"tally": func(e *exporter, n *ir.Node) {
+	ir.MinPool: exportMinPool,
+	ir.Tally: func(e *exporter, n *ir.Node) {
 		base, bits := n.Int("base"), int64(len(n.Args))
 		e.spans[n.Result()] = span{int64(base), int64(base) + bits}
 		y := e.num(n.Args[0])
@@ -156,7 +156,7 @@ func (e *exporter) exactSum(n *ir.Node) {
 	if out.IsLogic() { // the comparison is made before any narrowing
 		return
 	}
-	if n.Is("iconv") && len(n.Ints("lo")) > 0 && len(n.Ints("hi")) > 0 {
+	if n.Is(ir.IConv) && len(n.Ints("lo")) > 0 && len(n.Ints("hi")) > 0 {
 		s = span{int64(slices.Min(n.Ints("lo"))), int64(slices.Max(n.Ints("hi")))}
 	}
 	if lo, hi := out.Range(); s.lo < lo || s.hi > hi {
@@ -252,7 +252,7 @@ func exportCast(e *exporter, n *ir.Node) {
 	case x.Type.DType.IsLogic():
 		e.slots[n.Result()] = &slot{native: e.cast(e.num(x), to)}
 	default:
-		e.source(n, sourceExports["cast"](e, n))
+		e.source(n, sourceExports[ir.Cast](e, n))
 	}
 }
 
@@ -262,15 +262,15 @@ func exportCast(e *exporter, n *ir.Node) {
 func exportJoin(e *exporter, n *ir.Node) {
 	pos, neg := ir.Def(n.Args[0]), ir.Def(n.Args[1])
 	plain := func(s *ir.Node) bool {
-		return s.Is("step") && s.Bool("strict") && !s.Bool("nan") && s.In(0).DType == ir.F32
+		return s.Is(ir.Step) && s.Bool("strict") && !s.Bool("nan") && s.In(0).DType == ir.F32
 	}
 	if plain(pos) && plain(neg) {
-		if minus := ir.Def(neg.Args[0]); minus.Is("neg") && minus.Args[0] == pos.Args[0] {
+		if minus := ir.Def(neg.Args[0]); minus.Is(ir.Neg) && minus.Args[0] == pos.Args[0] {
 			e.numbers(n, "Sign", e.native(pos.Args[0]))
 			return
 		}
 	}
-	if pos.Is("threshold") && neg.Is("threshold") && pos.Args[0] == neg.Args[0] && pos.Int("axis") == neg.Int("axis") && e.spanOf(pos.Args[0]).reach() < exactFloat/2 {
+	if pos.Is(ir.Threshold) && neg.Is(ir.Threshold) && pos.Args[0] == neg.Args[0] && pos.Int("axis") == neg.Int("axis") && e.spanOf(pos.Args[0]).reach() < exactFloat/2 {
 		if center, side := signPoint(pos, neg); center != nil {
 			z := e.emit("Sub", in(e.num(pos.Args[0]), e.shared(e.loc+".center", center)))
 			e.numbers(n, "Sign", e.emit("Mul", in(z, e.shared(e.loc+".side", side))))

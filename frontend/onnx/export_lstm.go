@@ -8,8 +8,8 @@ import (
 
 // lstmExports unroll the binary recurrent layers over their steps, in the form
 // in which exporters write a hand-made cell and the passes roll it back.
-var lstmExports = map[string]func(e *exporter, n *ir.Node){
-	"bin_lstm": func(e *exporter, n *ir.Node) {
+var lstmExports = map[*ir.Op]func(e *exporter, n *ir.Node){
+	ir.BinLSTM: func(e *exporter, n *ir.Node) {
 		c := &cell{x: e.native(n.Args[0]), wi: e.weights(n.Args[1], false), wh: e.weights(n.Args[2], false), epsilon: n.Float("epsilon"), sign0: n.Int("sign0")}
 		for i := range c.norm {
 			c.norm[i] = e.native(n.Args[3+i])
@@ -19,7 +19,7 @@ var lstmExports = map[string]func(e *exporter, n *ir.Node){
 		y, h, last := e.unroll(n, c)
 		e.slots[n.Results[0]], e.slots[n.Results[1]], e.slots[n.Results[2]] = &slot{native: y}, &slot{native: h}, &slot{native: last}
 	},
-	"blstm": exportBLSTM,
+	ir.BLSTM: exportBLSTM,
 }
 
 // exportBLSTM: row r's comparison (z >= t) != flip is the norm s*(z - (t-1/2)),

@@ -9,35 +9,23 @@ import (
 
 // exports maps every operation onto ONNX, the inverse of handlers for those
 // that have an operator of their own.
-var exports = map[string]func(e *exporter, n *ir.Node){}
+var exports = map[*ir.Op]func(e *exporter, n *ir.Node){}
 
 func init() {
-	for name := range sourceExports {
-		exports[name] = func(e *exporter, n *ir.Node) { e.source(n, sourceExports[name](e, n)) }
+	for op, form := range sourceExports {
+		exports[op] = func(e *exporter, n *ir.Node) { e.source(n, form(e, n)) }
 	}
-	for _, name := range plainExports {
-		exports[name] = func(e *exporter, n *ir.Node) { e.source(n, asIs()) }
+	for op, f := range logicExports {
+		exports[op] = f
 	}
-	for name, f := range logicExports {
-		exports[name] = f
+	for op, f := range lstmExports {
+		exports[op] = f
 	}
-	for name, f := range lstmExports {
-		exports[name] = f
+	for _, op := range ir.Ops() { // what is left is one operator on the same operands
+		if exports[op] == nil && op.Onnx != "" && len(op.Attrs) == 0 && op != ir.Const {
+			exports[op] = func(e *exporter, n *ir.Node) { e.source(n, asIs()) }
+		}
 	}
-}
-
-// moves are the operations that take elements from their operands as they are,
-// in whatever form these travel.
-var moves = map[string]bool{
-	"concat": true, "depth_to_space": true, "expand": true, "gather": true, "gather_elements": true, "gather_nd": true, "identity": true, "max": true, "max_pool": true,
-	"min": true, "pad": true, "reshape": true, "resize": true, "slice": true, "split": true, "squeeze": true, "tile": true, "transpose": true, "unsqueeze": true, "where": true,
-}
-
-// plainExports are the operations that are one operator on the same operands.
-var plainExports = []string{
-	"abs", "add", "and", "ceil", "div", "equal", "exp", "floor", "global_average_pool", "global_max_pool", "greater", "greater_or_equal",
-	"hard_swish", "identity", "less", "less_or_equal", "log", "matmul", "matmul_integer", "max", "mean", "min", "mul", "neg", "not", "or", "pow", "prelu",
-	"qlinear_matmul", "reciprocal", "relu", "round", "sigmoid", "sign", "sqrt", "sub", "sum", "tanh", "where", "xor", "clip", "dynamic_quantize_linear",
 }
 
 // form is the part of an operator that is not its data operands.
@@ -81,18 +69,26 @@ func (e *exporter) source(n *ir.Node, f form) {
 	e.node(f.domain, n.Op.Onnx, inputs, outputs, f.attrs...)
 }
 
-// dataOperands lists the operands whose elements an operation only moves, nil
-// for an operation that does more.
+// dataOperands lists the operands whose elements an operation only takes, in
+// whatever form they travel; nil for an operation that does more, or that has
+// a value of its own for no elements.
 func dataOperands(n *ir.Node) []*ir.Value {
-	switch {
-	case !moves[n.Op.Name]:
+	if !takesElements(n) {
 		return nil
-	case n.Is("where"):
-		return n.Args[1:]
-	case n.Is("gather") || n.Is("gather_elements") || n.Is("gather_nd"):
-		return n.Args[:1]
 	}
-	return n.Args
+	var data []*ir.Value
+	for i, a := range n.Args {
+		if !n.Op.Operand(i).Index {
+			data = append(data, a)
+		}
+	}
+	return data
+}
+
+// takesElements reports whether every element of a result is one of an operand,
+// or a fill of 0.
+func takesElements(n *ir.Node) bool {
+	return n.Op.Takes() && (n.Op.Kind != ir.Reduces || n.In(0).Elems() > 0)
 }
 
 // travelsAsNumbers reports whether a value is there as float32 numbers rather
@@ -110,50 +106,50 @@ func (e *exporter) travelsAsNumbers(v *ir.Value) bool {
 
 // sourceExports give attributes and shape-like operands their names and places
 // in ONNX.
-var sourceExports = map[string]func(e *exporter, n *ir.Node) form{
-	"elu":         func(e *exporter, n *ir.Node) form { return asIs(attrFloat("alpha", n.Float("alpha"))) },
-	"leaky_relu":  func(e *exporter, n *ir.Node) form { return asIs(attrFloat("alpha", n.Float("alpha"))) },
-	"softmax":     axisAttr,
-	"log_softmax": axisAttr,
-	"concat":      axisAttr,
-	"gather":      axisAttr,
-	"hard_sigmoid": func(e *exporter, n *ir.Node) form {
+var sourceExports = map[*ir.Op]func(e *exporter, n *ir.Node) form{
+	ir.Elu:        func(e *exporter, n *ir.Node) form { return asIs(attrFloat("alpha", n.Float("alpha"))) },
+	ir.LeakyRelu:  func(e *exporter, n *ir.Node) form { return asIs(attrFloat("alpha", n.Float("alpha"))) },
+	ir.Softmax:    axisAttr,
+	ir.LogSoftmax: axisAttr,
+	ir.Concat:     axisAttr,
+	ir.Gather:     axisAttr,
+	ir.HardSigmoid: func(e *exporter, n *ir.Node) form {
 		return asIs(attrFloat("alpha", n.Float("alpha")), attrFloat("beta", n.Float("beta")))
 	},
-	"gather_elements": axisAttr,
-	"gather_nd":       func(e *exporter, n *ir.Node) form { return asIs(attrInt("batch_dims", n.Int("batch_dims"))) },
-	"cast": func(e *exporter, n *ir.Node) form {
+	ir.GatherElements: axisAttr,
+	ir.GatherND:       func(e *exporter, n *ir.Node) form { return asIs(attrInt("batch_dims", n.Int("batch_dims"))) },
+	ir.Cast: func(e *exporter, n *ir.Node) form {
 		code, err := dtypeOf(n.Result().Type.DType)
 		if err != nil {
 			e.failf("%w", err)
 		}
 		return asIs(attrInt("to", int(code)))
 	},
-	"gemm": func(e *exporter, n *ir.Node) form {
+	ir.Gemm: func(e *exporter, n *ir.Node) form {
 		return asIs(attrFloat("alpha", n.Float("alpha")), attrFloat("beta", n.Float("beta")), attrInt("transA", b2i(n.Bool("trans_a"))), attrInt("transB", b2i(n.Bool("trans_b"))))
 	},
 
-	"conv":         convForm,
-	"conv_integer": convForm,
-	"qlinear_conv": convForm,
-	"max_pool":     poolForm,
-	"average_pool": func(e *exporter, n *ir.Node) form {
+	ir.Conv:        convForm,
+	ir.ConvInteger: convForm,
+	ir.QLinearConv: convForm,
+	ir.MaxPool:     poolForm,
+	ir.AveragePool: func(e *exporter, n *ir.Node) form {
 		f := poolForm(e, n)
 		f.attrs = append(f.attrs, attrInt("count_include_pad", b2i(n.Bool("count_include_pad"))))
 		return f
 	},
-	"batch_norm": func(e *exporter, n *ir.Node) form { return asIs(attrFloat("epsilon", n.Float("epsilon"))) },
+	ir.BatchNorm: func(e *exporter, n *ir.Node) form { return asIs(attrFloat("epsilon", n.Float("epsilon"))) },
 
-	"reduce_max":  reduceForm,
-	"reduce_mean": reduceForm,
-	"reduce_min":  reduceForm,
-	"reduce_prod": reduceForm,
-	"reduce_sum":  reduceForm,
-	"arg_max": func(e *exporter, n *ir.Node) form {
+	ir.ReduceMax:  reduceForm,
+	ir.ReduceMean: reduceForm,
+	ir.ReduceMin:  reduceForm,
+	ir.ReduceProd: reduceForm,
+	ir.ReduceSum:  reduceForm,
+	ir.ArgMax: func(e *exporter, n *ir.Node) form {
 		return asIs(attrInt("axis", n.Int("axis")), attrInt("keepdims", b2i(n.Bool("keepdims"))), attrInt("select_last_index", b2i(n.Bool("select_last"))))
 	},
 
-	"reshape": func(e *exporter, n *ir.Node) form {
+	ir.Reshape: func(e *exporter, n *ir.Node) form {
 		shape := n.Ints("shape")
 		f := form{operands: in(e.ints(shape))}
 		if slices.Contains(shape, 0) {
@@ -161,32 +157,32 @@ var sourceExports = map[string]func(e *exporter, n *ir.Node) form{
 		}
 		return f
 	},
-	"expand":    func(e *exporter, n *ir.Node) form { return form{operands: in(e.ints(n.Ints("shape")))} },
-	"tile":      func(e *exporter, n *ir.Node) form { return form{operands: in(e.ints(n.Ints("repeats")))} },
-	"squeeze":   func(e *exporter, n *ir.Node) form { return form{operands: in(e.intsIf(n.Ints("axes")))} },
-	"unsqueeze": func(e *exporter, n *ir.Node) form { return form{operands: in(e.ints(n.Ints("axes")))} },
-	"transpose": func(e *exporter, n *ir.Node) form { return asIs(attrInts("perm", n.Ints("perm"))) },
-	"split": func(e *exporter, n *ir.Node) form {
+	ir.Expand:    func(e *exporter, n *ir.Node) form { return form{operands: in(e.ints(n.Ints("shape")))} },
+	ir.Tile:      func(e *exporter, n *ir.Node) form { return form{operands: in(e.ints(n.Ints("repeats")))} },
+	ir.Squeeze:   func(e *exporter, n *ir.Node) form { return form{operands: in(e.intsIf(n.Ints("axes")))} },
+	ir.Unsqueeze: func(e *exporter, n *ir.Node) form { return form{operands: in(e.ints(n.Ints("axes")))} },
+	ir.Transpose: func(e *exporter, n *ir.Node) form { return asIs(attrInts("perm", n.Ints("perm"))) },
+	ir.Split: func(e *exporter, n *ir.Node) form {
 		return form{attrs: []*onnxpb.Attribute{attrInt("axis", n.Int("axis"))}, operands: in(e.ints(n.Ints("sizes")))}
 	},
-	"slice": func(e *exporter, n *ir.Node) form {
+	ir.Slice: func(e *exporter, n *ir.Node) form {
 		return form{operands: in(e.ints(n.Ints("starts")), e.ints(n.Ints("ends")), e.intsIf(n.Ints("axes")), e.intsIf(n.Ints("steps")))}
 	},
-	"pad": padForm,
-	"depth_to_space": func(e *exporter, n *ir.Node) form {
+	ir.Pad: padForm,
+	ir.DepthToSpace: func(e *exporter, n *ir.Node) form {
 		return asIs(attrInt("blocksize", n.Int("blocksize")), attrString("mode", n.Str("mode")))
 	},
-	"resize": resizeForm,
+	ir.Resize: resizeForm,
 
-	"lstm": func(e *exporter, n *ir.Node) form {
+	ir.LSTM: func(e *exporter, n *ir.Node) form {
 		return asIs(append(recurrentForm(n), attrInt("input_forget", b2i(n.Bool("input_forget"))))...)
 	},
-	"gru": func(e *exporter, n *ir.Node) form {
+	ir.GRU: func(e *exporter, n *ir.Node) form {
 		return asIs(append(recurrentForm(n), attrInt("linear_before_reset", b2i(n.Bool("linear_before_reset"))))...)
 	},
-	"rnn": func(e *exporter, n *ir.Node) form { return asIs(recurrentForm(n)...) },
+	ir.RNN: func(e *exporter, n *ir.Node) form { return asIs(recurrentForm(n)...) },
 
-	"quantize_linear": func(e *exporter, n *ir.Node) form {
+	ir.QuantizeLinear: func(e *exporter, n *ir.Node) form {
 		f := axisAttr(e, n)
 		if n.Has("to") {
 			code, _ := dtypeOf(n.Result().Type.DType)
@@ -194,11 +190,11 @@ var sourceExports = map[string]func(e *exporter, n *ir.Node) form{
 		}
 		return f
 	},
-	"dequantize_linear": axisAttr,
-	"bipolar_quant":     func(e *exporter, n *ir.Node) form { return e.qonnx() },
-	"quant":             quantForm,
-	"trunc_quant":       quantForm,
-	"quant_lstm_cell":   quantLSTMForm,
+	ir.DequantizeLinear: axisAttr,
+	ir.BipolarQuant:     func(e *exporter, n *ir.Node) form { return e.qonnx() },
+	ir.Quant:            quantForm,
+	ir.TruncQuant:       quantForm,
+	ir.QuantLSTMCell:    quantLSTMForm,
 }
 
 // intsIf is ints, or an operand left out for an empty list.
@@ -227,7 +223,7 @@ func poolForm(e *exporter, n *ir.Node) form {
 // one from operator set 18 on.
 func reduceForm(e *exporter, n *ir.Node) form {
 	f := asIs(attrInt("keepdims", b2i(n.Bool("keepdims"))))
-	if n.Is("reduce_sum") || e.opsets[""] >= 18 {
+	if n.Is(ir.ReduceSum) || e.opsets[""] >= 18 {
 		f.operands = in(e.intsIf(n.Ints("axes")))
 	} else {
 		f.attrs = append(f.attrs, attrInts("axes", n.Ints("axes")))
@@ -288,9 +284,9 @@ func (e *exporter) qonnx(attrs ...*onnxpb.Attribute) form {
 
 func quantForm(e *exporter, n *ir.Node) form {
 	f := e.qonnx(attrInt("signed", b2i(n.Bool("signed"))), attrInt("narrow", b2i(n.Bool("narrow"))), attrString("rounding_mode", n.Str("rounding")))
-	if n.Is("trunc_quant") && n.Arg(4) == nil { // the first version has no scale of the result
+	if n.Is(ir.TruncQuant) && n.Arg(4) == nil { // the first version has no scale of the result
 		f.arrange = func(data []string) []string { return slices.Delete(data, 4, 5) }
-	} else if n.Is("trunc_quant") {
+	} else if n.Is(ir.TruncQuant) {
 		e.opsets[qonnxDomain] = 2
 	}
 	return f

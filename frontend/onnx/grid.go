@@ -42,7 +42,7 @@ func affineGrid(c *call) []*ir.Value {
 		}
 		base.SetFloat(i*(k+1)+k, 1)
 	}
-	y := c.op("matmul", c.constant(base), c.emit("transpose", attrs{"perm": []int{0, 2, 1}}, theta))
+	y := c.op(ir.MatMul, c.constant(base), c.emit(ir.Transpose, attrs{"perm": []int{0, 2, 1}}, theta))
 	return one(c.reshape(y, append([]int{size[0]}, append(slices.Clone(spatial), k)...)))
 }
 
@@ -74,11 +74,11 @@ func gridSample(c *call) []*ir.Value {
 	if slices.Contains(s.size, 0) {
 		c.failf("x is %s, which has no elements to sample", x.Type)
 	}
-	s.x = c.emit("transpose", attrs{"perm": []int{0, 2, 1}}, c.reshape(x, []int{n, ch, elems(s.size)}))
+	s.x = c.emit(ir.Transpose, attrs{"perm": []int{0, 2, 1}}, c.reshape(x, []int{n, ch, elems(s.size)}))
 	at := make([]*ir.Value, k)
 	flat := c.cast(c.reshape(grid, []int{n, s.points, k}), x.Type.DType)
 	for a := range at {
-		p := c.emit("slice", attrs{"axes": []int{2}, "starts": []int{k - 1 - a}, "ends": []int{k - a}}, flat)
+		p := c.emit(ir.Slice, attrs{"axes": []int{2}, "starts": []int{k - 1 - a}, "ends": []int{k - a}}, flat)
 		at[a] = s.denormalize(c.reshape(p, []int{n, s.points}), a)
 	}
 	var y *ir.Value
@@ -92,7 +92,7 @@ func gridSample(c *call) []*ir.Value {
 	default:
 		c.failf("mode is %q, expected linear, nearest or cubic", mode)
 	}
-	y = c.emit("transpose", attrs{"perm": []int{0, 2, 1}}, y)
+	y = c.emit(ir.Transpose, attrs{"perm": []int{0, 2, 1}}, y)
 	return one(c.reshape(y, append([]int{n, ch}, out...)))
 }
 
@@ -100,22 +100,22 @@ func gridSample(c *call) []*ir.Value {
 // and last element, or their outer edges.
 func (s *gridSampler) denormalize(p *ir.Value, a int) *ir.Value {
 	d := float64(s.size[a])
-	p = s.op("add", p, s.like(p, 1))
+	p = s.op(ir.Add, p, s.like(p, 1))
 	if s.corners {
-		return s.op("mul", p, s.like(p, (d-1)/2))
+		return s.op(ir.Mul, p, s.like(p, (d-1)/2))
 	}
-	return s.op("div", s.op("sub", s.op("mul", p, s.like(p, d)), s.like(p, 1)), s.like(p, 2))
+	return s.op(ir.Div, s.op(ir.Sub, s.op(ir.Mul, p, s.like(p, d)), s.like(p, 1)), s.like(p, 2))
 }
 
 func (s *gridSampler) nearest(at []*ir.Value) *ir.Value {
 	whole := make([]*ir.Value, len(at))
 	for a, p := range at {
 		if s.padding == "border" {
-			p = s.op("clip", p, s.like(p, 0), s.like(p, float64(s.size[a]-1)))
+			p = s.op(ir.Clip, p, s.like(p, 0), s.like(p, float64(s.size[a]-1)))
 		} else if s.padding == "reflection" {
 			p = s.reflect(p, a)
 		}
-		whole[a] = s.op("round", p)
+		whole[a] = s.op(ir.Round, p)
 	}
 	return s.pixel(whole)
 }
@@ -128,7 +128,7 @@ type weighed struct {
 
 // linear are the two elements around a fraction t, and their weights.
 func (s *gridSampler) linear(t *ir.Value) []weighed {
-	return []weighed{{0, s.op("sub", s.like(t, 1), t)}, {1, t}}
+	return []weighed{{0, s.op(ir.Sub, s.like(t, 1), t)}, {1, t}}
 }
 
 // cubic are the four elements around a fraction t under Keys' filter with
@@ -137,12 +137,12 @@ func (s *gridSampler) cubic(t *ir.Value) []weighed {
 	const a = -0.75
 	near := func(x *ir.Value) *ir.Value { return s.polynomial(x, a+2, -(a + 3), 0, 1) }
 	far := func(x *ir.Value) *ir.Value { return s.polynomial(x, a, -5*a, 8*a, -4*a) }
-	up := s.op("sub", s.like(t, 1), t)
+	up := s.op(ir.Sub, s.like(t, 1), t)
 	return []weighed{
-		{-1, far(s.op("add", t, s.like(t, 1)))},
+		{-1, far(s.op(ir.Add, t, s.like(t, 1)))},
 		{0, near(t)},
 		{1, near(up)},
-		{2, far(s.op("add", up, s.like(t, 1)))},
+		{2, far(s.op(ir.Add, up, s.like(t, 1)))},
 	}
 }
 
@@ -150,9 +150,9 @@ func (s *gridSampler) cubic(t *ir.Value) []weighed {
 func (s *gridSampler) polynomial(x *ir.Value, coefficients ...float64) *ir.Value {
 	y := s.like(x, coefficients[0])
 	for _, k := range coefficients[1:] {
-		y = s.op("mul", y, x)
+		y = s.op(ir.Mul, y, x)
 		if k != 0 {
-			y = s.op("add", y, s.like(x, k))
+			y = s.op(ir.Add, y, s.like(x, k))
 		}
 	}
 	return y
@@ -170,8 +170,8 @@ func (s *gridSampler) around(at []*ir.Value, filter func(t *ir.Value) []weighed)
 		} else if s.padding == "reflection" {
 			p = s.reflectFor(p, a, filter)
 		}
-		floor[a] = s.op("floor", p)
-		sides[a] = filter(s.op("sub", p, floor[a]))
+		floor[a] = s.op(ir.Floor, p)
+		sides[a] = filter(s.op(ir.Sub, p, floor[a]))
 	}
 	taps := make([]int, k)
 	for a := range taps {
@@ -183,17 +183,17 @@ func (s *gridSampler) around(at []*ir.Value, filter func(t *ir.Value) []weighed)
 		var weight *ir.Value
 		for a, i := range index {
 			w := sides[a][i]
-			place[a] = s.op("add", floor[a], s.like(floor[a], w.offset))
+			place[a] = s.op(ir.Add, floor[a], s.like(floor[a], w.offset))
 			if weight == nil {
 				weight = w.weight
 			} else {
-				weight = s.op("mul", weight, w.weight)
+				weight = s.op(ir.Mul, weight, w.weight)
 			}
 		}
 		n := weight.Type.Shape[0]
-		part := s.op("mul", s.pixel(place), s.reshape(weight, []int{n, s.points, 1}))
+		part := s.op(ir.Mul, s.pixel(place), s.reshape(weight, []int{n, s.points, 1}))
 		if sum != nil {
-			part = s.op("add", sum, part)
+			part = s.op(ir.Add, sum, part)
 		}
 		sum = part
 		if !nextIndex(index, taps) {
@@ -208,7 +208,7 @@ func (s *gridSampler) borderFor(p *ir.Value, a int, filter func(t *ir.Value) []w
 	if s.wide(filter) {
 		return p
 	}
-	return s.op("clip", p, s.like(p, 0), s.like(p, float64(s.size[a]-1)))
+	return s.op(ir.Clip, p, s.like(p, 0), s.like(p, float64(s.size[a]-1)))
 }
 
 // reflectFor is borderFor for mirrored positions.
@@ -234,16 +234,16 @@ func (s *gridSampler) reflect(p *ir.Value, a int) *ir.Value {
 		lo, hi = 0, d-1
 	}
 	if hi == lo {
-		return s.op("mul", p, s.like(p, 0))
+		return s.op(ir.Mul, p, s.like(p, 0))
 	}
 	span := hi - lo
-	p = s.op("abs", s.op("sub", p, s.like(p, lo)))
-	flips := s.op("floor", s.op("div", p, s.like(p, span)))
-	extra := s.op("sub", p, s.op("mul", flips, s.like(p, span)))
-	half := s.op("mul", flips, s.like(p, 0.5))
-	even := s.op("equal", half, s.op("floor", half))
-	p = s.op("where", even, s.op("add", extra, s.like(p, lo)), s.op("sub", s.like(p, hi), extra))
-	return s.op("clip", p, s.like(p, 0), s.like(p, d-1))
+	p = s.op(ir.Abs, s.op(ir.Sub, p, s.like(p, lo)))
+	flips := s.op(ir.Floor, s.op(ir.Div, p, s.like(p, span)))
+	extra := s.op(ir.Sub, p, s.op(ir.Mul, flips, s.like(p, span)))
+	half := s.op(ir.Mul, flips, s.like(p, 0.5))
+	even := s.op(ir.Equal, half, s.op(ir.Floor, half))
+	p = s.op(ir.Where, even, s.op(ir.Add, extra, s.like(p, lo)), s.op(ir.Sub, s.like(p, hi), extra))
+	return s.op(ir.Clip, p, s.like(p, 0), s.like(p, d-1))
 }
 
 // pixel gathers the elements at whole positions, [N, outputs, C]; those outside
@@ -257,18 +257,18 @@ func (s *gridSampler) pixel(at []*ir.Value) *ir.Value {
 		if s.padding == "reflection" {
 			p = s.reflect(p, a)
 		}
-		inside := s.op("clip", p, s.like(p, 0), last)
-		off := s.op("not", s.op("equal", inside, p))
-		index := s.op("mul", s.cast(inside, ir.I64), s.scalar(ir.I64, float64(strides[a])))
+		inside := s.op(ir.Clip, p, s.like(p, 0), last)
+		off := s.op(ir.Not, s.op(ir.Equal, inside, p))
+		index := s.op(ir.Mul, s.cast(inside, ir.I64), s.scalar(ir.I64, float64(strides[a])))
 		if flat == nil {
 			flat, outside = index, off
 		} else {
-			flat, outside = s.op("add", flat, index), s.op("or", outside, off)
+			flat, outside = s.op(ir.Add, flat, index), s.op(ir.Or, outside, off)
 		}
 	}
-	v := s.emit("gather_nd", attrs{"batch_dims": 1}, s.x, s.reshape(flat, []int{n, s.points, 1}))
+	v := s.emit(ir.GatherND, attrs{"batch_dims": 1}, s.x, s.reshape(flat, []int{n, s.points, 1}))
 	if s.padding != "zeros" {
 		return v
 	}
-	return s.op("where", s.reshape(outside, []int{n, s.points, 1}), s.like(s.x, 0), v)
+	return s.op(ir.Where, s.reshape(outside, []int{n, s.points, 1}), s.like(s.x, 0), v)
 }

@@ -186,7 +186,7 @@ func (imp *importer) param(in ValueInfo, shape []int) (*ir.Value, error) {
 	if arrives == declared {
 		return v, nil
 	}
-	cast, err := ir.NewNode("cast", []*ir.Value{v}, map[string]any{"to": declared.String()}, loc)
+	cast, err := ir.NewNode(ir.Cast, []*ir.Value{v}, map[string]any{"to": declared.String()}, loc)
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +207,7 @@ func (imp *importer) videoInputs() {
 			continue
 		}
 		arg := &ir.Value{Type: v.Type}
-		cast, err := ir.NewNode("cast", []*ir.Value{arg}, map[string]any{"to": "f32"}, ir.Loc{Name: p.Name})
+		cast, err := ir.NewNode(ir.Cast, []*ir.Value{arg}, map[string]any{"to": "f32"}, ir.Loc{Name: p.Name})
 		if err != nil {
 			continue // stays a float input
 		}
@@ -233,9 +233,9 @@ func (imp *importer) dividesBy255(n *ir.Node, v *ir.Value) bool {
 		return s
 	}
 	switch {
-	case n.Is("div"):
+	case n.Is(ir.Div):
 		return n.Args[0] == v && scale(1) == 255
-	case n.Is("mul"):
+	case n.Is(ir.Mul):
 		const inverse = float64(float32(1.0 / 255))
 		return scale(0) == inverse || scale(1) == inverse
 	}

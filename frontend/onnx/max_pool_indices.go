@@ -21,7 +21,7 @@ func (c *call) maxPoolIndices() *ir.Value {
 		}
 		return def
 	}
-	out := c.emit("max_pool", a, x).Type.Shape
+	out := c.emit(ir.MaxPool, a, x).Type.Shape
 	pads := make([]int, 2*rank)
 	for i := range k {
 		stride, dil, kernel := at("stride", i, 1), at("dilation", i, 1), at("kernel", i, 1)
@@ -35,8 +35,8 @@ func (c *call) maxPoolIndices() *ir.Value {
 		lowest = float64(lo)
 	}
 	places := c.constant(spatialIndex(x.Type.Shape[2:], c.int("storage_order", 0) == 1))
-	values := c.emit("pad", attrs{"pads": pads}, x, c.like(x, lowest))
-	places = c.emit("pad", attrs{"pads": pads}, places, c.scalar(ir.I64, -1))
+	values := c.emit(ir.Pad, attrs{"pads": pads}, x, c.like(x, lowest))
+	places = c.emit(ir.Pad, attrs{"pads": pads}, places, c.scalar(ir.I64, -1))
 	var best, where *ir.Value
 	tap := make([]int, k)
 	for {
@@ -47,14 +47,14 @@ func (c *call) maxPoolIndices() *ir.Value {
 			cut["ends"] = append(cut["ends"].([]int), start+(out[2+i]-1)*at("stride", i, 1)+1)
 			cut["steps"] = append(cut["steps"].([]int), at("stride", i, 1))
 		}
-		v, p := c.emit("slice", cut, values), c.emit("slice", cut, places)
+		v, p := c.emit(ir.Slice, cut, values), c.emit(ir.Slice, cut, places)
 		if best == nil {
-			best, where = v, c.emit("expand", attrs{"shape": out}, p)
+			best, where = v, c.emit(ir.Expand, attrs{"shape": out}, p)
 		} else {
 			// An element of x beats one of the padding even if it is the lowest there is.
-			padding := c.op("less", where, c.scalar(ir.I64, 0))
-			better := c.op("or", c.op("greater", v, best), c.op("and", padding, c.op("greater_or_equal", v, best)))
-			best, where = c.op("where", better, v, best), c.op("where", better, p, where)
+			padding := c.op(ir.Less, where, c.scalar(ir.I64, 0))
+			better := c.op(ir.Or, c.op(ir.Greater, v, best), c.op(ir.And, padding, c.op(ir.GreaterOrEqual, v, best)))
+			best, where = c.op(ir.Where, better, v, best), c.op(ir.Where, better, p, where)
 		}
 		if !nextIndex(tap, a["kernel"].([]int)) {
 			break
@@ -65,7 +65,7 @@ func (c *call) maxPoolIndices() *ir.Value {
 	for i := range maps.I {
 		maps.I[i] = int64(i * area)
 	}
-	return c.op("add", where, c.constant(maps))
+	return c.op(ir.Add, where, c.constant(maps))
 }
 
 // spatialIndex numbers the positions of a map in row-major order, or with the

@@ -14,7 +14,7 @@ type OperatorInfo struct {
 	Domain   string   // "" for ONNX's own
 	MinOpset int64    // first version of the domain's operator set it is read from
 	MaxOpset int64    // last version whose changes are followed
-	IR       []string // operations it becomes, apart from reshapes and casts that fit operands; none: a constant or no code at all
+	IR       []*ir.Op // operations it becomes, apart from reshapes and casts that fit operands; none: a constant or no code at all
 	Notes    string   // what is special, "" if nothing is
 }
 
@@ -38,63 +38,63 @@ var since = map[string]int64{
 
 // becomes lists the operations of operators that do not become the one that
 // bears their name.
-var becomes = map[string][]string{
-	"AffineGrid":                {"matmul", "transpose"},
-	"ArgMin":                    {"arg_max", "neg", "sub"},
-	"BatchNormalization":        {"batch_norm", "reduce_mean", "sub", "mul", "add"},
-	"CastLike":                  {"cast"},
-	"Celu":                      {"add", "div", "elu", "max", "min", "mul"},
+var becomes = map[string][]*ir.Op{
+	"AffineGrid":                {ir.MatMul, ir.Transpose},
+	"ArgMin":                    {ir.ArgMax, ir.Neg, ir.Sub},
+	"BatchNormalization":        {ir.BatchNorm, ir.ReduceMean, ir.Sub, ir.Mul, ir.Add},
+	"CastLike":                  {ir.Cast},
+	"Celu":                      {ir.Add, ir.Div, ir.Elu, ir.Max, ir.Min, ir.Mul},
 	"Constant":                  {},
-	"ConstantOfShape":           {"expand"},
-	"ConvTranspose":             {"conv", "pad", "slice", "transpose"},
-	"CumSum":                    {"add", "pad"},
-	"DequantizeLinear":          {"dequantize_linear", "transpose"},
-	"Dropout":                   {"expand"},
-	"Einsum":                    {"equal", "matmul", "mul", "reduce_sum", "transpose", "where"},
+	"ConstantOfShape":           {ir.Expand},
+	"ConvTranspose":             {ir.Conv, ir.Pad, ir.Slice, ir.Transpose},
+	"CumSum":                    {ir.Add, ir.Pad},
+	"DequantizeLinear":          {ir.DequantizeLinear, ir.Transpose},
+	"Dropout":                   {ir.Expand},
+	"Einsum":                    {ir.Equal, ir.MatMul, ir.Mul, ir.ReduceSum, ir.Transpose, ir.Where},
 	"EyeLike":                   {},
-	"Flatten":                   {"reshape"},
-	"Gelu":                      {"add", "mul", "tanh"},
-	"GlobalLpPool":              {"abs", "mul", "pow", "reduce_sum", "sqrt"},
-	"GridSample":                {"abs", "add", "clip", "div", "equal", "floor", "gather_nd", "mul", "not", "or", "round", "slice", "sub", "transpose", "where"},
-	"GroupNormalization":        {"add", "div", "mul", "reciprocal", "reduce_mean", "sqrt", "sub"},
-	"Hardmax":                   {"arg_max", "equal"},
+	"Flatten":                   {ir.Reshape},
+	"Gelu":                      {ir.Add, ir.Mul, ir.Tanh},
+	"GlobalLpPool":              {ir.Abs, ir.Mul, ir.Pow, ir.ReduceSum, ir.Sqrt},
+	"GridSample":                {ir.Abs, ir.Add, ir.Clip, ir.Div, ir.Equal, ir.Floor, ir.GatherND, ir.Mul, ir.Not, ir.Or, ir.Round, ir.Slice, ir.Sub, ir.Transpose, ir.Where},
+	"GroupNormalization":        {ir.Add, ir.Div, ir.Mul, ir.Reciprocal, ir.ReduceMean, ir.Sqrt, ir.Sub},
+	"Hardmax":                   {ir.ArgMax, ir.Equal},
 	"Identity":                  {},
-	"If":                        {"where"},
-	"InstanceNormalization":     {"add", "div", "mul", "reciprocal", "reduce_mean", "sqrt", "sub"},
-	"IntQuant":                  {"quant"},
-	"LRN":                       {"add", "div", "mul", "pad", "pow", "slice"},
-	"LayerNormalization":        {"add", "div", "mul", "reciprocal", "reduce_mean", "sqrt", "sub"},
-	"LpNormalization":           {"abs", "div", "equal", "mul", "reduce_sum", "sqrt", "where"},
-	"LpPool":                    {"abs", "average_pool", "mul", "pow"},
-	"MaxPool":                   {"max_pool", "add", "and", "expand", "greater", "greater_or_equal", "less", "or", "pad", "slice", "where"},
-	"MeanVarianceNormalization": {"add", "div", "mul", "reduce_mean", "sqrt", "sub"},
-	"Mish":                      {"abs", "add", "exp", "log", "mul", "neg", "relu", "tanh"},
+	"If":                        {ir.Where},
+	"InstanceNormalization":     {ir.Add, ir.Div, ir.Mul, ir.Reciprocal, ir.ReduceMean, ir.Sqrt, ir.Sub},
+	"IntQuant":                  {ir.Quant},
+	"LRN":                       {ir.Add, ir.Div, ir.Mul, ir.Pad, ir.Pow, ir.Slice},
+	"LayerNormalization":        {ir.Add, ir.Div, ir.Mul, ir.Reciprocal, ir.ReduceMean, ir.Sqrt, ir.Sub},
+	"LpNormalization":           {ir.Abs, ir.Div, ir.Equal, ir.Mul, ir.ReduceSum, ir.Sqrt, ir.Where},
+	"LpPool":                    {ir.Abs, ir.AveragePool, ir.Mul, ir.Pow},
+	"MaxPool":                   {ir.MaxPool, ir.Add, ir.And, ir.Expand, ir.Greater, ir.GreaterOrEqual, ir.Less, ir.Or, ir.Pad, ir.Slice, ir.Where},
+	"MeanVarianceNormalization": {ir.Add, ir.Div, ir.Mul, ir.ReduceMean, ir.Sqrt, ir.Sub},
+	"Mish":                      {ir.Abs, ir.Add, ir.Exp, ir.Log, ir.Mul, ir.Neg, ir.Relu, ir.Tanh},
 	"NonZero":                   {},
-	"OneHot":                    {"add", "equal", "less", "slice", "unsqueeze", "where"},
-	"QuantizeLinear":            {"quantize_linear", "clip", "transpose"},
-	"RMSNormalization":          {"add", "div", "mul", "reduce_mean", "sqrt"},
+	"OneHot":                    {ir.Add, ir.Equal, ir.Less, ir.Slice, ir.Unsqueeze, ir.Where},
+	"QuantizeLinear":            {ir.QuantizeLinear, ir.Clip, ir.Transpose},
+	"RMSNormalization":          {ir.Add, ir.Div, ir.Mul, ir.ReduceMean, ir.Sqrt},
 	"Range":                     {},
-	"ReduceL1":                  {"abs", "reduce_sum"},
-	"ReduceL2":                  {"mul", "reduce_sum", "sqrt"},
-	"ReduceLogSum":              {"log", "reduce_sum"},
-	"ReduceLogSumExp":           {"abs", "add", "exp", "less", "log", "reduce_max", "reduce_sum", "sub", "where"},
-	"ReduceSumSquare":           {"mul", "reduce_sum"},
-	"Resize":                    {"resize", "add", "gather", "matmul", "mul", "transpose", "where"},
-	"ReverseSequence":           {"expand", "gather_elements", "less", "sub", "where"},
-	"Scatter":                   {"add", "concat", "gather", "less", "mul", "slice", "where"},
-	"ScatterElements":           {"add", "concat", "gather", "less", "mul", "slice", "where"},
-	"ScatterND":                 {"add", "concat", "gather", "less", "mul", "slice", "where"},
-	"Selu":                      {"elu", "mul"},
+	"ReduceL1":                  {ir.Abs, ir.ReduceSum},
+	"ReduceL2":                  {ir.Mul, ir.ReduceSum, ir.Sqrt},
+	"ReduceLogSum":              {ir.Log, ir.ReduceSum},
+	"ReduceLogSumExp":           {ir.Abs, ir.Add, ir.Exp, ir.Less, ir.Log, ir.ReduceMax, ir.ReduceSum, ir.Sub, ir.Where},
+	"ReduceSumSquare":           {ir.Mul, ir.ReduceSum},
+	"Resize":                    {ir.Resize, ir.Add, ir.Gather, ir.MatMul, ir.Mul, ir.Transpose, ir.Where},
+	"ReverseSequence":           {ir.Expand, ir.GatherElements, ir.Less, ir.Sub, ir.Where},
+	"Scatter":                   {ir.Add, ir.Concat, ir.Gather, ir.Less, ir.Mul, ir.Slice, ir.Where},
+	"ScatterElements":           {ir.Add, ir.Concat, ir.Gather, ir.Less, ir.Mul, ir.Slice, ir.Where},
+	"ScatterND":                 {ir.Add, ir.Concat, ir.Gather, ir.Less, ir.Mul, ir.Slice, ir.Where},
+	"Selu":                      {ir.Elu, ir.Mul},
 	"Shape":                     {},
-	"Shrink":                    {"add", "greater", "less", "sub", "where"},
+	"Shrink":                    {ir.Add, ir.Greater, ir.Less, ir.Sub, ir.Where},
 	"Size":                      {},
-	"Softplus":                  {"abs", "add", "exp", "log", "neg", "relu"},
-	"Softsign":                  {"abs", "add", "div"},
-	"SpaceToDepth":              {"transpose"},
-	"Swish":                     {"mul", "sigmoid"},
-	"ThresholdedRelu":           {"greater", "where"},
-	"Trilu":                     {"where"},
-	"Upsample":                  {"resize", "add", "gather", "matmul", "mul", "transpose", "where"},
+	"Softplus":                  {ir.Abs, ir.Add, ir.Exp, ir.Log, ir.Neg, ir.Relu},
+	"Softsign":                  {ir.Abs, ir.Add, ir.Div},
+	"SpaceToDepth":              {ir.Transpose},
+	"Swish":                     {ir.Mul, ir.Sigmoid},
+	"ThresholdedRelu":           {ir.Greater, ir.Where},
+	"Trilu":                     {ir.Where},
+	"Upsample":                  {ir.Resize, ir.Add, ir.Gather, ir.MatMul, ir.Mul, ir.Transpose, ir.Where},
 }
 
 // operatorNotes say what is special about operators.
@@ -135,10 +135,10 @@ var operatorNotes = map[string]string{
 // Operators lists all operators that can be imported, by domain and name.
 // QONNX's are listed once, under their usual domain.
 func Operators() []OperatorInfo {
-	named := make(map[string][]string)
+	named := make(map[string][]*ir.Op)
 	for _, op := range ir.Ops() {
 		if op.Onnx != "" {
-			named[op.Onnx] = append(named[op.Onnx], op.Name)
+			named[op.Onnx] = append(named[op.Onnx], op)
 		}
 	}
 	var list []OperatorInfo

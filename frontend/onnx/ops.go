@@ -34,7 +34,7 @@ func init() {
 }
 
 // plain passes all inputs on, in order, to an operation without attributes.
-func plain(op string) func(c *call) []*ir.Value {
+func plain(op *ir.Op) func(c *call) []*ir.Value {
 	return func(c *call) []*ir.Value { return one(c.emit(op, nil, c.args...)) }
 }
 

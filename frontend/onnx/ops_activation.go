@@ -21,7 +21,7 @@ var activationOps = map[string]handler{
 }
 
 // op emits an operation without attributes.
-func (c *call) op(op string, args ...*ir.Value) *ir.Value { return c.emit(op, nil, args...) }
+func (c *call) op(op *ir.Op, args ...*ir.Value) *ir.Value { return c.emit(op, nil, args...) }
 
 // like is a constant of v's element type.
 func (c *call) like(v *ir.Value, number float64) *ir.Value { return c.scalar(v.Type.DType, number) }
@@ -32,9 +32,9 @@ func celu(c *call) []*ir.Value {
 	if alpha == 0 {
 		c.failf("alpha is 0")
 	}
-	below := c.emit("elu", attrs{"alpha": 1.0}, c.op("div", x, c.like(x, alpha)))
+	below := c.emit(ir.Elu, attrs{"alpha": 1.0}, c.op(ir.Div, x, c.like(x, alpha)))
 	zero := c.like(x, 0)
-	return one(c.op("add", c.op("max", x, zero), c.op("min", c.op("mul", below, c.like(x, alpha)), zero)))
+	return one(c.op(ir.Add, c.op(ir.Max, x, zero), c.op(ir.Min, c.op(ir.Mul, below, c.like(x, alpha)), zero)))
 }
 
 // gelu is x*Phi(x), with the error function or approximated by tanh.
@@ -52,16 +52,20 @@ func gelu(c *call) []*ir.Value {
 
 // geluOf is x*(1 + erf(x/sqrt(2)))/2.
 func (c *call) geluOf(x *ir.Value) *ir.Value {
-	e := c.op("erf", c.op("mul", x, c.like(x, math.Sqrt2/2)))
-	return c.op("mul", c.op("mul", x, c.like(x, 0.5)), c.op("add", e, c.like(x, 1)))
+	erf := ir.Lookup("erf")
+	if erf == nil {
+		c.unsupportedf("not yet supported")
+	}
+	e := c.op(erf, c.op(ir.Mul, x, c.like(x, math.Sqrt2/2)))
+	return c.op(ir.Mul, c.op(ir.Mul, x, c.like(x, 0.5)), c.op(ir.Add, e, c.like(x, 1)))
 }
 
 // tanhGelu is x*(1 + tanh(sqrt(2/pi)*(x + 0.044715*x^3)))/2.
 func (c *call) tanhGelu(x *ir.Value) *ir.Value {
-	cube := c.op("mul", c.op("mul", x, x), x)
-	inner := c.op("add", x, c.op("mul", cube, c.like(x, 0.044715)))
-	t := c.op("tanh", c.op("mul", inner, c.like(x, math.Sqrt(2/math.Pi))))
-	return c.op("mul", c.op("mul", x, c.like(x, 0.5)), c.op("add", t, c.like(x, 1)))
+	cube := c.op(ir.Mul, c.op(ir.Mul, x, x), x)
+	inner := c.op(ir.Add, x, c.op(ir.Mul, cube, c.like(x, 0.044715)))
+	t := c.op(ir.Tanh, c.op(ir.Mul, inner, c.like(x, math.Sqrt(2/math.Pi))))
+	return c.op(ir.Mul, c.op(ir.Mul, x, c.like(x, 0.5)), c.op(ir.Add, t, c.like(x, 1)))
 }
 
 // hardmax is one at the first largest element along an axis; up to version 12
@@ -81,8 +85,8 @@ func hardmax(c *call) []*ir.Value {
 	if axis == x.Type.Rank() {
 		c.failf("axis %d of %s", axis, x.Type)
 	}
-	best := c.emit("arg_max", attrs{"axis": axis}, x)
-	hot := c.op("equal", best, c.counter(x.Type.Shape[axis], axis, x.Type.Rank()))
+	best := c.emit(ir.ArgMax, attrs{"axis": axis}, x)
+	hot := c.op(ir.Equal, best, c.counter(x.Type.Shape[axis], axis, x.Type.Rank()))
 	return one(c.reshape(c.cast(hot, x.Type.DType), shape))
 }
 
@@ -100,45 +104,45 @@ func (c *call) counter(n, axis, rank int) *ir.Value {
 // mish is x*tanh(softplus(x)).
 func mish(c *call) []*ir.Value {
 	x := c.args[0]
-	return one(c.op("mul", x, c.op("tanh", c.softplus(x))))
+	return one(c.op(ir.Mul, x, c.op(ir.Tanh, c.softplus(x))))
 }
 
 // selu is gamma*x, below zero gamma*alpha*(exp(x) - 1).
 func selu(c *call) []*ir.Value {
 	x := c.args[0]
-	e := c.emit("elu", attrs{"alpha": c.float("alpha", 1.67326319217681884765625)}, x)
-	return one(c.op("mul", e, c.like(x, c.float("gamma", 1.05070102214813232421875))))
+	e := c.emit(ir.Elu, attrs{"alpha": c.float("alpha", 1.67326319217681884765625)}, x)
+	return one(c.op(ir.Mul, e, c.like(x, c.float("gamma", 1.05070102214813232421875))))
 }
 
 // shrink is x - bias above lambd, x + bias below -lambd, 0 between.
 func shrink(c *call) []*ir.Value {
 	x, bias, lambd := c.args[0], c.float("bias", 0), c.float("lambd", 0.5)
-	above := c.op("where", c.op("greater", x, c.like(x, lambd)), c.op("sub", x, c.like(x, bias)), c.like(x, 0))
-	return one(c.op("where", c.op("less", x, c.like(x, -lambd)), c.op("add", x, c.like(x, bias)), above))
+	above := c.op(ir.Where, c.op(ir.Greater, x, c.like(x, lambd)), c.op(ir.Sub, x, c.like(x, bias)), c.like(x, 0))
+	return one(c.op(ir.Where, c.op(ir.Less, x, c.like(x, -lambd)), c.op(ir.Add, x, c.like(x, bias)), above))
 }
 
 // softplus is log(1 + exp(x)), as max(x, 0) + log(1 + exp(-|x|)), which does not
 // overflow.
 func (c *call) softplus(x *ir.Value) *ir.Value {
-	small := c.op("exp", c.op("neg", c.op("abs", x)))
-	return c.op("add", c.op("relu", x), c.op("log", c.op("add", small, c.like(x, 1))))
+	small := c.op(ir.Exp, c.op(ir.Neg, c.op(ir.Abs, x)))
+	return c.op(ir.Add, c.op(ir.Relu, x), c.op(ir.Log, c.op(ir.Add, small, c.like(x, 1))))
 }
 
 func softsign(c *call) []*ir.Value {
 	x := c.args[0]
-	return one(c.op("div", x, c.op("add", c.op("abs", x), c.like(x, 1))))
+	return one(c.op(ir.Div, x, c.op(ir.Add, c.op(ir.Abs, x), c.like(x, 1))))
 }
 
 // swish is x*sigmoid(alpha*x).
 func swish(c *call) []*ir.Value {
 	x, in := c.args[0], c.args[0]
 	if alpha := c.float("alpha", 1); alpha != 1 {
-		in = c.op("mul", x, c.like(x, alpha))
+		in = c.op(ir.Mul, x, c.like(x, alpha))
 	}
-	return one(c.op("mul", x, c.op("sigmoid", in)))
+	return one(c.op(ir.Mul, x, c.op(ir.Sigmoid, in)))
 }
 
 func thresholdedRelu(c *call) []*ir.Value {
 	x := c.args[0]
-	return one(c.op("where", c.op("greater", x, c.like(x, c.float("alpha", 1))), x, c.like(x, 0)))
+	return one(c.op(ir.Where, c.op(ir.Greater, x, c.like(x, c.float("alpha", 1))), x, c.like(x, 0)))
 }

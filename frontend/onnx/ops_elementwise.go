@@ -7,21 +7,21 @@ import (
 )
 
 var elementwiseOps = map[string]handler{
-	"Abs":         {1, 1, plain("abs")},
-	"Ceil":        {1, 1, plain("ceil")},
-	"Exp":         {1, 1, plain("exp")},
-	"Floor":       {1, 1, plain("floor")},
-	"HardSwish":   {1, 1, plain("hard_swish")},
-	"Log":         {1, 1, plain("log")},
-	"Neg":         {1, 1, plain("neg")},
-	"Not":         {1, 1, plain("not")},
-	"Reciprocal":  {1, 1, plain("reciprocal")},
-	"Relu":        {1, 1, plain("relu")},
-	"Round":       {1, 1, plain("round")},
-	"Sigmoid":     {1, 1, plain("sigmoid")},
-	"Sign":        {1, 1, plain("sign")},
-	"Sqrt":        {1, 1, plain("sqrt")},
-	"Tanh":        {1, 1, plain("tanh")},
+	"Abs":         {1, 1, plain(ir.Abs)},
+	"Ceil":        {1, 1, plain(ir.Ceil)},
+	"Exp":         {1, 1, plain(ir.Exp)},
+	"Floor":       {1, 1, plain(ir.Floor)},
+	"HardSwish":   {1, 1, plain(ir.HardSwish)},
+	"Log":         {1, 1, plain(ir.Log)},
+	"Neg":         {1, 1, plain(ir.Neg)},
+	"Not":         {1, 1, plain(ir.Not)},
+	"Reciprocal":  {1, 1, plain(ir.Reciprocal)},
+	"Relu":        {1, 1, plain(ir.Relu)},
+	"Round":       {1, 1, plain(ir.Round)},
+	"Sigmoid":     {1, 1, plain(ir.Sigmoid)},
+	"Sign":        {1, 1, plain(ir.Sign)},
+	"Sqrt":        {1, 1, plain(ir.Sqrt)},
+	"Tanh":        {1, 1, plain(ir.Tanh)},
 	"Identity":    {1, 1, alias},
 	"Dropout":     {1, 3, dropout},
 	"LeakyRelu":   {1, 1, leakyRelu},
@@ -31,32 +31,32 @@ var elementwiseOps = map[string]handler{
 	"Clip":        {1, 3, clip},
 	"Cast":        {1, 1, castTo},
 	"CastLike":    {2, 2, castLike},
-	"Softmax":     {1, 1, softmax("softmax")},
-	"LogSoftmax":  {1, 1, softmax("log_softmax")},
+	"Softmax":     {1, 1, softmax(ir.Softmax)},
+	"LogSoftmax":  {1, 1, softmax(ir.LogSoftmax)},
 
-	"Add":            {2, 2, pairwise("add")},
-	"Sub":            {2, 2, pairwise("sub")},
-	"Mul":            {2, 2, pairwise("mul")},
-	"Div":            {2, 2, pairwise("div")},
-	"And":            {2, 2, pairwise("and")},
-	"Or":             {2, 2, pairwise("or")},
-	"Xor":            {2, 2, pairwise("xor")},
-	"Equal":          {2, 2, pairwise("equal")},
-	"Greater":        {2, 2, pairwise("greater")},
-	"GreaterOrEqual": {2, 2, pairwise("greater_or_equal")},
-	"Less":           {2, 2, pairwise("less")},
-	"LessOrEqual":    {2, 2, pairwise("less_or_equal")},
+	"Add":            {2, 2, pairwise(ir.Add)},
+	"Sub":            {2, 2, pairwise(ir.Sub)},
+	"Mul":            {2, 2, pairwise(ir.Mul)},
+	"Div":            {2, 2, pairwise(ir.Div)},
+	"And":            {2, 2, pairwise(ir.And)},
+	"Or":             {2, 2, pairwise(ir.Or)},
+	"Xor":            {2, 2, pairwise(ir.Xor)},
+	"Equal":          {2, 2, pairwise(ir.Equal)},
+	"Greater":        {2, 2, pairwise(ir.Greater)},
+	"GreaterOrEqual": {2, 2, pairwise(ir.GreaterOrEqual)},
+	"Less":           {2, 2, pairwise(ir.Less)},
+	"LessOrEqual":    {2, 2, pairwise(ir.LessOrEqual)},
 	"Pow":            {2, 2, pow},
-	"Where":          {3, 3, plain("where")},
+	"Where":          {3, 3, plain(ir.Where)},
 
-	"Max":  {1, many, variadic("max")},
-	"Min":  {1, many, variadic("min")},
-	"Mean": {1, many, variadic("mean")},
-	"Sum":  {1, many, variadic("sum")},
+	"Max":  {1, many, variadic(ir.Max)},
+	"Min":  {1, many, variadic(ir.Min)},
+	"Mean": {1, many, variadic(ir.Mean)},
+	"Sum":  {1, many, variadic(ir.Sum)},
 }
 
 // pairwise maps an operator of two operands that broadcast.
-func pairwise(op string) func(c *call) []*ir.Value {
+func pairwise(op *ir.Op) func(c *call) []*ir.Value {
 	return func(c *call) []*ir.Value { return one(c.emit(op, nil, c.args[0], broadcastOperand(c))) }
 }
 
@@ -86,7 +86,7 @@ func ones(n int) []int {
 
 // variadic maps an operator of any number of operands, which is its operand
 // when there is one.
-func variadic(op string) func(c *call) []*ir.Value {
+func variadic(op *ir.Op) func(c *call) []*ir.Value {
 	return func(c *call) []*ir.Value {
 		for i, a := range c.args {
 			if a == nil {
@@ -114,7 +114,7 @@ func dropout(c *call) []*ir.Value {
 		if c.Version < 10 {
 			d = c.typ(0).DType
 		}
-		out = append(out, c.emit("expand", attrs{"shape": c.typ(0).Shape}, c.scalar(d, 1)))
+		out = append(out, c.emit(ir.Expand, attrs{"shape": c.typ(0).Shape}, c.scalar(d, 1)))
 	}
 	return out
 }
@@ -129,11 +129,11 @@ func (c *call) dropsNothing() bool {
 }
 
 func leakyRelu(c *call) []*ir.Value {
-	return one(c.emit("leaky_relu", attrs{"alpha": c.float("alpha", 0.01)}, c.args[0]))
+	return one(c.emit(ir.LeakyRelu, attrs{"alpha": c.float("alpha", 0.01)}, c.args[0]))
 }
 
 func hardSigmoid(c *call) []*ir.Value {
-	return one(c.emit("hard_sigmoid", attrs{"alpha": c.float("alpha", 0.2), "beta": c.float("beta", 0.5)}, c.args[0]))
+	return one(c.emit(ir.HardSigmoid, attrs{"alpha": c.float("alpha", 0.2), "beta": c.float("beta", 0.5)}, c.args[0]))
 }
 
 // prelu: up to version 6 a slope with one axis is one of channels.
@@ -142,7 +142,7 @@ func prelu(c *call) []*ir.Value {
 	if c.Version < 7 && slope.Type.Rank() == 1 && x.Type.Rank() > 2 {
 		slope = c.reshape(slope, append(slices.Clone(slope.Type.Shape), ones(x.Type.Rank()-2)...))
 	}
-	return one(c.emit("prelu", nil, x, slope))
+	return one(c.emit(ir.PRelu, nil, x, slope))
 }
 
 // clip: up to version 10 the limits are attributes.
@@ -156,7 +156,7 @@ func clip(c *call) []*ir.Value {
 		}
 		return nil
 	}
-	return one(c.emit("clip", nil, c.args[0], limit(1, "min"), limit(2, "max")))
+	return one(c.emit(ir.Clip, nil, c.args[0], limit(1, "min"), limit(2, "max")))
 }
 
 // castTo: up to version 5 the type is a name.
@@ -192,7 +192,7 @@ func castLike(c *call) []*ir.Value {
 }
 
 // softmax: up to version 12 all axes from the given one on are one.
-func softmax(op string) func(c *call) []*ir.Value {
+func softmax(op *ir.Op) func(c *call) []*ir.Value {
 	return func(c *call) []*ir.Value {
 		x := c.args[0]
 		if c.Version >= 13 {
@@ -215,14 +215,14 @@ func pow(c *call) []*ir.Value {
 	x, y := c.args[0], broadcastOperand(c)
 	to := x.Type.DType
 	if y.Type.DType == to {
-		return one(c.emit("pow", nil, x, y))
+		return one(c.emit(ir.Pow, nil, x, y))
 	}
 	if to.IsFloat() {
-		return one(c.emit("pow", nil, x, c.cast(y, to)))
+		return one(c.emit(ir.Pow, nil, x, c.cast(y, to)))
 	}
-	return one(c.cast(c.emit("pow", nil, c.cast(x, ir.F64), c.cast(y, ir.F64)), to))
+	return one(c.cast(c.emit(ir.Pow, nil, c.cast(x, ir.F64), c.cast(y, ir.F64)), to))
 }
 
 func elu(c *call) []*ir.Value {
-	return one(c.emit("elu", attrs{"alpha": c.float("alpha", 1)}, c.args[0]))
+	return one(c.emit(ir.Elu, attrs{"alpha": c.float("alpha", 1)}, c.args[0]))
 }

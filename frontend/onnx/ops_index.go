@@ -33,7 +33,7 @@ func cumSum(c *call) []*ir.Value {
 		x = c.delay(x, axis, 1, back)
 	}
 	for d := 1; d < size; d *= 2 {
-		x = c.op("add", x, c.delay(x, axis, d, back))
+		x = c.op(ir.Add, x, c.delay(x, axis, d, back))
 	}
 	return one(x)
 }
@@ -48,7 +48,7 @@ func (c *call) delay(x *ir.Value, axis, d int, back bool) *ir.Value {
 		d = -d
 	}
 	pads[axis], pads[rank+axis] = d, -d
-	return c.emit("pad", attrs{"pads": pads}, x)
+	return c.emit(ir.Pad, attrs{"pads": pads}, x)
 }
 
 // eyeLike is a constant: ones on a diagonal.
@@ -106,11 +106,11 @@ func oneHot(c *call) []*ir.Value {
 	}
 	depth, rank := int(t.Float(0)), idx.Type.Rank()+1
 	axis := c.axis(c.int("axis", -1), rank)
-	idx = c.fromFront(c.emit("unsqueeze", attrs{"axes": []int{axis}}, idx), depth)
+	idx = c.fromFront(c.emit(ir.Unsqueeze, attrs{"axes": []int{axis}}, idx), depth)
 	pick := func(i int) *ir.Value {
-		return c.reshape(c.emit("slice", attrs{"axes": []int{0}, "starts": []int{i}, "ends": []int{i + 1}}, c.reshape(values, []int{2})), nil)
+		return c.reshape(c.emit(ir.Slice, attrs{"axes": []int{0}, "starts": []int{i}, "ends": []int{i + 1}}, c.reshape(values, []int{2})), nil)
 	}
-	return one(c.op("where", c.op("equal", idx, c.counter(depth, axis, rank)), pick(1), pick(0)))
+	return one(c.op(ir.Where, c.op(ir.Equal, idx, c.counter(depth, axis, rank)), pick(1), pick(0)))
 }
 
 // reverseSequence gathers the first elements of every sequence from the last
@@ -126,10 +126,10 @@ func reverseSequence(c *call) []*ir.Value {
 	shape[batch] = x.Type.Shape[batch]
 	lens = c.reshape(lens, shape)
 	at := c.counter(x.Type.Shape[time], time, rank)
-	mirror := c.op("sub", c.op("sub", lens, at), c.scalar(ir.I64, 1))
-	at = c.op("where", c.op("less", at, lens), mirror, at)
-	at = c.emit("expand", attrs{"shape": x.Type.Shape}, at)
-	return one(c.emit("gather_elements", attrs{"axis": time}, x, at))
+	mirror := c.op(ir.Sub, c.op(ir.Sub, lens, at), c.scalar(ir.I64, 1))
+	at = c.op(ir.Where, c.op(ir.Less, at, lens), mirror, at)
+	at = c.emit(ir.Expand, attrs{"shape": x.Type.Shape}, at)
+	return one(c.emit(ir.GatherElements, attrs{"axis": time}, x, at))
 }
 
 // spaceToDepth moves blocks of positions into channels: those of a block first
@@ -148,7 +148,7 @@ func spaceToDepth(c *call) []*ir.Value {
 		c.failf("mode is %q, expected DCR or CRD", mode)
 	}
 	n, ch, h, w := x.Shape[0], x.Shape[1], x.Shape[2]/b, x.Shape[3]/b
-	v := c.emit("transpose", attrs{"perm": perm}, c.reshape(c.args[0], []int{n, ch, h, b, w, b}))
+	v := c.emit(ir.Transpose, attrs{"perm": perm}, c.reshape(c.args[0], []int{n, ch, h, b, w, b}))
 	return one(c.reshape(v, []int{n, ch * b * b, h, w}))
 }
 
@@ -173,5 +173,5 @@ func trilu(c *call) []*ir.Value {
 		row, col := i/w, i%w
 		mask.I[i] = int64(b2i(upper && col >= row+k || !upper && col <= row+k))
 	}
-	return one(c.op("where", c.constant(mask), c.args[0], c.like(c.args[0], 0)))
+	return one(c.op(ir.Where, c.constant(mask), c.args[0], c.like(c.args[0], 0)))
 }

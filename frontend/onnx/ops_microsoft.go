@@ -13,7 +13,7 @@ const microsoftDomain = "com.microsoft"
 // optimizer write. Quantized ones are the float operation between a
 // dequantization and a quantization.
 var microsoftOps = map[string]handler{
-	"BiasGelu":                 {2, 2, func(c *call) []*ir.Value { return one(c.geluOf(c.op("add", c.args[0], c.args[1]))) }},
+	"BiasGelu":                 {2, 2, func(c *call) []*ir.Value { return one(c.geluOf(c.op(ir.Add, c.args[0], c.args[1]))) }},
 	"DequantizeLinear":         {2, 3, dequantizeLinear},
 	"DynamicQuantizeLSTM":      {3, 12, dynamicQuantizeLSTM},
 	"DynamicQuantizeMatMul":    {3, 5, dynamicQuantizeMatMul},
@@ -24,17 +24,17 @@ var microsoftOps = map[string]handler{
 	"Gelu":                     {1, 1, func(c *call) []*ir.Value { return one(c.geluOf(c.args[0])) }},
 	"MatMulIntegerToFloat":     {4, 7, matMulIntegerToFloat},
 	"QGemm":                    {6, 9, qGemm},
-	"QLinearAdd":               {7, 8, qlinearPair("add")},
+	"QLinearAdd":               {7, 8, qlinearPair(ir.Add)},
 	"QLinearAveragePool":       {4, 5, qlinearAveragePool},
 	"QLinearConcat":            {5, many, qlinearConcat},
 	"QLinearConv":              {8, 9, qlinearConvNHWC},
 	"QLinearGlobalAveragePool": {5, 5, qlinearGlobalAveragePool},
 	"QLinearLeakyRelu": {4, 5, qlinear(func(c *call, x *ir.Value) *ir.Value {
-		return c.emit("leaky_relu", attrs{"alpha": c.float("alpha", 0.01)}, x)
+		return c.emit(ir.LeakyRelu, attrs{"alpha": c.float("alpha", 0.01)}, x)
 	})},
-	"QLinearMul":                       {7, 8, qlinearPair("mul")},
+	"QLinearMul":                       {7, 8, qlinearPair(ir.Mul)},
 	"QLinearReduceMean":                {4, 5, qlinear(qlinearMean)},
-	"QLinearSigmoid":                   {4, 5, qlinear(func(c *call, x *ir.Value) *ir.Value { return c.op("sigmoid", x) })},
+	"QLinearSigmoid":                   {4, 5, qlinear(func(c *call, x *ir.Value) *ir.Value { return c.op(ir.Sigmoid, x) })},
 	"QLinearSoftmax":                   {4, 5, qlinear(qlinearSoftmax)},
 	"QLinearWhere":                     {9, 9, qlinearWhere},
 	"QuantizeLinear":                   {2, 3, quantizeLinear},
@@ -47,7 +47,7 @@ var microsoftOps = map[string]handler{
 // dequantized is the number that inputs i (quantized), i+1 (scale) and i+2 (zero
 // point, may be left out) stand for.
 func (c *call) dequantized(i int) *ir.Value {
-	return c.emit("dequantize_linear", nil, c.args[i], c.single(i+1), c.single(i+2))
+	return c.emit(ir.DequantizeLinear, nil, c.args[i], c.single(i+1), c.single(i+2))
 }
 
 // single is an input of one element as a scalar, nil if it is left out.
@@ -69,7 +69,7 @@ func (c *call) quantized(y *ir.Value, d ir.DType, i int) *ir.Value {
 	if zero == nil {
 		zero = c.scalar(d, 0)
 	}
-	return c.emit("quantize_linear", nil, y, c.single(i), zero)
+	return c.emit(ir.QuantizeLinear, nil, y, c.single(i), zero)
 }
 
 // qlinear maps an operator of x, its scale and zero point, and the result's.
@@ -78,14 +78,14 @@ func qlinear(f func(c *call, x *ir.Value) *ir.Value) func(c *call) []*ir.Value {
 }
 
 // qlinearPair maps an operator of two quantized operands.
-func qlinearPair(op string) func(c *call) []*ir.Value {
+func qlinearPair(op *ir.Op) func(c *call) []*ir.Value {
 	return func(c *call) []*ir.Value {
 		return one(c.quantized(c.op(op, c.dequantized(0), c.dequantized(3)), c.typ(0).DType, 6))
 	}
 }
 
 func qlinearMean(c *call, x *ir.Value) *ir.Value {
-	return c.emit("reduce_mean", attrs{"axes": c.ints("axes"), "keepdims": c.bool("keepdims", true)}, x)
+	return c.emit(ir.ReduceMean, attrs{"axes": c.ints("axes"), "keepdims": c.bool("keepdims", true)}, x)
 }
 
 // qlinearSoftmax: before version 13 of Softmax, which an attribute tells, all
@@ -94,10 +94,10 @@ func qlinearSoftmax(c *call, x *ir.Value) *ir.Value {
 	shape := x.Type.Shape
 	axis := c.axis(c.int("axis", -1), len(shape))
 	if c.int("opset", 13) >= 13 {
-		return c.emit("softmax", attrs{"axis": axis}, x)
+		return c.emit(ir.Softmax, attrs{"axis": axis}, x)
 	}
 	flat := c.reshape(x, []int{elems(shape[:axis]), elems(shape[axis:])})
-	return c.reshape(c.emit("softmax", attrs{"axis": 1}, flat), shape)
+	return c.reshape(c.emit(ir.Softmax, attrs{"axis": 1}, flat), shape)
 }
 
 // qlinearConcat: the result's scale and zero point, then three inputs a part.
@@ -109,12 +109,12 @@ func qlinearConcat(c *call) []*ir.Value {
 	for i := 2; i < len(c.args); i += 3 {
 		parts = append(parts, c.dequantized(i))
 	}
-	y := c.emit("concat", attrs{"axis": c.int("axis", 0)}, parts...)
+	y := c.emit(ir.Concat, attrs{"axis": c.int("axis", 0)}, parts...)
 	return one(c.quantized(y, c.typ(2).DType, 0))
 }
 
 func qlinearWhere(c *call) []*ir.Value {
-	y := c.op("where", c.args[0], c.dequantized(1), c.dequantized(4))
+	y := c.op(ir.Where, c.args[0], c.dequantized(1), c.dequantized(4))
 	return one(c.quantized(y, c.typ(1).DType, 7))
 }
 
@@ -127,11 +127,11 @@ func (c *call) channelsFirst(x *ir.Value, f func(x *ir.Value) *ir.Value) *ir.Val
 	}
 	there := append([]int{0, rank - 1}, axesFrom(1, rank-1)...)
 	back := append(append([]int{0}, axesFrom(2, rank)...), 1)
-	return c.emit("transpose", attrs{"perm": back}, f(c.emit("transpose", attrs{"perm": there}, x)))
+	return c.emit(ir.Transpose, attrs{"perm": back}, f(c.emit(ir.Transpose, attrs{"perm": there}, x)))
 }
 
 func qlinearGlobalAveragePool(c *call) []*ir.Value {
-	y := c.channelsFirst(c.dequantized(0), func(x *ir.Value) *ir.Value { return c.op("global_average_pool", x) })
+	y := c.channelsFirst(c.dequantized(0), func(x *ir.Value) *ir.Value { return c.op(ir.GlobalAveragePool, x) })
 	return one(c.quantized(y, c.typ(0).DType, 3))
 }
 
@@ -139,7 +139,7 @@ func qlinearAveragePool(c *call) []*ir.Value {
 	y := c.channelsFirst(c.dequantized(0), func(x *ir.Value) *ir.Value {
 		a := c.poolAttrsOf(x.Type)
 		a["count_include_pad"] = c.bool("count_include_pad", false)
-		return c.emit("average_pool", a, x)
+		return c.emit(ir.AveragePool, a, x)
 	})
 	return one(c.quantized(y, c.typ(0).DType, 3))
 }
@@ -147,7 +147,7 @@ func qlinearAveragePool(c *call) []*ir.Value {
 func qlinearConvNHWC(c *call) []*ir.Value {
 	return one(c.channelsFirst(c.args[0], func(x *ir.Value) *ir.Value {
 		args := append([]*ir.Value{x}, c.args[1:]...)
-		return c.emit("qlinear_conv", c.convAttrs(x.Type, c.typ(3)), args...)
+		return c.emit(ir.QLinearConv, c.convAttrs(x.Type, c.typ(3)), args...)
 	}))
 }
 
@@ -156,7 +156,7 @@ func qlinearConvNHWC(c *call) []*ir.Value {
 func qGemm(c *call) []*ir.Value {
 	trans := func(v *ir.Value, attr string) *ir.Value {
 		if c.bool(attr, false) {
-			return c.emit("transpose", attrs{"perm": []int{1, 0}}, v)
+			return c.emit(ir.Transpose, attrs{"perm": []int{1, 0}}, v)
 		}
 		return v
 	}
@@ -166,12 +166,12 @@ func qGemm(c *call) []*ir.Value {
 		scale, zero = c.single(4), c.single(5)
 	}
 	a := trans(c.args[0], "transA")
-	sum := c.emit("matmul_integer", nil, a, trans(b, "transB"), c.single(2), zero)
+	sum := c.emit(ir.MatMulInteger, nil, a, trans(b, "transB"), c.single(2), zero)
 	if bias := c.in(6); bias != nil {
-		sum = c.op("add", sum, bias)
+		sum = c.op(ir.Add, sum, bias)
 	}
-	factor := c.op("mul", c.op("mul", c.single(1), scale), c.scalar(ir.F32, c.float("alpha", 1)))
-	y := c.op("mul", c.cast(sum, ir.F32), factor)
+	factor := c.op(ir.Mul, c.op(ir.Mul, c.single(1), scale), c.scalar(ir.F32, c.float("alpha", 1)))
+	y := c.op(ir.Mul, c.cast(sum, ir.F32), factor)
 	if c.in(7) == nil {
 		return one(y)
 	}
@@ -180,10 +180,10 @@ func qGemm(c *call) []*ir.Value {
 
 // integerProduct is (a - za)*(b - zb)*sa*sb, plus a bias.
 func (c *call) integerProduct(a, b, sa, sb, za, zb, bias *ir.Value) *ir.Value {
-	sum := c.emit("matmul_integer", nil, a, b, za, zb)
-	y := c.op("mul", c.cast(sum, ir.F32), c.op("mul", sa, sb))
+	sum := c.emit(ir.MatMulInteger, nil, a, b, za, zb)
+	y := c.op(ir.Mul, c.cast(sum, ir.F32), c.op(ir.Mul, sa, sb))
 	if bias != nil {
-		y = c.op("add", y, bias)
+		y = c.op(ir.Add, y, bias)
 	}
 	return y
 }
@@ -193,7 +193,7 @@ func matMulIntegerToFloat(c *call) []*ir.Value {
 }
 
 func dynamicQuantizeMatMul(c *call) []*ir.Value {
-	q := c.node("dynamic_quantize_linear", nil, c.args[0]).Results
+	q := c.node(ir.DynamicQuantizeLinear, nil, c.args[0]).Results
 	return one(c.integerProduct(q[0], c.args[1], q[1], c.args[2], q[2], c.in(3), c.in(4)))
 }
 
@@ -209,17 +209,21 @@ func (c *call) activated(y *ir.Value) *ir.Value {
 	switch name := c.str("activation", ""); name {
 	case "":
 		return y
-	case "Relu", "Sigmoid", "Tanh":
-		return c.op(strings.ToLower(name), y)
+	case "Relu":
+		return c.op(ir.Relu, y)
+	case "Sigmoid":
+		return c.op(ir.Sigmoid, y)
+	case "Tanh":
+		return c.op(ir.Tanh, y)
 	case "LeakyRelu":
-		return c.emit("leaky_relu", attrs{"alpha": param(0, "activation_alpha", 0.01)}, y)
+		return c.emit(ir.LeakyRelu, attrs{"alpha": param(0, "activation_alpha", 0.01)}, y)
 	case "HardSigmoid":
-		return c.emit("hard_sigmoid", attrs{"alpha": param(0, "activation_alpha", 0.2), "beta": param(1, "activation_beta", 0.5)}, y)
+		return c.emit(ir.HardSigmoid, attrs{"alpha": param(0, "activation_alpha", 0.2), "beta": param(1, "activation_beta", 0.5)}, y)
 	case "Clip":
 		if len(params) != 2 {
 			c.failf("activation_params are %v, expected the limits of Clip", params)
 		}
-		return c.op("clip", y, c.like(y, params[0]), c.like(y, params[1]))
+		return c.op(ir.Clip, y, c.like(y, params[0]), c.like(y, params[1]))
 	default:
 		c.unsupportedf("with activation %s", name)
 	}
@@ -228,9 +232,9 @@ func (c *call) activated(y *ir.Value) *ir.Value {
 
 // fusedConv adds input 3 before the activation.
 func fusedConv(c *call) []*ir.Value {
-	y := c.emit("conv", c.convAttrs(c.typ(0), c.typ(1)), c.args[:min(3, len(c.args))]...)
+	y := c.emit(ir.Conv, c.convAttrs(c.typ(0), c.typ(1)), c.args[:min(3, len(c.args))]...)
 	if z := c.in(3); z != nil {
-		y = c.op("add", y, z)
+		y = c.op(ir.Add, y, z)
 	}
 	return one(c.activated(y))
 }
@@ -246,11 +250,11 @@ func fusedMatMul(c *call) []*ir.Value {
 		}
 		perm := axesFrom(0, rank)
 		perm[rank-1], perm[rank-2] = rank-2, rank-1
-		return c.emit("transpose", attrs{"perm": perm}, v)
+		return c.emit(ir.Transpose, attrs{"perm": perm}, v)
 	}
-	y := c.op("matmul", trans(0, "transA"), trans(1, "transB"))
+	y := c.op(ir.MatMul, trans(0, "transA"), trans(1, "transB"))
 	if alpha := c.float("alpha", 1); alpha != 1 {
-		y = c.op("mul", y, c.like(y, alpha))
+		y = c.op(ir.Mul, y, c.like(y, alpha))
 	}
 	return one(y)
 }
@@ -258,7 +262,7 @@ func fusedMatMul(c *call) []*ir.Value {
 func fastGelu(c *call) []*ir.Value {
 	x := c.args[0]
 	if b := c.in(1); b != nil {
-		x = c.op("add", x, b)
+		x = c.op(ir.Add, x, b)
 	}
 	return one(c.tanhGelu(x))
 }
@@ -266,34 +270,34 @@ func fastGelu(c *call) []*ir.Value {
 // quickGelu is x*sigmoid(alpha*x).
 func quickGelu(c *call) []*ir.Value {
 	x := c.args[0]
-	return one(c.op("mul", x, c.op("sigmoid", c.op("mul", x, c.like(x, c.float("alpha", 1.702))))))
+	return one(c.op(ir.Mul, x, c.op(ir.Sigmoid, c.op(ir.Mul, x, c.like(x, c.float("alpha", 1.702))))))
 }
 
 // skipLayerNorm normalizes the sum of two inputs and a bias over the last axis;
 // the sum is output 3. The simplified form does not subtract the mean and has
 // no beta.
 func skipLayerNorm(c *call) []*ir.Value {
-	x, gamma := c.op("add", c.args[0], c.args[1]), c.args[2]
+	x, gamma := c.op(ir.Add, c.args[0], c.args[1]), c.args[2]
 	simple := c.Op == "SkipSimplifiedLayerNormalization"
 	beta, bias := c.in(3), c.in(4)
 	if simple {
 		beta, bias = nil, c.in(3)
 	}
 	if bias != nil {
-		x = c.op("add", x, bias)
+		x = c.op(ir.Add, x, bias)
 	}
 	axes := attrs{"axes": []int{x.Type.Rank() - 1}}
 	epsilon := c.float("epsilon", 1e-12)
 	var y, mean, invStd *ir.Value
 	if simple {
-		root := c.op("sqrt", c.op("add", c.emit("reduce_mean", axes, c.op("mul", x, x)), c.like(x, epsilon)))
-		y = c.op("div", x, root)
-		return []*ir.Value{c.op("mul", y, gamma), nil, c.op("reciprocal", root), x}
+		root := c.op(ir.Sqrt, c.op(ir.Add, c.emit(ir.ReduceMean, axes, c.op(ir.Mul, x, x)), c.like(x, epsilon)))
+		y = c.op(ir.Div, x, root)
+		return []*ir.Value{c.op(ir.Mul, y, gamma), nil, c.op(ir.Reciprocal, root), x}
 	}
 	y, mean, invStd = c.standardize(x, axes["axes"].([]int), epsilon)
-	y = c.op("mul", y, gamma)
+	y = c.op(ir.Mul, y, gamma)
 	if beta != nil {
-		y = c.op("add", y, beta)
+		y = c.op(ir.Add, y, beta)
 	}
 	return []*ir.Value{y, mean, invStd, x}
 }
@@ -337,9 +341,9 @@ func dynamicQuantizeLSTM(c *call) []*ir.Value {
 	join := func(list []*ir.Value, axis int) *ir.Value {
 		parts := make([]*ir.Value, len(list))
 		for i, v := range list {
-			parts[i] = c.emit("unsqueeze", attrs{"axes": []int{axis}}, v)
+			parts[i] = c.emit(ir.Unsqueeze, attrs{"axes": []int{axis}}, v)
 		}
-		return c.emit("concat", attrs{"axis": axis}, parts...)
+		return c.emit(ir.Concat, attrs{"axis": axis}, parts...)
 	}
 	return []*ir.Value{join(ys, 1), join(hs, 0), join(cs, 0)}
 }
@@ -363,7 +367,7 @@ func (c *call) quantizedLSTM(d, hidden int) *quantizedLSTM {
 		if v.Type.Rank() == 0 {
 			return v
 		}
-		v = c.emit("slice", attrs{"axes": []int{0}, "starts": []int{min(d, v.Type.Shape[0]-1)}, "ends": []int{min(d, v.Type.Shape[0]-1) + 1}}, v)
+		v = c.emit(ir.Slice, attrs{"axes": []int{0}, "starts": []int{min(d, v.Type.Shape[0]-1)}, "ends": []int{min(d, v.Type.Shape[0]-1) + 1}}, v)
 		shape := v.Type.Shape[1:]
 		if v.Type.Elems() == 1 {
 			shape = nil
@@ -371,17 +375,17 @@ func (c *call) quantizedLSTM(d, hidden int) *quantizedLSTM {
 		return c.reshape(v, slices.Clone(shape))
 	}
 	steps, n := c.typ(0).Shape[0], c.typ(0).Shape[1]
-	q := c.node("dynamic_quantize_linear", nil, c.args[0]).Results
+	q := c.node(ir.DynamicQuantizeLinear, nil, c.args[0]).Results
 	flat := c.reshape(q[0], []int{steps * n, c.typ(0).Shape[2]})
 	gates := c.integerProduct(flat, part(1), q[1], part(8), q[2], part(9), nil)
 	if b := part(3); b != nil {
 		half := func(k int) *ir.Value {
-			return c.emit("slice", attrs{"axes": []int{0}, "starts": []int{k * 4 * hidden}, "ends": []int{(k + 1) * 4 * hidden}}, b)
+			return c.emit(ir.Slice, attrs{"axes": []int{0}, "starts": []int{k * 4 * hidden}, "ends": []int{(k + 1) * 4 * hidden}}, b)
 		}
-		gates = c.op("add", gates, c.op("add", half(0), half(1)))
+		gates = c.op(ir.Add, gates, c.op(ir.Add, half(0), half(1)))
 	}
 	l := &quantizedLSTM{call: c, hidden: hidden, gates: c.reshape(gates, []int{steps, n, 4 * hidden}), r: part(2), rs: part(10), rz: part(11), h: part(5), cell: part(6)}
-	zeros := func() *ir.Value { return c.emit("expand", attrs{"shape": []int{n, hidden}}, c.scalar(ir.F32, 0)) }
+	zeros := func() *ir.Value { return c.emit(ir.Expand, attrs{"shape": []int{n, hidden}}, c.scalar(ir.F32, 0)) }
 	if l.h == nil {
 		l.h, l.startsAtZeros = zeros(), true
 	}
@@ -402,24 +406,24 @@ func (l *quantizedLSTM) run(backwards bool) (y, h, cell *ir.Value) {
 			t = steps - 1 - k
 		}
 		l.step(t, k == 0 && l.startsAtZeros)
-		outs[t] = l.emit("unsqueeze", attrs{"axes": []int{0}}, l.h)
+		outs[t] = l.emit(ir.Unsqueeze, attrs{"axes": []int{0}}, l.h)
 	}
-	return l.emit("concat", attrs{"axis": 0}, outs...), l.h, l.cell
+	return l.emit(ir.Concat, attrs{"axis": 0}, outs...), l.h, l.cell
 }
 
 // step is one step of the cell; the gates' order is input, output, forget,
 // candidate. A state of zeros adds nothing.
 func (l *quantizedLSTM) step(t int, zeroState bool) {
 	n := l.gates.Type.Shape[1]
-	g := l.reshape(l.emit("slice", attrs{"axes": []int{0}, "starts": []int{t}, "ends": []int{t + 1}}, l.gates), []int{n, 4 * l.hidden})
+	g := l.reshape(l.emit(ir.Slice, attrs{"axes": []int{0}, "starts": []int{t}, "ends": []int{t + 1}}, l.gates), []int{n, 4 * l.hidden})
 	if !zeroState {
-		q := l.node("dynamic_quantize_linear", nil, l.h).Results
-		g = l.op("add", g, l.integerProduct(q[0], l.r, q[1], l.rs, q[2], l.rz, nil))
+		q := l.node(ir.DynamicQuantizeLinear, nil, l.h).Results
+		g = l.op(ir.Add, g, l.integerProduct(q[0], l.r, q[1], l.rs, q[2], l.rz, nil))
 	}
-	gate := func(k int, f string) *ir.Value {
-		return l.op(f, l.emit("slice", attrs{"axes": []int{1}, "starts": []int{k * l.hidden}, "ends": []int{(k + 1) * l.hidden}}, g))
+	gate := func(k int, f *ir.Op) *ir.Value {
+		return l.op(f, l.emit(ir.Slice, attrs{"axes": []int{1}, "starts": []int{k * l.hidden}, "ends": []int{(k + 1) * l.hidden}}, g))
 	}
-	in, out, forget, candidate := gate(0, "sigmoid"), gate(1, "sigmoid"), gate(2, "sigmoid"), gate(3, "tanh")
-	l.cell = l.op("add", l.op("mul", forget, l.cell), l.op("mul", in, candidate))
-	l.h = l.op("mul", out, l.op("tanh", l.cell))
+	in, out, forget, candidate := gate(0, ir.Sigmoid), gate(1, ir.Sigmoid), gate(2, ir.Sigmoid), gate(3, ir.Tanh)
+	l.cell = l.op(ir.Add, l.op(ir.Mul, forget, l.cell), l.op(ir.Mul, in, candidate))
+	l.h = l.op(ir.Mul, out, l.op(ir.Tanh, l.cell))
 }

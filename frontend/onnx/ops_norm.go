@@ -36,32 +36,32 @@ func batchNorm(c *call) []*ir.Value {
 	}
 	a := attrs{"epsilon": c.float("epsilon", 1e-5)}
 	if !c.bool("training_mode", false) {
-		return one(c.emit("batch_norm", a, c.args...))
+		return one(c.emit(ir.BatchNorm, a, c.args...))
 	}
 	c.imp.report.notef("%s normalizes with the statistics of its own input, as in training; was the model meant to be exported in evaluation mode?", c.Node)
 	x := c.args[0]
 	axes := append([]int{0}, axesFrom(2, x.Type.Rank())...)
-	mean := c.emit("reduce_mean", attrs{"axes": axes}, x)
-	dev := c.emit("sub", nil, x, mean)
-	variance := c.emit("reduce_mean", attrs{"axes": axes, "keepdims": false}, c.emit("mul", nil, dev, dev))
+	mean := c.emit(ir.ReduceMean, attrs{"axes": axes}, x)
+	dev := c.emit(ir.Sub, nil, x, mean)
+	variance := c.emit(ir.ReduceMean, attrs{"axes": axes, "keepdims": false}, c.emit(ir.Mul, nil, dev, dev))
 	mean = c.reshape(mean, variance.Type.Shape)
 	keep := float64(float32(c.float("momentum", 0.9)))
 	running := func(old, now *ir.Value) *ir.Value {
 		d := old.Type.DType
-		return c.emit("add", nil, c.emit("mul", nil, old, c.scalar(d, keep)), c.emit("mul", nil, now, c.scalar(d, 1-keep)))
+		return c.emit(ir.Add, nil, c.emit(ir.Mul, nil, old, c.scalar(d, keep)), c.emit(ir.Mul, nil, now, c.scalar(d, 1-keep)))
 	}
-	y := c.emit("batch_norm", a, x, c.args[1], c.args[2], mean, variance)
+	y := c.emit(ir.BatchNorm, a, x, c.args[1], c.args[2], mean, variance)
 	return []*ir.Value{y, running(c.args[3], mean), running(c.args[4], variance)}
 }
 
 // standardize is d/sqrt(mean(d*d) + epsilon) with d = x - mean(x) over axes; the
 // mean and the reciprocal of the root are returned too.
 func (c *call) standardize(x *ir.Value, axes []int, epsilon float64) (y, mean, invStd *ir.Value) {
-	mean = c.emit("reduce_mean", attrs{"axes": axes}, x)
-	d := c.op("sub", x, mean)
-	variance := c.emit("reduce_mean", attrs{"axes": axes}, c.op("mul", d, d))
-	std := c.op("sqrt", c.op("add", variance, c.scalar(x.Type.DType, epsilon)))
-	return c.op("div", d, std), mean, c.op("reciprocal", std)
+	mean = c.emit(ir.ReduceMean, attrs{"axes": axes}, x)
+	d := c.op(ir.Sub, x, mean)
+	variance := c.emit(ir.ReduceMean, attrs{"axes": axes}, c.op(ir.Mul, d, d))
+	std := c.op(ir.Sqrt, c.op(ir.Add, variance, c.scalar(x.Type.DType, epsilon)))
+	return c.op(ir.Div, d, std), mean, c.op(ir.Reciprocal, std)
 }
 
 // stash gives x the type that a normalization computes in.
@@ -82,9 +82,9 @@ func layerNorm(c *call) []*ir.Value {
 	x := c.args[0]
 	axes := axesFrom(c.axis(c.int("axis", -1), x.Type.Rank()), x.Type.Rank())
 	y, mean, invStd := c.standardize(c.stash(x), axes, c.float("epsilon", 1e-5))
-	y = c.op("mul", c.cast(y, x.Type.DType), c.args[1])
+	y = c.op(ir.Mul, c.cast(y, x.Type.DType), c.args[1])
 	if b := c.in(2); b != nil {
-		y = c.op("add", y, b)
+		y = c.op(ir.Add, y, b)
 	}
 	return []*ir.Value{y, mean, invStd}
 }
@@ -94,9 +94,9 @@ func rmsNorm(c *call) []*ir.Value {
 	x := c.args[0]
 	axes := axesFrom(c.axis(c.int("axis", -1), x.Type.Rank()), x.Type.Rank())
 	v := c.stash(x)
-	square := c.emit("reduce_mean", attrs{"axes": axes}, c.op("mul", v, v))
-	root := c.op("sqrt", c.op("add", square, c.scalar(v.Type.DType, c.float("epsilon", 1e-5))))
-	return one(c.op("mul", c.cast(c.op("div", v, root), x.Type.DType), c.args[1]))
+	square := c.emit(ir.ReduceMean, attrs{"axes": axes}, c.op(ir.Mul, v, v))
+	root := c.op(ir.Sqrt, c.op(ir.Add, square, c.scalar(v.Type.DType, c.float("epsilon", 1e-5))))
+	return one(c.op(ir.Mul, c.cast(c.op(ir.Div, v, root), x.Type.DType), c.args[1]))
 }
 
 // alongChannels gives a vector of channels the shape that broadcasts over a map
@@ -112,8 +112,8 @@ func instanceNorm(c *call) []*ir.Value {
 		c.failf("x is %s, expected [N,C,...] with spatial axes", x.Type)
 	}
 	y, _, _ := c.standardize(x, axesFrom(2, rank), c.float("epsilon", 1e-5))
-	y = c.op("mul", y, c.alongChannels(c.args[1], rank))
-	return one(c.op("add", y, c.alongChannels(c.args[2], rank)))
+	y = c.op(ir.Mul, y, c.alongChannels(c.args[1], rank))
+	return one(c.op(ir.Add, y, c.alongChannels(c.args[2], rank)))
 }
 
 // groupNorm normalizes groups of channels. Scale and bias are those of groups
@@ -137,7 +137,7 @@ func groupNorm(c *call) []*ir.Value {
 	if !perGroup {
 		y = c.reshape(y, shape)
 	}
-	y = c.op("add", c.op("mul", y, affine(c.args[1])), affine(c.args[2]))
+	y = c.op(ir.Add, c.op(ir.Mul, y, affine(c.args[1])), affine(c.args[2]))
 	return one(c.reshape(y, shape))
 }
 
@@ -148,14 +148,14 @@ func lpNorm(c *call) []*ir.Value {
 	var norm *ir.Value
 	switch p := c.int("p", 2); p {
 	case 1:
-		norm = c.emit("reduce_sum", a, c.op("abs", x))
+		norm = c.emit(ir.ReduceSum, a, c.op(ir.Abs, x))
 	case 2:
-		norm = c.op("sqrt", c.emit("reduce_sum", a, c.op("mul", x, x)))
+		norm = c.op(ir.Sqrt, c.emit(ir.ReduceSum, a, c.op(ir.Mul, x, x)))
 	default:
 		c.failf("p is %d, expected 1 or 2", p)
 	}
 	zero := c.scalar(x.Type.DType, 0)
-	return one(c.op("where", c.op("equal", norm, zero), zero, c.op("div", x, norm)))
+	return one(c.op(ir.Where, c.op(ir.Equal, norm, zero), zero, c.op(ir.Div, x, norm)))
 }
 
 // meanVarianceNorm is (x - mean)/(sqrt(mean(x*x) - mean*mean) + 1e-9).
@@ -166,10 +166,10 @@ func meanVarianceNorm(c *call) []*ir.Value {
 		axes = []int{0, 2, 3}
 	}
 	a := attrs{"axes": axes}
-	mean := c.emit("reduce_mean", a, x)
-	variance := c.op("sub", c.emit("reduce_mean", a, c.op("mul", x, x)), c.op("mul", mean, mean))
-	std := c.op("add", c.op("sqrt", variance), c.scalar(x.Type.DType, 1e-9))
-	return one(c.op("div", c.op("sub", x, mean), std))
+	mean := c.emit(ir.ReduceMean, a, x)
+	variance := c.op(ir.Sub, c.emit(ir.ReduceMean, a, c.op(ir.Mul, x, x)), c.op(ir.Mul, mean, mean))
+	std := c.op(ir.Add, c.op(ir.Sqrt, variance), c.scalar(x.Type.DType, 1e-9))
+	return one(c.op(ir.Div, c.op(ir.Sub, x, mean), std))
 }
 
 // localResponseNorm is x/(bias + alpha/size * the sum of squares of the size
@@ -184,20 +184,20 @@ func localResponseNorm(c *call) []*ir.Value {
 	before, after := (size-1)/2, size/2
 	pads := make([]int, 2*len(shape))
 	pads[1], pads[len(shape)+1] = before, after
-	square := c.emit("pad", attrs{"pads": pads}, c.op("mul", x, x))
+	square := c.emit(ir.Pad, attrs{"pads": pads}, c.op(ir.Mul, x, x))
 	var sum *ir.Value
 	for k := range size {
-		part := c.emit("slice", attrs{"axes": []int{1}, "starts": []int{k}, "ends": []int{k + shape[1]}}, square)
+		part := c.emit(ir.Slice, attrs{"axes": []int{1}, "starts": []int{k}, "ends": []int{k + shape[1]}}, square)
 		if sum == nil {
 			sum = part
 		} else {
-			sum = c.op("add", sum, part)
+			sum = c.op(ir.Add, sum, part)
 		}
 	}
 	d := x.Type.DType
 	factor := c.float("alpha", 1e-4) / float64(c.int("size", 0))
-	base := c.op("add", c.op("mul", sum, c.scalar(d, factor)), c.scalar(d, c.float("bias", 1)))
-	return one(c.op("div", x, c.op("pow", base, c.scalar(d, c.float("beta", 0.75)))))
+	base := c.op(ir.Add, c.op(ir.Mul, sum, c.scalar(d, factor)), c.scalar(d, c.float("bias", 1)))
+	return one(c.op(ir.Div, x, c.op(ir.Pow, base, c.scalar(d, c.float("beta", 0.75)))))
 }
 
 // reversed returns the list from its end.

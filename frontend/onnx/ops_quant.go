@@ -10,19 +10,19 @@ import (
 var quantOps = map[string]handler{
 	"ConvInteger":           {2, 4, convInteger},
 	"DequantizeLinear":      {2, 3, dequantizeLinear},
-	"DynamicQuantizeLinear": {1, 1, func(c *call) []*ir.Value { return c.node("dynamic_quantize_linear", nil, c.args...).Results }},
-	"MatMulInteger":         {2, 4, plain("matmul_integer")},
+	"DynamicQuantizeLinear": {1, 1, func(c *call) []*ir.Value { return c.node(ir.DynamicQuantizeLinear, nil, c.args...).Results }},
+	"MatMulInteger":         {2, 4, plain(ir.MatMulInteger)},
 	"QLinearConv":           {8, 9, qlinearConv},
-	"QLinearMatMul":         {8, 8, plain("qlinear_matmul")},
+	"QLinearMatMul":         {8, 8, plain(ir.QLinearMatMul)},
 	"QuantizeLinear":        {2, 3, quantizeLinear},
 }
 
 func convInteger(c *call) []*ir.Value {
-	return one(c.emit("conv_integer", c.convAttrs(c.typ(0), c.typ(1)), c.args...))
+	return one(c.emit(ir.ConvInteger, c.convAttrs(c.typ(0), c.typ(1)), c.args...))
 }
 
 func qlinearConv(c *call) []*ir.Value {
-	return one(c.emit("qlinear_conv", c.convAttrs(c.typ(0), c.typ(3)), c.args...))
+	return one(c.emit(ir.QLinearConv, c.convAttrs(c.typ(0), c.typ(3)), c.args...))
 }
 
 // blocks are runs of equal length along an axis that share a scale and a zero
@@ -59,7 +59,7 @@ func (c *call) blocks() *blocks {
 }
 
 // quantizer emits a quantization or its inverse, of blocks where x has them.
-func (c *call) quantizer(op string, a attrs, x, scale, zero *ir.Value) *ir.Value {
+func (c *call) quantizer(op *ir.Op, a attrs, x, scale, zero *ir.Value) *ir.Value {
 	n := c.blocks()
 	if n == nil {
 		a["axis"] = c.int("axis", 1)
@@ -71,7 +71,7 @@ func (c *call) quantizer(op string, a attrs, x, scale, zero *ir.Value) *ir.Value
 		}
 		return c.reshape(v, []int{n.rows})
 	}
-	x = c.reshape(c.emit("transpose", attrs{"perm": n.perm}, c.reshape(x, n.split)), []int{n.rows, n.size})
+	x = c.reshape(c.emit(ir.Transpose, attrs{"perm": n.perm}, c.reshape(x, n.split)), []int{n.rows, n.size})
 	a["axis"] = 0
 	y := c.emit(op, a, x, row(scale), row(zero))
 	cut := make([]int, len(n.split))
@@ -79,7 +79,7 @@ func (c *call) quantizer(op string, a attrs, x, scale, zero *ir.Value) *ir.Value
 	for i, from := range n.perm {
 		cut[i], back[from] = n.split[from], i
 	}
-	return c.reshape(c.emit("transpose", attrs{"perm": back}, c.reshape(y, cut)), n.shape)
+	return c.reshape(c.emit(ir.Transpose, attrs{"perm": back}, c.reshape(y, cut)), n.shape)
 }
 
 // quantizeLinear: the result has the zero point's type or, from version 21 on,
@@ -101,7 +101,7 @@ func quantizeLinear(c *call) []*ir.Value {
 	if zero == nil && out != Undefined {
 		a["to"] = irTypes[out].String()
 	}
-	y := c.quantizer("quantize_linear", a, c.args[0], c.args[1], zero)
+	y := c.quantizer(ir.QuantizeLinear, a, c.args[0], c.args[1], zero)
 	if out == Undefined || out.Bits() >= 8 {
 		return one(y)
 	}
@@ -109,7 +109,7 @@ func quantizeLinear(c *call) []*ir.Value {
 	if out == Int4 || out == Int2 {
 		lo, hi = -1<<(out.Bits()-1), 1<<(out.Bits()-1)-1
 	}
-	y = c.emit("clip", nil, y, c.scalar(y.Type.DType, float64(lo)), c.scalar(y.Type.DType, float64(hi)))
+	y = c.emit(ir.Clip, nil, y, c.scalar(y.Type.DType, float64(lo)), c.scalar(y.Type.DType, float64(hi)))
 	c.imp.narrow[y] = out
 	return one(y)
 }
@@ -118,7 +118,7 @@ func dequantizeLinear(c *call) []*ir.Value {
 	if out := DType(c.int("output_dtype", 0)); out != Undefined && irTypes[out] != c.typ(1).DType {
 		c.unsupportedf("to element type %s with a scale of %s", out, c.typ(1).DType)
 	}
-	return one(c.quantizer("dequantize_linear", attrs{}, c.args[0], c.args[1], c.in(2)))
+	return one(c.quantizer(ir.DequantizeLinear, attrs{}, c.args[0], c.args[1], c.in(2)))
 }
 
 // likeScale gives a zero point of one element the shape of such a scale: some
@@ -132,7 +132,7 @@ func (c *call) likeScale(zero *ir.Value) *ir.Value {
 
 // qonnxOps are the operators of QONNX, which Brevitas and FINN share.
 var qonnxOps = map[string]handler{
-	"BipolarQuant":  {2, 2, plain("bipolar_quant")},
+	"BipolarQuant":  {2, 2, plain(ir.BipolarQuant)},
 	"IntQuant":      {4, 4, quant},
 	"Quant":         {4, 4, quant},
 	"QuantLSTMCell": {48, 48, quantLSTMCell},
@@ -140,7 +140,7 @@ var qonnxOps = map[string]handler{
 }
 
 func quant(c *call) []*ir.Value {
-	return one(c.emit("quant", attrs{
+	return one(c.emit(ir.Quant, attrs{
 		"signed":   c.bool("signed", true),
 		"narrow":   c.bool("narrow", false),
 		"rounding": strings.ToUpper(c.str("rounding_mode", "ROUND")),
@@ -153,7 +153,7 @@ func trunc(c *call) []*ir.Value {
 	if len(args) == 5 {
 		args = slices.Insert(slices.Clone(args), 4, nil)
 	}
-	return one(c.emit("trunc_quant", attrs{
+	return one(c.emit(ir.TruncQuant, attrs{
 		"signed":   c.bool("signed", true),
 		"narrow":   c.bool("narrow", false),
 		"rounding": strings.ToUpper(c.str("rounding_mode", "FLOOR")),
@@ -177,7 +177,7 @@ func quantLSTMCell(c *call) []*ir.Value {
 		narrow = append(narrow, c.int(q+"_narrow", c.int(q+"_narrow_range", 0)))
 		rounding = append(rounding, strings.ToUpper(c.str(q+"_rounding_mode", "ROUND")))
 	}
-	return c.node("quant_lstm_cell", attrs{
+	return c.node(ir.QuantLSTMCell, attrs{
 		"signed":        signed,
 		"narrow":        narrow,
 		"rounding":      rounding,

@@ -23,13 +23,13 @@ func (c *call) recurrentAttrs() attrs {
 func lstm(c *call) []*ir.Value {
 	a := c.recurrentAttrs()
 	a["input_forget"] = c.bool("input_forget", false)
-	return c.node("lstm", a, c.args...).Results
+	return c.node(ir.LSTM, a, c.args...).Results
 }
 
 func gru(c *call) []*ir.Value {
 	a := c.recurrentAttrs()
 	a["linear_before_reset"] = c.bool("linear_before_reset", false)
-	return c.node("gru", a, c.args...).Results
+	return c.node(ir.GRU, a, c.args...).Results
 }
 
-func rnn(c *call) []*ir.Value { return c.node("rnn", c.recurrentAttrs(), c.args...).Results }
+func rnn(c *call) []*ir.Value { return c.node(ir.RNN, c.recurrentAttrs(), c.args...).Results }

@@ -29,10 +29,10 @@ func scatterElements(c *call) []*ir.Value {
 		}
 	}
 	strides := rowMajor(x.Type.Shape)
-	at := c.op("mul", c.fromFront(idx, x.Type.Shape[axis]), c.scalar(ir.I64, float64(strides[axis])))
+	at := c.op(ir.Mul, c.fromFront(idx, x.Type.Shape[axis]), c.scalar(ir.I64, float64(strides[axis])))
 	for a, d := range idx.Type.Shape {
 		if a != axis && d > 1 {
-			at = c.op("add", at, c.op("mul", c.counter(d, a, idx.Type.Rank()), c.scalar(ir.I64, float64(strides[a]))))
+			at = c.op(ir.Add, at, c.op(ir.Mul, c.counter(d, a, idx.Type.Rank()), c.scalar(ir.I64, float64(strides[a]))))
 		}
 	}
 	n := idx.Type.Elems()
@@ -59,12 +59,12 @@ func scatterND(c *call) []*ir.Value {
 	strides := rowMajor(x.Type.Shape[:r])
 	var at *ir.Value
 	for a := range r {
-		k := c.emit("slice", attrs{"axes": []int{rank - 1}, "starts": []int{a}, "ends": []int{a + 1}}, idx)
-		k = c.op("mul", c.fromFront(k, x.Type.Shape[a]), c.scalar(ir.I64, float64(strides[a])))
+		k := c.emit(ir.Slice, attrs{"axes": []int{rank - 1}, "starts": []int{a}, "ends": []int{a + 1}}, idx)
+		k = c.op(ir.Mul, c.fromFront(k, x.Type.Shape[a]), c.scalar(ir.I64, float64(strides[a])))
 		if at == nil {
 			at = k
 		} else {
-			at = c.op("add", at, k)
+			at = c.op(ir.Add, at, k)
 		}
 	}
 	return one(c.scatter(x, c.reshape(at, []int{rows}), c.reshape(upd, []int{rows, size}), size))
@@ -85,7 +85,7 @@ func rowMajor(shape []int) []int {
 // front.
 func (c *call) fromFront(idx *ir.Value, size int) *ir.Value {
 	idx = c.cast(idx, ir.I64)
-	return c.op("where", c.op("less", idx, c.scalar(ir.I64, 0)), c.op("add", idx, c.scalar(ir.I64, float64(size))), idx)
+	return c.op(ir.Where, c.op(ir.Less, idx, c.scalar(ir.I64, 0)), c.op(ir.Add, idx, c.scalar(ir.I64, float64(size))), idx)
 }
 
 // scatter replaces rows of x, as a matrix with rows of size elements, by those
@@ -161,7 +161,7 @@ func (c *call) around(x, box *ir.Value, start, end []int, axis int) *ir.Value {
 		return box
 	}
 	cut := func(from, to int) *ir.Value {
-		return c.emit("slice", attrs{"axes": []int{axis}, "starts": []int{from}, "ends": []int{to}}, x)
+		return c.emit(ir.Slice, attrs{"axes": []int{axis}, "starts": []int{from}, "ends": []int{to}}, x)
 	}
 	var parts []*ir.Value
 	if start[axis] > 0 {
@@ -171,7 +171,7 @@ func (c *call) around(x, box *ir.Value, start, end []int, axis int) *ir.Value {
 	if end[axis] < x.Type.Shape[axis] {
 		parts = append(parts, cut(end[axis], x.Type.Shape[axis]))
 	}
-	return c.emit("concat", attrs{"axis": axis}, parts...)
+	return c.emit(ir.Concat, attrs{"axis": axis}, parts...)
 }
 
 // pick gathers every row from where it comes: x or the last update of it.
@@ -184,6 +184,6 @@ func (c *call) pick(x *ir.Value, rows []int64, updates *ir.Value, size int) *ir.
 	for i, row := range rows {
 		from.I[row] = int64(count + i)
 	}
-	both := c.emit("concat", attrs{"axis": 0}, c.reshape(x, []int{count, size}), c.reshape(updates, []int{len(rows), size}))
-	return c.reshape(c.emit("gather", attrs{"axis": 0}, both, c.constant(from)), x.Type.Shape)
+	both := c.emit(ir.Concat, attrs{"axis": 0}, c.reshape(x, []int{count, size}), c.reshape(updates, []int{len(rows), size}))
+	return c.reshape(c.emit(ir.Gather, attrs{"axis": 0}, both, c.constant(from)), x.Type.Shape)
 }

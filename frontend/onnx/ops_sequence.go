@@ -95,10 +95,10 @@ func concatFromSequence(c *call) []*ir.Value {
 	a := attrs{"axis": c.int("axis", 0)}
 	if c.bool("new_axis", false) {
 		for i, v := range list {
-			list[i] = c.emit("unsqueeze", attrs{"axes": []int{c.int("axis", 0)}}, v)
+			list[i] = c.emit(ir.Unsqueeze, attrs{"axes": []int{c.int("axis", 0)}}, v)
 		}
 	}
-	return one(c.emit("concat", a, list...))
+	return one(c.emit(ir.Concat, a, list...))
 }
 
 // splitToSequence cuts x along an axis into pieces of one size or of given
@@ -130,10 +130,10 @@ func splitToSequence(c *call) []*ir.Value {
 	if len(sizes) == 0 {
 		return one(c.sequence(nil))
 	}
-	parts := c.node("split", attrs{"axis": axis, "sizes": sizes}, c.args[0]).Results
+	parts := c.node(ir.Split, attrs{"axis": axis, "sizes": sizes}, c.args[0]).Results
 	if drop {
 		for i, v := range parts {
-			parts[i] = c.emit("squeeze", attrs{"axes": []int{axis}}, v)
+			parts[i] = c.emit(ir.Squeeze, attrs{"axes": []int{axis}}, v)
 		}
 	}
 	return one(c.sequence(parts))

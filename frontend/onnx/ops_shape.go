@@ -39,7 +39,7 @@ func concat(c *call) []*ir.Value {
 		c.failf("attribute \"axis\" is missing")
 	}
 	axis := c.int("axis", def)
-	return one(c.emit("concat", attrs{"axis": axis}, c.args...))
+	return one(c.emit(ir.Concat, attrs{"axis": axis}, c.args...))
 }
 
 func constantOp(c *call) []*ir.Value {
@@ -82,7 +82,7 @@ func constantOfShape(c *call) []*ir.Value {
 			c.failf("the value is %s, expected one element", v.Type)
 		}
 	}
-	return one(c.emit("expand", attrs{"shape": shape}, c.constant(v.Reshape())))
+	return one(c.emit(ir.Expand, attrs{"shape": shape}, c.constant(v.Reshape())))
 }
 
 // rangeOp computes start, start+delta, ... before limit.
@@ -134,7 +134,7 @@ func sizeOf(c *call) []*ir.Value {
 
 func expand(c *call) []*ir.Value {
 	shape := c.constInts(1, "shape")
-	return one(c.emit("expand", attrs{"shape": shape}, c.args[0]))
+	return one(c.emit(ir.Expand, attrs{"shape": shape}, c.args[0]))
 }
 
 // flattenAxis normalizes an axis that may also be the rank.
@@ -152,15 +152,15 @@ func flatten(c *call) []*ir.Value {
 }
 
 func gather(c *call) []*ir.Value {
-	return one(c.emit("gather", attrs{"axis": c.int("axis", 0)}, c.args[0], c.args[1]))
+	return one(c.emit(ir.Gather, attrs{"axis": c.int("axis", 0)}, c.args[0], c.args[1]))
 }
 
 func gatherElements(c *call) []*ir.Value {
-	return one(c.emit("gather_elements", attrs{"axis": c.int("axis", 0)}, c.args[0], c.args[1]))
+	return one(c.emit(ir.GatherElements, attrs{"axis": c.int("axis", 0)}, c.args[0], c.args[1]))
 }
 
 func gatherND(c *call) []*ir.Value {
-	return one(c.emit("gather_nd", attrs{"batch_dims": c.int("batch_dims", 0)}, c.args[0], c.args[1]))
+	return one(c.emit(ir.GatherND, attrs{"batch_dims": c.int("batch_dims", 0)}, c.args[0], c.args[1]))
 }
 
 // pad: up to version 10 sizes and value are attributes.
@@ -181,7 +181,7 @@ func pad(c *call) []*ir.Value {
 	if c.in(3) != nil {
 		a["axes"] = c.constInts(3, "axes")
 	}
-	return one(c.emit("pad", a, c.args[0], value))
+	return one(c.emit(ir.Pad, a, c.args[0], value))
 }
 
 // reshapeOp resolves 0 (keep the dimension) and -1 (what is left). Up to
@@ -219,7 +219,7 @@ func reshapeOp(c *call) []*ir.Value {
 		}
 		shape[open] = from.Elems() / known
 	}
-	return one(c.emit("reshape", attrs{"shape": shape}, c.args[0]))
+	return one(c.emit(ir.Reshape, attrs{"shape": shape}, c.args[0]))
 }
 
 // slice: up to version 9 the bounds are attributes.
@@ -236,7 +236,7 @@ func slice(c *call) []*ir.Value {
 	if c.in(4) != nil {
 		a["steps"] = c.constInts(4, "steps")
 	}
-	return one(c.emit("slice", a, c.args[0]))
+	return one(c.emit(ir.Slice, a, c.args[0]))
 }
 
 // split: the sizes are an attribute up to version 12, then an input; from
@@ -259,13 +259,13 @@ func split(c *call) []*ir.Value {
 			left -= min(each, left)
 		}
 	}
-	return c.node("split", attrs{"axis": axis, "sizes": sizes}, c.args[0]).Results
+	return c.node(ir.Split, attrs{"axis": axis, "sizes": sizes}, c.args[0]).Results
 }
 
 // squeeze: up to version 12 the axes are an attribute.
 func squeeze(c *call) []*ir.Value {
 	axes, _ := c.intsOr(1, "axes")
-	return one(c.emit("squeeze", attrs{"axes": axes}, c.args[0]))
+	return one(c.emit(ir.Squeeze, attrs{"axes": axes}, c.args[0]))
 }
 
 // unsqueeze: up to version 12 the axes are an attribute.
@@ -277,13 +277,13 @@ func unsqueeze(c *call) []*ir.Value {
 	if len(axes) == 0 {
 		return one(c.args[0])
 	}
-	return one(c.emit("unsqueeze", attrs{"axes": axes}, c.args[0]))
+	return one(c.emit(ir.Unsqueeze, attrs{"axes": axes}, c.args[0]))
 }
 
 // tile: up to version 5 one axis is repeated.
 func tile(c *call) []*ir.Value {
 	if c.Version >= 6 {
-		return one(c.emit("tile", attrs{"repeats": c.constInts(1, "repeats")}, c.args[0]))
+		return one(c.emit(ir.Tile, attrs{"repeats": c.constInts(1, "repeats")}, c.args[0]))
 	}
 	if len(c.args) < 3 || c.args[2] == nil {
 		c.failf("the axis is missing")
@@ -294,13 +294,13 @@ func tile(c *call) []*ir.Value {
 	}
 	repeats := ones(c.typ(0).Rank())
 	repeats[c.axis(int(axis.Float(0)), len(repeats))] = int(tiles.Float(0))
-	return one(c.emit("tile", attrs{"repeats": repeats}, c.args[0]))
+	return one(c.emit(ir.Tile, attrs{"repeats": repeats}, c.args[0]))
 }
 
 func transpose(c *call) []*ir.Value {
-	return one(c.emit("transpose", attrs{"perm": c.ints("perm")}, c.args[0]))
+	return one(c.emit(ir.Transpose, attrs{"perm": c.ints("perm")}, c.args[0]))
 }
 
 func depthToSpace(c *call) []*ir.Value {
-	return one(c.emit("depth_to_space", attrs{"blocksize": c.int("blocksize", 0), "mode": c.str("mode", "DCR")}, c.args[0]))
+	return one(c.emit(ir.DepthToSpace, attrs{"blocksize": c.int("blocksize", 0), "mode": c.str("mode", "DCR")}, c.args[0]))
 }

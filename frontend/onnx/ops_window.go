@@ -6,8 +6,8 @@ var windowOps = map[string]handler{
 	"AveragePool":       {1, 1, averagePool},
 	"Conv":              {2, 3, conv},
 	"ConvTranspose":     {2, 3, convTranspose},
-	"GlobalAveragePool": {1, 1, plain("global_average_pool")},
-	"GlobalMaxPool":     {1, 1, plain("global_max_pool")},
+	"GlobalAveragePool": {1, 1, plain(ir.GlobalAveragePool)},
+	"GlobalMaxPool":     {1, 1, plain(ir.GlobalMaxPool)},
 	"GlobalLpPool":      {1, 1, globalLpPool},
 	"LpPool":            {1, 1, lpPool},
 	"MaxPool":           {1, 1, maxPool},
@@ -80,7 +80,7 @@ func (c *call) convAttrs(x, w ir.Type) attrs {
 }
 
 func conv(c *call) []*ir.Value {
-	return one(c.emit("conv", c.convAttrs(c.typ(0), c.typ(1)), c.args...))
+	return one(c.emit(ir.Conv, c.convAttrs(c.typ(0), c.typ(1)), c.args...))
 }
 
 func (c *call) poolAttrs() attrs { return c.poolAttrsOf(c.typ(0)) }
@@ -93,7 +93,7 @@ func (c *call) poolAttrsOf(x ir.Type) attrs {
 }
 
 func maxPool(c *call) []*ir.Value {
-	out := one(c.emit("max_pool", c.poolAttrs(), c.args[0]))
+	out := one(c.emit(ir.MaxPool, c.poolAttrs(), c.args[0]))
 	if len(c.Outputs) > 1 && c.imp.needed[c.Outputs[1]] {
 		out = append(out, c.maxPoolIndices())
 	}
@@ -106,13 +106,13 @@ func globalLpPool(c *call) []*ir.Value {
 	a := attrs{"axes": axesFrom(2, x.Type.Rank())}
 	switch p := c.int("p", 2); p {
 	case 1:
-		return one(c.emit("reduce_sum", a, c.op("abs", x)))
+		return one(c.emit(ir.ReduceSum, a, c.op(ir.Abs, x)))
 	case 2:
-		return one(c.op("sqrt", c.emit("reduce_sum", a, c.op("mul", x, x))))
+		return one(c.op(ir.Sqrt, c.emit(ir.ReduceSum, a, c.op(ir.Mul, x, x))))
 	default:
 		d := c.like(x, float64(p))
-		sum := c.emit("reduce_sum", a, c.op("pow", c.op("abs", x), d))
-		return one(c.op("pow", sum, c.like(x, 1/float64(p))))
+		sum := c.emit(ir.ReduceSum, a, c.op(ir.Pow, c.op(ir.Abs, x), d))
+		return one(c.op(ir.Pow, sum, c.like(x, 1/float64(p))))
 	}
 }
 
@@ -128,16 +128,13 @@ func lpPool(c *call) []*ir.Value {
 	if a["ceil"] == true {
 		c.unsupportedf("with ceil_mode")
 	}
-	power := c.op("pow", c.op("abs", x), c.like(x, float64(p)))
-	sum := c.op("mul", c.emit("average_pool", a, power), c.like(x, float64(elems(a["kernel"].([]int)))))
-	return one(c.op("pow", sum, c.like(x, 1/float64(p))))
+	power := c.op(ir.Pow, c.op(ir.Abs, x), c.like(x, float64(p)))
+	sum := c.op(ir.Mul, c.emit(ir.AveragePool, a, power), c.like(x, float64(elems(a["kernel"].([]int)))))
+	return one(c.op(ir.Pow, sum, c.like(x, 1/float64(p))))
 }
 
 func averagePool(c *call) []*ir.Value {
 	a := c.poolAttrs()
 	a["count_include_pad"] = c.bool("count_include_pad", false)
-	return one(c.emit("average_pool", a, c.args[0]))
+	return one(c.emit(ir.AveragePool, a, c.args[0]))
 }
-
-// batchNorm: in training mode, an attribute from version 14 on, the statistics
-// are those of the batch, and the running ones are further results.

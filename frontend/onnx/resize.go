@@ -204,7 +204,7 @@ func (c *call) resample(r *resample) *ir.Value {
 		if !r.sized {
 			a["scales"] = r.scale
 		}
-		return c.emit("resize", a, x)
+		return c.emit(ir.Resize, a, x)
 	}
 	d := x.Type.DType
 	if !d.IsFloat() {
@@ -228,7 +228,7 @@ func (c *call) resample10(r *resample) *ir.Value {
 			}
 		}
 		if !ir.SameShape(size, y.Type.Shape) {
-			y = c.emit("resize", attrs{"sizes": size, "scales": scale, "coordinates": "asymmetric", "nearest": nearest}, y)
+			y = c.emit(ir.Resize, attrs{"sizes": size, "scales": scale, "coordinates": "asymmetric", "nearest": nearest}, y)
 		}
 	}
 	return y
@@ -270,7 +270,7 @@ func (c *call) resampleAxis(r *resample, x *ir.Value, axis int) *ir.Value {
 	for i, b := range outside {
 		mask.I[i] = int64(b2i(b))
 	}
-	return c.op("where", c.constant(mask), c.like(x, r.outside), y)
+	return c.op(ir.Where, c.constant(mask), c.like(x, r.outside), y)
 }
 
 // origin is the position in x of position i of the result.
@@ -357,12 +357,12 @@ func (c *call) tapGathers(x *ir.Value, axis int, rows [][]tap, most int) *ir.Val
 				weight.SetFloat(i, row[k].weight)
 			}
 		}
-		part := c.emit("gather", attrs{"axis": axis}, x, c.constant(at))
+		part := c.emit(ir.Gather, attrs{"axis": axis}, x, c.constant(at))
 		if w, splat := weight.Splat(); !splat || w != 1 {
-			part = c.op("mul", part, c.constant(weight))
+			part = c.op(ir.Mul, part, c.constant(weight))
 		}
 		if y != nil {
-			part = c.op("add", y, part)
+			part = c.op(ir.Add, y, part)
 		}
 		y = part
 	}
@@ -385,7 +385,7 @@ func (c *call) tapMatrix(x *ir.Value, axis int, rows [][]tap) *ir.Value {
 		if axis == rank-1 {
 			return v
 		}
-		return c.emit("transpose", attrs{"perm": perm}, v)
+		return c.emit(ir.Transpose, attrs{"perm": perm}, v)
 	}
-	return swap(c.op("matmul", swap(x), c.constant(m)))
+	return swap(c.op(ir.MatMul, swap(x), c.constant(m)))
 }

@@ -32,7 +32,7 @@ type channelAffine struct{ Scale, Offset []float64 }
 // channel of axis 1.
 func NormAffine(n *ir.Node) (channelAffine, bool) {
 	var f channelAffine
-	if !n.Is("batch_norm") || !SoundNorm(n) {
+	if !n.Is(ir.BatchNorm) || !SoundNorm(n) {
 		return f, false
 	}
 	at := func(i, c int) float64 { return ir.ConstOf(n.Args[i]).Float(c) }
@@ -54,7 +54,7 @@ func Carrier(n *ir.Node, shape []int) int {
 		if p == nil || !Finite32(p) || !PerChannel(p.Type.Shape, shape) {
 			continue
 		}
-		if n.Is("div") && (i == 1 || HasZero(p.Convert(ir.F64).D)) {
+		if n.Is(ir.Div) && (i == 1 || HasZero(p.Convert(ir.F64).D)) {
 			continue
 		}
 		return i

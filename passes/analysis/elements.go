@@ -5,8 +5,8 @@ import "github.com/billnet/billnet/ir"
 // MovesElements reports whether a node only moves the elements of its first
 // operand.
 func MovesElements(n *ir.Node) bool {
-	switch n.Op.Name {
-	case "transpose", "reshape", "squeeze", "unsqueeze", "gather", "slice", "expand", "identity", "split", "tile", "depth_to_space":
+	switch n.Op {
+	case ir.Transpose, ir.Reshape, ir.Squeeze, ir.Unsqueeze, ir.Gather, ir.Slice, ir.Expand, ir.Identity, ir.Split, ir.Tile, ir.DepthToSpace:
 		return true
 	}
 	return false

@@ -53,8 +53,8 @@ func (r *Ranger) compute(v *ir.Value) Span {
 	if d == nil || v.Type.DType.IsLogic() || v.Type.DType == ir.Bool {
 		return Uniform(v.Type.DType.Range())
 	}
-	switch d.Op.Name {
-	case "const":
+	switch d.Op {
+	case ir.Const:
 		lo, hi := int64(0), int64(0)
 		for i, x := range d.Const.I {
 			if i == 0 {
@@ -63,17 +63,17 @@ func (r *Ranger) compute(v *ir.Value) Span {
 			lo, hi = min(lo, x), max(hi, x)
 		}
 		return Uniform(lo, hi)
-	case "bconv", "iconv":
+	case ir.BConv, ir.IConv:
 		return r.Conv(d)
-	case "ilinear":
+	case ir.ILinear:
 		return r.linear(d)
-	case "count":
+	case ir.Count:
 		return r.count(d)
-	case "max_pool", "min_pool":
+	case ir.MaxPool, ir.MinPool:
 		return r.Of(d.Args[0])
-	case "tally":
+	case ir.Tally:
 		return Uniform(int64(d.Int("base")), int64(d.Int("base")+len(d.Args)))
-	case "clip":
+	case ir.Clip:
 		lo, hi := r.Of(d.Args[0]).All()
 		if x, ok := ir.Splat(d.Arg(1)); ok {
 			lo, hi = max(lo, int64(x)), max(hi, int64(x))
@@ -86,18 +86,18 @@ func (r *Ranger) compute(v *ir.Value) Span {
 			lo, _ = v.Type.DType.Range()
 		}
 		return Uniform(lo, hi)
-	case "transpose", "reshape", "squeeze", "unsqueeze", "gather", "slice", "split", "identity", "expand", "tile":
+	case ir.Transpose, ir.Reshape, ir.Squeeze, ir.Unsqueeze, ir.Gather, ir.Slice, ir.Split, ir.Identity, ir.Expand, ir.Tile:
 		return Uniform(r.Of(d.Args[0]).All())
-	case "concat":
+	case ir.Concat:
 		return r.concat(d)
-	case "add", "sub", "mul", "max", "min":
+	case ir.Add, ir.Sub, ir.Mul, ir.Max, ir.Min:
 		if len(d.Args) == 2 {
 			return r.pair(d)
 		}
-	case "neg":
+	case ir.Neg:
 		lo, hi := r.Of(d.Args[0]).All()
 		return within(v.Type.DType, -hi, -lo)
-	case "pad":
+	case ir.Pad:
 		lo, hi := r.Of(d.Args[0]).All()
 		if d.Str("mode") == "constant" {
 			x, ok := ir.Splat(d.Arg(1))
@@ -107,7 +107,7 @@ func (r *Ranger) compute(v *ir.Value) Span {
 			lo, hi = min(lo, int64(x)), max(hi, int64(x))
 		}
 		return Uniform(lo, hi)
-	case "cast":
+	case ir.Cast:
 		if x := d.In(0).DType; x.IsInt() || x.IsLogic() || x == ir.Bool {
 			lo, hi := r.Of(d.Args[0]).All()
 			return within(v.Type.DType, lo, hi)
@@ -124,14 +124,14 @@ func (r *Ranger) pair(n *ir.Node) Span {
 		return Uniform(n.Result().Type.DType.Range())
 	}
 	d := n.Result().Type.DType
-	switch n.Op.Name {
-	case "sub":
+	switch n.Op {
+	case ir.Sub:
 		return within(d, alo-bhi, ahi-blo)
-	case "mul":
+	case ir.Mul:
 		return within(d, min(alo*blo, alo*bhi, ahi*blo, ahi*bhi), max(alo*blo, alo*bhi, ahi*blo, ahi*bhi))
-	case "max":
+	case ir.Max:
 		return within(d, max(alo, blo), max(ahi, bhi))
-	case "min":
+	case ir.Min:
 		return within(d, min(alo, blo), min(ahi, bhi))
 	}
 	return within(d, alo+blo, ahi+bhi)
@@ -271,7 +271,7 @@ func (r *Ranger) compose(n *ir.Node) *composite {
 	}
 	own := OwnKernel(n, w)
 	d := ir.Def(n.Args[0])
-	if !(d.Is("bconv") || d.Is("iconv")) || d.Arg(2) != nil {
+	if !(d.Is(ir.BConv) || d.Is(ir.IConv)) || d.Arg(2) != nil {
 		return own
 	}
 	in := r.composite(d)

@@ -58,31 +58,31 @@ func (q *Wholes) find(v *ir.Value) *Whole {
 		return nil
 	}
 	plain := func(lo, hi int64) *Whole { return &Whole{K: v, Scale: []float64{1}, Lo: lo, Hi: hi} }
-	switch n.Op.Name {
-	case "cast", "to_float":
+	switch n.Op {
+	case ir.Cast, ir.ToFloat:
 		switch d := n.In(0).DType; d {
 		case ir.Bool, ir.U8, ir.I8, ir.U16, ir.I16, ir.Bit, ir.SBit, ir.Tern:
 			return plain(d.Range())
 		}
-	case "sign":
+	case ir.Sign:
 		return plain(-1, 1)
-	case "where":
+	case ir.Where:
 		a, okA := ir.Splat(n.Args[1])
 		b, okB := ir.Splat(n.Args[2])
 		if okA && okB && a == math.Trunc(a) && b == math.Trunc(b) && math.Max(math.Abs(a), math.Abs(b)) < ExactFloat {
 			return plain(int64(min(a, b)), int64(max(a, b)))
 		}
-	case "add", "sub", "mul", "div":
+	case ir.Add, ir.Sub, ir.Mul, ir.Div:
 		return q.arithmetic(v, n)
-	case "max", "min":
+	case ir.Max, ir.Min:
 		return q.ofPair(v, n)
-	case "batch_norm":
+	case ir.BatchNorm:
 		return q.norm(n)
-	case "relu", "max_pool":
+	case ir.Relu, ir.MaxPool:
 		return q.monotone(n)
-	case "concat":
+	case ir.Concat:
 		return q.concat(n)
-	case "reduce_sum":
+	case ir.ReduceSum:
 		return q.sum(n)
 	}
 	if MovesElements(n) {
@@ -95,7 +95,7 @@ func (q *Wholes) find(v *ir.Value) *Whole {
 func (q *Wholes) arithmetic(v *ir.Value, n *ir.Node) *Whole {
 	for i := range 2 {
 		c := ir.ConstOf(n.Args[1-i])
-		if c == nil || i == 1 && n.Is("div") {
+		if c == nil || i == 1 && n.Is(ir.Div) {
 			continue
 		}
 		w := q.Of(n.Args[i])
@@ -106,15 +106,15 @@ func (q *Wholes) arithmetic(v *ir.Value, n *ir.Node) *Whole {
 		if !ok {
 			return nil
 		}
-		switch n.Op.Name {
-		case "mul":
+		switch n.Op {
+		case ir.Mul:
 			return w.affine(axis, values, nil)
-		case "div":
+		case ir.Div:
 			for j := range values {
 				values[j] = 1 / values[j]
 			}
 			return w.affine(axis, values, nil)
-		case "sub":
+		case ir.Sub:
 			if i == 1 {
 				return nil
 			}
@@ -129,7 +129,7 @@ func (q *Wholes) arithmetic(v *ir.Value, n *ir.Node) *Whole {
 
 // ofPair bounds an operation of two values that are whole numbers themselves.
 func (q *Wholes) ofPair(v *ir.Value, n *ir.Node) *Whole {
-	if len(n.Args) != 2 || n.Is("div") {
+	if len(n.Args) != 2 || n.Is(ir.Div) {
 		return nil
 	}
 	a, b := q.Of(n.Args[0]), q.Of(n.Args[1])
@@ -142,15 +142,15 @@ func (q *Wholes) ofPair(v *ir.Value, n *ir.Node) *Whole {
 		}
 		return &Whole{K: v, Scale: []float64{1}, Lo: lo, Hi: hi}
 	}
-	switch n.Op.Name {
-	case "add":
+	switch n.Op {
+	case ir.Add:
 		return r(a.Lo+b.Lo, a.Hi+b.Hi)
-	case "sub":
+	case ir.Sub:
 		return r(a.Lo-b.Hi, a.Hi-b.Lo)
-	case "mul":
+	case ir.Mul:
 		p := []int64{a.Lo * b.Lo, a.Lo * b.Hi, a.Hi * b.Lo, a.Hi * b.Hi}
 		return r(slices.Min(p), slices.Max(p))
-	case "max":
+	case ir.Max:
 		return r(max(a.Lo, b.Lo), max(a.Hi, b.Hi))
 	}
 	return r(min(a.Lo, b.Lo), min(a.Hi, b.Hi))
@@ -209,15 +209,15 @@ func Zip(a, b []float64, f func(a, b float64) float64) []float64 {
 // monotone moves a ReLU or a max pool onto k.
 func (q *Wholes) monotone(n *ir.Node) *Whole {
 	w := q.Of(n.Args[0])
-	if w == nil || !w.Proportional() || len(n.Results) != 1 || n.Is("max_pool") && !PoolsElements(n) {
+	if w == nil || !w.Proportional() || len(n.Results) != 1 || n.Is(ir.MaxPool) && !PoolsElements(n) {
 		return nil
 	}
 	out := *w
-	if n.Is("relu") && w.Sums {
+	if n.Is(ir.Relu) && w.Sums {
 		out.ReLU = true // a quantizer behind it saturates at 0
 		return &out
 	}
-	if n.Is("relu") {
+	if n.Is(ir.Relu) {
 		out.Lo, out.Hi = max(w.Lo, 0), max(w.Hi, 0)
 	}
 	out.K = q.again(n, w)
@@ -229,7 +229,7 @@ func (q *Wholes) again(n *ir.Node, w *Whole) *ir.Value {
 	if w.K == n.Args[0] {
 		return n.Result()
 	}
-	return q.Op(n.Op.Name, n.Attrs, append([]*ir.Value{w.K}, n.Args[1:]...)...)
+	return q.Op(n.Op, n.Attrs, append([]*ir.Value{w.K}, n.Args[1:]...)...)
 }
 
 // moved moves the elements of k.
@@ -242,9 +242,9 @@ func (q *Wholes) moved(n *ir.Node) *Whole {
 	if max(len(w.Scale), len(w.Offset)) > 1 {
 		from, to := n.In(0).Shape, n.Result().Type.Shape
 		switch {
-		case n.Is("transpose") && len(n.Ints("perm")) > 0:
+		case n.Is(ir.Transpose) && len(n.Ints("perm")) > 0:
 			out.Axis = slices.Index(n.Ints("perm"), w.Axis)
-		case n.Is("reshape") || n.Is("squeeze") || n.Is("unsqueeze") || n.Is("identity"):
+		case n.Is(ir.Reshape) || n.Is(ir.Squeeze) || n.Is(ir.Unsqueeze) || n.Is(ir.Identity):
 			// A channel becomes one or more neighbours on the same axis.
 			if len(to) <= w.Axis || !slices.Equal(from[:w.Axis], to[:w.Axis]) || from[w.Axis] == 0 || to[w.Axis]%from[w.Axis] != 0 {
 				return nil
@@ -294,7 +294,7 @@ func (q *Wholes) concat(n *ir.Node) *Whole {
 		args[i], same = w.K, same && w.K == a
 	}
 	if out.K = n.Result(); !same {
-		out.K = q.Op("concat", n.Attrs, args...)
+		out.K = q.Op(ir.Concat, n.Attrs, args...)
 	}
 	return out
 }

@@ -23,7 +23,7 @@ var BinaryActivations = &passes.Pass{
 
 // asBool makes the bool value of a bit.
 func asBool(rw *passes.Rewriter, b *ir.Value) []*ir.Value {
-	return []*ir.Value{rw.Op("cast", map[string]any{"to": "bool"}, b)}
+	return []*ir.Value{rw.Op(ir.Cast, map[string]any{"to": "bool"}, b)}
 }
 
 // bitOfBool returns the bit behind a bool value, or nil.
@@ -31,7 +31,7 @@ func bitOfBool(v *ir.Value) *ir.Value {
 	if v.Type.DType != ir.Bool {
 		return nil
 	}
-	if b := ir.Unwrap(v, "cast"); b != nil && b.Type.DType == ir.Bit {
+	if b := ir.Unwrap(v, ir.Cast); b != nil && b.Type.DType == ir.Bit {
 		return b
 	}
 	return nil
@@ -42,10 +42,10 @@ func bitOfBool(v *ir.Value) *ir.Value {
 // with the negated difference.
 func compareToStep(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	var strict bool
-	switch n.Op.Name {
-	case "greater", "less":
+	switch n.Op {
+	case ir.Greater, ir.Less:
 		strict = true
-	case "greater_or_equal", "less_or_equal":
+	case ir.GreaterOrEqual, ir.LessOrEqual:
 	default:
 		return nil
 	}
@@ -61,13 +61,13 @@ func compareToStep(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	case ir.IsSplat(b, 0) && ir.SameShape(a.Type.Shape, n.Result().Type.Shape):
 		x = a
 	case ir.IsSplat(a, 0) && ir.SameShape(b.Type.Shape, n.Result().Type.Shape):
-		x = rw.Op("neg", nil, b)
+		x = rw.Op(ir.Neg, nil, b)
 	case finiteConst(a) || finiteConst(b):
-		x = rw.Op("sub", nil, a, b)
+		x = rw.Op(ir.Sub, nil, a, b)
 	default:
 		return nil
 	}
-	return asBool(rw, rw.Op("step", map[string]any{"strict": strict}, x))
+	return asBool(rw, rw.Op(ir.Step, map[string]any{"strict": strict}, x))
 }
 
 func finiteConst(v *ir.Value) bool {
@@ -84,9 +84,9 @@ func finiteConst(v *ir.Value) bool {
 }
 
 func notOfBit(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if n.Op.Name == "not" {
+	if n.Op == ir.Not {
 		if b := bitOfBool(n.Args[0]); b != nil {
-			return asBool(rw, rw.Op("bit_not", nil, b))
+			return asBool(rw, rw.Op(ir.BitNot, nil, b))
 		}
 	}
 	return nil
@@ -94,22 +94,21 @@ func notOfBit(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 
 // logicOfBits: and, or, xor of bools that are bits are gates of bits.
 func logicOfBits(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	switch n.Op.Name {
-	case "and", "or", "xor":
-	default:
+	gate := map[*ir.Op]*ir.Op{ir.And: ir.BitAnd, ir.Or: ir.BitOr, ir.Xor: ir.BitXor}[n.Op]
+	if gate == nil {
 		return nil
 	}
 	a, b := bitOfBool(n.Args[0]), bitOfBool(n.Args[1])
 	if a == nil || b == nil {
 		return nil
 	}
-	return asBool(rw, rw.Op("bit_"+n.Op.Name, nil, a, b))
+	return asBool(rw, rw.Op(gate, nil, a, b))
 }
 
 // castOfBit: a bool that came from a bit, cast to a number, is that bit, and a
 // bit taken through floats on its way to a bool is the same bit.
 func castOfBit(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "cast" {
+	if n.Op != ir.Cast {
 		return nil
 	}
 	if n.Result().Type.DType == ir.Bool {
@@ -122,26 +121,26 @@ func castOfBit(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 		return nil
 	}
 	if b := bitOfBool(n.Args[0]); b != nil {
-		return []*ir.Value{rw.Op("to_float", nil, b)}
+		return []*ir.Value{rw.Op(ir.ToFloat, nil, b)}
 	}
 	return nil
 }
 
 // integerCast: a cast of small integers to f32 is to_float.
 func integerCast(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "cast" || n.Result().Type.DType != ir.F32 {
+	if n.Op != ir.Cast || n.Result().Type.DType != ir.F32 {
 		return nil
 	}
 	switch n.In(0).DType {
 	case ir.U8, ir.I8, ir.U16, ir.I16, ir.Bit, ir.SBit, ir.Tern:
-		return []*ir.Value{rw.Op("to_float", nil, n.Args[0])}
+		return []*ir.Value{rw.Op(ir.ToFloat, nil, n.Args[0])}
 	}
 	return nil
 }
 
 // whereOfBit: where(bit, a, b) of two splats is the bit under another encoding.
 func whereOfBit(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "where" || n.Result().Type.DType != ir.F32 {
+	if n.Op != ir.Where || n.Result().Type.DType != ir.F32 {
 		return nil
 	}
 	b := bitOfBool(n.Args[0])
@@ -156,34 +155,34 @@ func whereOfBit(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	switch {
 	case x == 1 && y == 0:
 	case x == 0 && y == 1:
-		b = rw.Op("bit_not", nil, b)
+		b = rw.Op(ir.BitNot, nil, b)
 	case x == 1 && y == -1:
-		b = rw.Op("recode", nil, b)
+		b = rw.Op(ir.Recode, nil, b)
 	case x == -1 && y == 1:
-		b = rw.Op("recode", nil, rw.Op("bit_not", nil, b))
+		b = rw.Op(ir.Recode, nil, rw.Op(ir.BitNot, nil, b))
 	default:
 		return nil
 	}
-	return []*ir.Value{rw.Op("to_float", nil, b)}
+	return []*ir.Value{rw.Op(ir.ToFloat, nil, b)}
 }
 
 // twiceLessOne: 2*b - 1 is the bit under the encoding of signs.
 func twiceLessOne(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	var twice *ir.Node
 	switch {
-	case n.Is("sub") && ir.IsSplat(n.Args[1], 1):
+	case n.Is(ir.Sub) && ir.IsSplat(n.Args[1], 1):
 		twice = ir.Def(n.Args[0])
-	case n.Is("add") && ir.IsSplat(n.Args[1], -1):
+	case n.Is(ir.Add) && ir.IsSplat(n.Args[1], -1):
 		twice = ir.Def(n.Args[0])
-	case n.Is("add") && ir.IsSplat(n.Args[0], -1):
+	case n.Is(ir.Add) && ir.IsSplat(n.Args[0], -1):
 		twice = ir.Def(n.Args[1])
 	}
-	if !twice.Is("mul") {
+	if !twice.Is(ir.Mul) {
 		return nil
 	}
 	for i := range 2 {
 		if b := bitOperand(twice.Args[i]); b != nil && b.Type.DType == ir.Bit && ir.IsSplat(twice.Args[1-i], 2) && ir.SameShape(b.Type.Shape, n.Result().Type.Shape) {
-			return []*ir.Value{rw.Op("to_float", nil, rw.Op("recode", nil, b))}
+			return []*ir.Value{rw.Op(ir.ToFloat, nil, rw.Op(ir.Recode, nil, b))}
 		}
 	}
 	return nil
@@ -191,12 +190,12 @@ func twiceLessOne(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 
 // bipolarQuant: x >= 0 ? s : -s is s times the sign with sign(0) = +1.
 func bipolarQuant(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "bipolar_quant" || n.Result().Type.DType != ir.F32 || ir.ConstOf(n.Args[1]) == nil || ir.ConstOf(n.Args[0]) != nil {
+	if n.Op != ir.BipolarQuant || n.Result().Type.DType != ir.F32 || ir.ConstOf(n.Args[1]) == nil || ir.ConstOf(n.Args[0]) != nil {
 		return nil
 	}
-	y := rw.Op("to_float", nil, rw.Op("step", map[string]any{"strict": false, "signed": true}, n.Args[0]))
+	y := rw.Op(ir.ToFloat, nil, rw.Op(ir.Step, map[string]any{"strict": false, "signed": true}, n.Args[0]))
 	if !ir.IsSplat(n.Args[1], 1) {
-		y = rw.Op("mul", nil, y, n.Args[1])
+		y = rw.Op(ir.Mul, nil, y, n.Args[1])
 	}
 	return []*ir.Value{y}
 }
@@ -204,20 +203,20 @@ func bipolarQuant(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 // larqSign: sign(sign(x) + c) with 0 < c < 1 is the sign with sign(0) = +1; with
 // -1 < c < 0, that with sign(0) = -1.
 func larqSign(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "sign" || n.In(0).DType != ir.F32 {
+	if n.Op != ir.Sign || n.In(0).DType != ir.F32 {
 		return nil
 	}
 	add := ir.Def(n.Args[0])
-	if !add.Is("add") {
+	if !add.Is(ir.Add) {
 		return nil
 	}
 	for i := range 2 {
-		x := ir.Unwrap(add.Args[i], "sign")
+		x := ir.Unwrap(add.Args[i], ir.Sign)
 		c, ok := ir.Splat(add.Args[1-i])
 		if x == nil || !ok || c == 0 || c <= -1 || c >= 1 || !ir.SameShape(x.Type.Shape, n.Result().Type.Shape) {
 			continue
 		}
-		return []*ir.Value{rw.Op("to_float", nil, rw.Op("step", map[string]any{"strict": c < 0, "signed": true}, x))}
+		return []*ir.Value{rw.Op(ir.ToFloat, nil, rw.Op(ir.Step, map[string]any{"strict": c < 0, "signed": true}, x))}
 	}
 	return nil
 }
@@ -225,15 +224,15 @@ func larqSign(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 // straightThrough: (a - c) + c, as a straight-through estimator leaves it in the
 // graph, is a over the real numbers.
 func straightThrough(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "add" {
+	if n.Op != ir.Add {
 		return nil
 	}
 	for i := range 2 {
 		d := ir.Def(n.Args[i])
-		if !d.Is("sub") || d.Args[1] != n.Args[1-i] {
+		if !d.Is(ir.Sub) || d.Args[1] != n.Args[1-i] {
 			continue
 		}
-		if a := ir.Def(d.Args[0]); (a.Is("sign") || a.Is("to_float") || a.Is("mul") && ir.Unwrap(a.Args[0], "to_float") != nil) && ir.SameShape(d.In(0).Shape, n.Result().Type.Shape) {
+		if a := ir.Def(d.Args[0]); (a.Is(ir.Sign) || a.Is(ir.ToFloat) || a.Is(ir.Mul) && ir.Unwrap(a.Args[0], ir.ToFloat) != nil) && ir.SameShape(d.In(0).Shape, n.Result().Type.Shape) {
 			return []*ir.Value{d.Args[0]}
 		}
 	}
@@ -242,28 +241,28 @@ func straightThrough(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 
 // recodeStep: the other encoding of a step is a step of that encoding.
 func recodeStep(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "recode" {
+	if n.Op != ir.Recode {
 		return nil
 	}
 	s := ir.Def(n.Args[0])
-	if !s.Is("step") {
+	if !s.Is(ir.Step) {
 		return nil
 	}
-	return []*ir.Value{rw.Op("step", map[string]any{"strict": s.Bool("strict"), "nan": s.Bool("nan"), "signed": !s.Bool("signed")}, s.Args[0])}
+	return []*ir.Value{rw.Op(ir.Step, map[string]any{"strict": s.Bool("strict"), "nan": s.Bool("nan"), "signed": !s.Bool("signed")}, s.Args[0])}
 }
 
 // notStep: not(x > 0) is -x >= 0, and true for NaN where x > 0 was false.
 func notStep(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "bit_not" {
+	if n.Op != ir.BitNot {
 		return nil
 	}
 	s := ir.Def(n.Args[0])
-	if !s.Is("step") {
+	if !s.Is(ir.Step) {
 		return nil
 	}
-	x := ir.Unwrap(s.Args[0], "neg")
+	x := ir.Unwrap(s.Args[0], ir.Neg)
 	if x == nil {
-		x = rw.Op("neg", nil, s.Args[0])
+		x = rw.Op(ir.Neg, nil, s.Args[0])
 	}
-	return []*ir.Value{rw.Op("step", map[string]any{"strict": !s.Bool("strict"), "nan": !s.Bool("nan"), "signed": s.Bool("signed")}, x)}
+	return []*ir.Value{rw.Op(ir.Step, map[string]any{"strict": !s.Bool("strict"), "nan": !s.Bool("nan"), "signed": s.Bool("signed")}, x)}
 }

@@ -19,7 +19,7 @@ const maxBoxes = 256
 // all once T - T[box] is added to the accumulator. It returns the certificate of
 // the largest box, over the range of the sum, and that sum.
 func (ch *chain) solveBorder(rw *passes.Rewriter, s analysis.Span) (*report.Certificate, *ir.Value, error) {
-	if !ch.base.Is("affine") || ch.border.boxes() > maxBoxes {
+	if !ch.base.Is(ir.Affine) || ch.border.boxes() > maxBoxes {
 		return nil, nil, nil
 	}
 	// The expressions are searched beyond the accumulator's range, so that the
@@ -83,9 +83,9 @@ func (ch *chain) solveBorder(rw *passes.Rewriter, s analysis.Span) (*report.Cert
 	}
 	z := ch.z
 	if z.Type.DType != ir.I32 {
-		z = rw.Op("cast", map[string]any{"to": "i32"}, z)
+		z = rw.Op(ir.Cast, map[string]any{"to": "i32"}, z)
 	}
-	return cert, rw.Op("add", nil, z, shift.value(rw, ir.I32)), nil
+	return cert, rw.Op(ir.Add, nil, z, shift.value(rw, ir.I32)), nil
 }
 
 // onBox returns the chain on one box of positions.
@@ -99,7 +99,7 @@ func (ch *chain) onBox(b int) *chain {
 	}
 	old := ch.ops[ch.edge]
 	args := []*ir.Value{old.Args[0], ir.NewConst(onAxis(bias, 1, old.In(0).Rank()), old.Loc).Result()}
-	n, err := ir.NewNode("add", args, nil, old.Loc)
+	n, err := ir.NewNode(ir.Add, args, nil, old.Loc)
 	if err != nil {
 		panic(err) // the operands are those of an addition
 	}

@@ -44,7 +44,7 @@ func findChain(v *ir.Value) *chain {
 		}
 		which := perChannelOp(d)
 		switch {
-		case d.Is("to_float") || d.Is("affine") && which == 0:
+		case d.Is(ir.ToFloat) || d.Is(ir.Affine) && which == 0:
 			ch.z, ch.base = d.Args[0], d
 			slices.Reverse(ch.ops)
 			slices.Reverse(ch.which)
@@ -55,12 +55,12 @@ func findChain(v *ir.Value) *chain {
 			}
 			ch.edge = len(ch.ops) - 1 - ch.edge
 			return ch
-		case d.Is("max_pool") && len(d.Results) == 1 && ch.border == nil && analysis.PoolsElements(d):
+		case d.Is(ir.MaxPool) && len(d.Results) == 1 && ch.border == nil && analysis.PoolsElements(d):
 			ch.pools, ch.before = append(ch.pools, d), append(ch.before, len(ch.ops))
 			v = d.Args[0]
 			continue
 		case which >= 0 && ir.SameShape(d.In(which).Shape, v.Type.Shape):
-		case d.Is("add") && ch.border == nil:
+		case d.Is(ir.Add) && ch.border == nil:
 			if ch.border, which = asSpread(d.Args[1], v.Type.Shape), 0; ch.border == nil {
 				return nil
 			}
@@ -127,7 +127,7 @@ func (ch *chain) run(z []int64) (*ir.Tensor, error) {
 				args[i] = &ir.Value{Type: in[i].Type}
 			}
 		}
-		n, err := ir.NewNode(op.Op.Name, args, op.Attrs, op.Loc)
+		n, err := ir.NewNode(op.Op, args, op.Attrs, op.Loc)
 		if err != nil {
 			return err
 		}
@@ -166,7 +166,7 @@ func (ch *chain) Part(from, k int) report.Expression {
 		channels[i] = from + i
 	}
 	shape[1] = k
-	if ch.base.Is("affine") {
+	if ch.base.Is(ir.Affine) {
 		out.base = again(rw, ch.base, 0, &ir.Value{Type: ir.T(ir.I32, shape...)}, 1, channels).Def
 	}
 	x := &ir.Value{Type: ir.T(ir.F32, shape...)}

@@ -43,18 +43,18 @@ func (g *exactNet) signs(shape ...int) *ir.Value {
 
 // conv has binary weights, a kernel of 3 on every axis, and padding 1.
 func (g *exactNet) conv(x *ir.Value, o, groups int) *ir.Value {
-	return g.Op("conv", map[string]any{"pad": []int{1, 1, 1, 1, 1, 1}, "groups": groups}, x, g.signs(o, x.Type.Shape[1]/groups, 3, 3, 3))
+	return g.Op(ir.Conv, map[string]any{"pad": []int{1, 1, 1, 1, 1, 1}, "groups": groups}, x, g.signs(o, x.Type.Shape[1]/groups, 3, 3, 3))
 }
 
 func (g *exactNet) point(x *ir.Value, o int) *ir.Value {
-	return g.Op("conv", nil, x, g.signs(o, x.Type.Shape[1], 1, 1, 1))
+	return g.Op(ir.Conv, nil, x, g.signs(o, x.Type.Shape[1], 1, 1, 1))
 }
 
 // norm is a batch norm of slopes of both signs about the given value.
 func (g *exactNet) norm(x *ir.Value, about float32) *ir.Value {
 	c := x.Type.Shape[1]
 	param := func(f func(i int) float32) *ir.Value { return g.floats(f, c) }
-	return g.Op("batch_norm", nil, x,
+	return g.Op(ir.BatchNorm, nil, x,
 		param(func(i int) float32 { return []float32{1, -0.7, 0.3, -2}[i%4] }),
 		param(func(i int) float32 { return float32(g.NormFloat64()) }),
 		param(func(i int) float32 { return about + float32(g.NormFloat64()) }),
@@ -62,21 +62,21 @@ func (g *exactNet) norm(x *ir.Value, about float32) *ir.Value {
 }
 
 func (g *exactNet) bits(x *ir.Value) *ir.Value {
-	return g.Op("cast", map[string]any{"to": "f32"}, g.Op("greater", nil, x, g.scalar(0)))
+	return g.Op(ir.Cast, map[string]any{"to": "f32"}, g.Op(ir.Greater, nil, x, g.scalar(0)))
 }
 
 func (g *exactNet) signed(x *ir.Value) *ir.Value {
-	return g.Op("where", nil, g.Op("greater_or_equal", nil, x, g.scalar(0)), g.scalar(1), g.scalar(-1))
+	return g.Op(ir.Where, nil, g.Op(ir.GreaterOrEqual, nil, x, g.scalar(0)), g.scalar(1), g.scalar(-1))
 }
 
 func (g *exactNet) pool(x *ir.Value) *ir.Value {
-	return g.Op("max_pool", map[string]any{"kernel": []int{1, 2, 2}, "stride": []int{1, 2, 2}}, x)
+	return g.Op(ir.MaxPool, map[string]any{"kernel": []int{1, 2, 2}, "stride": []int{1, 2, 2}}, x)
 }
 
 // levels is DoReFa's activation of k levels above 0, from 0 to 1.
 func (g *exactNet) levels(x *ir.Value, k int) *ir.Value {
 	n := g.scalar(float64(k))
-	return g.Op("div", nil, g.Op("round", nil, g.Op("mul", nil, g.Op("clip", nil, x, g.scalar(0), g.scalar(1)), n)), n)
+	return g.Op(ir.Div, nil, g.Op(ir.Round, nil, g.Op(ir.Mul, nil, g.Op(ir.Clip, nil, x, g.scalar(0), g.scalar(1)), n)), n)
 }
 
 // build makes a module of one u8 input [1,4,3,6,6], which net gets as small
@@ -85,7 +85,7 @@ func (g *exactNet) build(net func(x *ir.Value) *ir.Value) *ir.Module {
 	in := &ir.Value{Type: ir.T(ir.U8, 1, 4, 3, 6, 6)}
 	f := &ir.Func{Name: "main", Params: []ir.Port{{Name: "x", Value: in}}}
 	g.F = f
-	x := g.Op("cast", map[string]any{"to": "f32"}, in)
+	x := g.Op(ir.Cast, map[string]any{"to": "f32"}, in)
 	y := net(x)
 	if g.Err != nil {
 		g.t.Fatal(g.Err)
@@ -152,78 +152,80 @@ func TestSurroundings(t *testing.T) {
 		"pools around norms": func(g *exactNet, x *ir.Value) *ir.Value {
 			return g.bits(g.norm(g.pool(g.norm(g.pool(g.norm(g.conv(x, 8, 1), 5)), 0)), 1))
 		},
-		"signs of a pool": func(g *exactNet, x *ir.Value) *ir.Value { return g.Op("sign", nil, g.pool(g.norm(g.conv(x, 8, 1), 5))) },
+		"signs of a pool": func(g *exactNet, x *ir.Value) *ir.Value {
+			return g.Op(ir.Sign, nil, g.pool(g.norm(g.conv(x, 8, 1), 5)))
+		},
 		"pool of a bias": func(g *exactNet, x *ir.Value) *ir.Value {
 			z := g.conv(x, 8, 1)
-			return g.bits(g.norm(g.pool(g.Op("add", nil, z, g.vec(z, func(c int) float32 { return float32(c) / 3 }))), 5))
+			return g.bits(g.norm(g.pool(g.Op(ir.Add, nil, z, g.vec(z, func(c int) float32 { return float32(c) / 3 }))), 5))
 		},
 		"pool with padding": func(g *exactNet, x *ir.Value) *ir.Value {
-			z := g.Op("max_pool", map[string]any{"kernel": []int{2, 3, 3}, "stride": []int{1, 2, 2}, "pad": []int{1, 1, 1, 0, 1, 1}}, g.conv(x, 8, 1))
+			z := g.Op(ir.MaxPool, map[string]any{"kernel": []int{2, 3, 3}, "stride": []int{1, 2, 2}, "pad": []int{1, 1, 1, 0, 1, 1}}, g.conv(x, 8, 1))
 			return g.bits(g.norm(z, 5))
 		},
 		"a fork in front of the norm": func(g *exactNet, x *ir.Value) *ir.Value {
 			z := g.pool(g.conv(x, 8, 1))
-			return g.Op("max", nil, g.bits(g.norm(z, 5)), g.bits(g.norm(z, -5)))
+			return g.Op(ir.Max, nil, g.bits(g.norm(z, 5)), g.bits(g.norm(z, -5)))
 		},
 		"a fork behind the norm": func(g *exactNet, x *ir.Value) *ir.Value {
 			z := g.norm(g.conv(x, 8, 1), 0)
-			return g.Op("mul", nil, g.bits(z), g.bits(g.Op("sub", nil, z, g.scalar(1))))
+			return g.Op(ir.Mul, nil, g.bits(z), g.bits(g.Op(ir.Sub, nil, z, g.scalar(1))))
 		},
 		"an additive residual": func(g *exactNet, x *ir.Value) *ir.Value {
-			return g.bits(g.norm(g.Op("add", nil, g.conv(x, 4, 1), g.conv(x, 4, 1)), 3))
+			return g.bits(g.norm(g.Op(ir.Add, nil, g.conv(x, 4, 1), g.conv(x, 4, 1)), 3))
 		},
 		"a residual of bits": func(g *exactNet, x *ir.Value) *ir.Value {
-			return g.bits(g.norm(g.Op("add", nil, x, g.bits(g.norm(g.conv(x, 4, 1), 0))), 1))
+			return g.bits(g.norm(g.Op(ir.Add, nil, x, g.bits(g.norm(g.conv(x, 4, 1), 0))), 1))
 		},
 		"mean": func(g *exactNet, x *ir.Value) *ir.Value {
-			return g.bits(g.norm(g.Op("global_average_pool", nil, x), 0.5))
+			return g.bits(g.norm(g.Op(ir.GlobalAveragePool, nil, x), 0.5))
 		},
 		"mean of a norm": func(g *exactNet, x *ir.Value) *ir.Value {
-			return g.bits(g.Op("sub", nil, g.Op("reduce_mean", map[string]any{"axes": []int{2, 3, 4}}, g.norm(g.conv(x, 4, 1), 0)), g.scalar(0.1)))
+			return g.bits(g.Op(ir.Sub, nil, g.Op(ir.ReduceMean, map[string]any{"axes": []int{2, 3, 4}}, g.norm(g.conv(x, 4, 1), 0)), g.scalar(0.1)))
 		},
 		"average under a window": func(g *exactNet, x *ir.Value) *ir.Value {
-			return g.bits(g.norm(g.Op("average_pool", map[string]any{"kernel": []int{2, 2, 2}, "stride": []int{1, 2, 2}}, x), 0.5))
+			return g.bits(g.norm(g.Op(ir.AveragePool, map[string]any{"kernel": []int{2, 2, 2}, "stride": []int{1, 2, 2}}, x), 0.5))
 		},
 		"largest of a channel": func(g *exactNet, x *ir.Value) *ir.Value {
-			return g.bits(g.norm(g.Op("global_max_pool", nil, g.conv(x, 8, 1)), 9))
+			return g.bits(g.norm(g.Op(ir.GlobalMaxPool, nil, g.conv(x, 8, 1)), 9))
 		},
 		"concatenated sums": func(g *exactNet, x *ir.Value) *ir.Value {
-			return g.bits(g.norm(g.Op("concat", map[string]any{"axis": 1}, g.conv(x, 3, 1), g.conv(x, 5, 1)), 2))
+			return g.bits(g.norm(g.Op(ir.Concat, map[string]any{"axis": 1}, g.conv(x, 3, 1), g.conv(x, 5, 1)), 2))
 		},
 		"concatenated along time": func(g *exactNet, x *ir.Value) *ir.Value {
-			return g.bits(g.norm(g.Op("concat", map[string]any{"axis": 2}, g.conv(x, 3, 1), g.conv(x, 3, 1)), 2))
+			return g.bits(g.norm(g.Op(ir.Concat, map[string]any{"axis": 2}, g.conv(x, 3, 1), g.conv(x, 3, 1)), 2))
 		},
 		"concatenated types": func(g *exactNet, x *ir.Value) *ir.Value {
-			return g.bits(g.norm(g.Op("concat", map[string]any{"axis": 1}, g.conv(x, 3, 1), x), 1))
+			return g.bits(g.norm(g.Op(ir.Concat, map[string]any{"axis": 1}, g.conv(x, 3, 1), x), 1))
 		},
 		"concatenated encodings into a convolution": func(g *exactNet, x *ir.Value) *ir.Value {
-			y := g.Op("concat", map[string]any{"axis": 1}, x, g.signed(g.norm(g.conv(x, 3, 1), 0)))
+			y := g.Op(ir.Concat, map[string]any{"axis": 1}, x, g.signed(g.norm(g.conv(x, 3, 1), 0)))
 			return g.bits(g.norm(g.conv(y, 4, 1), 0))
 		},
 		"sliced sums": func(g *exactNet, x *ir.Value) *ir.Value {
-			z := g.Op("slice", map[string]any{"axes": []int{1, 3}, "starts": []int{1, 1}, "ends": []int{6, 5}, "steps": []int{2, 1}}, g.conv(x, 8, 1))
+			z := g.Op(ir.Slice, map[string]any{"axes": []int{1, 3}, "starts": []int{1, 1}, "ends": []int{6, 5}, "steps": []int{2, 1}}, g.conv(x, 8, 1))
 			return g.bits(g.norm(z, 1))
 		},
 		"sliced norms": func(g *exactNet, x *ir.Value) *ir.Value {
-			z := g.Op("slice", map[string]any{"axes": []int{1}, "starts": []int{2}, "ends": []int{7}}, g.norm(g.conv(x, 8, 1), 1))
-			return g.bits(g.Op("sub", nil, z, g.vec(z, func(c int) float32 { return float32(c) / 7 })))
+			z := g.Op(ir.Slice, map[string]any{"axes": []int{1}, "starts": []int{2}, "ends": []int{7}}, g.norm(g.conv(x, 8, 1), 1))
+			return g.bits(g.Op(ir.Sub, nil, z, g.vec(z, func(c int) float32 { return float32(c) / 7 })))
 		},
 		"split norms": func(g *exactNet, x *ir.Value) *ir.Value {
-			n := g.Node("split", map[string]any{"axis": 1, "sizes": []int{4, 4}}, g.norm(g.conv(x, 8, 1), 1))
-			return g.Op("max", nil, g.bits(n.Results[0]), g.bits(n.Results[1]))
+			n := g.Node(ir.Split, map[string]any{"axis": 1, "sizes": []int{4, 4}}, g.norm(g.conv(x, 8, 1), 1))
+			return g.Op(ir.Max, nil, g.bits(n.Results[0]), g.bits(n.Results[1]))
 		},
 		"depth to space": func(g *exactNet, x *ir.Value) *ir.Value {
-			y := g.Op("reshape", map[string]any{"shape": []int{1, 8, 3 * 6, 6}}, g.norm(g.conv(x, 8, 1), 1))
-			y = g.Op("depth_to_space", map[string]any{"blocksize": 2}, y)
-			return g.bits(g.Op("sub", nil, g.Op("relu", nil, y), g.scalar(0.5)))
+			y := g.Op(ir.Reshape, map[string]any{"shape": []int{1, 8, 3 * 6, 6}}, g.norm(g.conv(x, 8, 1), 1))
+			y = g.Op(ir.DepthToSpace, map[string]any{"blocksize": 2}, y)
+			return g.bits(g.Op(ir.Sub, nil, g.Op(ir.Relu, nil, y), g.scalar(0.5)))
 		},
 		"gathered frames": func(g *exactNet, x *ir.Value) *ir.Value {
-			z := g.Op("gather", map[string]any{"axis": 2}, g.norm(g.conv(x, 4, 1), 1), g.Const(ir.IntTensor(ir.I64, []int64{2, 0}, 2)))
+			z := g.Op(ir.Gather, map[string]any{"axis": 2}, g.norm(g.conv(x, 4, 1), 1), g.Const(ir.IntTensor(ir.I64, []int64{2, 0}, 2)))
 			return g.bits(z)
 		},
 		"depthwise": func(g *exactNet, x *ir.Value) *ir.Value { return g.bits(g.norm(g.conv(x, 8, 4), 0)) },
 		"strided and dilated": func(g *exactNet, x *ir.Value) *ir.Value {
-			z := g.Op("conv", map[string]any{"stride": []int{1, 2, 3}, "dilation": []int{1, 2, 1}, "pad": []int{2, 0, 1, 0, 2, 1}}, x, g.signs(6, 4, 2, 3, 2))
+			z := g.Op(ir.Conv, map[string]any{"stride": []int{1, 2, 3}, "dilation": []int{1, 2, 1}, "pad": []int{2, 0, 1, 0, 2, 1}}, x, g.signs(6, 4, 2, 3, 2))
 			return g.bits(g.norm(z, 0))
 		},
 		"zeros around signs": func(g *exactNet, x *ir.Value) *ir.Value {
@@ -231,27 +233,27 @@ func TestSurroundings(t *testing.T) {
 			return g.bits(g.norm(g.conv(y, 4, 2), 0))
 		},
 		"a pad of zeros around signs": func(g *exactNet, x *ir.Value) *ir.Value {
-			y := g.Op("pad", map[string]any{"pads": []int{1, 0, 2, 1, 1, 0}, "axes": []int{2, 3, 4}}, g.signed(g.norm(g.conv(x, 4, 1), 0)))
-			return g.bits(g.norm(g.Op("conv", nil, y, g.signs(3, 4, 2, 2, 2)), 0))
+			y := g.Op(ir.Pad, map[string]any{"pads": []int{1, 0, 2, 1, 1, 0}, "axes": []int{2, 3, 4}}, g.signed(g.norm(g.conv(x, 4, 1), 0)))
+			return g.bits(g.norm(g.Op(ir.Conv, nil, y, g.signs(3, 4, 2, 2, 2)), 0))
 		},
 		"a pad of -1": func(g *exactNet, x *ir.Value) *ir.Value {
-			y := g.Op("pad", map[string]any{"pads": []int{1, 1, 1, 1, 1, 1}, "axes": []int{2, 3, 4}}, g.signed(g.norm(g.conv(x, 4, 1), 0)), g.scalar(-1))
-			return g.bits(g.norm(g.Op("conv", nil, y, g.signs(3, 4, 3, 3, 3)), 0))
+			y := g.Op(ir.Pad, map[string]any{"pads": []int{1, 1, 1, 1, 1, 1}, "axes": []int{2, 3, 4}}, g.signed(g.norm(g.conv(x, 4, 1), 0)), g.scalar(-1))
+			return g.bits(g.norm(g.Op(ir.Conv, nil, y, g.signs(3, 4, 3, 3, 3)), 0))
 		},
 		"a pad of ones around bits": func(g *exactNet, x *ir.Value) *ir.Value {
-			y := g.Op("pad", map[string]any{"pads": []int{1, 1, 1, 1, 1, 1}, "axes": []int{2, 3, 4}}, x, g.scalar(1))
-			return g.bits(g.norm(g.Op("conv", nil, y, g.signs(3, 4, 3, 3, 3)), 0))
+			y := g.Op(ir.Pad, map[string]any{"pads": []int{1, 1, 1, 1, 1, 1}, "axes": []int{2, 3, 4}}, x, g.scalar(1))
+			return g.bits(g.norm(g.Op(ir.Conv, nil, y, g.signs(3, 4, 3, 3, 3)), 0))
 		},
 		"a mirrored pad": func(g *exactNet, x *ir.Value) *ir.Value {
-			y := g.Op("pad", map[string]any{"pads": []int{1, 1, 1, 1}, "axes": []int{3, 4}, "mode": "reflect"}, x)
-			return g.bits(g.norm(g.Op("conv", nil, y, g.signs(3, 4, 1, 3, 3)), 0))
+			y := g.Op(ir.Pad, map[string]any{"pads": []int{1, 1, 1, 1}, "axes": []int{3, 4}, "mode": "reflect"}, x)
+			return g.bits(g.norm(g.Op(ir.Conv, nil, y, g.signs(3, 4, 1, 3, 3)), 0))
 		},
 		"a linear chain": func(g *exactNet, x *ir.Value) *ir.Value {
 			return g.bits(g.norm(g.point(g.conv(g.point(x, 8), 8, 2), 4), 0))
 		},
 		"whole biases in a linear chain": func(g *exactNet, x *ir.Value) *ir.Value {
 			bias := func(z *ir.Value) *ir.Value {
-				return g.Op("add", nil, z, g.vec(z, func(c int) float32 { return float32(c%3 - 1) }))
+				return g.Op(ir.Add, nil, z, g.vec(z, func(c int) float32 { return float32(c%3 - 1) }))
 			}
 			return g.bits(g.norm(bias(g.point(bias(g.conv(bias(g.point(x, 8)), 8, 2)), 4)), 0.5))
 		},
@@ -274,7 +276,7 @@ func TestRealChains(t *testing.T) {
 	scaled := func(g *exactNet, w *ir.Value, f func(o int) float32) *ir.Value {
 		shape := slices.Repeat([]int{1}, w.Type.Rank())
 		shape[0] = w.Type.Shape[0]
-		return g.Op("mul", nil, w, g.floats(f, shape...))
+		return g.Op(ir.Mul, nil, w, g.floats(f, shape...))
 	}
 	pad := map[string]any{"pad": []int{1, 1, 1, 1, 1, 1}, "groups": 2}
 	bias := func(g *exactNet, o int) *ir.Value {
@@ -282,34 +284,34 @@ func TestRealChains(t *testing.T) {
 	}
 	cases := map[string]func(g *exactNet, x *ir.Value) *ir.Value{
 		"scaled video": func(g *exactNet, x *ir.Value) *ir.Value {
-			return g.bits(g.norm(g.conv(g.Op("div", nil, x, g.scalar(255)), 8, 1), 0))
+			return g.bits(g.norm(g.conv(g.Op(ir.Div, nil, x, g.scalar(255)), 8, 1), 0))
 		},
 		"normalised video, padded": func(g *exactNet, x *ir.Value) *ir.Value {
-			y := g.Op("div", nil, g.Op("sub", nil, g.Op("div", nil, x, g.scalar(7)), g.scalar(0.45)), g.scalar(0.23))
+			y := g.Op(ir.Div, nil, g.Op(ir.Sub, nil, g.Op(ir.Div, nil, x, g.scalar(7)), g.scalar(0.45)), g.scalar(0.23))
 			return g.bits(g.norm(g.conv(y, 8, 1), 0))
 		},
 		"one scale a layer": func(g *exactNet, x *ir.Value) *ir.Value {
 			one := func(int) float32 { return 0.37 }
-			z := g.Op("conv", nil, x, scaled(g, g.signs(8, 4, 1, 1, 1), one))
-			z = g.Op("conv", pad, z, scaled(g, g.signs(8, 4, 3, 3, 3), one))
-			return g.bits(g.norm(g.Op("conv", nil, z, scaled(g, g.signs(5, 8, 1, 1, 1), func(o int) float32 { return 0.1 + float32(o) })), 0))
+			z := g.Op(ir.Conv, nil, x, scaled(g, g.signs(8, 4, 1, 1, 1), one))
+			z = g.Op(ir.Conv, pad, z, scaled(g, g.signs(8, 4, 3, 3, 3), one))
+			return g.bits(g.norm(g.Op(ir.Conv, nil, z, scaled(g, g.signs(5, 8, 1, 1, 1), func(o int) float32 { return 0.1 + float32(o) })), 0))
 		},
 		"powers of two": func(g *exactNet, x *ir.Value) *ir.Value {
-			z := g.Op("conv", nil, x, scaled(g, g.signs(8, 4, 1, 1, 1), func(o int) float32 { return []float32{0.25, 0.5, 1, 2}[o%4] }))
+			z := g.Op(ir.Conv, nil, x, scaled(g, g.signs(8, 4, 1, 1, 1), func(o int) float32 { return []float32{0.25, 0.5, 1, 2}[o%4] }))
 			return g.bits(g.norm(g.point(z, 5), 0))
 		},
 		"biases in a linear chain": func(g *exactNet, x *ir.Value) *ir.Value {
-			z := g.Op("conv", nil, x, g.signs(8, 4, 1, 1, 1), bias(g, 8))
-			z = g.Op("conv", pad, z, g.signs(8, 4, 3, 3, 3), bias(g, 8))
-			return g.bits(g.norm(g.Op("conv", nil, z, g.signs(5, 8, 1, 1, 1), bias(g, 5)), 0))
+			z := g.Op(ir.Conv, nil, x, g.signs(8, 4, 1, 1, 1), bias(g, 8))
+			z = g.Op(ir.Conv, pad, z, g.signs(8, 4, 3, 3, 3), bias(g, 8))
+			return g.bits(g.norm(g.Op(ir.Conv, nil, z, g.signs(5, 8, 1, 1, 1), bias(g, 5)), 0))
 		},
 		"biases under strides and pools": func(g *exactNet, x *ir.Value) *ir.Value {
-			z := g.Op("conv", nil, x, g.signs(8, 4, 1, 1, 1), bias(g, 8))
-			z = g.Op("conv", map[string]any{"stride": []int{1, 2, 1}, "pad": []int{1, 2, 1, 0, 1, 2}, "dilation": []int{1, 1, 2}}, z, g.signs(6, 8, 2, 3, 2), bias(g, 6))
+			z := g.Op(ir.Conv, nil, x, g.signs(8, 4, 1, 1, 1), bias(g, 8))
+			z = g.Op(ir.Conv, map[string]any{"stride": []int{1, 2, 1}, "pad": []int{1, 2, 1, 0, 1, 2}, "dilation": []int{1, 1, 2}}, z, g.signs(6, 8, 2, 3, 2), bias(g, 6))
 			return g.bits(g.norm(g.pool(z), 0))
 		},
 		"few bits behind biases": func(g *exactNet, x *ir.Value) *ir.Value {
-			z := g.Op("conv", nil, x, g.signs(8, 4, 1, 1, 1), bias(g, 8))
+			z := g.Op(ir.Conv, nil, x, g.signs(8, 4, 1, 1, 1), bias(g, 8))
 			return g.bits(g.norm(g.point(g.levels(g.norm(g.conv(z, 4, 1), 0), 3), 4), 0))
 		},
 	}
@@ -349,20 +351,20 @@ func TestLevels(t *testing.T) {
 			return g.pool(act(g.norm(z, 0)))
 		},
 		"relu": func(g *exactNet, z *ir.Value, act func(*ir.Value) *ir.Value) *ir.Value {
-			return act(g.Op("relu", nil, g.norm(z, 0)))
+			return act(g.Op(ir.Relu, nil, g.norm(z, 0)))
 		},
 		"sliced": func(g *exactNet, z *ir.Value, act func(*ir.Value) *ir.Value) *ir.Value {
-			return act(g.Op("slice", map[string]any{"axes": []int{1}, "starts": []int{1}, "ends": []int{7}}, g.norm(z, 0)))
+			return act(g.Op(ir.Slice, map[string]any{"axes": []int{1}, "starts": []int{1}, "ends": []int{7}}, g.norm(z, 0)))
 		},
 		"concatenated": func(g *exactNet, z *ir.Value, act func(*ir.Value) *ir.Value) *ir.Value {
-			return act(g.Op("concat", map[string]any{"axis": 1}, g.norm(z, 0), g.norm(z, 1)))
+			return act(g.Op(ir.Concat, map[string]any{"axis": 1}, g.norm(z, 0), g.norm(z, 1)))
 		},
 		"a fork": func(g *exactNet, z *ir.Value, act func(*ir.Value) *ir.Value) *ir.Value {
 			y := g.norm(z, 0)
-			return g.Op("concat", map[string]any{"axis": 1}, act(y), act(g.Op("neg", nil, y)))
+			return g.Op(ir.Concat, map[string]any{"axis": 1}, act(y), act(g.Op(ir.Neg, nil, y)))
 		},
 		"scaled weights": func(g *exactNet, z *ir.Value, act func(*ir.Value) *ir.Value) *ir.Value {
-			return act(g.norm(g.Op("mul", nil, z, g.vec(z, func(c int) float32 { return 0.3 + float32(c) })), 0))
+			return act(g.norm(g.Op(ir.Mul, nil, z, g.vec(z, func(c int) float32 { return 0.3 + float32(c) })), 0))
 		},
 	}
 	for name, net := range around {
@@ -386,8 +388,8 @@ func TestLevels(t *testing.T) {
 func TestScaledChain(t *testing.T) {
 	g := &exactNet{Rand: rand.New(rand.NewPCG(9, 10)), t: t}
 	c, res := lowered(t, g.build(func(x *ir.Value) *ir.Value {
-		w := g.Op("mul", nil, g.signs(8, 4, 1, 1, 1), g.floats(func(int) float32 { return 0.1 + g.Float32() }, 8, 1, 1, 1, 1))
-		return g.bits(g.norm(g.point(g.Op("conv", nil, x, w), 5), 0))
+		w := g.Op(ir.Mul, nil, g.signs(8, 4, 1, 1, 1), g.floats(func(int) float32 { return 0.1 + g.Float32() }, 8, 1, 1, 1, 1))
+		return g.bits(g.norm(g.point(g.Op(ir.Conv, nil, x, w), 5), 0))
 	}))
 	for _, e := range report.NewLedger(c, report.Certificates(c, res.Records)).Entries {
 		if e.Op == "step" && (e.Class != "ideal" || !strings.Contains(e.Why, "no certificate")) {
@@ -410,16 +412,16 @@ func TestReassociate(t *testing.T) {
 		"point by point":                  {1, func(g *exactNet, x *ir.Value) *ir.Value { return g.point(g.point(x, 1), 8) }},
 		"wide by point, which costs more": {2, func(g *exactNet, x *ir.Value) *ir.Value { return g.point(g.conv(x, 1, 1), 8) }},
 		"point by wide, strided": {1, func(g *exactNet, x *ir.Value) *ir.Value {
-			return g.Op("conv", map[string]any{"stride": []int{1, 2, 2}, "pad": []int{0, 1, 1, 1, 0, 1}}, g.point(x, 1), g.signs(3, 1, 1, 2, 2))
+			return g.Op(ir.Conv, map[string]any{"stride": []int{1, 2, 2}, "pad": []int{0, 1, 1, 1, 0, 1}}, g.point(x, 1), g.signs(3, 1, 1, 2, 2))
 		}},
 		"equal groups": {1, func(g *exactNet, x *ir.Value) *ir.Value {
-			y := g.Op("conv", map[string]any{"groups": 2}, x, g.signs(2, 2, 1, 1, 1))
-			return g.Op("conv", map[string]any{"groups": 2}, y, g.signs(6, 1, 1, 1, 1))
+			y := g.Op(ir.Conv, map[string]any{"groups": 2}, x, g.signs(2, 2, 1, 1, 1))
+			return g.Op(ir.Conv, map[string]any{"groups": 2}, y, g.signs(6, 1, 1, 1, 1))
 		}},
 		"several channels": {2, func(g *exactNet, x *ir.Value) *ir.Value { return g.point(g.point(x, 3), 8) }},
 		"two readers": {3, func(g *exactNet, x *ir.Value) *ir.Value {
 			z := g.point(x, 1)
-			return g.Op("concat", map[string]any{"axis": 1}, g.point(z, 4), g.point(z, 4))
+			return g.Op(ir.Concat, map[string]any{"axis": 1}, g.point(z, 4), g.point(z, 4))
 		}},
 		"two wide ones": {2, func(g *exactNet, x *ir.Value) *ir.Value { return g.conv(g.conv(x, 1, 1), 8, 1) }},
 	} {
@@ -430,7 +432,7 @@ func TestReassociate(t *testing.T) {
 			}))
 			convs := 0
 			for _, n := range m.Main().Nodes {
-				if n.Is("bconv") || n.Is("iconv") {
+				if n.Is(ir.BConv) || n.Is(ir.IConv) {
 					convs++
 				}
 			}

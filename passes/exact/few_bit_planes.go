@@ -25,26 +25,26 @@ var FewBitPlanes = &passes.Pass{
 
 func tallyPool(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	t := ir.Def(n.Arg(0))
-	if !n.Is("max_pool") || !t.Is("tally") || len(n.Results) != 1 {
+	if !n.Is(ir.MaxPool) || !t.Is(ir.Tally) || len(n.Results) != 1 {
 		return nil
 	}
 	bits := make([]*ir.Value, len(t.Args))
 	for i, b := range t.Args {
-		bits[i] = rw.Op("max_pool", n.Attrs, b)
+		bits[i] = rw.Op(ir.MaxPool, n.Attrs, b)
 	}
-	return []*ir.Value{rw.Op("tally", t.Attrs, bits...)}
+	return []*ir.Value{rw.Op(ir.Tally, t.Attrs, bits...)}
 }
 
 func tallyConv(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	t := ir.Def(n.Arg(0))
-	if !n.Is("iconv") || n.Arg(2) != nil || !t.Is("tally") || t.Int("base") != 0 || len(t.Args) > maxPlanes {
+	if !n.Is(ir.IConv) || n.Arg(2) != nil || !t.Is(ir.Tally) || t.Int("base") != 0 || len(t.Args) > maxPlanes {
 		return nil
 	}
 	w := ir.ConstOf(n.Args[1])
 	if w == nil || w.Type.DType != ir.SBit && w.Type.DType != ir.Tern {
 		return nil
 	}
-	return []*ir.Value{rw.Op("bconv", analysis.ConvAttrs(n), concatGroups(rw, t.Args, n.Int("groups")), rw.Const(repeatInputs(w, len(t.Args))))}
+	return []*ir.Value{rw.Op(ir.BConv, analysis.ConvAttrs(n), concatGroups(rw, t.Args, n.Int("groups")), rw.Const(repeatInputs(w, len(t.Args))))}
 }
 
 // repeatInputs returns weights [O,I,...] with the input channels k times.

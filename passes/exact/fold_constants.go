@@ -19,7 +19,7 @@ var FoldConstants = &passes.Pass{
 }
 
 func foldNode(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if n.Op.Name == "const" || len(n.Args) == 0 || isSpread(n) {
+	if n.Op == ir.Const || len(n.Args) == 0 || isSpread(n) {
 		return nil
 	}
 	in := make([]*ir.Tensor, len(n.Args))
@@ -53,14 +53,14 @@ func dropIdentity(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 		x, y := n.Args[0].Type, n.Results[0].Type
 		return x.DType == y.DType && ir.SameShape(x.Shape, y.Shape)
 	}
-	switch n.Op.Name {
-	case "identity":
+	switch n.Op {
+	case ir.Identity:
 		return n.Args[:1]
-	case "cast", "reshape", "squeeze", "unsqueeze", "expand":
+	case ir.Cast, ir.Reshape, ir.Squeeze, ir.Unsqueeze, ir.Expand:
 		if same() {
 			return n.Args[:1]
 		}
-	case "transpose":
+	case ir.Transpose:
 		for i, p := range n.Ints("perm") {
 			if p != i {
 				return nil

@@ -39,26 +39,26 @@ func framesToTime(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	}
 	data := 1 // operands that are maps
 	args := slices.Clone(n.Args)
-	switch n.Op.Name {
-	case "bconv", "iconv":
+	switch n.Op {
+	case ir.BConv, ir.IConv:
 		if w := ir.ConstOf(n.Args[1]); w == nil {
 			return nil
 		} else {
 			args[1] = rw.Const(w.Reshape(clipShape(w.Type.Shape[0], w.Type.Shape[1], w.Type.Shape[2:])...))
 		}
 		window3(attrs, r-2)
-	case "max_pool", "min_pool":
+	case ir.MaxPool, ir.MinPool:
 		window3(attrs, r-2)
 		attrs["kernel"] = append(slices.Repeat([]int{1}, 5-r), n.Ints("kernel")...)
-	case "threshold":
+	case ir.Threshold:
 		if n.Int("axis") != 1 || !isFromClip(n.Args[0]) {
 			return nil
 		}
-	case "recode", "bit_not":
+	case ir.Recode, ir.BitNot:
 		if !isFromClip(n.Args[0]) {
 			return nil
 		}
-	case "bit_and", "bit_or", "bit_xor", "join", "mux", "mux_or":
+	case ir.BitAnd, ir.BitOr, ir.BitXor, ir.Join, ir.Mux, ir.MuxOr:
 		data = len(args)
 		for _, a := range args {
 			if !ir.SameShape(a.Type.Shape, n.Result().Type.Shape) || !isFromClip(a) {
@@ -71,7 +71,7 @@ func framesToTime(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	for i := range data {
 		args[i] = toClip(rw, args[i])
 	}
-	y := rw.Op(n.Op.Name, attrs, args...)
+	y := rw.Op(n.Op, attrs, args...)
 	return []*ir.Value{fromClip(rw, y, n.Result().Type.Shape)}
 }
 
@@ -100,18 +100,18 @@ func toClip(rw *passes.Rewriter, v *ir.Value) *ir.Value {
 	s := v.Type.Shape
 	perm := []int{1, 0, 2, 3}[:len(s)]
 	spatial := append(slices.Repeat([]int{1}, 4-len(s)), s[2:]...)
-	return reshapeTo(rw, rw.Op("transpose", map[string]any{"perm": perm}, v), append([]int{1, s[1], s[0]}, spatial...))
+	return reshapeTo(rw, rw.Op(ir.Transpose, map[string]any{"perm": perm}, v), append([]int{1, s[1], s[0]}, spatial...))
 }
 
 // fromClip is the inverse of toClip.
 func fromClip(rw *passes.Rewriter, v *ir.Value, shape []int) *ir.Value {
 	perm := []int{1, 0, 2, 3}[:len(shape)]
-	return rw.Op("transpose", map[string]any{"perm": perm}, reshapeTo(rw, v, append([]int{shape[1], shape[0]}, shape[2:]...)))
+	return rw.Op(ir.Transpose, map[string]any{"perm": perm}, reshapeTo(rw, v, append([]int{shape[1], shape[0]}, shape[2:]...)))
 }
 
 // unitReshape: a transpose that only moves axes of size 1 is a reshape.
 func unitReshape(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if !n.Is("transpose") {
+	if !n.Is(ir.Transpose) {
 		return nil
 	}
 	last := -1
@@ -131,7 +131,7 @@ func unitReshape(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 // worth wrapping only between layers that are.
 func isFromClip(v *ir.Value) bool {
 	t := ir.Def(v)
-	if !t.Is("transpose") {
+	if !t.Is(ir.Transpose) {
 		return false
 	}
 	r := ir.Def(t.Args[0])
@@ -146,7 +146,7 @@ func mergeFrames(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 		return nil
 	}
 	t := ir.Def(n.Args[0])
-	if !t.Is("transpose") {
+	if !t.Is(ir.Transpose) {
 		return nil
 	}
 	r := ir.Def(t.Args[0])
@@ -154,7 +154,7 @@ func mergeFrames(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 		return nil
 	}
 	inner := ir.Def(r.Args[0])
-	if !inner.Is("transpose") || !unitsOnly(r) || !unitsOnly(n) {
+	if !inner.Is(ir.Transpose) || !unitsOnly(r) || !unitsOnly(n) {
 		return nil
 	}
 	// Follow the axes that are not of size 1 through both transposes.

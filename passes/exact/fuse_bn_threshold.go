@@ -36,7 +36,7 @@ var FuseBNThreshold = &passes.Pass{
 
 // fuseStep: a step over a chain is a threshold.
 func fuseStep(rw *passes.Rewriter, c *passes.Context, r *analysis.Ranger, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "step" {
+	if n.Op != ir.Step {
 		return nil
 	}
 	y := thresholdOf(rw, c, r, n)
@@ -97,12 +97,12 @@ func (ch *chain) compare(rw *passes.Rewriter, c *passes.Context, cert *report.Ce
 			flip.I[i] ^= x
 		}
 	}
-	y := rw.Op("threshold", map[string]any{"signed": signed, "axis": ch.axis}, z, rw.Const(t), rw.Const(flip))
+	y := rw.Op(ir.Threshold, map[string]any{"signed": signed, "axis": ch.axis}, z, rw.Const(t), rw.Const(flip))
 	for i, pool := range ch.pools {
 		if i > 0 {
 			y = invertChannels(rw, y, change(ch.falls(ch.before[i])))
 		}
-		y = rw.Op("max_pool", pool.Attrs, y)
+		y = rw.Op(ir.MaxPool, pool.Attrs, y)
 	}
 	return invertChannels(rw, y, inverted)
 }
@@ -120,18 +120,18 @@ func invertChannels(rw *passes.Rewriter, v *ir.Value, channels *ir.Tensor) *ir.V
 		}
 		mask = m
 	}
-	return rw.Op("bit_xor", nil, v, rw.Const(mask))
+	return rw.Op(ir.BitXor, nil, v, rw.Const(mask))
 }
 
 // fuseSign: a sign over a chain is the pair of comparisons x > 0 and x >= 0.
 // Where no accumulator gives exactly 0 the two are one, and the sign is an sbit;
 // otherwise it is ternary.
 func fuseSign(rw *passes.Rewriter, c *passes.Context, r *analysis.Ranger, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "sign" || n.In(0).DType != ir.F32 {
+	if n.Op != ir.Sign || n.In(0).DType != ir.F32 {
 		return nil
 	}
 	step := func(strict, signed bool) *ir.Node {
-		s, err := ir.NewNode("step", n.Args, map[string]any{"strict": strict, "signed": signed}, n.Loc)
+		s, err := ir.NewNode(ir.Step, n.Args, map[string]any{"strict": strict, "signed": signed}, n.Loc)
 		if err != nil {
 			rw.Err = err
 		}
@@ -151,10 +151,10 @@ func fuseSign(rw *passes.Rewriter, c *passes.Context, r *analysis.Ranger, n *ir.
 		var zq *ir.Value
 		if q, zq, err = nonneg.solve(rw, r); err == nil && q != nil {
 			if zp == zq && p.Equal(q) {
-				return []*ir.Value{rw.Op("to_float", nil, pos.compare(rw, c, p, zp, true))}
+				return []*ir.Value{rw.Op(ir.ToFloat, nil, pos.compare(rw, c, p, zp, true))}
 			}
-			y := rw.Op("join", nil, pos.compare(rw, c, p, zp, false), rw.Op("bit_not", nil, nonneg.compare(rw, c, q, zq, false)))
-			return []*ir.Value{rw.Op("to_float", nil, y)}
+			y := rw.Op(ir.Join, nil, pos.compare(rw, c, p, zp, false), rw.Op(ir.BitNot, nil, nonneg.compare(rw, c, q, zq, false)))
+			return []*ir.Value{rw.Op(ir.ToFloat, nil, y)}
 		}
 	}
 	rw.Err = err
@@ -165,16 +165,16 @@ func fuseSign(rw *passes.Rewriter, c *passes.Context, r *analysis.Ranger, n *ir.
 // max(z) >= t says that some z >= t; the flip stays behind the pool (for a
 // falling comparison the two together are the AND of the bits).
 func liftPool(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "threshold" {
+	if n.Op != ir.Threshold {
 		return nil
 	}
 	pool := ir.Def(n.Args[0])
-	if !pool.Is("max_pool") || !ir.AllAre(rw.Readers(n.Args[0]), "threshold") || n.Int("axis") != 1 || pool.In(0).DType.IsLogic() {
+	if !pool.Is(ir.MaxPool) || !ir.AllAre(rw.Readers(n.Args[0]), ir.Threshold) || n.Int("axis") != 1 || pool.In(0).DType.IsLogic() {
 		return nil
 	}
 	flip := ir.ConstOf(n.Args[2])
 	none := rw.Const(ir.NewTensor(flip.Type))
-	bits := rw.Op("max_pool", pool.Attrs, rw.Op("threshold", map[string]any{"signed": n.Bool("signed")}, pool.Args[0], n.Args[1], none))
+	bits := rw.Op(ir.MaxPool, pool.Attrs, rw.Op(ir.Threshold, map[string]any{"signed": n.Bool("signed")}, pool.Args[0], n.Args[1], none))
 	return []*ir.Value{invertChannels(rw, bits, flip)}
 }
 
@@ -182,7 +182,7 @@ func liftPool(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 // thresholds: bits are put together rather than sums.
 func liftConcat(rw *passes.Rewriter, c *passes.Context, n *ir.Node) []*ir.Value {
 	cat := ir.Def(n.Arg(0))
-	if n.Op.Name != "threshold" || !cat.Is("concat") || n.Int("axis") != 1 || cat.In(0).DType.IsLogic() || !ir.AllAre(rw.Readers(n.Args[0]), "threshold") {
+	if n.Op != ir.Threshold || !cat.Is(ir.Concat) || n.Int("axis") != 1 || cat.In(0).DType.IsLogic() || !ir.AllAre(rw.Readers(n.Args[0]), ir.Threshold) {
 		return nil
 	}
 	axis, err := ir.Axis(cat.Int("axis"), n.In(0).Rank())
@@ -195,23 +195,23 @@ func liftConcat(rw *passes.Rewriter, c *passes.Context, n *ir.Node) []*ir.Value 
 	from := 0
 	for i, a := range cat.Args {
 		if axis != 1 {
-			parts[i] = rw.Op("threshold", n.Attrs, a, n.Args[1], n.Args[2])
+			parts[i] = rw.Op(ir.Threshold, n.Attrs, a, n.Args[1], n.Args[2])
 			continue
 		}
 		k := a.Type.Shape[1]
 		part := cert.Part(from, k)
 		t, _ := part.Constants()
 		c.Record(part)
-		parts[i] = rw.Op("threshold", n.Attrs, a, rw.Const(t), rw.Const(ir.IntTensor(ir.Bit, flip.I[from:from+k], k)))
+		parts[i] = rw.Op(ir.Threshold, n.Attrs, a, rw.Const(t), rw.Const(ir.IntTensor(ir.Bit, flip.I[from:from+k], k)))
 		from += k
 	}
-	return []*ir.Value{rw.Op("concat", cat.Attrs, parts...)}
+	return []*ir.Value{rw.Op(ir.Concat, cat.Attrs, parts...)}
 }
 
 // stepOfBit: a step of a bit that is already there changes nothing but the
 // encoding; of sbits, the sign of the number.
 func stepOfBit(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "threshold" || !n.In(0).DType.IsBit() {
+	if n.Op != ir.Threshold || !n.In(0).DType.IsBit() {
 		return nil
 	}
 	t, flip := ir.ConstOf(n.Args[1]), ir.ConstOf(n.Args[2])
@@ -226,10 +226,10 @@ func stepOfBit(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	}
 	v := n.Args[0]
 	if fs == 1 {
-		v = rw.Op("bit_not", nil, v)
+		v = rw.Op(ir.BitNot, nil, v)
 	}
 	if v.Type.DType != n.Result().Type.DType {
-		v = rw.Op("recode", nil, v)
+		v = rw.Op(ir.Recode, nil, v)
 	}
 	return []*ir.Value{v}
 }
@@ -257,5 +257,5 @@ func fuseLevels(rw *passes.Rewriter, c *passes.Context, r *analysis.Ranger, n *i
 		}
 		bits = append(bits, b)
 	}
-	return []*ir.Value{rw.Op("tally", map[string]any{"base": int(lo), "to": n.Result().Type.DType.String()}, bits...)}
+	return []*ir.Value{rw.Op(ir.Tally, map[string]any{"base": int(lo), "to": n.Result().Type.DType.String()}, bits...)}
 }

@@ -32,11 +32,11 @@ func TestThresholdSearch(t *testing.T) {
 
 		f := &ir.Func{Name: "main", Params: []ir.Port{{Name: "z", Value: &ir.Value{Type: ir.T(ir.I32, 1, c)}}}}
 		b := &ir.Builder{F: f}
-		args := []*ir.Value{b.Op("to_float", nil, f.Params[0].Value)}
+		args := []*ir.Value{b.Op(ir.ToFloat, nil, f.Params[0].Value)}
 		for _, p := range params {
 			args = append(args, b.Const(ir.FloatTensor(p, c)))
 		}
-		step := b.Node("step", map[string]any{"strict": strict}, b.Op("batch_norm", map[string]any{"epsilon": eps}, args...))
+		step := b.Node(ir.Step, map[string]any{"strict": strict}, b.Op(ir.BatchNorm, map[string]any{"epsilon": eps}, args...))
 		if b.Err != nil {
 			t.Fatal(b.Err)
 		}

@@ -18,11 +18,11 @@ var FuseThreshold = &passes.Pass{
 }
 
 func fuseThreshold(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "threshold" || n.Int("axis") != 1 {
+	if n.Op != ir.Threshold || n.Int("axis") != 1 {
 		return nil
 	}
 	conv := ir.Def(n.Args[0])
-	if !(conv.Is("bconv") || conv.Is("iconv")) || conv.Arg(2) != nil || !rw.Once(n.Args[0]) {
+	if !(conv.Is(ir.BConv) || conv.Is(ir.IConv)) || conv.Arg(2) != nil || !rw.Once(n.Args[0]) {
 		return nil
 	}
 	attrs := map[string]any{"signed": n.Bool("signed")}
@@ -32,5 +32,5 @@ func fuseThreshold(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 		}
 	}
 	rw.Loc = conv.Loc
-	return []*ir.Value{rw.Op(conv.Op.Name, attrs, conv.Args[0], conv.Args[1], n.Args[1], n.Args[2])}
+	return []*ir.Value{rw.Op(conv.Op, attrs, conv.Args[0], conv.Args[1], n.Args[1], n.Args[2])}
 }

@@ -12,40 +12,40 @@ func sinkGate(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	if n.Result().Type.DType != ir.F32 {
 		return nil
 	}
-	bit := func(v *ir.Value) []*ir.Value { return []*ir.Value{rw.Op("to_float", nil, v)} }
-	switch n.Op.Name {
-	case "clip":
+	bit := func(v *ir.Value) []*ir.Value { return []*ir.Value{rw.Op(ir.ToFloat, nil, v)} }
+	switch n.Op {
+	case ir.Clip:
 		if a, b := sumOfBits(n.Args[0]); a != nil && upperBound(n, 1) && (n.Arg(1) == nil || ir.IsSplat(n.Args[1], 0)) {
-			return bit(rw.Op("bit_or", nil, a, b))
+			return bit(rw.Op(ir.BitOr, nil, a, b))
 		}
 		return nil
-	case "where":
+	case ir.Where:
 		return whereOfMaps(rw, n)
-	case "max", "min", "mul", "add", "sub":
+	case ir.Max, ir.Min, ir.Mul, ir.Add, ir.Sub:
 	default:
 		return nil
 	}
 	if len(n.Args) != 2 {
 		return nil
 	}
-	if n.Is("sub") {
+	if n.Is(ir.Sub) {
 		if b := bitOperand(n.Args[1]); b != nil && b.Type.DType == ir.Bit && ir.IsSplat(n.Args[0], 1) && ir.SameShape(b.Type.Shape, n.Result().Type.Shape) {
-			return bit(rw.Op("bit_not", nil, b))
+			return bit(rw.Op(ir.BitNot, nil, b))
 		}
 		a, b := sumOfBits(n.Args[0])
-		if and := ir.Def(bitOperand(n.Args[1])); a != nil && and.Is("bit_and") && (and.Args[0] == a && and.Args[1] == b || and.Args[0] == b && and.Args[1] == a) {
-			return bit(rw.Op("bit_or", nil, a, b))
+		if and := ir.Def(bitOperand(n.Args[1])); a != nil && and.Is(ir.BitAnd) && (and.Args[0] == a && and.Args[1] == b || and.Args[0] == b && and.Args[1] == a) {
+			return bit(rw.Op(ir.BitOr, nil, a, b))
 		}
 		return nil
 	}
-	if n.Is("min") {
+	if n.Is(ir.Min) {
 		for i := range 2 {
 			if a, b := sumOfBits(n.Args[i]); a != nil && ir.IsSplat(n.Args[1-i], 1) {
-				return bit(rw.Op("bit_or", nil, a, b))
+				return bit(rw.Op(ir.BitOr, nil, a, b))
 			}
 		}
 	}
-	if n.Is("add") {
+	if n.Is(ir.Add) {
 		if m := muxOf(rw, ir.Def(n.Args[0]), ir.Def(n.Args[1])); m != nil {
 			return bit(m)
 		}
@@ -55,16 +55,16 @@ func sinkGate(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	if a == nil {
 		return nil
 	}
-	switch n.Op.Name {
-	case "max":
-		return bit(rw.Op("bit_or", nil, a, b))
-	case "min":
-		return bit(rw.Op("bit_and", nil, a, b))
+	switch n.Op {
+	case ir.Max:
+		return bit(rw.Op(ir.BitOr, nil, a, b))
+	case ir.Min:
+		return bit(rw.Op(ir.BitAnd, nil, a, b))
 	}
 	if a.Type.DType == ir.SBit { // the product of signs: +1 where they agree
-		return bit(rw.Op("bit_not", nil, rw.Op("bit_xor", nil, a, b)))
+		return bit(rw.Op(ir.BitNot, nil, rw.Op(ir.BitXor, nil, a, b)))
 	}
-	return bit(rw.Op("bit_and", nil, a, b))
+	return bit(rw.Op(ir.BitAnd, nil, a, b))
 }
 
 // upperBound reports whether a clip cuts off at x.
@@ -73,7 +73,7 @@ func upperBound(n *ir.Node, x float64) bool { return n.Arg(2) != nil && ir.IsSpl
 // sumOfBits returns the operands when v is the sum of two bits.
 func sumOfBits(v *ir.Value) (a, b *ir.Value) {
 	d := ir.Def(v)
-	if !d.Is("add") {
+	if !d.Is(ir.Add) {
 		return nil, nil
 	}
 	a, b = bitOperand(d.Args[0]), bitOperand(d.Args[1])
@@ -124,12 +124,12 @@ func whereOfMaps(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	if s == nil || a == nil || b == nil || a.Type.DType != b.Type.DType {
 		return nil
 	}
-	return []*ir.Value{rw.Op("to_float", nil, rw.Op("mux", nil, s, a, b))}
+	return []*ir.Value{rw.Op(ir.ToFloat, nil, rw.Op(ir.Mux, nil, s, a, b))}
 }
 
 // bitOperand returns the bit behind to_float, or nil.
 func bitOperand(v *ir.Value) *ir.Value {
-	if z := ir.Unwrap(v, "to_float"); z != nil && z.Type.DType.IsBit() {
+	if z := ir.Unwrap(v, ir.ToFloat); z != nil && z.Type.DType.IsBit() {
 		return z
 	}
 	return nil
@@ -142,8 +142,8 @@ func muxOf(rw *passes.Rewriter, p, q *ir.Node) *ir.Value {
 	for range 2 {
 		for _, x := range factors(p) {
 			for _, y := range factors(q) {
-				if s := ir.Unwrap(y[0], "bit_not"); s != nil && s == x[0] && x[1].Type.DType == y[1].Type.DType {
-					return rw.Op("mux", nil, s, y[1], x[1])
+				if s := ir.Unwrap(y[0], ir.BitNot); s != nil && s == x[0] && x[1].Type.DType == y[1].Type.DType {
+					return rw.Op(ir.Mux, nil, s, y[1], x[1])
 				}
 			}
 		}
@@ -156,9 +156,9 @@ func muxOf(rw *passes.Rewriter, p, q *ir.Node) *ir.Value {
 func factors(n *ir.Node) [][2]*ir.Value {
 	var a, b *ir.Value
 	switch {
-	case n.Is("mul"):
+	case n.Is(ir.Mul):
 		a, b = bitOperand(n.Args[0]), bitOperand(n.Args[1])
-	case n.Is("to_float") && n.Args[0].Def.Is("bit_and"):
+	case n.Is(ir.ToFloat) && n.Args[0].Def.Is(ir.BitAnd):
 		a, b = n.Args[0].Def.Args[0], n.Args[0].Def.Args[1]
 	}
 	if a == nil || b == nil {
@@ -176,16 +176,16 @@ func factors(n *ir.Node) [][2]*ir.Value {
 
 // gateToMux: mux(s, f, f OR x) is the MUX-OR residual.
 func gateToMux(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "mux" || n.Result().Type.DType != ir.Bit {
+	if n.Op != ir.Mux || n.Result().Type.DType != ir.Bit {
 		return nil
 	}
 	s, f, or := n.Args[0], n.Args[1], ir.Def(n.Args[2])
-	if !or.Is("bit_or") || s.Type.DType != ir.Bit {
+	if !or.Is(ir.BitOr) || s.Type.DType != ir.Bit {
 		return nil
 	}
 	for i := range 2 {
 		if x := or.Args[1-i]; or.Args[i] == f && ir.SameShape(f.Type.Shape, x.Type.Shape) && ir.SameShape(f.Type.Shape, n.Result().Type.Shape) {
-			return []*ir.Value{rw.Op("mux_or", nil, s, f, x)}
+			return []*ir.Value{rw.Op(ir.MuxOr, nil, s, f, x)}
 		}
 	}
 	return nil
@@ -194,19 +194,19 @@ func gateToMux(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 // gateToMuxOr: f OR (s AND x), with one bit of s for a whole channel, is the
 // MUX-OR residual written out.
 func gateToMuxOr(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if !n.Is("bit_or") {
+	if !n.Is(ir.BitOr) {
 		return nil
 	}
 	shape := n.Result().Type.Shape
 	for i := range 2 {
 		f, and := n.Args[i], ir.Def(n.Args[1-i])
-		if !and.Is("bit_and") || !ir.SameShape(f.Type.Shape, shape) {
+		if !and.Is(ir.BitAnd) || !ir.SameShape(f.Type.Shape, shape) {
 			continue
 		}
 		for k := range 2 {
 			s, x := and.Args[k], and.Args[1-k]
 			if ir.SameShape(x.Type.Shape, shape) && !ir.SameShape(s.Type.Shape, shape) && rw.Once(n.Args[1-i]) {
-				return []*ir.Value{rw.Op("mux_or", nil, s, f, x)}
+				return []*ir.Value{rw.Op(ir.MuxOr, nil, s, f, x)}
 			}
 		}
 	}

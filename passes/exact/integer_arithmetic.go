@@ -64,7 +64,7 @@ type wholeOperand struct {
 }
 
 func (a *integerArithmetic) operand(v *ir.Value) *wholeOperand {
-	if z := ir.Unwrap(v, "to_float"); z != nil {
+	if z := ir.Unwrap(v, ir.ToFloat); z != nil {
 		lo, hi := a.r.Of(z).All()
 		return &wholeOperand{z: z, lo: lo, hi: hi}
 	}
@@ -91,7 +91,7 @@ func (w *wholeOperand) value(rw *passes.Rewriter, r *analysis.Ranger) *ir.Value 
 	case v == nil:
 		v = rw.Const(w.c)
 	case v.Type.DType != ir.I32:
-		v = rw.Op("cast", map[string]any{"to": "i32"}, v)
+		v = rw.Op(ir.Cast, map[string]any{"to": "i32"}, v)
 	}
 	r.Known[v] = analysis.Uniform(w.lo, w.hi)
 	return v
@@ -101,32 +101,32 @@ func (w *wholeOperand) value(rw *passes.Rewriter, r *analysis.Ranger) *ir.Value 
 // bounds are beyond what float32 holds exactly.
 func (a *integerArithmetic) result(rw *passes.Rewriter, z *ir.Value, lo, hi int64) []*ir.Value {
 	a.r.Known[z] = analysis.Uniform(lo, hi)
-	return []*ir.Value{rw.Op("to_float", nil, z)}
+	return []*ir.Value{rw.Op(ir.ToFloat, nil, z)}
 }
 
 // sliceOfNorm: some channels of a batch norm are the batch norm of some channels.
 func sliceOfNorm(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "slice" {
+	if n.Op != ir.Slice {
 		return nil
 	}
 	norm := ir.Def(n.Args[0])
-	if _, ok := analysis.NormAffine(norm); !ok || len(n.Ints("axes")) != 1 || n.Ints("axes")[0] != 1 || len(n.Ints("starts")) != 1 || ir.Unwrap(norm.Args[0], "to_float") == nil {
+	if _, ok := analysis.NormAffine(norm); !ok || len(n.Ints("axes")) != 1 || n.Ints("axes")[0] != 1 || len(n.Ints("starts")) != 1 || ir.Unwrap(norm.Args[0], ir.ToFloat) == nil {
 		return nil
 	}
 	part := map[string]any{"starts": n.Ints("starts"), "ends": n.Ints("ends")}
 	if s := n.Ints("steps"); len(s) > 0 {
 		part["steps"] = s
 	}
-	args := []*ir.Value{rw.Op("slice", n.Attrs, norm.Args[0])}
+	args := []*ir.Value{rw.Op(ir.Slice, n.Attrs, norm.Args[0])}
 	for _, p := range norm.Args[1:] {
-		args = append(args, rw.Op("slice", part, p))
+		args = append(args, rw.Op(ir.Slice, part, p))
 	}
-	return []*ir.Value{rw.Op("batch_norm", norm.Attrs, args...)}
+	return []*ir.Value{rw.Op(ir.BatchNorm, norm.Attrs, args...)}
 }
 
 // signedBit: the product of a bit and a sign is ternary.
 func signedBit(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "mul" {
+	if n.Op != ir.Mul {
 		return nil
 	}
 	for i := range 2 {
@@ -134,16 +134,16 @@ func signedBit(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 		if b == nil || s == nil || b.Type.DType != ir.Bit || s.Type.DType != ir.SBit || !ir.SameShape(b.Type.Shape, s.Type.Shape) {
 			continue
 		}
-		p := rw.Op("recode", nil, s)
-		return []*ir.Value{rw.Op("to_float", nil, rw.Op("join", nil, rw.Op("bit_and", nil, b, p), rw.Op("bit_and", nil, b, rw.Op("bit_not", nil, p))))}
+		p := rw.Op(ir.Recode, nil, s)
+		return []*ir.Value{rw.Op(ir.ToFloat, nil, rw.Op(ir.Join, nil, rw.Op(ir.BitAnd, nil, b, p), rw.Op(ir.BitAnd, nil, b, rw.Op(ir.BitNot, nil, p))))}
 	}
 	return nil
 }
 
 // pair: an operation of two operands.
 func (a *integerArithmetic) pair(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	switch n.Op.Name {
-	case "add", "sub", "mul", "max", "min":
+	switch n.Op {
+	case ir.Add, ir.Sub, ir.Mul, ir.Max, ir.Min:
 	default:
 		return nil
 	}
@@ -155,31 +155,31 @@ func (a *integerArithmetic) pair(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 		return nil
 	}
 	var lo, hi int64
-	switch n.Op.Name {
-	case "add":
+	switch n.Op {
+	case ir.Add:
 		lo, hi = x.lo+y.lo, x.hi+y.hi
-	case "sub":
+	case ir.Sub:
 		lo, hi = x.lo-y.hi, x.hi-y.lo
-	case "mul":
+	case ir.Mul:
 		if !analysis.ExactRange(x.lo, x.hi) || !analysis.ExactRange(y.lo, y.hi) {
 			return nil
 		}
 		lo = min(x.lo*y.lo, x.lo*y.hi, x.hi*y.lo, x.hi*y.hi)
 		hi = max(x.lo*y.lo, x.lo*y.hi, x.hi*y.lo, x.hi*y.hi)
-	case "max":
+	case ir.Max:
 		lo, hi = max(x.lo, y.lo), max(x.hi, y.hi)
-	case "min":
+	case ir.Min:
 		lo, hi = min(x.lo, y.lo), min(x.hi, y.hi)
 	}
 	if !analysis.ExactRange(lo, hi) || !analysis.ExactRange(x.lo, x.hi) || !analysis.ExactRange(y.lo, y.hi) {
 		return nil
 	}
-	return a.result(rw, rw.Op(n.Op.Name, nil, x.value(rw, a.r), y.value(rw, a.r)), lo, hi)
+	return a.result(rw, rw.Op(n.Op, nil, x.value(rw, a.r), y.value(rw, a.r)), lo, hi)
 }
 
 // affine: an affine of whole numbers gives one.
 func (a *integerArithmetic) affine(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "affine" || !ir.IsSplat(n.Args[2], 1) {
+	if n.Op != ir.Affine || !ir.IsSplat(n.Args[2], 1) {
 		return nil
 	}
 	num, bias := ir.ConstOf(n.Args[1]), ir.ConstOf(n.Args[3])
@@ -206,10 +206,10 @@ func (a *integerArithmetic) affine(rw *passes.Rewriter, n *ir.Node) []*ir.Value 
 	}
 	z := x.value(rw, a.r)
 	if p.lo != 1 || p.hi != 1 {
-		z = rw.Op("mul", nil, z, p.value(rw, a.r))
+		z = rw.Op(ir.Mul, nil, z, p.value(rw, a.r))
 	}
 	if b.lo != 0 || b.hi != 0 {
-		z = rw.Op("add", nil, z, b.value(rw, a.r))
+		z = rw.Op(ir.Add, nil, z, b.value(rw, a.r))
 	}
 	return a.result(rw, z, lo+b.lo, hi+b.hi)
 }
@@ -226,8 +226,8 @@ func sameNumbers(t *ir.Tensor) bool {
 
 // limit: negation, ReLU and clip.
 func (a *integerArithmetic) limit(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	switch n.Op.Name {
-	case "neg", "relu", "clip":
+	switch n.Op {
+	case ir.Neg, ir.Relu, ir.Clip:
 	default:
 		return nil
 	}
@@ -238,8 +238,8 @@ func (a *integerArithmetic) limit(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	if x == nil || x.z == nil || !analysis.ExactRange(x.lo, x.hi) {
 		return nil
 	}
-	if n.Is("neg") {
-		return a.result(rw, rw.Op("neg", nil, x.value(rw, a.r)), -x.hi, -x.lo)
+	if n.Is(ir.Neg) {
+		return a.result(rw, rw.Op(ir.Neg, nil, x.value(rw, a.r)), -x.hi, -x.lo)
 	}
 	args := []*ir.Value{nil, nil, nil}
 	lo, hi := x.lo, x.hi
@@ -254,10 +254,10 @@ func (a *integerArithmetic) limit(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 		}
 		return true
 	}
-	if n.Is("relu") && !bound(1, 0) {
+	if n.Is(ir.Relu) && !bound(1, 0) {
 		return nil
 	}
-	for i := 1; n.Is("clip") && i < 3; i++ {
+	for i := 1; n.Is(ir.Clip) && i < 3; i++ {
 		if n.Arg(i) == nil {
 			continue
 		}
@@ -266,5 +266,5 @@ func (a *integerArithmetic) limit(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 		}
 	}
 	args[0] = x.value(rw, a.r)
-	return a.result(rw, rw.Op("clip", nil, args...), lo, hi)
+	return a.result(rw, rw.Op(ir.Clip, nil, args...), lo, hi)
 }

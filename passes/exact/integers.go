@@ -31,7 +31,7 @@ func integerRules(r *analysis.Ranger) []passes.Rule {
 
 // binaryConv: a float conv of integers with binary weights is an integer conv.
 func binaryConv(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "conv" {
+	if n.Op != ir.Conv {
 		return nil
 	}
 	in, wt := asScaled(n.Args[0], 1), ir.ConstOf(n.Args[1])
@@ -49,9 +49,9 @@ func binaryConv(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Value
 			return nil
 		}
 	}
-	op := "iconv"
+	op := ir.IConv
 	if in.z.Type.DType.IsBit() && w.Bits.Type.DType != ir.I8 {
-		op = "bconv"
+		op = ir.BConv
 	}
 	under, border, ok := in.convBias(n, wt)
 	if !ok {
@@ -87,14 +87,14 @@ func (s *scaled) convBias(n *ir.Node, w *ir.Tensor) (bias []float64, border *spr
 // integer linear layer.
 func binaryLinear(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Value {
 	var wt, bias *ir.Tensor
-	switch n.Op.Name {
-	case "matmul":
+	switch n.Op {
+	case ir.MatMul:
 		wt = ir.ConstOf(n.Args[1])
 		if wt == nil || wt.Type.Rank() != 2 || wt.Type.DType != ir.F32 {
 			return nil
 		}
 		wt = analysis.Transpose2D(wt)
-	case "gemm":
+	case ir.Gemm:
 		wt = ir.ConstOf(n.Args[1])
 		if wt == nil || wt.Type.DType != ir.F32 || n.Float("alpha") != 1 || n.Bool("trans_a") {
 			return nil
@@ -126,7 +126,7 @@ func binaryLinear(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Val
 		k := wt.Type.Shape[1]
 		under[i/k] += float64(x) * in.bias[min(i%k, len(in.bias)-1)]
 	}
-	z := rw.Op("ilinear", nil, in.z, rw.Const(w.Bits))
+	z := rw.Op(ir.ILinear, nil, in.z, rw.Const(w.Bits))
 	if y := in.emit(rw, r, z, &layer{wt, w, num, den, bias, under, nil, axis}); y != nil {
 		return []*ir.Value{y}
 	}
@@ -136,12 +136,12 @@ func binaryLinear(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Val
 // doubleAffine: z*num/den + bias in f64, rounded to f32, is an affine: the form
 // in which an export writes one.
 func doubleAffine(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "cast" || n.Result().Type.DType != ir.F32 || n.In(0).DType != ir.F64 {
+	if n.Op != ir.Cast || n.Result().Type.DType != ir.F32 || n.In(0).DType != ir.F64 {
 		return nil
 	}
 	v, axis := n.Args[0], 1
 	var p [3]*ir.Tensor
-	for i, op := range []string{"add", "div", "mul"} {
+	for i, op := range []*ir.Op{ir.Add, ir.Div, ir.Mul} {
 		d := ir.Def(v)
 		if !d.Is(op) {
 			return nil
@@ -160,9 +160,9 @@ func doubleAffine(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 		}
 		p[2-i], v = t.Reshape(t.Len()), d.Args[0]
 	}
-	z := ir.Unwrap(ir.Unwrap(v, "cast"), "to_float")
+	z := ir.Unwrap(ir.Unwrap(v, ir.Cast), ir.ToFloat)
 	if z == nil || !ir.SameShape(z.Type.Shape, n.Result().Type.Shape) {
 		return nil
 	}
-	return []*ir.Value{rw.Op("affine", map[string]any{"axis": axis}, z, rw.Const(p[0]), rw.Const(p[1]), rw.Const(p[2]))}
+	return []*ir.Value{rw.Op(ir.Affine, map[string]any{"axis": axis}, z, rw.Const(p[0]), rw.Const(p[1]), rw.Const(p[2]))}
 }

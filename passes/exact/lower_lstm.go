@@ -23,10 +23,10 @@ var LowerLSTM = &passes.Pass{
 }
 
 func lowerLSTM(rw *passes.Rewriter, c *passes.Context, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "bin_lstm" {
+	if n.Op != ir.BinLSTM {
 		return nil
 	}
-	x := ir.Unwrap(n.Args[0], "to_float")
+	x := ir.Unwrap(n.Args[0], ir.ToFloat)
 	wi, wh := analysis.RecoverBinary(ir.ConstOf(n.Args[1])), analysis.RecoverBinary(ir.ConstOf(n.Args[2]))
 	if x == nil || !x.Type.DType.IsLogic() || wi == nil || wh == nil || !wi.Unit() || !wh.Unit() || wi.Bits.Type.DType != ir.SBit || wh.Bits.Type.DType != ir.SBit {
 		return nil
@@ -44,7 +44,7 @@ func lowerLSTM(rw *passes.Rewriter, c *passes.Context, n *ir.Node) []*ir.Value {
 	ch := &chain{axis: 1, c: rows, z: &ir.Value{Type: ir.T(ir.I32, 1, rows)}}
 	var err error
 	zf := &ir.Value{Type: ir.T(ir.F32, 1, rows)}
-	norm, err := ir.NewNode("batch_norm", append([]*ir.Value{zf}, n.Args[3:7]...), map[string]any{"epsilon": n.Float("epsilon")}, n.Loc)
+	norm, err := ir.NewNode(ir.BatchNorm, append([]*ir.Value{zf}, n.Args[3:7]...), map[string]any{"epsilon": n.Float("epsilon")}, n.Loc)
 	if err != nil {
 		rw.Err = err
 		return nil
@@ -61,7 +61,7 @@ func lowerLSTM(rw *passes.Rewriter, c *passes.Context, n *ir.Node) []*ir.Value {
 		if proofs[strict] != nil {
 			continue
 		}
-		if ch.step, err = ir.NewNode("step", []*ir.Value{norm.Result()}, map[string]any{"strict": strict == 1}, n.Loc); err != nil {
+		if ch.step, err = ir.NewNode(ir.Step, []*ir.Value{norm.Result()}, map[string]any{"strict": strict == 1}, n.Loc); err != nil {
 			rw.Err = err
 			return nil
 		}
@@ -79,11 +79,11 @@ func lowerLSTM(rw *passes.Rewriter, c *passes.Context, n *ir.Node) []*ir.Value {
 	}
 	t, flip := cert.Constants()
 	c.Record(cert)
-	cell := rw.Node("blstm", map[string]any{"sign0": n.Int("sign0")}, x, rw.Const(wi.Bits), rw.Const(wh.Bits), rw.Const(t), rw.Const(flip), rw.Const(h0), rw.Const(c0))
+	cell := rw.Node(ir.BLSTM, map[string]any{"sign0": n.Int("sign0")}, x, rw.Const(wi.Bits), rw.Const(wh.Bits), rw.Const(t), rw.Const(flip), rw.Const(h0), rw.Const(c0))
 	if cell == nil {
 		return nil
 	}
-	return []*ir.Value{rw.Op("to_float", nil, cell.Results[0]), rw.Op("to_float", nil, cell.Results[1]), rw.Op("to_float", nil, cell.Results[2])}
+	return []*ir.Value{rw.Op(ir.ToFloat, nil, cell.Results[0]), rw.Op(ir.ToFloat, nil, cell.Results[1]), rw.Op(ir.ToFloat, nil, cell.Results[2])}
 }
 
 // integerState converts a constant state to an integer type, nil when it is no

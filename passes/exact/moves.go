@@ -13,17 +13,17 @@ func sinkLayout(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	if !analysis.MovesElements(n) {
 		return nil
 	}
-	z := ir.Unwrap(n.Args[0], "to_float")
+	z := ir.Unwrap(n.Args[0], ir.ToFloat)
 	if z == nil {
 		return nil
 	}
-	m := rw.Node(n.Op.Name, n.Attrs, append([]*ir.Value{z}, n.Args[1:]...)...)
+	m := rw.Node(n.Op, n.Attrs, append([]*ir.Value{z}, n.Args[1:]...)...)
 	if m == nil {
 		return nil
 	}
 	out := make([]*ir.Value, len(m.Results))
 	for i, v := range m.Results {
-		out[i] = rw.Op("to_float", nil, v)
+		out[i] = rw.Op(ir.ToFloat, nil, v)
 	}
 	return out
 }
@@ -52,7 +52,7 @@ func channelMove(n *ir.Node) (axis int, channels [][]int, ok bool) {
 			}
 			in, consts = append(in, ir.ConstOf(a)), append(consts, a)
 		}
-		m, err := ir.NewNode(n.Op.Name, consts, attrs, n.Loc)
+		m, err := ir.NewNode(n.Op, consts, attrs, n.Loc)
 		if err != nil {
 			return nil, false
 		}
@@ -70,8 +70,8 @@ func channelMove(n *ir.Node) (axis int, channels [][]int, ok bool) {
 		}
 		return lists, true
 	}
-	switch n.Op.Name {
-	case "slice":
+	switch n.Op {
+	case ir.Slice:
 		var at []int
 		for i := range n.Ints("starts") {
 			a := i
@@ -91,9 +91,9 @@ func channelMove(n *ir.Node) (axis int, channels [][]int, ok bool) {
 		}
 		channels, ok = pick(attrs)
 		return 1, channels, ok
-	case "split", "gather":
+	case ir.Split, ir.Gather:
 		a, err := ir.Axis(n.Int("axis"), x.Rank())
-		if err != nil || n.Is("gather") && a < 2 && n.In(1).Rank() != 1 {
+		if err != nil || n.Is(ir.Gather) && a < 2 && n.In(1).Rank() != 1 {
 			return 0, nil, false
 		}
 		if a == 1 {
@@ -101,9 +101,9 @@ func channelMove(n *ir.Node) (axis int, channels [][]int, ok bool) {
 			return 1, channels, ok
 		}
 		return 1, slices.Repeat([][]int{all}, len(n.Results)), true
-	case "transpose":
+	case ir.Transpose:
 		return slices.Index(analysis.PermOf(n), 1), [][]int{all}, true
-	case "reshape", "squeeze", "unsqueeze", "expand", "tile", "identity":
+	case ir.Reshape, ir.Squeeze, ir.Unsqueeze, ir.Expand, ir.Tile, ir.Identity:
 		y := n.Result().Type
 		return 1, [][]int{all}, y.Rank() >= 2 && slices.Equal(y.Shape[:2], x.Shape[:2])
 	}
@@ -118,8 +118,8 @@ func perChannelOp(d *ir.Node) int {
 		return -1
 	}
 	shape := d.Result().Type.Shape
-	switch d.Op.Name {
-	case "affine":
+	switch d.Op {
+	case ir.Affine:
 		a, _ := ir.Axis(d.Int("axis"), len(shape))
 		for i := 1; i < 4; i++ {
 			if p := ir.ConstOf(d.Args[i]); p == nil || a != 1 && p.Len() > 1 {
@@ -127,20 +127,20 @@ func perChannelOp(d *ir.Node) int {
 			}
 		}
 		return 0
-	case "batch_norm":
+	case ir.BatchNorm:
 		if analysis.SoundNorm(d) {
 			return 0
 		}
-	case "neg", "relu":
+	case ir.Neg, ir.Relu:
 		return 0
-	case "clip":
+	case ir.Clip:
 		for i := 1; i < len(d.Args); i++ {
 			if d.Args[i] != nil && (ir.ConstOf(d.Args[i]) == nil || !analysis.Finite32(ir.ConstOf(d.Args[i]))) {
 				return -1
 			}
 		}
 		return 0
-	case "add", "sub", "mul", "div", "min", "max":
+	case ir.Add, ir.Sub, ir.Mul, ir.Div, ir.Min, ir.Max:
 		return analysis.Carrier(d, shape)
 	}
 	return -1
@@ -154,16 +154,16 @@ func leadsToInteger(v *ir.Value) bool {
 		switch {
 		case d == nil || !v.Type.DType.IsFloat():
 			return false
-		case d.Is("to_float"), d.Is("affine"):
+		case d.Is(ir.ToFloat), d.Is(ir.Affine):
 			return true
-		case d.Is("concat"):
+		case d.Is(ir.Concat):
 			for _, a := range d.Args[1:] {
 				if !leadsToInteger(a) {
 					return false
 				}
 			}
 			v = d.Args[0]
-		case analysis.MovesElements(d), d.Is("max_pool"):
+		case analysis.MovesElements(d), d.Is(ir.MaxPool):
 			v = d.Args[0]
 		default:
 			which := perChannelOp(d)
@@ -182,7 +182,7 @@ func leadsToInteger(v *ir.Value) bool {
 func again(rw *passes.Rewriter, d *ir.Node, which int, x *ir.Value, axis int, channels []int) *ir.Value {
 	rank := x.Type.Rank()
 	pick := func(t *ir.Tensor) *ir.Tensor {
-		if t.Len() == 1 && !d.Is("batch_norm") {
+		if t.Len() == 1 && !d.Is(ir.BatchNorm) {
 			return t.Reshape(1)
 		}
 		out := ir.NewTensor(ir.T(t.Type.DType, len(channels)))
@@ -197,20 +197,20 @@ func again(rw *passes.Rewriter, d *ir.Node, which int, x *ir.Value, axis int, ch
 		attrs[k] = v
 	}
 	args[which] = x
-	switch d.Op.Name {
-	case "affine":
+	switch d.Op {
+	case ir.Affine:
 		for i := 1; i < 4; i++ {
 			args[i] = rw.Const(pick(ir.ConstOf(d.Args[i])))
 		}
 		attrs["axis"] = axis
-	case "batch_norm":
+	case ir.BatchNorm:
 		if axis != 1 {
 			return nil
 		}
 		for i := 1; i < 5; i++ {
 			args[i] = rw.Const(pick(ir.ConstOf(d.Args[i])))
 		}
-	case "add", "sub", "mul", "div", "min", "max":
+	case ir.Add, ir.Sub, ir.Mul, ir.Div, ir.Min, ir.Max:
 		k := pick(ir.ConstOf(d.Args[1-which]))
 		if k.Len() == 1 {
 			k = k.Reshape() // goes with any shape
@@ -219,7 +219,7 @@ func again(rw *passes.Rewriter, d *ir.Node, which int, x *ir.Value, axis int, ch
 		}
 		args[1-which] = rw.Const(k)
 	}
-	return rw.Op(d.Op.Name, attrs, args...)
+	return rw.Op(d.Op, attrs, args...)
 }
 
 // endsChain reports whether a node ends a chain: a comparison, or a quantizer
@@ -228,10 +228,10 @@ func endsChain(n *ir.Node) bool {
 	if n == nil {
 		return false
 	}
-	switch n.Op.Name {
-	case "step", "sign":
+	switch n.Op {
+	case ir.Step, ir.Sign:
 		return n.In(0).DType == ir.F32
-	case "quantize_linear":
+	case ir.QuantizeLinear:
 		return n.In(0).DType == ir.F32 && n.In(1).Elems() == 1 && ir.ConstOf(n.Args[1]) != nil && (n.Arg(2) == nil || ir.ConstOf(n.Args[2]) != nil)
 	}
 	return false
@@ -265,7 +265,7 @@ func moveBelow(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	if !ok { // d is the same for all channels: they may go anywhere
 		axis, channels = 1, slices.Repeat([][]int{{0}}, len(n.Results))
 	}
-	m := rw.Node(n.Op.Name, n.Attrs, append([]*ir.Value{d.Args[which]}, n.Args[1:]...)...)
+	m := rw.Node(n.Op, n.Attrs, append([]*ir.Value{d.Args[which]}, n.Args[1:]...)...)
 	if m == nil {
 		return nil
 	}
@@ -287,7 +287,7 @@ func movable(n *ir.Node) bool {
 		if which < 0 {
 			return true
 		}
-		if !ok && !single(d, which) || axis != 1 && d.Is("batch_norm") {
+		if !ok && !single(d, which) || axis != 1 && d.Is(ir.BatchNorm) {
 			return false
 		}
 		v = d.Args[which]
@@ -298,7 +298,7 @@ func movable(n *ir.Node) bool {
 // that can not go below what is under it, and so joins the chain there.
 func liftSingle(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	which := perChannelOp(n)
-	if which < 0 || n.Is("affine") || !single(n, which) || !ir.SameShape(n.In(which).Shape, n.Result().Type.Shape) {
+	if which < 0 || n.Is(ir.Affine) || !single(n, which) || !ir.SameShape(n.In(which).Shape, n.Result().Type.Shape) {
 		return nil
 	}
 	m := ir.Def(n.Args[which])
@@ -306,7 +306,7 @@ func liftSingle(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 		return nil
 	}
 	y := again(rw, n, which, m.Args[0], 1, []int{0})
-	moved := rw.Node(m.Op.Name, m.Attrs, append([]*ir.Value{y}, m.Args[1:]...)...)
+	moved := rw.Node(m.Op, m.Attrs, append([]*ir.Value{y}, m.Args[1:]...)...)
 	if moved == nil {
 		return nil
 	}
@@ -319,8 +319,8 @@ func takesInteger(u *ir.Node) bool {
 	if u == nil {
 		return false
 	}
-	switch u.Op.Name {
-	case "conv", "gemm", "matmul", "concat", "max_pool", "average_pool", "reduce_mean", "reduce_max", "global_average_pool", "global_max_pool", "pad":
+	switch u.Op {
+	case ir.Conv, ir.Gemm, ir.MatMul, ir.Concat, ir.MaxPool, ir.AveragePool, ir.ReduceMean, ir.ReduceMax, ir.GlobalAveragePool, ir.GlobalMaxPool, ir.Pad:
 		return true
 	}
 	return analysis.MovesElements(u) || perChannelOp(u) >= 0
@@ -328,7 +328,7 @@ func takesInteger(u *ir.Node) bool {
 
 // single reports whether an operation of a chain is the same for all channels.
 func single(d *ir.Node, which int) bool {
-	if d.Is("batch_norm") {
+	if d.Is(ir.BatchNorm) {
 		return false
 	}
 	for i, a := range d.Args {
@@ -343,7 +343,7 @@ func single(d *ir.Node, which int) bool {
 // and that of a concatenation the concatenation of activations, where this brings
 // it to a chain over an integer: bits are moved rather than numbers.
 func liftActivation(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	integerClip := n.Is("clip") && !n.In(0).DType.IsFloat() && n.Arg(1) != nil && n.Arg(2) != nil && n.In(1).Elems() == 1 && n.In(2).Elems() == 1
+	integerClip := n.Is(ir.Clip) && !n.In(0).DType.IsFloat() && n.Arg(1) != nil && n.Arg(2) != nil && n.In(1).Elems() == 1 && n.In(2).Elems() == 1
 	if !endsChain(n) && !integerClip {
 		return nil
 	}
@@ -352,23 +352,23 @@ func liftActivation(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 		return nil
 	}
 	apply := func(v *ir.Value) *ir.Value {
-		return rw.Op(n.Op.Name, n.Attrs, append([]*ir.Value{v}, n.Args[1:]...)...)
+		return rw.Op(n.Op, n.Attrs, append([]*ir.Value{v}, n.Args[1:]...)...)
 	}
 	switch {
-	case d.Is("concat"):
+	case d.Is(ir.Concat):
 		parts := make([]*ir.Value, len(d.Args))
 		for i, a := range d.Args {
-			if integerClip && !ir.Def(a).Is("quantize_linear") {
+			if integerClip && !ir.Def(a).Is(ir.QuantizeLinear) {
 				return nil
 			}
 			parts[i] = apply(a)
 		}
-		return []*ir.Value{rw.Op("concat", d.Attrs, parts...)}
+		return []*ir.Value{rw.Op(ir.Concat, d.Attrs, parts...)}
 	case analysis.MovesElements(d) && d.Args[0].Type.Elems() > 0:
-		if integerClip && !ir.Def(d.Args[0]).Is("quantize_linear") {
+		if integerClip && !ir.Def(d.Args[0]).Is(ir.QuantizeLinear) {
 			return nil
 		}
-		m := rw.Node(d.Op.Name, d.Attrs, append([]*ir.Value{apply(d.Args[0])}, d.Args[1:]...)...)
+		m := rw.Node(d.Op, d.Attrs, append([]*ir.Value{apply(d.Args[0])}, d.Args[1:]...)...)
 		if m == nil {
 			return nil
 		}
@@ -380,13 +380,13 @@ func liftActivation(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 // sinkConcat: a concatenation of integers commutes with to_float. Integers of
 // several types become one of them, or the narrowest that holds all.
 func sinkConcat(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "concat" || n.Result().Type.DType != ir.F32 {
+	if n.Op != ir.Concat || n.Result().Type.DType != ir.F32 {
 		return nil
 	}
 	args := make([]*ir.Value, len(n.Args))
 	equal := true
 	for i, a := range n.Args {
-		if args[i] = ir.Unwrap(a, "to_float"); args[i] == nil {
+		if args[i] = ir.Unwrap(a, ir.ToFloat); args[i] == nil {
 			return concatScaled(rw, r, n)
 		}
 		equal = equal && args[i].Type.DType == args[0].Type.DType
@@ -397,7 +397,7 @@ func sinkConcat(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Value
 		}
 		oneType(rw, args)
 	}
-	return []*ir.Value{rw.Op("to_float", nil, rw.Op("concat", n.Attrs, args...))}
+	return []*ir.Value{rw.Op(ir.ToFloat, nil, rw.Op(ir.Concat, n.Attrs, args...))}
 }
 
 // readByLinear reports whether a convolution or linear layer reads a node, its
@@ -406,7 +406,7 @@ func sinkConcat(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Value
 func readByLinear(rw *passes.Rewriter, n *ir.Node) bool {
 	for _, v := range n.Results {
 		for _, u := range rw.Readers(v) {
-			if u.Is("conv") || u.Is("gemm") || u.Is("matmul") || u != nil && analysis.MovesElements(u) && readByLinear(rw, u) {
+			if u.Is(ir.Conv) || u.Is(ir.Gemm) || u.Is(ir.MatMul) || u != nil && analysis.MovesElements(u) && readByLinear(rw, u) {
 				return true
 			}
 		}
@@ -424,7 +424,7 @@ func oneType(rw *passes.Rewriter, args []*ir.Value) {
 	to := ir.SmallestInt(lo, hi)
 	for i, a := range args {
 		if a.Type.DType != to {
-			args[i] = rw.Op("cast", map[string]any{"to": to.String()}, a)
+			args[i] = rw.Op(ir.Cast, map[string]any{"to": to.String()}, a)
 		}
 	}
 }
@@ -452,20 +452,20 @@ func concatScaled(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Val
 	}
 	oneType(rw, args)
 	if exact {
-		return []*ir.Value{rw.Op("to_float", nil, rw.Op("concat", n.Attrs, args...))}
+		return []*ir.Value{rw.Op(ir.ToFloat, nil, rw.Op(ir.Concat, n.Attrs, args...))}
 	}
-	return []*ir.Value{rw.Op("affine", nil, rw.Op("concat", n.Attrs, args...), rw.Float64s(num...), rw.Float64s(den...), rw.Float64s(bias...))}
+	return []*ir.Value{rw.Op(ir.Affine, nil, rw.Op(ir.Concat, n.Attrs, args...), rw.Float64s(num...), rw.Float64s(den...), rw.Float64s(bias...))}
 }
 
 // splitConcat: an operation of a chain over a concatenation of integers is the
 // concatenation of operations, where the parts have scales or types of their own.
 func splitConcat(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	which := perChannelOp(n)
-	if which < 0 || n.Is("affine") {
+	if which < 0 || n.Is(ir.Affine) {
 		return nil
 	}
 	cat := ir.Def(n.Args[which])
-	if !cat.Is("concat") || !leadsToInteger(n.Args[which]) || readByLinear(rw, cat) {
+	if !cat.Is(ir.Concat) || !leadsToInteger(n.Args[which]) || readByLinear(rw, cat) {
 		return nil
 	}
 	axis, err := ir.Axis(cat.Int("axis"), n.Result().Type.Rank())
@@ -485,5 +485,5 @@ func splitConcat(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 		}
 		parts[i] = again(rw, n, which, a, 1, channels)
 	}
-	return []*ir.Value{rw.Op("concat", cat.Attrs, parts...)}
+	return []*ir.Value{rw.Op(ir.Concat, cat.Attrs, parts...)}
 }

@@ -28,18 +28,18 @@ func toGrid(rw *passes.Rewriter, x *ir.Value, scale float64, lo, hi int64) *ir.V
 	}
 	k := func(v int64) *ir.Value { return rw.Const(ir.IntTensor(d, []int64{v})) }
 	zero := ir.IntTensor(d, []int64{0})
-	q := rw.Op("quantize_linear", nil, x, rw.Const(ir.Scalar(ir.F32, scale)), rw.Const(zero.Reshape()))
+	q := rw.Op(ir.QuantizeLinear, nil, x, rw.Const(ir.Scalar(ir.F32, scale)), rw.Const(zero.Reshape()))
 	if l, h := d.Range(); l == lo && h == hi {
 		return q
 	}
-	return rw.Op("clip", nil, q, k(lo), k(hi))
+	return rw.Op(ir.Clip, nil, q, k(lo), k(hi))
 }
 
 // scaleBack is q*s in float, as the source multiplies.
 func scaleBack(rw *passes.Rewriter, q *ir.Value, s float64) []*ir.Value {
-	y := rw.Op("to_float", nil, q)
+	y := rw.Op(ir.ToFloat, nil, q)
 	if s != 1 {
-		y = rw.Op("mul", nil, y, rw.Const(ir.Scalar(ir.F32, s)))
+		y = rw.Op(ir.Mul, nil, y, rw.Const(ir.Scalar(ir.F32, s)))
 	}
 	return []*ir.Value{y}
 }
@@ -47,7 +47,7 @@ func scaleBack(rw *passes.Rewriter, q *ir.Value, s float64) []*ir.Value {
 // quantToInteger: a QONNX Quant with one scale, zero point 0 and rounding to
 // nearest, of at most 8 bits.
 func quantToInteger(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "quant" || n.In(0).DType != ir.F32 || n.Str("rounding") != "ROUND" || ir.ConstOf(n.Args[0]) != nil {
+	if n.Op != ir.Quant || n.In(0).DType != ir.F32 || n.Str("rounding") != "ROUND" || ir.ConstOf(n.Args[0]) != nil {
 		return nil
 	}
 	s, ok1 := ir.Splat(n.Args[1])
@@ -72,7 +72,7 @@ func quantToInteger(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 
 // dequantize: q*scale with one scale and zero point 0.
 func dequantize(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "dequantize_linear" || n.Result().Type.DType != ir.F32 || ir.ConstOf(n.Args[0]) != nil || n.In(1).Elems() != 1 {
+	if n.Op != ir.DequantizeLinear || n.Result().Type.DType != ir.F32 || ir.ConstOf(n.Args[0]) != nil || n.In(1).Elems() != 1 {
 		return nil
 	}
 	s, ok := ir.Splat(n.Args[1])
@@ -85,11 +85,11 @@ func dequantize(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 // roundOfBounded: round(v) with v = clip(x, 0, 1)*n, n whole and below 256, is
 // an integer.
 func roundOfBounded(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "round" || n.In(0).DType != ir.F32 {
+	if n.Op != ir.Round || n.In(0).DType != ir.F32 {
 		return nil
 	}
 	m := ir.Def(n.Args[0])
-	if !m.Is("mul") {
+	if !m.Is(ir.Mul) {
 		return nil
 	}
 	for i := range 2 {
@@ -104,7 +104,7 @@ func roundOfBounded(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 // inUnit reports whether v was limited to 0..1.
 func inUnit(v *ir.Value) bool {
 	d := ir.Def(v)
-	limits := func(n *ir.Node, op string, bound float64) *ir.Value {
+	limits := func(n *ir.Node, op *ir.Op, bound float64) *ir.Value {
 		if n.Is(op) && len(n.Args) == 2 {
 			for i := range 2 {
 				if ir.IsSplat(n.Args[1-i], bound) {
@@ -114,14 +114,14 @@ func inUnit(v *ir.Value) bool {
 		}
 		return nil
 	}
-	if d.Is("clip") {
+	if d.Is(ir.Clip) {
 		return d.Arg(1) != nil && ir.IsSplat(d.Args[1], 0) && upperBound(d, 1)
 	}
-	if x := limits(d, "max", 0); x != nil {
-		return limits(ir.Def(x), "min", 1) != nil
+	if x := limits(d, ir.Max, 0); x != nil {
+		return limits(ir.Def(x), ir.Min, 1) != nil
 	}
-	if x := limits(d, "min", 1); x != nil {
-		return limits(ir.Def(x), "max", 0) != nil
+	if x := limits(d, ir.Min, 1); x != nil {
+		return limits(ir.Def(x), ir.Max, 0) != nil
 	}
 	return false
 }

@@ -13,11 +13,11 @@ import (
 // to_float. A window that lies wholly in the padding would give -inf in floats,
 // so such pools stay.
 func sinkPool(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "max_pool" || len(n.Results) != 1 || !analysis.PoolsElements(n) {
+	if n.Op != ir.MaxPool || len(n.Results) != 1 || !analysis.PoolsElements(n) {
 		return nil
 	}
-	if z := ir.Unwrap(n.Args[0], "to_float"); z != nil {
-		return []*ir.Value{rw.Op("to_float", nil, rw.Op("max_pool", n.Attrs, z))}
+	if z := ir.Unwrap(n.Args[0], ir.ToFloat); z != nil {
+		return []*ir.Value{rw.Op(ir.ToFloat, nil, rw.Op(ir.MaxPool, n.Attrs, z))}
 	}
 	// Rounding is monotone, so the largest of op(x) is op of the largest x, to the
 	// bit, where op never falls.
@@ -31,7 +31,7 @@ func sinkPool(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 			return nil
 		}
 	}
-	pool := rw.Op("max_pool", n.Attrs, d.Args[which])
+	pool := rw.Op(ir.MaxPool, n.Attrs, d.Args[which])
 	all := make([]int, pool.Type.Shape[1])
 	for i := range all {
 		all[i] = i
@@ -43,18 +43,18 @@ func sinkPool(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 // for every channel or one for all.
 func slopes(d *ir.Node, which int) []float64 {
 	of := func(i int) []float64 { return ir.ConstOf(d.Args[i]).Convert(ir.F64).D }
-	switch d.Op.Name {
-	case "affine":
+	switch d.Op {
+	case ir.Affine:
 		return analysis.Zip(of(1), of(2), func(a, b float64) float64 { return sign(a) * sign(b) })
-	case "batch_norm":
+	case ir.BatchNorm:
 		return of(1)
-	case "neg":
+	case ir.Neg:
 		return []float64{-1}
-	case "sub":
+	case ir.Sub:
 		if which == 1 {
 			return []float64{-1}
 		}
-	case "mul", "div":
+	case ir.Mul, ir.Div:
 		return of(1 - which)
 	}
 	return []float64{1}
@@ -73,14 +73,14 @@ func sign(x float64) float64 {
 // globalMax: the largest number of every channel is a max pool whose window is
 // the map.
 func globalMax(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if !n.Is("global_max_pool") && !n.Is("reduce_max") || n.Result().Type.DType != ir.F32 {
+	if !n.Is(ir.GlobalMaxPool) && !n.Is(ir.ReduceMax) || n.Result().Type.DType != ir.F32 {
 		return nil
 	}
 	x := n.In(0)
 	if x.Rank() < 3 || x.Elems() == 0 || !leadsToInteger(n.Args[0]) {
 		return nil
 	}
-	if n.Is("reduce_max") && !spatialAxes(n) {
+	if n.Is(ir.ReduceMax) && !spatialAxes(n) {
 		return nil
 	}
 	inChain := slices.ContainsFunc(rw.Readers(n.Result()), func(u *ir.Node) bool { return endsChain(u) || perChannelOp(u) >= 0 })
@@ -88,7 +88,7 @@ func globalMax(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 		return nil // the largest number of a float map: no cheaper as a window
 	}
 	kernel := slices.Clone(x.Shape[2:])
-	if n.Is("reduce_max") {
+	if n.Is(ir.ReduceMax) {
 		mask, _ := ir.Axes(n.Ints("axes"), x.Rank())
 		for a := range kernel {
 			if !mask[2+a] {
@@ -96,7 +96,7 @@ func globalMax(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 			}
 		}
 	}
-	return []*ir.Value{reshapeTo(rw, rw.Op("max_pool", map[string]any{"kernel": kernel}, n.Args[0]), n.Result().Type.Shape)}
+	return []*ir.Value{reshapeTo(rw, rw.Op(ir.MaxPool, map[string]any{"kernel": kernel}, n.Args[0]), n.Result().Type.Shape)}
 }
 
 // spatialAxes reports whether a reduction leaves axes 0 and 1 alone.
@@ -111,10 +111,10 @@ func meanAttrs(n *ir.Node) (attrs map[string]any, elems int) {
 	if len(n.Results) != 1 || n.Result().Type.DType != ir.F32 || n.Result().Type.Elems() == 0 {
 		return nil, 0
 	}
-	switch n.Op.Name {
-	case "reduce_mean":
+	switch n.Op {
+	case ir.ReduceMean:
 		attrs = n.Attrs
-	case "global_average_pool":
+	case ir.GlobalAveragePool:
 		var axes []int
 		for a := 2; a < n.In(0).Rank(); a++ {
 			axes = append(axes, a)
@@ -145,16 +145,16 @@ func sinkMean(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Value {
 		return nil
 	}
 	if s.exact && fitsCount(r, s.z, num, analysis.ExactFloat) {
-		count := rw.Op("count", attrs, s.z)
-		return []*ir.Value{rw.Op("div", nil, rw.Op("to_float", nil, count), rw.Const(ir.Scalar(ir.F32, float64(num))))}
+		count := rw.Op(ir.Count, attrs, s.z)
+		return []*ir.Value{rw.Op(ir.Div, nil, rw.Op(ir.ToFloat, nil, count), rw.Const(ir.Scalar(ir.F32, float64(num))))}
 	}
 	perChannel := max(len(s.num), len(s.den), len(s.bias)) > 1
-	count := rw.Op("count", attrs, s.z)
-	if count.Type.Rank() == 0 || perChannel && !(n.Is("global_average_pool") || spatialAxes(n)) {
+	count := rw.Op(ir.Count, attrs, s.z)
+	if count.Type.Rank() == 0 || perChannel && !(n.Is(ir.GlobalAveragePool) || spatialAxes(n)) {
 		return nil
 	}
 	den := analysis.Zip(s.den, []float64{float64(num)}, func(a, b float64) float64 { return a * b })
-	return []*ir.Value{rw.Op("affine", map[string]any{"axis": min(1, count.Type.Rank()-1)}, count, rw.Float64s(s.num...), rw.Float64s(den...), rw.Float64s(s.bias...))}
+	return []*ir.Value{rw.Op(ir.Affine, map[string]any{"axis": min(1, count.Type.Rank()-1)}, count, rw.Float64s(s.num...), rw.Float64s(den...), rw.Float64s(s.bias...))}
 }
 
 // fitsCount reports whether the sum of num values of z is less than a bound.
@@ -166,21 +166,21 @@ func fitsCount(r *analysis.Ranger, z *ir.Value, num int, bound int64) bool {
 
 // sinkSum: the sum of integers is their count while f32 is exact.
 func sinkSum(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "reduce_sum" || n.In(0).DType != ir.F32 || n.Result().Type.Elems() == 0 {
+	if n.Op != ir.ReduceSum || n.In(0).DType != ir.F32 || n.Result().Type.Elems() == 0 {
 		return nil
 	}
-	z := ir.Unwrap(n.Args[0], "to_float")
+	z := ir.Unwrap(n.Args[0], ir.ToFloat)
 	if z == nil || !fitsCount(r, z, n.In(0).Elems()/n.Result().Type.Elems(), analysis.ExactFloat) {
 		return nil
 	}
-	return []*ir.Value{rw.Op("to_float", nil, rw.Op("count", n.Attrs, z))}
+	return []*ir.Value{rw.Op(ir.ToFloat, nil, rw.Op(ir.Count, n.Attrs, z))}
 }
 
 // meanBelow: over the real numbers, the mean over positions of what is linear
 // in every channel, as a batch norm is, is that of the mean.
 func meanBelow(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	attrs, num := meanAttrs(n)
-	if num == 0 || n.Is("reduce_mean") && !spatialAxes(n) || n.Result().Type.Rank() < 2 {
+	if num == 0 || n.Is(ir.ReduceMean) && !spatialAxes(n) || n.Result().Type.Rank() < 2 {
 		return nil
 	}
 	d := ir.Def(n.Args[0])
@@ -188,12 +188,12 @@ func meanBelow(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	if which < 0 || !leadsToInteger(n.Args[0]) || asScaled(n.Args[0], 1) != nil {
 		return nil
 	}
-	switch d.Op.Name {
-	case "batch_norm", "add", "sub", "mul", "div", "neg":
+	switch d.Op {
+	case ir.BatchNorm, ir.Add, ir.Sub, ir.Mul, ir.Div, ir.Neg:
 	default:
 		return nil
 	}
-	mean := rw.Op("reduce_mean", attrs, d.Args[which])
+	mean := rw.Op(ir.ReduceMean, attrs, d.Args[which])
 	all := make([]int, d.Result().Type.Shape[1])
 	for i := range all {
 		all[i] = i
@@ -204,10 +204,10 @@ func meanBelow(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 // averageWindow: the mean under a window that no padding leaves smaller is the
 // sum, a convolution of every channel with ones, over the window's size.
 func averageWindow(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Value {
-	if !n.Is("average_pool") || n.Result().Type.DType != ir.F32 || n.Result().Type.Elems() == 0 {
+	if !n.Is(ir.AveragePool) || n.Result().Type.DType != ir.F32 || n.Result().Type.Elems() == 0 {
 		return nil
 	}
-	z := ir.Unwrap(n.Args[0], "to_float")
+	z := ir.Unwrap(n.Args[0], ir.ToFloat)
 	if z == nil {
 		return nil
 	}
@@ -225,26 +225,26 @@ func averageWindow(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Va
 			return nil
 		}
 	}
-	op := "iconv"
+	op := ir.IConv
 	if z.Type.DType.IsBit() {
-		op = "bconv"
+		op = ir.BConv
 	}
 	ones := ir.NewTensor(ir.T(ir.SBit, append([]int{c, 1}, kernel...)...))
 	for i := range ones.I {
 		ones.I[i] = 1
 	}
 	sum := rw.Op(op, attrs, z, rw.Const(ones))
-	return []*ir.Value{rw.Op("div", nil, rw.Op("to_float", nil, sum), rw.Const(ir.Scalar(ir.F32, float64(size))))}
+	return []*ir.Value{rw.Op(ir.Div, nil, rw.Op(ir.ToFloat, nil, sum), rw.Const(ir.Scalar(ir.F32, float64(size))))}
 }
 
 // convPadding: padding with zeros in front of a convolution is the
 // convolution's own.
 func convPadding(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if !n.Is("conv") {
+	if !n.Is(ir.Conv) {
 		return nil
 	}
 	p := ir.Def(n.Args[0])
-	if !p.Is("pad") || p.Str("mode") != "constant" || p.Arg(1) != nil && !ir.IsSplat(p.Args[1], 0) || !leadsToInteger(p.Args[0]) {
+	if !p.Is(ir.Pad) || p.Str("mode") != "constant" || p.Arg(1) != nil && !ir.IsSplat(p.Args[1], 0) || !leadsToInteger(p.Args[0]) {
 		return nil
 	}
 	before, after, ok := padded(p)
@@ -258,7 +258,7 @@ func convPadding(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	}
 	attrs := analysis.ConvAttrs(n)
 	attrs["pad"] = pad
-	return []*ir.Value{rw.Op("conv", attrs, append([]*ir.Value{p.Args[0]}, n.Args[1:]...)...)}
+	return []*ir.Value{rw.Op(ir.Conv, attrs, append([]*ir.Value{p.Args[0]}, n.Args[1:]...)...)}
 }
 
 // padded returns the elements that a pad adds before and after the spatial axes;
@@ -284,15 +284,15 @@ func padded(p *ir.Node) (before, after []int, ok bool) {
 
 // padIntegers: padding integers with a number of their type commutes with to_float.
 func padIntegers(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if !n.Is("pad") || n.Result().Type.DType != ir.F32 {
+	if !n.Is(ir.Pad) || n.Result().Type.DType != ir.F32 {
 		return nil
 	}
-	z := ir.Unwrap(n.Args[0], "to_float")
+	z := ir.Unwrap(n.Args[0], ir.ToFloat)
 	if z == nil {
 		return nil
 	}
 	if n.Str("mode") != "constant" {
-		return []*ir.Value{rw.Op("to_float", nil, rw.Op("pad", n.Attrs, z))}
+		return []*ir.Value{rw.Op(ir.ToFloat, nil, rw.Op(ir.Pad, n.Attrs, z))}
 	}
 	v := 0.0
 	if n.Arg(1) != nil {
@@ -306,20 +306,20 @@ func padIntegers(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 		// Zeros around signs: the convolution takes them (convPadding); others
 		// become a wider integer.
 		to := ir.SmallestInt(min(lo, int64(v)), max(hi, int64(v)))
-		if readByConv := slices.ContainsFunc(rw.Readers(n.Result()), func(u *ir.Node) bool { return u.Is("conv") }); v == 0 && readByConv || math.Abs(v) > 127 {
+		if readByConv := slices.ContainsFunc(rw.Readers(n.Result()), func(u *ir.Node) bool { return u.Is(ir.Conv) }); v == 0 && readByConv || math.Abs(v) > 127 {
 			return nil
 		}
-		z = rw.Op("cast", map[string]any{"to": to.String()}, z)
+		z = rw.Op(ir.Cast, map[string]any{"to": to.String()}, z)
 	}
 	fill := ir.IntTensor(z.Type.DType, []int64{int64(v)})
-	return []*ir.Value{rw.Op("to_float", nil, rw.Op("pad", n.Attrs, z, rw.Const(fill.Reshape())))}
+	return []*ir.Value{rw.Op(ir.ToFloat, nil, rw.Op(ir.Pad, n.Attrs, z, rw.Const(fill.Reshape())))}
 }
 
 // sumOfIntegers: the sum or difference of integers under one scale is that of
 // scaled integers. Sums of two bits may be the OR of a residual, so they wait
 // until their reader tells.
 func sumOfIntegers(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Value {
-	if !n.Is("add") && !n.Is("sub") || n.Result().Type.DType != ir.F32 || n.Result().Type.Rank() < 2 {
+	if !n.Is(ir.Add) && !n.Is(ir.Sub) || n.Result().Type.DType != ir.F32 || n.Result().Type.Rank() < 2 {
 		return nil
 	}
 	if !ir.SameShape(n.In(0).Shape, n.In(1).Shape) {
@@ -331,7 +331,7 @@ func sumOfIntegers(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Va
 	}
 	if a.z.Type.DType == ir.Bit && b.z.Type.DType == ir.Bit {
 		for _, u := range rw.Readers(n.Result()) {
-			if !u.Is("batch_norm") && !u.Is("conv") && !endsChain(u) && !u.Is("reduce_mean") && !u.Is("max_pool") {
+			if !u.Is(ir.BatchNorm) && !u.Is(ir.Conv) && !endsChain(u) && !u.Is(ir.ReduceMean) && !u.Is(ir.MaxPool) {
 				return nil
 			}
 		}
@@ -346,17 +346,17 @@ func sumOfIntegers(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Va
 		if v.Type.DType == ir.I32 {
 			return v
 		}
-		return rw.Op("cast", map[string]any{"to": "i32"}, v)
+		return rw.Op(ir.Cast, map[string]any{"to": "i32"}, v)
 	}
-	z := rw.Op(n.Op.Name, nil, wide(a.z), wide(b.z))
+	z := rw.Op(n.Op, nil, wide(a.z), wide(b.z))
 	if a.exact && b.exact && most < analysis.ExactFloat {
-		return []*ir.Value{rw.Op("to_float", nil, z)}
+		return []*ir.Value{rw.Op(ir.ToFloat, nil, z)}
 	}
 	bias := analysis.Zip(a.bias, b.bias, func(x, y float64) float64 {
-		if n.Is("sub") {
+		if n.Is(ir.Sub) {
 			return x - y
 		}
 		return x + y
 	})
-	return []*ir.Value{rw.Op("affine", nil, z, rw.Float64s(a.num...), rw.Float64s(a.den...), rw.Float64s(bias...))}
+	return []*ir.Value{rw.Op(ir.Affine, nil, z, rw.Float64s(a.num...), rw.Float64s(a.den...), rw.Float64s(bias...))}
 }

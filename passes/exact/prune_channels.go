@@ -107,11 +107,11 @@ type sumLayer struct {
 // cannot be cut.
 func sumLayerOf(n *ir.Node) *sumLayer {
 	switch {
-	case n.Is("bconv") || n.Is("iconv"):
+	case n.Is(ir.BConv) || n.Is(ir.IConv):
 		if n.Arg(2) != nil || n.Has("lo") {
 			return nil
 		}
-	case n.Is("ilinear") && n.In(0).Rank() == 2:
+	case n.Is(ir.ILinear) && n.In(0).Rank() == 2:
 	default:
 		return nil
 	}
@@ -120,7 +120,7 @@ func sumLayerOf(n *ir.Node) *sumLayer {
 		return nil
 	}
 	l := &sumLayer{n: n, w: w, groups: 1, ins: w.Type.Shape[1], outs: w.Type.Shape[0], taps: ir.Type{Shape: w.Type.Shape[2:]}.Elems()}
-	if !n.Is("ilinear") {
+	if !n.Is(ir.ILinear) {
 		l.groups = n.Int("groups")
 		l.outs /= l.groups
 		l.padded = slices.ContainsFunc(n.Ints("pad"), func(p int) bool { return p > 0 })
@@ -161,16 +161,16 @@ func channelwise(n *ir.Node) bool {
 		return false
 	}
 	data := n.Args
-	switch n.Op.Name {
-	case "threshold":
+	switch n.Op {
+	case ir.Threshold:
 		if a, _ := ir.Axis(n.Int("axis"), y.Rank()); a != 1 || report.ThresholdConst(n) == nil || ir.ConstOf(n.Args[2]) == nil {
 			return false
 		}
 		data = data[:1]
-	case "count":
+	case ir.Count:
 		mask, err := ir.Axes(n.Ints("axes"), n.In(0).Rank())
 		return err == nil && len(mask) > 1 && !mask[0] && !mask[1] && ir.ConstOf(n.Args[0]) == nil
-	case "max_pool", "min_pool", "bit_not", "bit_and", "bit_or", "bit_xor", "mux", "mux_or", "recode", "join", "tally":
+	case ir.MaxPool, ir.MinPool, ir.BitNot, ir.BitAnd, ir.BitOr, ir.BitXor, ir.Mux, ir.MuxOr, ir.Recode, ir.Join, ir.Tally:
 	default:
 		return false
 	}
@@ -297,8 +297,8 @@ const mostUnknown = 4
 func (p *pruner) fixChannelwise(r *analysis.Ranger, n *ir.Node) {
 	list := make([]fixedValue, n.Result().Type.Shape[1])
 	p.fixed[n.Result()] = list
-	switch n.Op.Name {
-	case "threshold":
+	switch n.Op {
+	case ir.Threshold:
 		t, flip, z := ir.ConstOf(n.Args[1]), ir.ConstOf(n.Args[2]), r.Of(n.Args[0])
 		off, _ := n.Result().Type.DType.Range()
 		for c := range list {
@@ -314,14 +314,14 @@ func (p *pruner) fixChannelwise(r *analysis.Ranger, n *ir.Node) {
 				list[c].v = 1
 			}
 		}
-	case "count":
+	case ir.Count:
 		x, y := n.In(0), n.Result().Type
 		for c := range list {
 			if list[c] = p.at(n.Args[0], c); list[c].known {
 				list[c].v *= int64(x.Elems() / max(1, y.Elems()))
 			}
 		}
-	case "max_pool", "min_pool":
+	case ir.MaxPool, ir.MinPool:
 		if slices.ContainsFunc(n.Ints("pad"), func(k int) bool { return k > 0 }) {
 			return // a window may lie in the padding altogether
 		}
@@ -358,7 +358,7 @@ func (p *pruner) fixGate(n *ir.Node, list []fixedValue) {
 		in[k] = ir.IntTensor(a.Type.DType, vals, cases, len(list))
 		args[k] = &ir.Value{Type: in[k].Type}
 	}
-	gate, err := ir.NewNode(n.Op.Name, args, n.Attrs, n.Loc)
+	gate, err := ir.NewNode(n.Op, args, n.Attrs, n.Loc)
 	if err != nil {
 		return
 	}
@@ -378,7 +378,7 @@ func (p *pruner) fixGate(n *ir.Node, list []fixedValue) {
 // absorbs reports whether a constant in a layer's sums can move into thresholds.
 func (p *pruner) absorbs(n *ir.Node) bool {
 	for _, u := range p.uses[n.Result()] {
-		if u == nil || !u.Is("threshold") || !channelwise(u) {
+		if u == nil || !u.Is(ir.Threshold) || !channelwise(u) {
 			return false
 		}
 	}
@@ -527,7 +527,7 @@ func (p *pruner) apply() error {
 			}
 			shifts[n.Result()] = p.shift(l)
 			y = p.cutLinear(b, l, args[0], drop)
-		case n.Is("threshold") && (drop != nil || shifts[n.Args[0]] != nil):
+		case n.Is(ir.Threshold) && (drop != nil || shifts[n.Args[0]] != nil):
 			y = p.cutThreshold(b, n, args[0], drop, shifts[n.Args[0]])
 		case drop != nil: // channelwise
 			for i, a := range args {
@@ -535,7 +535,7 @@ func (p *pruner) apply() error {
 					args[i] = b.Const(cutAxis(t, 1, kept(drop)))
 				}
 			}
-			y = b.Op(n.Op.Name, n.Attrs, args...)
+			y = b.Op(n.Op, n.Attrs, args...)
 		default:
 			n.Args = args
 			b.F.Nodes = append(b.F.Nodes, n)
@@ -614,7 +614,7 @@ func (p *pruner) cutLinear(b *ir.Builder, l *sumLayer, x *ir.Value, out []bool) 
 	if l.groups > 1 {
 		attrs["groups"] = groups
 	}
-	return b.Op(l.n.Op.Name, attrs, x, b.Const(ir.IntTensor(l.w.Type.DType, vals, shape...)))
+	return b.Op(l.n.Op, attrs, x, b.Const(ir.IntTensor(l.w.Type.DType, vals, shape...)))
 }
 
 // cutThreshold returns a threshold without the channels that go, moved by what
@@ -638,7 +638,7 @@ func (p *pruner) cutThreshold(b *ir.Builder, n *ir.Node, z *ir.Value, drop []boo
 	if cert := report.CertificateOf(p.c.Records, n); cert != nil {
 		p.c.Record(cert.Move(moved, t))
 	}
-	return b.Op("threshold", n.Attrs, z, b.Const(t), b.Const(flip))
+	return b.Op(ir.Threshold, n.Attrs, z, b.Const(t), b.Const(flip))
 }
 
 // kept lists the channels that do not go.

@@ -44,7 +44,7 @@ func (p *prunable) conv(x *ir.Value, d ir.DType, outs, groups, kernel, pad int, 
 			}
 		}
 	}
-	return p.b.Op("bconv", map[string]any{"groups": groups, "pad": []int{pad, pad, pad, pad}}, x, p.b.Const(w))
+	return p.b.Op(ir.BConv, map[string]any{"groups": groups, "pad": []int{pad, pad, pad, pad}}, x, p.b.Const(w))
 }
 
 // threshold appends a threshold in which constant(c) of -1, 0 or 1 says that
@@ -64,7 +64,7 @@ func (p *prunable) threshold(z *ir.Value, signed bool, constant func(c int) int)
 			t.I[c] = (lo+hi)/2 + int64(p.rng.IntN(3)-1)
 		}
 	}
-	return p.b.Op("threshold", map[string]any{"signed": signed}, z, p.b.Const(t), p.b.Const(flip))
+	return p.b.Op(ir.Threshold, map[string]any{"signed": signed}, z, p.b.Const(t), p.b.Const(flip))
 }
 
 func (p *prunable) module(t *testing.T, results ...*ir.Value) *ir.Module {
@@ -92,7 +92,7 @@ func prune(t *testing.T, m *ir.Module, text string) []int {
 	}
 	var channels []int
 	for _, n := range m.Main().Nodes {
-		if n.Is("bconv") {
+		if n.Is(ir.BConv) {
 			channels = append(channels, n.Result().Type.Shape[1])
 		}
 	}
@@ -145,7 +145,7 @@ func TestPrunePadding(t *testing.T) {
 	for pad, want := range map[int]int{0: 11, 1: 16} {
 		p := newPrunable(6)
 		x := p.threshold(p.conv(p.param(ir.Bit, 1, 8, 5, 6), ir.SBit, 16, 1, 1, 0), false, first(5, 1))
-		x = p.b.Op("max_pool", map[string]any{"kernel": []int{1, 1}, "pad": []int{pad, 0, 0, 0}}, x)
+		x = p.b.Op(ir.MaxPool, map[string]any{"kernel": []int{1, 1}, "pad": []int{pad, 0, 0, 0}}, x)
 		z := p.threshold(p.conv(x, ir.SBit, 8, 1, 1, 0), false, never)
 		if got := prune(t, p.module(t, z), pruneAny); got[0] != want {
 			t.Errorf("pad %d: %d channels are left, expected %d", pad, got[0], want)
@@ -159,7 +159,7 @@ func TestPruneUnread(t *testing.T) {
 	p := newPrunable(2)
 	x := p.threshold(p.conv(p.param(ir.Bit, 1, 8, 5, 6), ir.Tern, 16, 1, 1, 0), false, never)
 	y := p.threshold(p.conv(x, ir.Tern, 16, 16, 3, 1), false, never)
-	y = p.b.Op("max_pool", map[string]any{"kernel": []int{2, 2}}, y)
+	y = p.b.Op(ir.MaxPool, map[string]any{"kernel": []int{2, 2}}, y)
 	z := p.conv(y, ir.Tern, 8, 1, 1, 0, 0, 3, 4, 15)
 	if got := prune(t, p.module(t, z), pruneAny); !slices.Equal(got, []int{12, 12, 8}) {
 		t.Errorf("%v channels are left", got)
@@ -218,8 +218,8 @@ func TestPruneResidual(t *testing.T) {
 	p := newPrunable(5)
 	x := p.threshold(p.conv(p.param(ir.Bit, 1, 8, 5, 6), ir.SBit, 16, 1, 1, 0), false, first(6, 0))
 	f := p.threshold(p.conv(x, ir.SBit, 16, 1, 3, 1), false, first(9, 0))
-	s := p.threshold(p.b.Op("count", map[string]any{"axes": []int{2, 3}}, x), false, never)
-	y := p.b.Op("mux_or", nil, s, f, x)
+	s := p.threshold(p.b.Op(ir.Count, map[string]any{"axes": []int{2, 3}}, x), false, never)
+	y := p.b.Op(ir.MuxOr, nil, s, f, x)
 	z := p.conv(y, ir.SBit, 6, 1, 1, 0)
 	// The counts of the constant channels are 0, so their selects are constant too.
 	if got := prune(t, p.module(t, z), pruneAny); !slices.Equal(got, []int{10, 10, 6}) {
@@ -254,18 +254,18 @@ func TestPruneRandom(t *testing.T) {
 			z := p.conv(x, weights(), outs, groups, kernel, rng.IntN(2)*(kernel/2), rng.IntN(8))
 			y := bits(z, rng.IntN(4) == 0)
 			if ir.SameShape(x.Type.Shape, y.Type.Shape) && x.Type.DType == ir.Bit && y.Type.DType == ir.Bit {
-				s := bits(p.b.Op("count", map[string]any{"axes": []int{2, 3}}, x), false)
+				s := bits(p.b.Op(ir.Count, map[string]any{"axes": []int{2, 3}}, x), false)
 				switch rng.IntN(3) {
 				case 0:
-					y = p.b.Op("mux_or", nil, s, y, x)
+					y = p.b.Op(ir.MuxOr, nil, s, y, x)
 				case 1:
-					y = p.b.Op("mux", nil, s, y, x)
+					y = p.b.Op(ir.Mux, nil, s, y, x)
 				case 2:
-					y = p.b.Op("bit_xor", nil, y, x)
+					y = p.b.Op(ir.BitXor, nil, y, x)
 				}
 			}
 			if rng.IntN(4) == 0 && min(y.Type.Shape[2], y.Type.Shape[3]) > 1 {
-				y = p.b.Op([]string{"max_pool", "min_pool"}[rng.IntN(2)], map[string]any{"kernel": []int{2, 2}, "pad": []int{0, rng.IntN(2), 0, 0}}, y)
+				y = p.b.Op([]*ir.Op{ir.MaxPool, ir.MinPool}[rng.IntN(2)], map[string]any{"kernel": []int{2, 2}, "pad": []int{0, rng.IntN(2), 0, 0}}, y)
 			}
 			x = y
 		}
@@ -302,14 +302,14 @@ func TestPruneCertificates(t *testing.T) {
 	x := &ir.Value{Type: ir.T(ir.U8, 1, 4, 6, 6)}
 	f := &ir.Func{Name: "main", Params: []ir.Port{{Name: "x", Value: x}}}
 	b := &ir.Builder{F: f}
-	v := b.Op("cast", map[string]any{"to": "f32"}, x)
+	v := b.Op(ir.Cast, map[string]any{"to": "f32"}, x)
 	for i := range 3 {
 		b.Loc = ir.Loc{Name: string(rune('a' + i))}
 		w := ir.NewTensor(ir.T(ir.F32, c, v.Type.Shape[1], 1, 1))
 		for i := range w.F {
 			w.F[i] = float32(2*rng.IntN(2) - 1)
 		}
-		v = b.Op("conv", nil, v, b.Const(w))
+		v = b.Op(ir.Conv, nil, v, b.Const(w))
 		norm := make([]*ir.Value, 4)
 		for k := range norm {
 			t := ir.NewTensor(ir.T(ir.F32, c))
@@ -324,9 +324,9 @@ func TestPruneCertificates(t *testing.T) {
 			}
 			norm[k] = b.Const(t)
 		}
-		v = b.Op("batch_norm", nil, v, norm[0], norm[1], norm[2], norm[3])
+		v = b.Op(ir.BatchNorm, nil, v, norm[0], norm[1], norm[2], norm[3])
 		zero, one := b.Const(ir.FloatTensor([]float32{0})), b.Const(ir.FloatTensor([]float32{1}))
-		v = b.Op("where", nil, b.Op("greater_or_equal", nil, v, zero), one, zero)
+		v = b.Op(ir.Where, nil, b.Op(ir.GreaterOrEqual, nil, v, zero), one, zero)
 	}
 	f.Results = []ir.Port{{Name: "y", Value: v}}
 	if b.Err != nil {

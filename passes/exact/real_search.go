@@ -53,35 +53,35 @@ func (ch *chain) realValue(c int, z int64) *big.Float {
 	v.Mul(v, at(ch.base.Args[1])).Quo(v, at(ch.base.Args[2])).Add(v, at(ch.base.Args[3]))
 	for k, op := range ch.ops {
 		which := ch.which[k]
-		switch op.Op.Name {
-		case "batch_norm":
+		switch op.Op {
+		case ir.BatchNorm:
 			s := real(0).Add(at(op.Args[4]), real(op.Float("epsilon")))
 			s.Sqrt(s)
 			v.Sub(v, at(op.Args[3])).Quo(v, s).Mul(v, at(op.Args[1])).Add(v, at(op.Args[2]))
-		case "neg":
+		case ir.Neg:
 			v.Neg(v)
-		case "relu":
+		case ir.Relu:
 			v = larger(v, real(0))
-		case "clip":
+		case ir.Clip:
 			if op.Arg(1) != nil {
 				v = larger(v, at(op.Args[1]))
 			}
 			if op.Arg(2) != nil {
 				v = smaller(v, at(op.Args[2]))
 			}
-		case "add":
+		case ir.Add:
 			v.Add(v, at(op.Args[1-which]))
-		case "sub":
+		case ir.Sub:
 			if v.Sub(v, at(op.Args[1-which])); which == 1 {
 				v.Neg(v)
 			}
-		case "mul":
+		case ir.Mul:
 			v.Mul(v, at(op.Args[1-which]))
-		case "div":
+		case ir.Div:
 			v.Quo(v, at(op.Args[1]))
-		case "min":
+		case ir.Min:
 			v = smaller(v, at(op.Args[1-which]))
-		case "max":
+		case ir.Max:
 			v = larger(v, at(op.Args[1-which]))
 		}
 	}

@@ -49,9 +49,9 @@ func reassociate(rw *passes.Rewriter, c *passes.Context, n *ir.Node) []*ir.Value
 	if w == nil || together(w.Type.DType) >= apart {
 		return nil
 	}
-	op := "iconv"
+	op := ir.IConv
 	if inner.In(0).DType.IsBit() && w.Type.DType != ir.I8 {
-		op = "bconv"
+		op = ir.BConv
 	}
 	wide := inner
 	if isPoint(inner) {
@@ -70,7 +70,7 @@ func reassociate(rw *passes.Rewriter, c *passes.Context, n *ir.Node) []*ir.Value
 // linearConv reports whether a node is an integer convolution with constant
 // weights and without thresholds, whose sums do not wrap.
 func linearConv(n *ir.Node) bool {
-	return (n.Is("bconv") || n.Is("iconv")) && n.Arg(2) == nil && ir.ConstOf(n.Args[1]) != nil
+	return (n.Is(ir.BConv) || n.Is(ir.IConv)) && n.Arg(2) == nil && ir.ConstOf(n.Args[1]) != nil
 }
 
 // isPoint reports whether a convolution has one tap at its own position.

@@ -105,7 +105,7 @@ func initialH(s *lstmStep, wh *ir.Tensor) *ir.Tensor {
 		return nil
 	}
 	h := solveRows(wh, s.hProduct)
-	n, err := ir.NewNode("matmul", []*ir.Value{{Type: h.Type}, {Type: ir.T(ir.F32, wh.Type.Shape[1], wh.Type.Shape[0])}}, nil, s.node.Loc)
+	n, err := ir.NewNode(ir.MatMul, []*ir.Value{{Type: h.Type}, {Type: ir.T(ir.F32, wh.Type.Shape[1], wh.Type.Shape[0])}}, nil, s.node.Loc)
 	if err != nil {
 		return nil
 	}
@@ -170,7 +170,7 @@ func solveRows(w, p *ir.Tensor) *ir.Tensor {
 
 // matchLSTMStep matches h = o*sign(c) and everything behind it.
 func matchLSTMStep(n *ir.Node) *lstmStep {
-	if n.Op.Name != "mul" || n.Result().Type.Rank() != 2 {
+	if n.Op != ir.Mul || n.Result().Type.Rank() != 2 {
 		return nil
 	}
 	for i := range 2 {
@@ -197,8 +197,8 @@ type gate struct {
 
 // gateOf matches to_float(step(rows of z)).
 func gateOf(v *ir.Value) *gate {
-	st := ir.Def(ir.Unwrap(v, "to_float"))
-	if !st.Is("step") || st.Bool("nan") {
+	st := ir.Def(ir.Unwrap(v, ir.ToFloat))
+	if !st.Is(ir.Step) || st.Bool("nan") {
 		return nil
 	}
 	g := &gate{signed: st.Bool("signed")}
@@ -208,12 +208,12 @@ func gateOf(v *ir.Value) *gate {
 	rows := st.Args[0]
 	d := ir.Def(rows)
 	switch {
-	case d.Is("slice") && d.In(0).Rank() == 2 && len(d.Ints("starts")) == 1 && slices.Equal(d.Ints("axes"), []int{1}) && (len(d.Ints("steps")) == 0 || d.Ints("steps")[0] == 1):
+	case d.Is(ir.Slice) && d.In(0).Rank() == 2 && len(d.Ints("starts")) == 1 && slices.Equal(d.Ints("axes"), []int{1}) && (len(d.Ints("steps")) == 0 || d.Ints("steps")[0] == 1):
 		g.z, g.from = d.Args[0], d.Ints("starts")[0]
 		if g.from < 0 {
 			g.from += d.In(0).Shape[1]
 		}
-	case d.Is("split") && d.In(0).Rank() == 2:
+	case d.Is(ir.Split) && d.In(0).Rank() == 2:
 		if a, err := ir.Axis(d.Int("axis"), 2); err != nil || a != 1 {
 			return nil
 		}
@@ -230,10 +230,10 @@ func gateOf(v *ir.Value) *gate {
 
 // signOf matches sign(c), or a signed step of c, whose sign of 0 is +1 or -1.
 func signOf(v *ir.Value) (c *ir.Value, sign0 int, ok bool) {
-	if x := ir.Unwrap(v, "sign"); x != nil {
+	if x := ir.Unwrap(v, ir.Sign); x != nil {
 		return x, 0, true
 	}
-	if st := ir.Def(ir.Unwrap(v, "to_float")); st.Is("step") && st.Bool("signed") {
+	if st := ir.Def(ir.Unwrap(v, ir.ToFloat)); st.Is(ir.Step) && st.Bool("signed") {
 		if st.Bool("strict") {
 			return st.Args[0], -1, true
 		}
@@ -245,12 +245,12 @@ func signOf(v *ir.Value) (c *ir.Value, sign0 int, ok bool) {
 // matchCell matches c = f*cPrev + i*g and z behind all four gates.
 func (s *lstmStep) matchCell(o *gate) bool {
 	add := ir.Def(s.c)
-	if !add.Is("add") {
+	if !add.Is(ir.Add) {
 		return false
 	}
 	for k := range 2 {
 		keep, write := ir.Def(add.Args[k]), ir.Def(add.Args[1-k])
-		if !write.Is("mul") {
+		if !write.Is(ir.Mul) {
 			continue
 		}
 		for j := range 2 {
@@ -279,7 +279,7 @@ func (s *lstmStep) matchCell(o *gate) bool {
 
 // forget matches f*cPrev.
 func (s *lstmStep) forget(n *ir.Node) (*gate, *ir.Value) {
-	if !n.Is("mul") {
+	if !n.Is(ir.Mul) {
 		return nil, nil
 	}
 	for k := range 2 {
@@ -293,7 +293,7 @@ func (s *lstmStep) forget(n *ir.Node) (*gate, *ir.Value) {
 // matchSum matches z = BN(x*wi' + h*wh').
 func (s *lstmStep) matchSum(z *ir.Value) bool {
 	s.norm = ir.Def(z)
-	if !s.norm.Is("batch_norm") || z.Type.Shape[1] != 4*s.h.Type.Shape[1] {
+	if !s.norm.Is(ir.BatchNorm) || z.Type.Shape[1] != 4*s.h.Type.Shape[1] {
 		return false
 	}
 	for i := 1; i < 5; i++ {
@@ -302,7 +302,7 @@ func (s *lstmStep) matchSum(z *ir.Value) bool {
 		}
 	}
 	sum := ir.Def(s.norm.Args[0])
-	if !sum.Is("add") {
+	if !sum.Is(ir.Add) {
 		return false
 	}
 	for k := range 2 {
@@ -326,14 +326,14 @@ func (s *lstmStep) matchSum(z *ir.Value) bool {
 // product matches a matrix product with constant weights, returned as [O,K].
 func product(v *ir.Value) (x *ir.Value, w *ir.Tensor) {
 	d := ir.Def(v)
-	if !d.Is("matmul") && !d.Is("gemm") {
+	if !d.Is(ir.MatMul) && !d.Is(ir.Gemm) {
 		return nil, nil
 	}
 	t := ir.ConstOf(d.Args[1])
 	if t == nil || t.Type.Rank() != 2 || t.Type.DType != ir.F32 || d.In(0).Rank() != 2 {
 		return nil, nil
 	}
-	if d.Is("gemm") {
+	if d.Is(ir.Gemm) {
 		if d.Float("alpha") != 1 || d.Bool("trans_a") || d.Arg(2) != nil {
 			return nil, nil
 		}
@@ -347,7 +347,7 @@ func product(v *ir.Value) (x *ir.Value, w *ir.Tensor) {
 // element matches a gather of one element of a sequence along axis 0 or 1.
 func element(v *ir.Value) (seq *ir.Value, axis, t int, ok bool) {
 	d := ir.Def(v)
-	if !d.Is("gather") || d.In(0).Rank() != 3 {
+	if !d.Is(ir.Gather) || d.In(0).Rank() != 3 {
 		return nil, 0, 0, false
 	}
 	idx := ir.ConstOf(d.Args[1])
@@ -377,14 +377,14 @@ func rollSteps(f *ir.Func, steps []*lstmStep) error {
 	perm := func(t *ir.Tensor) *ir.Value { return b.Const(permuteRows(t, first.gates)) }
 	x := first.seq
 	if first.axis == 0 {
-		x = b.Op("transpose", map[string]any{"perm": []int{1, 0, 2}}, x)
+		x = b.Op(ir.Transpose, map[string]any{"perm": []int{1, 0, 2}}, x)
 	}
 	args := []*ir.Value{x, perm(first.wi), perm(wh)}
 	for i := 1; i < 5; i++ {
 		args = append(args, perm(ir.ConstOf(first.norm.Args[i])))
 	}
 	args = append(args, b.Const(initialH(first, last.wh)), b.Const(ir.ConstOf(first.cPrev)))
-	cell := b.Node("bin_lstm", map[string]any{"epsilon": first.norm.Float("epsilon"), "strict": first.strict[:], "sign0": first.sign0}, args...)
+	cell := b.Node(ir.BinLSTM, map[string]any{"epsilon": first.norm.Float("epsilon"), "strict": first.strict[:], "sign0": first.sign0}, args...)
 	if b.Err != nil {
 		return b.Err
 	}
@@ -392,7 +392,7 @@ func rollSteps(f *ir.Func, steps []*lstmStep) error {
 	uses := f.Uses()
 	for t, s := range steps[:len(steps)-1] {
 		if readOutside(uses[s.h], steps[t+1]) {
-			repl[s.h] = b.Op("gather", map[string]any{"axis": 1}, cell.Results[0], b.Const(ir.IntTensor(ir.I64, []int64{int64(t)})))
+			repl[s.h] = b.Op(ir.Gather, map[string]any{"axis": 1}, cell.Results[0], b.Const(ir.IntTensor(ir.I64, []int64{int64(t)})))
 		}
 	}
 	at := slices.IndexFunc(f.Nodes, func(n *ir.Node) bool { return n == first.seq.Def }) + 1

@@ -38,39 +38,39 @@ func (ch *chain) roundingBound(c int, z int64) float64 {
 	rounded(v+at(ch.base.Args[3]), 1, 1)
 	for k, op := range ch.ops {
 		other := func() float64 { return at(op.Args[1-ch.which[k]]) }
-		switch op.Op.Name {
-		case "batch_norm":
+		switch op.Op {
+		case ir.BatchNorm:
 			s := math.Sqrt(at(op.Args[4]) + op.Float("epsilon"))
 			rounded(v-at(op.Args[3]), 1, 1)
 			rounded(v/s, 1/s, 4) // the sum under the root, the root, epsilon and the quotient
 			rounded(v*at(op.Args[1]), at(op.Args[1]), 1)
 			rounded(v+at(op.Args[2]), 1, 1)
-		case "neg":
+		case ir.Neg:
 			v = -v
-		case "relu":
+		case ir.Relu:
 			v = math.Max(v, 0)
-		case "clip":
+		case ir.Clip:
 			if op.Arg(1) != nil {
 				v = math.Max(v, at(op.Args[1]))
 			}
 			if op.Arg(2) != nil {
 				v = math.Min(v, at(op.Args[2]))
 			}
-		case "add":
+		case ir.Add:
 			rounded(v+other(), 1, 1)
-		case "sub":
+		case ir.Sub:
 			d := v - other()
 			if ch.which[k] == 1 {
 				d = -d
 			}
 			rounded(d, 1, 1)
-		case "mul":
+		case ir.Mul:
 			rounded(v*other(), other(), 1)
-		case "div":
+		case ir.Div:
 			rounded(v/other(), 1/other(), 1)
-		case "min":
+		case ir.Min:
 			v = math.Min(v, other())
-		case "max":
+		case ir.Max:
 			v = math.Max(v, other())
 		}
 	}
@@ -87,7 +87,7 @@ func (ch *chain) roundingBound(c int, z int64) float64 {
 func sumMagnitude(r *analysis.Ranger, v *ir.Value, c int) (m, terms float64) {
 	d := ir.Def(v)
 	switch {
-	case (d.Is("bconv") || d.Is("iconv")) && d.Arg(2) == nil || d.Is("ilinear"):
+	case (d.Is(ir.BConv) || d.Is(ir.IConv)) && d.Arg(2) == nil || d.Is(ir.ILinear):
 		w := ir.ConstOf(d.Args[1])
 		if w == nil || w.Len() == 0 {
 			break
@@ -107,11 +107,11 @@ func sumMagnitude(r *analysis.Ranger, v *ir.Value, c int) (m, terms float64) {
 		}
 		m, terms = sumMagnitude(r, d.Args[0], -1)
 		return m * most, terms + float64(row)
-	case d.Is("max_pool"):
+	case d.Is(ir.MaxPool):
 		return sumMagnitude(r, d.Args[0], c)
-	case d.Is("transpose"), d.Is("reshape"), d.Is("squeeze"), d.Is("unsqueeze"), d.Is("gather"), d.Is("slice"), d.Is("split"), d.Is("expand"), d.Is("tile"):
+	case d.Is(ir.Transpose), d.Is(ir.Reshape), d.Is(ir.Squeeze), d.Is(ir.Unsqueeze), d.Is(ir.Gather), d.Is(ir.Slice), d.Is(ir.Split), d.Is(ir.Expand), d.Is(ir.Tile):
 		return sumMagnitude(r, d.Args[0], -1)
-	case d.Is("concat"):
+	case d.Is(ir.Concat):
 		for _, a := range d.Args {
 			am, at := sumMagnitude(r, a, -1)
 			m, terms = max(m, am), max(terms, at)

@@ -21,21 +21,21 @@ var ScaleConversions = &passes.Pass{
 }
 
 func divToAffine(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "div" {
+	if n.Op != ir.Div {
 		return nil
 	}
-	z := ir.Unwrap(n.Args[0], "to_float")
+	z := ir.Unwrap(n.Args[0], ir.ToFloat)
 	den, ok := ir.Splat(n.Args[1])
 	if z == nil || !ok || den == 0 || n.In(1).Elems() != 1 || z.Type.Rank() < 2 {
 		return nil
 	}
-	return []*ir.Value{rw.Op("affine", nil, z, rw.Float64s(1), rw.Float64s(den), rw.Float64s(0))}
+	return []*ir.Value{rw.Op(ir.Affine, nil, z, rw.Float64s(1), rw.Float64s(den), rw.Float64s(0))}
 }
 
 // mulToAffine: the factors differ along one axis at most, and the integer is one
 // that float32 holds exactly.
 func mulToAffine(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "mul" || n.Result().Type.DType != ir.F32 || n.Result().Type.Rank() < 2 {
+	if n.Op != ir.Mul || n.Result().Type.DType != ir.F32 || n.Result().Type.Rank() < 2 {
 		return nil
 	}
 	for i := range 2 {
@@ -51,7 +51,7 @@ func mulToAffine(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Valu
 		if lo, hi := r.Of(z).All(); !ok || !analysis.ExactRange(lo, hi) {
 			return nil
 		}
-		return []*ir.Value{rw.Op("affine", map[string]any{"axis": axis}, z, rw.Float64s(factors...), rw.Float64s(1), rw.Float64s(0))}
+		return []*ir.Value{rw.Op(ir.Affine, map[string]any{"axis": axis}, z, rw.Float64s(factors...), rw.Float64s(1), rw.Float64s(0))}
 	}
 	return nil
 }
@@ -61,7 +61,7 @@ func mulToAffine(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Valu
 func movedInteger(rw *passes.Rewriter, v *ir.Value) *ir.Value {
 	n := ir.Def(v)
 	switch {
-	case n.Is("to_float"):
+	case n.Is(ir.ToFloat):
 		return n.Args[0]
 	case n == nil || !analysis.MovesElements(n) || len(n.Results) != 1:
 		return nil
@@ -70,5 +70,5 @@ func movedInteger(rw *passes.Rewriter, v *ir.Value) *ir.Value {
 	if z == nil {
 		return nil
 	}
-	return rw.Op(n.Op.Name, n.Attrs, append([]*ir.Value{z}, n.Args[1:]...)...)
+	return rw.Op(n.Op, n.Attrs, append([]*ir.Value{z}, n.Args[1:]...)...)
 }

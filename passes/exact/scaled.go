@@ -27,10 +27,10 @@ func asScaled(v *ir.Value, axis int) *scaled {
 		return nil
 	}
 	d := v.Def
-	switch d.Op.Name {
-	case "to_float":
+	switch d.Op {
+	case ir.ToFloat:
 		return &scaled{z: d.Args[0], num: []float64{1}, den: []float64{1}, bias: []float64{0}, exact: true, whole: true}
-	case "affine":
+	case ir.Affine:
 		num, den, bias := ir.ConstOf(d.Args[1]), ir.ConstOf(d.Args[2]), ir.ConstOf(d.Args[3])
 		if num == nil || den == nil || bias == nil {
 			return nil
@@ -39,11 +39,11 @@ func asScaled(v *ir.Value, axis int) *scaled {
 			return nil
 		}
 		return &scaled{z: d.Args[0], num: num.D, den: den.D, bias: bias.D, terms: max(d.Float("terms"), maxAbs(bias.D))}
-	case "neg":
+	case ir.Neg:
 		if s := asScaled(d.Args[0], axis); s != nil {
 			return s.times([]float64{-1}, []float64{1})
 		}
-	case "add", "sub", "mul", "div":
+	case ir.Add, ir.Sub, ir.Mul, ir.Div:
 		for i := range 2 {
 			if !ir.SameShape(d.In(i).Shape, v.Type.Shape) {
 				continue
@@ -64,7 +64,7 @@ func scaledOperand(d *ir.Node, i, axis int) *scaled {
 	switch {
 	case k == nil:
 		border := asSpread(d.Args[1-i], d.Result().Type.Shape)
-		if border == nil || axis != 1 || !d.Is("add") {
+		if border == nil || axis != 1 || !d.Is(ir.Add) {
 			return nil
 		}
 		s := asScaled(d.Args[i], axis)
@@ -74,7 +74,7 @@ func scaledOperand(d *ir.Node, i, axis int) *scaled {
 		s.border, s.exact, s.whole = border, false, false
 		s.terms = max(s.terms, maxAbs(s.bias)+maxAbs(border.t.D))
 		return s
-	case d.Is("div") && (i == 1 || analysis.HasZero(k)):
+	case d.Is(ir.Div) && (i == 1 || analysis.HasZero(k)):
 		return nil
 	}
 	s := asScaled(d.Args[i], axis)
@@ -82,13 +82,13 @@ func scaledOperand(d *ir.Node, i, axis int) *scaled {
 		return nil
 	}
 	switch {
-	case d.Is("mul"):
+	case d.Is(ir.Mul):
 		return s.times(k, one)
-	case d.Is("div"):
+	case d.Is(ir.Div):
 		return s.times(one, k)
-	case d.Is("sub") && i == 0:
+	case d.Is(ir.Sub) && i == 0:
 		k = analysis.Zip(k, one, func(a, b float64) float64 { return -a * b })
-	case d.Is("sub"):
+	case d.Is(ir.Sub):
 		s = s.times([]float64{-1}, one)
 	}
 	s.bias, s.exact = analysis.Zip(s.bias, k, func(a, b float64) float64 { return a + b }), false
@@ -107,11 +107,11 @@ func (s *scaled) addWhole(rw *passes.Rewriter, r *analysis.Ranger, axis int) *sc
 	}
 	z := s.z
 	if z.Type.DType != ir.I32 {
-		z = rw.Op("cast", map[string]any{"to": "i32"}, z)
+		z = rw.Op(ir.Cast, map[string]any{"to": "i32"}, z)
 		r.Known[z] = analysis.Uniform(lo, hi)
 	}
 	b := &ir.Tensor{Type: ir.T(ir.F64, len(s.bias)), D: s.bias}
-	z = rw.Op("add", nil, z, rw.Const(onAxis(b.Convert(ir.I32), axis, z.Type.Rank())))
+	z = rw.Op(ir.Add, nil, z, rw.Const(onAxis(b.Convert(ir.I32), axis, z.Type.Rank())))
 	return &scaled{z: z, num: s.num, den: s.den, bias: []float64{0}, exact: true, whole: true}
 }
 
@@ -262,13 +262,13 @@ func (s *scaled) emit(rw *passes.Rewriter, r *analysis.Ranger, z *ir.Value, l *l
 		return nil
 	}
 	if most := l.w.LargestWhole(); s.exact && most > 0 && lo*most > -analysis.ExactFloat && hi*most < analysis.ExactFloat {
-		y, rank := rw.Op("to_float", nil, z), z.Type.Rank()
+		y, rank := rw.Op(ir.ToFloat, nil, z), z.Type.Rank()
 		if !l.w.Unit() {
 			factors := &ir.Tensor{Type: ir.T(ir.F64, len(l.w.Scale)), D: l.w.Scale}
-			y = rw.Op("mul", nil, y, rw.Const(onAxis(factors.Convert(ir.F32), l.axis, rank)))
+			y = rw.Op(ir.Mul, nil, y, rw.Const(onAxis(factors.Convert(ir.F32), l.axis, rank)))
 		}
 		if l.bias != nil {
-			y = rw.Op("add", nil, y, rw.Const(onAxis(l.bias, l.axis, rank)))
+			y = rw.Op(ir.Add, nil, y, rw.Const(onAxis(l.bias, l.axis, rank)))
 		}
 		return y
 	}
@@ -284,9 +284,9 @@ func (s *scaled) emit(rw *passes.Rewriter, r *analysis.Ranger, z *ir.Value, l *l
 	if s.terms > 0 {
 		attrs["terms"] = s.terms*rowMagnitude(l.source) + maxAbs(bias)
 	}
-	y := rw.Op("affine", attrs, z, rw.Float64s(scale...), rw.Float64s(l.den), rw.Float64s(bias...))
+	y := rw.Op(ir.Affine, attrs, z, rw.Float64s(scale...), rw.Float64s(l.den), rw.Float64s(bias...))
 	if l.border != nil {
-		y = rw.Op("add", nil, y, l.border.value(rw, ir.F32))
+		y = rw.Op(ir.Add, nil, y, l.border.value(rw, ir.F32))
 	}
 	return y
 }

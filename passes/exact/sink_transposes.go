@@ -36,7 +36,7 @@ var pairwise = map[string]bool{
 
 func mergeTransposes(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	in := ir.Def(n.Arg(0))
-	if !n.Is("transpose") || !in.Is("transpose") {
+	if !n.Is(ir.Transpose) || !in.Is(ir.Transpose) {
 		return nil
 	}
 	outer, inner := analysis.PermOf(n), analysis.PermOf(in)
@@ -49,18 +49,18 @@ func mergeTransposes(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	if identity {
 		return in.Args[:1]
 	}
-	return []*ir.Value{rw.Op("transpose", map[string]any{"perm": p}, in.Args[0])}
+	return []*ir.Value{rw.Op(ir.Transpose, map[string]any{"perm": p}, in.Args[0])}
 }
 
 func isReshape(n *ir.Node) bool {
-	return n.Is("reshape") || n.Is("squeeze") || n.Is("unsqueeze") || n.Is("flatten")
+	return n.Is(ir.Reshape) || n.Is(ir.Squeeze) || n.Is(ir.Unsqueeze)
 }
 
 func reshapeTo(rw *passes.Rewriter, x *ir.Value, shape []int) *ir.Value {
 	if ir.SameShape(x.Type.Shape, shape) {
 		return x
 	}
-	return rw.Op("reshape", map[string]any{"shape": slices.Clone(shape)}, x)
+	return rw.Op(ir.Reshape, map[string]any{"shape": slices.Clone(shape)}, x)
 }
 
 func mergeReshapes(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
@@ -77,7 +77,7 @@ func mergeReshapes(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 // looked for, with the rest permuted.
 func reshapeOverTranspose(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	t := ir.Def(n.Arg(0))
-	if !isReshape(n) || !t.Is("transpose") {
+	if !isReshape(n) || !t.Is(ir.Transpose) {
 		return nil
 	}
 	perm := analysis.PermOf(t)
@@ -89,14 +89,14 @@ func reshapeOverTranspose(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 		for _, a := range perm[1:] {
 			p = append(p, a+1)
 		}
-		return []*ir.Value{rw.Op("transpose", map[string]any{"perm": p}, reshapeTo(rw, t.Args[0], shape))}
+		return []*ir.Value{rw.Op(ir.Transpose, map[string]any{"perm": p}, reshapeTo(rw, t.Args[0], shape))}
 	case len(y) == len(mid)-1 && len(mid) > 2 && perm[0] == 0 && perm[1] == 1 && slices.Equal(y[1:], mid[2:]): // merge the first two
 		shape := append([]int{y[0]}, x[2:]...)
 		p := []int{0}
 		for _, a := range perm[2:] {
 			p = append(p, a-1)
 		}
-		return []*ir.Value{rw.Op("transpose", map[string]any{"perm": p}, reshapeTo(rw, t.Args[0], shape))}
+		return []*ir.Value{rw.Op(ir.Transpose, map[string]any{"perm": p}, reshapeTo(rw, t.Args[0], shape))}
 	}
 	return nil
 }
@@ -113,18 +113,18 @@ func sinkUnary(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 		}
 	}
 	move := ir.Def(n.Args[0])
-	if !move.Is("transpose") && !isReshape(move) || move.Args[0].Type.Elems() == 1 && len(n.Args) > 1 {
+	if !move.Is(ir.Transpose) && !isReshape(move) || move.Args[0].Type.Elems() == 1 && len(n.Args) > 1 {
 		return nil
 	}
-	y := rw.Op(n.Op.Name, n.Attrs, append([]*ir.Value{move.Args[0]}, n.Args[1:]...)...)
+	y := rw.Op(n.Op, n.Attrs, append([]*ir.Value{move.Args[0]}, n.Args[1:]...)...)
 	return []*ir.Value{moveLike(rw, move, y)}
 }
 
 // moveLike applies a transpose or reshape to another value of its operand's
 // shape.
 func moveLike(rw *passes.Rewriter, move *ir.Node, v *ir.Value) *ir.Value {
-	if move.Is("transpose") {
-		return rw.Op("transpose", map[string]any{"perm": analysis.PermOf(move)}, v)
+	if move.Is(ir.Transpose) {
+		return rw.Op(ir.Transpose, map[string]any{"perm": analysis.PermOf(move)}, v)
 	}
 	return reshapeTo(rw, v, move.Result().Type.Shape)
 }
@@ -136,11 +136,11 @@ func sinkBinary(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 		return nil
 	}
 	a, b := ir.Def(n.Args[0]), ir.Def(n.Args[1])
-	if a.Is("transpose") && b.Is("transpose") && slices.Equal(analysis.PermOf(a), analysis.PermOf(b)) {
-		return []*ir.Value{moveLike(rw, a, rw.Op(n.Op.Name, n.Attrs, a.Args[0], b.Args[0]))}
+	if a.Is(ir.Transpose) && b.Is(ir.Transpose) && slices.Equal(analysis.PermOf(a), analysis.PermOf(b)) {
+		return []*ir.Value{moveLike(rw, a, rw.Op(n.Op, n.Attrs, a.Args[0], b.Args[0]))}
 	}
 	if isReshape(a) && isReshape(b) && ir.SameShape(a.In(0).Shape, b.In(0).Shape) && ir.SameShape(a.Result().Type.Shape, b.Result().Type.Shape) {
-		return []*ir.Value{moveLike(rw, a, rw.Op(n.Op.Name, n.Attrs, a.Args[0], b.Args[0]))}
+		return []*ir.Value{moveLike(rw, a, rw.Op(n.Op, n.Attrs, a.Args[0], b.Args[0]))}
 	}
 	for i := range 2 {
 		move, k := ir.Def(n.Args[i]), ir.ConstOf(n.Args[1-i])
@@ -149,9 +149,9 @@ func sinkBinary(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 		}
 		var c *ir.Value
 		switch {
-		case (move.Is("transpose") || isReshape(move)) && k.Len() == 1 && k.Type.Rank() <= move.In(0).Rank():
+		case (move.Is(ir.Transpose) || isReshape(move)) && k.Len() == 1 && k.Type.Rank() <= move.In(0).Rank():
 			c = n.Args[1-i]
-		case move.Is("transpose") && k.Type.Rank() <= move.In(0).Rank():
+		case move.Is(ir.Transpose) && k.Type.Rank() <= move.In(0).Rank():
 			c = rw.Const(transposeBack(k, analysis.PermOf(move)))
 		default:
 			continue
@@ -160,7 +160,7 @@ func sinkBinary(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 		if i == 1 {
 			args[0], args[1] = args[1], args[0]
 		}
-		return []*ir.Value{moveLike(rw, move, rw.Op(n.Op.Name, n.Attrs, args...))}
+		return []*ir.Value{moveLike(rw, move, rw.Op(n.Op, n.Attrs, args...))}
 	}
 	return nil
 }
@@ -179,7 +179,7 @@ func transposeBack(k *ir.Tensor, perm []int) *ir.Tensor {
 	for i, p := range perm {
 		inverse[p] = i
 	}
-	n, err := ir.NewNode("transpose", []*ir.Value{{Type: ir.T(k.Type.DType, full...)}}, map[string]any{"perm": inverse}, ir.Loc{})
+	n, err := ir.NewNode(ir.Transpose, []*ir.Value{{Type: ir.T(k.Type.DType, full...)}}, map[string]any{"perm": inverse}, ir.Loc{})
 	if err != nil {
 		panic(err)
 	}
@@ -193,14 +193,14 @@ func transposeBack(k *ir.Tensor, perm []int) *ir.Tensor {
 // sinkReduce: a reduction of transposed elements reduces the axes they came
 // from; the axes that are left keep their new order.
 func sinkReduce(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	switch n.Op.Name {
-	case "reduce_mean", "reduce_sum", "reduce_max", "reduce_min", "count":
+	switch n.Op {
+	case ir.ReduceMean, ir.ReduceSum, ir.ReduceMax, ir.ReduceMin, ir.Count:
 	default:
 		return nil
 	}
 	t := ir.Def(n.Args[0])
 	// A float sum depends on its order; only integers may be summed in another.
-	if !t.Is("transpose") || (n.Is("reduce_mean") || n.Is("reduce_sum")) && n.In(0).DType.IsFloat() && ir.Unwrap(t.Args[0], "to_float") == nil {
+	if !t.Is(ir.Transpose) || (n.Is(ir.ReduceMean) || n.Is(ir.ReduceSum)) && n.In(0).DType.IsFloat() && ir.Unwrap(t.Args[0], ir.ToFloat) == nil {
 		return nil
 	}
 	perm := analysis.PermOf(t)
@@ -218,9 +218,9 @@ func sinkReduce(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 		}
 	}
 	slices.Sort(axes)
-	y := rw.Op(n.Op.Name, map[string]any{"axes": axes, "keepdims": n.Bool("keepdims")}, t.Args[0])
+	y := rw.Op(n.Op, map[string]any{"axes": axes, "keepdims": n.Bool("keepdims")}, t.Args[0])
 	if n.Bool("keepdims") {
-		return []*ir.Value{rw.Op("transpose", map[string]any{"perm": perm}, y)}
+		return []*ir.Value{rw.Op(ir.Transpose, map[string]any{"perm": perm}, y)}
 	}
 	// Number the axes that are left by their place in y.
 	sorted := slices.Clone(rest)
@@ -231,5 +231,5 @@ func sinkReduce(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	if slices.IsSorted(rest) {
 		return []*ir.Value{y}
 	}
-	return []*ir.Value{rw.Op("transpose", map[string]any{"perm": rest}, y)}
+	return []*ir.Value{rw.Op(ir.Transpose, map[string]any{"perm": rest}, y)}
 }

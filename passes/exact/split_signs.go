@@ -15,11 +15,11 @@ var SplitSigns = &passes.Pass{
 	After: []string{"fuse-bn-threshold"},
 	Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
 		return passes.Rewrite(f, func(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-			if n.Op.Name != "sign" || n.In(0).DType != ir.F32 || ir.ConstOf(n.Args[0]) != nil {
+			if n.Op != ir.Sign || n.In(0).DType != ir.F32 || ir.ConstOf(n.Args[0]) != nil {
 				return nil
 			}
 			x := n.Args[0]
-			return []*ir.Value{rw.Op("to_float", nil, rw.Op("join", nil, rw.Op("step", nil, x), rw.Op("bit_not", nil, rw.Op("step", map[string]any{"strict": false, "nan": true}, x))))}
+			return []*ir.Value{rw.Op(ir.ToFloat, nil, rw.Op(ir.Join, nil, rw.Op(ir.Step, nil, x), rw.Op(ir.BitNot, nil, rw.Op(ir.Step, map[string]any{"strict": false, "nan": true}, x))))}
 		})
 	}),
 }

@@ -174,7 +174,7 @@ func (s *spread) value(rw *passes.Rewriter, d ir.DType) *ir.Value {
 		for i, c := range at {
 			idx[i] = int64(c)
 		}
-		v = rw.Op("gather", map[string]any{"axis": 2 + a}, v, rw.Const(ir.IntTensor(ir.I64, idx, len(idx))))
+		v = rw.Op(ir.Gather, map[string]any{"axis": 2 + a}, v, rw.Const(ir.IntTensor(ir.I64, idx, len(idx))))
 	}
 	return v
 }
@@ -182,7 +182,7 @@ func (s *spread) value(rw *passes.Rewriter, d ir.DType) *ir.Value {
 // isSpread reports whether a node is one of spread.value's gathers, which
 // constant folding leaves: the map is worth less than the numbers.
 func isSpread(n *ir.Node) bool {
-	if !n.Is("gather") || n.In(0).Rank() < 3 || n.In(0).Shape[0] != 1 || n.In(1).Rank() != 1 || n.Int("axis") < 2 {
+	if !n.Is(ir.Gather) || n.In(0).Rank() < 3 || n.In(0).Shape[0] != 1 || n.In(1).Rank() != 1 || n.Int("axis") < 2 {
 		return false
 	}
 	return n.In(0).DType == ir.F32 || n.In(0).DType == ir.I32

@@ -21,10 +21,10 @@ func fuseTable(rw *passes.Rewriter, c *passes.Context, r *analysis.Ranger, n *ir
 		return nil
 	}
 	ch := findChain(q.Args[0])
-	if ch == nil || ch.border != nil || len(ch.ops) == 0 && !ch.base.Is("affine") {
+	if ch == nil || ch.border != nil || len(ch.ops) == 0 && !ch.base.Is(ir.Affine) {
 		return nil
 	}
-	pool := "max_pool"
+	pool := ir.MaxPool
 	if len(ch.pools) > 0 {
 		falls, ok := ch.falls(ch.before[0]).Splat()
 		for _, at := range ch.before[1:] {
@@ -35,7 +35,7 @@ func fuseTable(rw *passes.Rewriter, c *passes.Context, r *analysis.Ranger, n *ir
 			return nil // the largest in some channels, the smallest in others
 		}
 		if falls == 1 {
-			pool = "min_pool"
+			pool = ir.MinPool
 		}
 	}
 	ch.grid = grid
@@ -61,12 +61,12 @@ func fuseTable(rw *passes.Rewriter, c *passes.Context, r *analysis.Ranger, n *ir
 // quantizer recognises a quantization to lo..hi with one scale and zero point 0:
 // quantize_linear, which saturates at its type, or the clip behind it.
 func quantizer(rw *passes.Rewriter, n *ir.Node) (q *ir.Node, grid []*ir.Node, lo, hi int64) {
-	if n.Is("quantize_linear") {
+	if n.Is(ir.QuantizeLinear) {
 		q, grid = n, []*ir.Node{n}
-	} else if n.Is("clip") && n.Arg(1) != nil && n.Arg(2) != nil {
+	} else if n.Is(ir.Clip) && n.Arg(1) != nil && n.Arg(2) != nil {
 		q, grid = ir.Def(n.Args[0]), []*ir.Node{ir.Def(n.Args[0]), n}
 	}
-	if !q.Is("quantize_linear") || !endsChain(q) || q.Arg(2) != nil && !ir.IsSplat(q.Args[2], 0) {
+	if !q.Is(ir.QuantizeLinear) || !endsChain(q) || q.Arg(2) != nil && !ir.IsSplat(q.Args[2], 0) {
 		return nil, nil, 0, 0
 	}
 	if s, ok := ir.Splat(q.Args[1]); !ok || s <= 0 {
@@ -75,7 +75,7 @@ func quantizer(rw *passes.Rewriter, n *ir.Node) (q *ir.Node, grid []*ir.Node, lo
 	lo, hi = q.Result().Type.DType.Range()
 	if n == q {
 		for _, u := range rw.Readers(n.Result()) {
-			if u.Is("clip") {
+			if u.Is(ir.Clip) {
 				return nil, nil, 0, 0 // it decides the levels
 			}
 		}
@@ -106,7 +106,7 @@ type table struct {
 // or the accumulator does not fit 31 bits.
 func (t *table) find(s analysis.Span) error {
 	c := t.ch.c
-	t.ideal = t.ch.base.Is("affine")
+	t.ideal = t.ch.base.Is(ir.Affine)
 	ends := [2][]int64{make([]int64, c), make([]int64, c)}
 	for i := range c {
 		ends[0][i], ends[1][i] = s.At(i)
@@ -251,18 +251,18 @@ func (t *table) risks() {
 func (t *table) write(rw *passes.Rewriter, r *analysis.Ranger, d ir.DType) *ir.Value {
 	z, rank := t.ch.z, t.ch.z.Type.Rank()
 	if z.Type.DType != ir.I32 {
-		z = rw.Op("cast", map[string]any{"to": "i32"}, z)
+		z = rw.Op(ir.Cast, map[string]any{"to": "i32"}, z)
 	}
 	vec := func(v []int64) *ir.Value { return rw.Const(onAxis(ir.IntTensor(ir.I32, v, len(v)), 1, rank)) }
 	if t.cut {
-		z = rw.Op("min", nil, rw.Op("max", nil, z, vec(t.first)), vec(t.last))
+		z = rw.Op(ir.Min, nil, rw.Op(ir.Max, nil, z, vec(t.first)), vec(t.last))
 	}
 	at := make([]int64, t.ch.c)
 	for i := range at {
 		at[i] = t.start[i] - t.first[i]
 	}
-	z = rw.Op("add", nil, z, vec(at))
-	y := rw.Op("gather", nil, rw.Const(ir.IntTensor(d, t.entries, len(t.entries))), z)
+	z = rw.Op(ir.Add, nil, z, vec(at))
+	y := rw.Op(ir.Gather, nil, rw.Const(ir.IntTensor(d, t.entries, len(t.entries))), z)
 	r.Known[y] = analysis.Uniform(t.lo, t.hi)
 	return y
 }

@@ -13,36 +13,36 @@ func ternaryGate(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	}
 	joined := false
 	bits := func(v *ir.Value) (pos, neg *ir.Value) {
-		z := ir.Unwrap(v, "to_float")
+		z := ir.Unwrap(v, ir.ToFloat)
 		switch d := ir.Def(z); {
-		case d.Is("join"):
+		case d.Is(ir.Join):
 			joined = true
 			return d.Args[0], d.Args[1]
 		case z != nil && z.Type.DType == ir.SBit:
-			pos = rw.Op("recode", nil, z)
-			return pos, rw.Op("bit_not", nil, pos)
+			pos = rw.Op(ir.Recode, nil, z)
+			return pos, rw.Op(ir.BitNot, nil, pos)
 		}
 		return nil, nil
 	}
 	join := func(pos, neg *ir.Value) []*ir.Value {
-		return []*ir.Value{rw.Op("to_float", nil, rw.Op("join", nil, pos, neg))}
+		return []*ir.Value{rw.Op(ir.ToFloat, nil, rw.Op(ir.Join, nil, pos, neg))}
 	}
-	switch n.Op.Name {
-	case "neg":
+	switch n.Op {
+	case ir.Neg:
 		if p, q := bits(n.Args[0]); joined {
 			return join(q, p)
 		}
 		return nil
-	case "where":
+	case ir.Where:
 		if s := bitOfBool(n.Args[0]); s != nil {
 			bp, bq := bits(n.Args[1])
 			ap, aq := bits(n.Args[2])
 			if joined && ap != nil && bp != nil {
-				return join(rw.Op("mux", nil, s, ap, bp), rw.Op("mux", nil, s, aq, bq))
+				return join(rw.Op(ir.Mux, nil, s, ap, bp), rw.Op(ir.Mux, nil, s, aq, bq))
 			}
 		}
 		return nil
-	case "max", "min", "mul":
+	case ir.Max, ir.Min, ir.Mul:
 	default:
 		return nil
 	}
@@ -54,12 +54,12 @@ func ternaryGate(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	if p0 == nil || p1 == nil || !joined {
 		return nil
 	}
-	and := func(a, b *ir.Value) *ir.Value { return rw.Op("bit_and", nil, a, b) }
-	or := func(a, b *ir.Value) *ir.Value { return rw.Op("bit_or", nil, a, b) }
-	switch n.Op.Name {
-	case "max":
+	and := func(a, b *ir.Value) *ir.Value { return rw.Op(ir.BitAnd, nil, a, b) }
+	or := func(a, b *ir.Value) *ir.Value { return rw.Op(ir.BitOr, nil, a, b) }
+	switch n.Op {
+	case ir.Max:
 		return join(or(p0, p1), and(q0, q1))
-	case "min":
+	case ir.Min:
 		return join(and(p0, p1), or(q0, q1))
 	}
 	return join(or(and(p0, p1), and(q0, q1)), or(and(p0, q1), and(q0, p1)))

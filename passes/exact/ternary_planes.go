@@ -25,61 +25,61 @@ func joinLayout(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 		return nil
 	}
 	j := ir.Def(n.Args[0])
-	if !j.Is("join") {
+	if !j.Is(ir.Join) {
 		return nil
 	}
 	move := func(v *ir.Value) *ir.Value {
-		return rw.Op(n.Op.Name, n.Attrs, append([]*ir.Value{v}, n.Args[1:]...)...)
+		return rw.Op(n.Op, n.Attrs, append([]*ir.Value{v}, n.Args[1:]...)...)
 	}
-	return []*ir.Value{rw.Op("join", nil, move(j.Args[0]), move(j.Args[1]))}
+	return []*ir.Value{rw.Op(ir.Join, nil, move(j.Args[0]), move(j.Args[1]))}
 }
 
 // joinPool: the largest of ternary values is +1 where any is, -1 where all are.
 func joinPool(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "max_pool" || len(n.Results) != 1 {
+	if n.Op != ir.MaxPool || len(n.Results) != 1 {
 		return nil
 	}
 	j := ir.Def(n.Args[0])
-	if !j.Is("join") {
+	if !j.Is(ir.Join) {
 		return nil
 	}
-	return []*ir.Value{rw.Op("join", nil, rw.Op("max_pool", n.Attrs, j.Args[0]), rw.Op("min_pool", n.Attrs, j.Args[1]))}
+	return []*ir.Value{rw.Op(ir.Join, nil, rw.Op(ir.MaxPool, n.Attrs, j.Args[0]), rw.Op(ir.MinPool, n.Attrs, j.Args[1]))}
 }
 
 // joinThreshold: v >= 1 is pos, v >= 0 is not neg.
 func joinThreshold(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "threshold" {
+	if n.Op != ir.Threshold {
 		return nil
 	}
 	j := ir.Def(n.Args[0])
 	t, okT := ir.Splat(n.Args[1])
 	flip, okF := ir.Splat(n.Args[2])
-	if !j.Is("join") || !okT || !okF || t < 0 || t > 1 {
+	if !j.Is(ir.Join) || !okT || !okF || t < 0 || t > 1 {
 		return nil
 	}
 	y := j.Args[0]
 	if t == 0 {
-		y = rw.Op("bit_not", nil, j.Args[1])
+		y = rw.Op(ir.BitNot, nil, j.Args[1])
 	}
 	if flip == 1 {
-		y = rw.Op("bit_not", nil, y)
+		y = rw.Op(ir.BitNot, nil, y)
 	}
 	if n.Bool("signed") {
-		y = rw.Op("recode", nil, y)
+		y = rw.Op(ir.Recode, nil, y)
 	}
 	return []*ir.Value{y}
 }
 
 // joinConv: a convolution of pos - neg is one of both, group by group.
 func joinConv(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "iconv" || n.Arg(2) != nil {
+	if n.Op != ir.IConv || n.Arg(2) != nil {
 		return nil
 	}
 	j, w := ir.Def(n.Args[0]), ir.ConstOf(n.Args[1])
-	if !j.Is("join") || w == nil || w.Type.DType != ir.SBit && w.Type.DType != ir.Tern {
+	if !j.Is(ir.Join) || w == nil || w.Type.DType != ir.SBit && w.Type.DType != ir.Tern {
 		return nil
 	}
-	return []*ir.Value{rw.Op("bconv", analysis.ConvAttrs(n), concatGroups(rw, j.Args, n.Int("groups")), rw.Const(withNegative(w)))}
+	return []*ir.Value{rw.Op(ir.BConv, analysis.ConvAttrs(n), concatGroups(rw, j.Args, n.Int("groups")), rw.Const(withNegative(w)))}
 }
 
 // concatGroups puts the channels of the parts behind each other in every group.
@@ -88,16 +88,16 @@ func concatGroups(rw *passes.Rewriter, parts []*ir.Value, groups int) *ir.Value 
 		return parts[0]
 	}
 	if groups == 1 {
-		return rw.Op("concat", map[string]any{"axis": 1}, parts...)
+		return rw.Op(ir.Concat, map[string]any{"axis": 1}, parts...)
 	}
 	s := parts[0].Type.Shape
 	split := append([]int{s[0], groups, s[1] / groups}, s[2:]...)
 	regrouped := make([]*ir.Value, len(parts))
 	for i, v := range parts {
-		regrouped[i] = rw.Op("reshape", map[string]any{"shape": split}, v)
+		regrouped[i] = rw.Op(ir.Reshape, map[string]any{"shape": split}, v)
 	}
-	all := rw.Op("concat", map[string]any{"axis": 2}, regrouped...)
-	return rw.Op("reshape", map[string]any{"shape": append([]int{s[0], len(parts) * s[1]}, s[2:]...)}, all)
+	all := rw.Op(ir.Concat, map[string]any{"axis": 2}, regrouped...)
+	return rw.Op(ir.Reshape, map[string]any{"shape": append([]int{s[0], len(parts) * s[1]}, s[2:]...)}, all)
 }
 
 // withNegative returns weights [O,2I,...]: w, then -w.

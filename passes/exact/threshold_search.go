@@ -2,6 +2,7 @@ package exact
 
 import (
 	"fmt"
+	"github.com/billnet/billnet/ir"
 	"math"
 
 	"github.com/billnet/billnet/passes"
@@ -21,7 +22,7 @@ func (ch *chain) search(s analysis.Span) (*report.Certificate, error) {
 			return nil, nil // more than 32 bits
 		}
 	}
-	if ch.base.Is("affine") {
+	if ch.base.Is(ir.Affine) {
 		cert.Class = passes.Ideal
 		return cert, ch.searchReal(cert)
 	}

@@ -11,7 +11,7 @@ import (
 // of more than one bit, or a float one) as steps, which become integer operations
 // one by one where they can.
 func unrollLSTM(rw *passes.Rewriter, c *passes.Context, n *ir.Node) []*ir.Value {
-	if n.Op.Name != "bin_lstm" {
+	if n.Op != ir.BinLSTM {
 		return nil
 	}
 	wi, wh := ir.ConstOf(n.Args[1]), ir.ConstOf(n.Args[2])
@@ -32,13 +32,13 @@ func unrollLSTM(rw *passes.Rewriter, c *passes.Context, n *ir.Node) []*ir.Value 
 		return nil
 	}
 	in := n.In(0).DType
-	if x := ir.Unwrap(n.Args[0], "to_float"); x != nil {
+	if x := ir.Unwrap(n.Args[0], ir.ToFloat); x != nil {
 		in = x.Type.DType
 	}
 	c.Note("the recurrent layer %q was unrolled over %d steps: only -1 and +1 over bits have a kernel, and its input is %s", n.LayerName(), len(hs), in)
 	y := make([]*ir.Value, len(hs))
 	for t, h := range hs {
-		y[t] = rw.Op("unsqueeze", map[string]any{"axes": []int{1}}, h)
+		y[t] = rw.Op(ir.Unsqueeze, map[string]any{"axes": []int{1}}, h)
 	}
-	return []*ir.Value{rw.Op("concat", map[string]any{"axis": 1}, y...), hs[len(hs)-1], cell}
+	return []*ir.Value{rw.Op(ir.Concat, map[string]any{"axis": 1}, y...), hs[len(hs)-1], cell}
 }

@@ -47,22 +47,22 @@ func (w *Cell) N() int { return 1<<w.Gates - 1 }
 // SourceStep writes a binary activation as exporters do.
 func SourceStep(b *ir.Builder) func(x *ir.Value, strict, signed bool) *ir.Value {
 	return func(x *ir.Value, strict, signed bool) *ir.Value {
-		op := "greater_or_equal"
+		op := ir.GreaterOrEqual
 		if strict {
-			op = "greater"
+			op = ir.Greater
 		}
 		bit := b.Op(op, nil, x, b.Scalar(0))
 		if !signed {
-			return b.Op("cast", map[string]any{"to": "f32"}, bit)
+			return b.Op(ir.Cast, map[string]any{"to": "f32"}, bit)
 		}
-		return b.Op("where", nil, bit, b.Scalar(1), b.Scalar(-1))
+		return b.Op(ir.Where, nil, bit, b.Scalar(1), b.Scalar(-1))
 	}
 }
 
 // LogicStep writes it as a step.
 func LogicStep(b *ir.Builder) func(x *ir.Value, strict, signed bool) *ir.Value {
 	return func(x *ir.Value, strict, signed bool) *ir.Value {
-		return b.Op("to_float", nil, b.Op("step", map[string]any{"strict": strict, "signed": signed}, x))
+		return b.Op(ir.ToFloat, nil, b.Op(ir.Step, map[string]any{"strict": strict, "signed": signed}, x))
 	}
 }
 
@@ -70,7 +70,7 @@ func LogicStep(b *ir.Builder) func(x *ir.Value, strict, signed bool) *ir.Value {
 // and returns h of every step and the last cell, in units of 1/m.
 func (w *Cell) Run(x *ir.Value, axis int, h, c *ir.Value) (hs []*ir.Value, cell *ir.Value) {
 	for t := range x.Type.Shape[axis] {
-		xt := w.Op("gather", map[string]any{"axis": axis}, x, w.Const(ir.IntTensor(ir.I64, []int64{int64(t)})))
+		xt := w.Op(ir.Gather, map[string]any{"axis": axis}, x, w.Const(ir.IntTensor(ir.I64, []int64{int64(t)})))
 		if w.Err != nil {
 			return nil, nil
 		}
@@ -86,16 +86,16 @@ func (w *Cell) Run(x *ir.Value, axis int, h, c *ir.Value) (hs []*ir.Value, cell 
 
 // recurrent is the product of h with recurrent weights.
 func (w *Cell) recurrent(h, weights *ir.Value) *ir.Value {
-	z := w.Op("matmul", nil, h, weights)
+	z := w.Op(ir.MatMul, nil, h, weights)
 	if w.Times > 1 {
-		z = w.Op("mul", nil, z, w.Scalar(float64(w.Times)))
+		z = w.Op(ir.Mul, nil, z, w.Scalar(float64(w.Times)))
 	}
 	return z
 }
 
 // rows are the gates from..to of z [B,G*H].
 func (w *Cell) rows(z *ir.Value, from, to int) *ir.Value {
-	return w.Op("slice", map[string]any{"starts": []int{from * w.Hidden}, "ends": []int{to * w.Hidden}, "axes": []int{1}}, z)
+	return w.Op(ir.Slice, map[string]any{"starts": []int{from * w.Hidden}, "ends": []int{to * w.Hidden}, "axes": []int{1}}, z)
 }
 
 // param returns a constant that all steps share, made once.
@@ -121,7 +121,7 @@ func (w *Cell) normalized(z *ir.Value, from, to int) *ir.Value {
 	for i, name := range []string{"scale", "bias", "mean", "var"} {
 		args = append(args, w.param(name, from, func() *ir.Tensor { return rowsOf(w.Norm[i], from*w.Hidden, to*w.Hidden) }))
 	}
-	return w.Op("batch_norm", map[string]any{"epsilon": w.Eps}, args...)
+	return w.Op(ir.BatchNorm, map[string]any{"epsilon": w.Eps}, args...)
 }
 
 func rowsOf(t *ir.Tensor, from, to int) *ir.Tensor { return ir.FloatTensor(t.F[from:to], to-from) }
@@ -129,19 +129,19 @@ func rowsOf(t *ir.Tensor, from, to int) *ir.Tensor { return ir.FloatTensor(t.F[f
 // levels is the level 0..n of the gates from..to.
 func (w *Cell) levels(z *ir.Value, from, to int) *ir.Value {
 	lo, hi := from*w.Hidden, to*w.Hidden
-	z = w.Op("add", nil, z, w.param("shift", from, func() *ir.Tensor { return ir.FloatTensor(w.Grid.Shift[lo:hi], hi-lo) }))
+	z = w.Op(ir.Add, nil, z, w.param("shift", from, func() *ir.Tensor { return ir.FloatTensor(w.Grid.Shift[lo:hi], hi-lo) }))
 	scale := w.param("grid", from, func() *ir.Tensor { return ir.FloatTensor(w.Grid.Scale[lo:hi], hi-lo) })
 	zero := w.param("zero", from, func() *ir.Tensor { return ir.IntTensor(ir.U8, make([]int64, hi-lo), hi-lo) })
-	q := w.Op("quantize_linear", map[string]any{"axis": 1}, z, scale, zero)
+	q := w.Op(ir.QuantizeLinear, map[string]any{"axis": 1}, z, scale, zero)
 	if w.N() < math.MaxUint8 {
-		q = w.Op("clip", nil, q, w.Const(ir.Scalar(ir.U8, 0)), w.Const(ir.Scalar(ir.U8, float64(w.N()))))
+		q = w.Op(ir.Clip, nil, q, w.Const(ir.Scalar(ir.U8, 0)), w.Const(ir.Scalar(ir.U8, float64(w.N()))))
 	}
-	return w.Op("cast", map[string]any{"to": "f32"}, q)
+	return w.Op(ir.Cast, map[string]any{"to": "f32"}, q)
 }
 
 // signedLevel is 2*level - n.
 func (w *Cell) signedLevel(level *ir.Value) *ir.Value {
-	return w.Op("sub", nil, w.Op("mul", nil, level, w.Scalar(2)), w.Scalar(float64(w.N())))
+	return w.Op(ir.Sub, nil, w.Op(ir.Mul, nil, level, w.Scalar(2)), w.Scalar(float64(w.N())))
 }
 
 // rounded is round(x/d) as a whole number of the cell's width.
@@ -153,21 +153,21 @@ func (w *Cell) rounded(x *ir.Value, d float64) *ir.Value {
 	if w.Wide {
 		t = ir.I16
 	}
-	q := w.Op("quantize_linear", nil, x, w.Scalar(d), w.Const(ir.Scalar(t, 0)))
-	return w.Op("cast", map[string]any{"to": "f32"}, q)
+	q := w.Op(ir.QuantizeLinear, nil, x, w.Scalar(d), w.Const(ir.Scalar(t, 0)))
+	return w.Op(ir.Cast, map[string]any{"to": "f32"}, q)
 }
 
 func (w *Cell) saturated(c *ir.Value) *ir.Value {
 	if w.Limit == 0 {
 		return c
 	}
-	return w.Op("clip", nil, c, w.Scalar(float64(-w.Limit)), w.Scalar(float64(w.Limit)))
+	return w.Op(ir.Clip, nil, c, w.Scalar(float64(-w.Limit)), w.Scalar(float64(w.Limit)))
 }
 
 func (w *Cell) isStrict(gate int) bool { return w.Strict == nil || w.Strict[gate] == 1 }
 
 func (w *Cell) lstmStep(x, h, c *ir.Value) (hNext, cNext *ir.Value) {
-	z := w.Op("add", nil, w.Op("matmul", nil, x, w.Wi), w.recurrent(h, w.Wh))
+	z := w.Op(ir.Add, nil, w.Op(ir.MatMul, nil, x, w.Wi), w.recurrent(h, w.Wh))
 	var i, f, g, o *ir.Value
 	if w.Gates == 1 {
 		z = w.normalized(z, 0, 4)
@@ -180,32 +180,32 @@ func (w *Cell) lstmStep(x, h, c *ir.Value) (hNext, cNext *ir.Value) {
 		g = w.signedLevel(w.levels(w.rows(z, 3, 4), 3, 4))
 	}
 	n := float64(w.N())
-	keep := w.rounded(w.Op("mul", nil, f, c), n)
-	write := w.rounded(w.Op("mul", nil, i, g), n*n/float64(w.M))
-	cNext = w.saturated(w.Op("add", nil, keep, write))
+	keep := w.rounded(w.Op(ir.Mul, nil, f, c), n)
+	write := w.rounded(w.Op(ir.Mul, nil, i, g), n*n/float64(w.M))
+	cNext = w.saturated(w.Op(ir.Add, nil, keep, write))
 	var s *ir.Value
 	if w.Sign0 == 0 {
-		s = w.Op("sign", nil, cNext)
+		s = w.Op(ir.Sign, nil, cNext)
 	} else {
 		s = w.Hard(cNext, w.Sign0 < 0, true)
 	}
-	return w.Op("mul", nil, o, s), cNext
+	return w.Op(ir.Mul, nil, o, s), cNext
 }
 
 func (w *Cell) gruStep(x, h, c *ir.Value) (hNext, cNext *ir.Value) {
 	n := float64(w.N())
-	zx := w.Op("matmul", nil, x, w.Wi)
+	zx := w.Op(ir.MatMul, nil, x, w.Wi)
 	var zh *ir.Value
 	whg := w.Wh
 	if w.Linear {
 		zh = w.recurrent(h, w.Wh)
 	} else {
 		part := func(from, to int) *ir.Value {
-			return w.Op("slice", map[string]any{"starts": []int{from * w.Hidden}, "ends": []int{to * w.Hidden}, "axes": []int{1}}, w.Wh)
+			return w.Op(ir.Slice, map[string]any{"starts": []int{from * w.Hidden}, "ends": []int{to * w.Hidden}, "axes": []int{1}}, w.Wh)
 		}
 		zh, whg = w.recurrent(h, part(0, 2)), part(2, 3)
 	}
-	sum := w.Op("add", nil, w.rows(zx, 0, 2), w.rows(zh, 0, 2))
+	sum := w.Op(ir.Add, nil, w.rows(zx, 0, 2), w.rows(zh, 0, 2))
 	gate := func(z *ir.Value, from, to int, signed bool) *ir.Value {
 		switch {
 		case w.Gates > 1 && signed:
@@ -219,26 +219,26 @@ func (w *Cell) gruStep(x, h, c *ir.Value) (hNext, cNext *ir.Value) {
 	u, r := w.rows(ur, 0, 1), w.rows(ur, 1, 2)
 	var reset *ir.Value // n times r of the equation
 	if w.Linear {
-		reset = w.Op("mul", nil, r, w.rows(zh, 2, 3))
+		reset = w.Op(ir.Mul, nil, r, w.rows(zh, 2, 3))
 	} else {
 		masked := h
 		if !ir.IsSplat(h, 0) {
-			masked = w.Op("mul", nil, r, h)
+			masked = w.Op(ir.Mul, nil, r, h)
 		}
 		reset = w.recurrent(masked, whg)
 	}
 	xg := w.rows(zx, 2, 3)
 	if w.Gates > 1 {
-		xg = w.Op("mul", nil, xg, w.Scalar(n))
+		xg = w.Op(ir.Mul, nil, xg, w.Scalar(n))
 	}
-	g := gate(w.Op("add", nil, xg, reset), 2, 3, true)
-	write := w.rounded(w.Op("mul", nil, w.Op("sub", nil, w.Scalar(n), u), g), n*n/float64(w.M))
-	keep := w.rounded(w.Op("mul", nil, u, c), n)
-	cNext = w.saturated(w.Op("add", nil, write, keep))
+	g := gate(w.Op(ir.Add, nil, xg, reset), 2, 3, true)
+	write := w.rounded(w.Op(ir.Mul, nil, w.Op(ir.Sub, nil, w.Scalar(n), u), g), n*n/float64(w.M))
+	keep := w.rounded(w.Op(ir.Mul, nil, u, c), n)
+	cNext = w.saturated(w.Op(ir.Add, nil, write, keep))
 	if w.M == 1 && w.Gates == 1 {
 		return cNext, cNext
 	}
-	q := w.Op("quantize_linear", nil, cNext, w.Scalar(float64(w.M)), w.Const(ir.Scalar(ir.I8, 0)))
-	q = w.Op("clip", nil, q, w.Const(ir.Scalar(ir.I8, -1)), w.Const(ir.Scalar(ir.I8, 1)))
-	return w.Op("cast", map[string]any{"to": "f32"}, q), cNext
+	q := w.Op(ir.QuantizeLinear, nil, cNext, w.Scalar(float64(w.M)), w.Const(ir.Scalar(ir.I8, 0)))
+	q = w.Op(ir.Clip, nil, q, w.Const(ir.Scalar(ir.I8, -1)), w.Const(ir.Scalar(ir.I8, 1)))
+	return w.Op(ir.Cast, map[string]any{"to": "f32"}, q), cNext
 }

@@ -65,13 +65,13 @@ func viewWeights(n *ir.Node, w *ir.Tensor) *matrixView {
 	m := &matrixView{t: w, input: func(_, col int) int { return col }}
 	s := w.Type.Shape
 	switch {
-	case n.Is("conv"):
+	case n.Is(ir.Conv):
 		m.rows, m.cols = s[0], w.Len()/s[0]
 		taps, perGroup := m.cols/s[1], s[0]/n.Int("groups")
 		m.input = func(row, col int) int { return row/perGroup*s[1] + col/taps }
 	case isRecurrent(n):
 		m.rows, m.cols = s[0]*s[1], s[2]
-	case n.Is("gemm") && n.Bool("trans_b"):
+	case n.Is(ir.Gemm) && n.Bool("trans_b"):
 		m.rows, m.cols = s[0], s[1]
 	default:
 		m.rows, m.cols, m.columns = s[1], s[0], true
@@ -155,7 +155,7 @@ func (b *binarizer) weightError(n *ir.Node, w *ir.Tensor) float64 {
 func (b *binarizer) hardWeights(n *ir.Node, w *ir.Tensor, latent *twin) *twin {
 	number := func(v float64) *twin { return b.fixed(ir.Scalar(ir.F32, v)) }
 	if b.weights != "ternary" {
-		return b.emit("where", nil, b.emit("greater_or_equal", nil, latent, number(0)), number(1), number(-1))
+		return b.emit(ir.Where, nil, b.emit(ir.GreaterOrEqual, nil, latent, number(0)), number(1), number(-1))
 	}
 	m := viewWeights(n, w)
 	upper, lower := make([]float64, m.rows), make([]float64, m.rows)
@@ -163,8 +163,8 @@ func (b *binarizer) hardWeights(n *ir.Node, w *ir.Tensor, latent *twin) *twin {
 		_, upper[r] = m.hardRow(r, true)
 		lower[r] = -upper[r]
 	}
-	below := b.emit("where", nil, b.emit("less", nil, latent, b.fixed(m.perRow(lower))), number(-1), number(0))
-	return b.emit("where", nil, b.emit("greater", nil, latent, b.fixed(m.perRow(upper))), number(1), below)
+	below := b.emit(ir.Where, nil, b.emit(ir.Less, nil, latent, b.fixed(m.perRow(lower))), number(-1), number(0))
+	return b.emit(ir.Where, nil, b.emit(ir.Greater, nil, latent, b.fixed(m.perRow(upper))), number(1), below)
 }
 
 // binaryLayer appends a layer with hard weights: sums, and the norm that gives
@@ -177,12 +177,12 @@ func (b *binarizer) binaryLayer(n *ir.Node, l *plannedLayer, x, w *twin, src []*
 		return b.binaryLast(n, m, x, w, src)
 	}
 	attrs := n.Attrs
-	if n.Is("gemm") {
+	if n.Is(ir.Gemm) {
 		attrs = map[string]any{"trans_b": n.Bool("trans_b")}
 	}
-	y := b.emit(n.Op.Name, attrs, x, w)
+	y := b.emit(n.Op, attrs, x, w)
 	y.src, y.form, y.reach = src, formSums, x.reach*float64(m.cols)
-	if n.Is("matmul") {
+	if n.Is(ir.MatMul) {
 		y.axis = y.v.Type.Rank() - 1
 	}
 	if b.linear && b.plan.linear(n.Result()) {
@@ -212,7 +212,7 @@ func (b *binarizer) binaryLast(n *ir.Node, m *matrixView, x, w *twin, src []*ir.
 			unit += s / float64(len(scale))
 		}
 	}
-	if n.Is("gemm") {
+	if n.Is(ir.Gemm) {
 		unit *= n.Float("alpha")
 	}
 	scales := make([]float64, m.rows)
@@ -222,18 +222,18 @@ func (b *binarizer) binaryLast(n *ir.Node, m *matrixView, x, w *twin, src []*ir.
 			scales[r] = unit
 		}
 	}
-	w = b.emit("mul", nil, w, b.fixed(m.perRow(scales)))
+	w = b.emit(ir.Mul, nil, w, b.fixed(m.perRow(scales)))
 	attrs := n.Attrs
-	if n.Is("gemm") {
+	if n.Is(ir.Gemm) {
 		attrs = map[string]any{"trans_b": n.Bool("trans_b")}
 	}
 	axis := 1
-	if n.Is("matmul") {
+	if n.Is(ir.MatMul) {
 		axis = n.Result().Type.Rank() - 1
 	}
 	trial := *b
 	trial.F = &ir.Func{} // measured, not kept: the bias is an operand
-	y := trial.emit(n.Op.Name, attrs, x, w)
+	y := trial.emit(n.Op, attrs, x, w)
 	if b.Err = trial.Err; b.Err != nil {
 		return y
 	}
@@ -241,11 +241,11 @@ func (b *binarizer) binaryLast(n *ir.Node, m *matrixView, x, w *twin, src []*ir.
 	for r, mean := range momentsOf(y.now, axis).mean {
 		bias[r] -= mean
 	}
-	if n.Is("matmul") {
-		y = b.emit("matmul", nil, x, w)
-		return b.emit("add", nil, y, b.vector(bias))
+	if n.Is(ir.MatMul) {
+		y = b.emit(ir.MatMul, nil, x, w)
+		return b.emit(ir.Add, nil, y, b.vector(bias))
 	}
-	return b.emit(n.Op.Name, attrs, x, w, b.biasAt(n, bias))
+	return b.emit(n.Op, attrs, x, w, b.biasAt(n, bias))
 }
 
 // biasAt is a constant in the place of the layer's bias.
@@ -271,7 +271,7 @@ func (b *binarizer) floatLayer(n *ir.Node, l *plannedLayer, x *twin, args []*twi
 	if l.weights != nil && analysis.Finite32(l.weights) && x.changed() && x.form.integer() {
 		m := viewWeights(n, l.weights)
 		axis := x.v.Type.Rank() - 1
-		if n.Is("conv") {
+		if n.Is(ir.Conv) {
 			axis = 1
 		}
 		scale, offset := lineThrough(x.src, x.now, axis)
@@ -286,12 +286,12 @@ func (b *binarizer) floatLayer(n *ir.Node, l *plannedLayer, x *twin, args []*twi
 		}
 		args[1] = &twin{v: b.constAt(n.Args[1], w), now: b.same(w), form: formFixed}
 	}
-	if slices.ContainsFunc(shift, func(s float64) bool { return s != 0 }) && !n.Is("matmul") {
+	if slices.ContainsFunc(shift, func(s float64) bool { return s != 0 }) && !n.Is(ir.MatMul) {
 		args = b.shiftBias(n, args, shift)
 		shift = nil
 	}
 	attrs := n.Attrs
-	if n.Is("gemm") && len(args) > 2 && args[2] != nil {
+	if n.Is(ir.Gemm) && len(args) > 2 && args[2] != nil {
 		attrs = map[string]any{"trans_a": n.Bool("trans_a"), "trans_b": n.Bool("trans_b"), "alpha": n.Float("alpha")}
 		if args[2].v == n.Arg(2) {
 			attrs["beta"] = n.Float("beta")
@@ -304,14 +304,14 @@ func (b *binarizer) floatLayer(n *ir.Node, l *plannedLayer, x *twin, args []*twi
 			t.form = formState
 		}
 	}
-	if n.Is("matmul") {
+	if n.Is(ir.MatMul) {
 		out[0].axis = out[0].v.Type.Rank() - 1
 		if shift != nil {
 			y := out[0]
 			if y.now == nil {
 				return out
 			}
-			out[0] = b.emit("add", nil, y, b.vector(shift))
+			out[0] = b.emit(ir.Add, nil, y, b.vector(shift))
 			out[0].axis = y.axis
 		}
 	}
@@ -325,7 +325,7 @@ func (b *binarizer) shiftBias(n *ir.Node, args []*twin, shift []float64) []*twin
 	switch {
 	case isRecurrent(n):
 		at = 3
-	case n.Is("gemm"):
+	case n.Is(ir.Gemm):
 		alpha, beta = n.Float("alpha"), n.Float("beta")
 	}
 	for len(args) <= at {
@@ -379,14 +379,14 @@ func (b *binarizer) withoutNormalisation(n *ir.Node, l *plannedLayer, x, latent 
 	for ir.Def(v) != nil {
 		d := ir.Def(v)
 		which := 0
-		switch d.Op.Name {
-		case "add", "sub", "mul", "div":
+		switch d.Op {
+		case ir.Add, ir.Sub, ir.Mul, ir.Div:
 			which = analysis.Carrier(d, x.v.Type.Shape)
-		case "batch_norm":
+		case ir.BatchNorm:
 			if !analysis.SoundNorm(d) {
 				which = -1
 			}
-		case "cast":
+		case ir.Cast:
 		default:
 			which = -1
 		}
@@ -396,7 +396,7 @@ func (b *binarizer) withoutNormalisation(n *ir.Node, l *plannedLayer, x, latent 
 		chain = append(chain, d)
 		v = d.Args[which]
 	}
-	if v.Type.DType.IsFloat() || len(chain) < 2 || x.v.Type.Rank() < 3 || !n.Is("conv") {
+	if v.Type.DType.IsFloat() || len(chain) < 2 || x.v.Type.Rank() < 3 || !n.Is(ir.Conv) {
 		return x, latent
 	}
 	at := func(number float64) *ir.Tensor {
@@ -435,7 +435,7 @@ func (b *binarizer) withoutNormalisation(n *ir.Node, l *plannedLayer, x, latent 
 	if plain {
 		return x, latent
 	}
-	raw := b.emit("cast", map[string]any{"to": "f32"}, b.now[v])
+	raw := b.emit(ir.Cast, map[string]any{"to": "f32"}, b.now[v])
 	raw.src, raw.form, raw.axis, raw.reach = x.src, formClip, x.axis, b.now[v].reach
 	if falling {
 		m := viewWeights(n, l.weights)

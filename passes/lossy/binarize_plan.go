@@ -37,10 +37,10 @@ type stepAt struct {
 	point   float64
 }
 
-func isRecurrent(n *ir.Node) bool { return n.Is("lstm") || n.Is("gru") || n.Is("rnn") }
+func isRecurrent(n *ir.Node) bool { return n.Is(ir.LSTM) || n.Is(ir.GRU) || n.Is(ir.RNN) }
 
 func isLayer(n *ir.Node) bool {
-	return n.Is("conv") || n.Is("gemm") || n.Is("matmul") || isRecurrent(n)
+	return n.Is(ir.Conv) || n.Is(ir.Gemm) || n.Is(ir.MatMul) || isRecurrent(n)
 }
 
 // planBinarization reads the options layers and keep, and decides which
@@ -105,11 +105,11 @@ func layerWeights(n *ir.Node) (w *ir.Tensor, left string) {
 		return nil, "its weights are not finite"
 	case w.Len() == 0 || n.Result().Type.Elems() == 0:
 		return nil, "it has no elements"
-	case n.Is("gemm") && n.Bool("trans_a"):
+	case n.Is(ir.Gemm) && n.Bool("trans_a"):
 		return nil, "its input is transposed"
-	case n.Is("gemm") && n.Arg(2) != nil && analysis.ConstantOf(n.Args[2]) == nil:
+	case n.Is(ir.Gemm) && n.Arg(2) != nil && analysis.ConstantOf(n.Args[2]) == nil:
 		return nil, "its bias is no constant"
-	case n.Is("matmul") && (w.Type.Rank() != 2 || n.In(0).Rank() < 2):
+	case n.Is(ir.MatMul) && (w.Type.Rank() != 2 || n.In(0).Rank() < 2):
 		return nil, fmt.Sprintf("it multiplies %s by %s, expected a matrix of weights", n.In(0), w.Type)
 	}
 	return w, ""
@@ -119,7 +119,7 @@ func layerWeights(n *ir.Node) (w *ir.Tensor, left string) {
 // computed from by moves and comparisons, or nil.
 func latentOf(v *ir.Value) *ir.Node {
 	for d := ir.Def(v); d != nil; d = ir.Def(d.Args[0]) {
-		if d.Is("const") {
+		if d.Is(ir.Const) {
 			return d
 		}
 		if len(d.Args) == 0 || d.Args[0] == nil {
@@ -179,16 +179,16 @@ func activation(n *ir.Node, uses map[*ir.Value][]*ir.Node) (at stepAt, ok bool) 
 	if len(n.Results) != 1 || n.Result().Type.DType != ir.F32 {
 		return at, false
 	}
-	switch n.Op.Name {
-	case "relu", "leaky_relu", "prelu", "elu", "hard_swish", "tanh":
+	switch n.Op {
+	case ir.Relu, ir.LeakyRelu, ir.PRelu, ir.Elu, ir.HardSwish, ir.Tanh:
 		return at, true
-	case "sigmoid", "hard_sigmoid":
-		if n.Is("hard_sigmoid") && n.Float("alpha") > 0 {
+	case ir.Sigmoid, ir.HardSigmoid:
+		if n.Is(ir.HardSigmoid) && n.Float("alpha") > 0 {
 			at.point = (0.5 - n.Float("beta")) / n.Float("alpha")
 		}
 		gatesItself := func(r *ir.Node) bool { _, ok := selfGated(r); return ok }
 		return at, !slices.ContainsFunc(uses[n.Result()], gatesItself)
-	case "clip":
+	case ir.Clip:
 		lo, ok1 := ir.Splat(n.Arg(1))
 		hi, ok2 := ir.Splat(n.Arg(2))
 		switch {
@@ -198,14 +198,14 @@ func activation(n *ir.Node, uses map[*ir.Value][]*ir.Node) (at stepAt, ok bool) 
 			at.point = lo + (hi-lo)/2
 			return at, true
 		}
-	case "max":
+	case ir.Max:
 		for i := range n.Args {
 			if len(n.Args) == 2 && ir.IsSplat(n.Args[1-i], 0) && ir.SameShape(n.In(i).Shape, n.Result().Type.Shape) {
 				at.operand = i
 				return at, true
 			}
 		}
-	case "mul":
+	case ir.Mul:
 		return selfGated(n)
 	}
 	return at, false
@@ -213,11 +213,11 @@ func activation(n *ir.Node, uses map[*ir.Value][]*ir.Node) (at stepAt, ok bool) 
 
 // selfGated matches x*sigmoid(x), of either kind of sigmoid.
 func selfGated(n *ir.Node) (at stepAt, ok bool) {
-	if !n.Is("mul") {
+	if !n.Is(ir.Mul) {
 		return at, false
 	}
 	for i := range 2 {
-		if g := ir.Def(n.Args[1-i]); (g.Is("sigmoid") || g.Is("hard_sigmoid")) && g.Args[0] == n.Args[i] {
+		if g := ir.Def(n.Args[1-i]); (g.Is(ir.Sigmoid) || g.Is(ir.HardSigmoid)) && g.Args[0] == n.Args[i] {
 			at.operand = i
 			return at, true
 		}
@@ -228,13 +228,13 @@ func selfGated(n *ir.Node) (at stepAt, ok bool) {
 // isSelect matches the difference in mean(x) - t > 0, the select of a gate: t is
 // a constant for every channel, and only the comparison reads the difference.
 func isSelect(n *ir.Node, uses map[*ir.Value][]*ir.Node) bool {
-	if !n.Is("sub") || !ir.Def(n.Args[0]).Is("reduce_mean") || n.In(0).Rank() < 2 {
+	if !n.Is(ir.Sub) || !ir.Def(n.Args[0]).Is(ir.ReduceMean) || n.In(0).Rank() < 2 {
 		return false
 	}
 	t := ir.ConstOf(n.Args[1])
 	readers := uses[n.Result()]
 	return t != nil && ir.SameShape(n.In(0).Shape, n.Result().Type.Shape) && analysis.PerChannel(t.Type.Shape, n.In(0).Shape) &&
-		len(readers) == 1 && readers[0].Is("greater") && ir.IsSplat(readers[0].Args[1], 0)
+		len(readers) == 1 && readers[0].Is(ir.Greater) && ir.IsSplat(readers[0].Args[1], 0)
 }
 
 // behind returns the layers that read a value as their input, moved or not;
@@ -276,9 +276,9 @@ func (p *binarizePlan) normed(v *ir.Value) bool {
 		switch {
 		case r == nil || len(r.Results) != 1:
 			return false
-		case r.Is("batch_norm"):
+		case r.Is(ir.BatchNorm):
 			return true
-		case r.Is("max_pool"), analysis.MovesElements(r), (r.Is("add") || r.Is("sub")) && analysis.Carrier(r, v.Type.Shape) >= 0:
+		case r.Is(ir.MaxPool), analysis.MovesElements(r), (r.Is(ir.Add) || r.Is(ir.Sub)) && analysis.Carrier(r, v.Type.Shape) >= 0:
 		default:
 			return false
 		}

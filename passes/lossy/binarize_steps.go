@@ -61,7 +61,7 @@ func (b *binarizer) cuts(v []*ir.Tensor, axis int, point float64) []float64 {
 func (b *binarizer) asRead(n *ir.Node, x *twin) (now, src []*ir.Tensor) {
 	now, src = x.now, x.src
 	v := n.Result()
-	for len(b.plan.uses[v]) == 1 && b.plan.uses[v][0].Is("max_pool") {
+	for len(b.plan.uses[v]) == 1 && b.plan.uses[v][0].Is(ir.MaxPool) {
 		p := b.plan.uses[v][0]
 		pool := func(in []*ir.Tensor) (out []*ir.Tensor) {
 			for _, t := range in {
@@ -110,7 +110,7 @@ func (b *binarizer) bitsOf(x *twin) *twin {
 	now := momentsOf(x.now, x.axis)
 	cuts := cutsAtMean(x.now, x.axis)
 	y := x
-	if root, _ := underPools(x.v); !ir.Def(root).Is("batch_norm") {
+	if root, _ := underPools(x.v); !ir.Def(root).Is(ir.BatchNorm) {
 		y = b.norm(x, slices.Repeat([]float64{1}, len(cuts)), make([]float64, len(cuts)), cuts, now.dev)
 		y.src = x.src
 		cuts = make([]float64, len(cuts))
@@ -123,7 +123,7 @@ func (b *binarizer) bitsOf(x *twin) *twin {
 
 // underPools walks up through max pools.
 func underPools(v *ir.Value) (root *ir.Value, pools []*ir.Node) {
-	for d := ir.Def(v); d.Is("max_pool") && len(d.Results) == 1; d = ir.Def(v) {
+	for d := ir.Def(v); d.Is(ir.MaxPool) && len(d.Results) == 1; d = ir.Def(v) {
 		pools = append(pools, d)
 		v = d.Args[0]
 	}
@@ -140,21 +140,21 @@ func (b *binarizer) step(x *twin, cuts []float64) *twin {
 	root, pools := underPools(x.v)
 	if slices.ContainsFunc(cuts, func(c float64) bool { return c != 0 }) {
 		d := ir.Def(root)
-		if d.Is("batch_norm") && ir.ConstOf(d.Args[2]) != nil {
-			root = b.Op("batch_norm", d.Attrs, d.Args[0], d.Args[1], b.shifted(d.Args[2], cuts), d.Args[3], d.Args[4])
+		if d.Is(ir.BatchNorm) && ir.ConstOf(d.Args[2]) != nil {
+			root = b.Op(ir.BatchNorm, d.Attrs, d.Args[0], d.Args[1], b.shifted(d.Args[2], cuts), d.Args[3], d.Args[4])
 		} else {
-			root = b.Op("sub", nil, root, b.alongChannels(x, cuts))
+			root = b.Op(ir.Sub, nil, root, b.alongChannels(x, cuts))
 		}
 	}
 	zero := b.Const(ir.Scalar(ir.F32, 0))
 	var v *ir.Value
 	if b.signed {
-		v = b.Op("where", nil, b.Op("greater_or_equal", nil, root, zero), b.Const(ir.Scalar(ir.F32, 1)), b.Const(ir.Scalar(ir.F32, -1)))
+		v = b.Op(ir.Where, nil, b.Op(ir.GreaterOrEqual, nil, root, zero), b.Const(ir.Scalar(ir.F32, 1)), b.Const(ir.Scalar(ir.F32, -1)))
 	} else {
-		v = b.Op("cast", map[string]any{"to": "f32"}, b.Op("greater", nil, root, zero))
+		v = b.Op(ir.Cast, map[string]any{"to": "f32"}, b.Op(ir.Greater, nil, root, zero))
 	}
 	for _, p := range slices.Backward(pools) {
-		v = b.Op("max_pool", p.Attrs, v)
+		v = b.Op(ir.MaxPool, p.Attrs, v)
 	}
 	t := &twin{v: v, form: b.bitsForm(), axis: x.axis, reach: 1}
 	for _, clip := range x.now {
@@ -230,11 +230,11 @@ func (b *binarizer) norm(x *twin, gamma, beta, mean, dev []float64) *twin {
 	swap[1], swap[x.axis] = x.axis, 1
 	z := x
 	if x.axis != 1 {
-		z = b.emit("transpose", map[string]any{"perm": swap}, x)
+		z = b.emit(ir.Transpose, map[string]any{"perm": swap}, x)
 	}
-	y := b.emit("batch_norm", nil, z, b.vector(gamma), b.vector(beta), b.vector(mean), b.vector(variance))
+	y := b.emit(ir.BatchNorm, nil, z, b.vector(gamma), b.vector(beta), b.vector(mean), b.vector(variance))
 	if x.axis != 1 {
-		y = b.emit("transpose", map[string]any{"perm": swap}, y)
+		y = b.emit(ir.Transpose, map[string]any{"perm": swap}, y)
 	}
 	y.axis, y.src = x.axis, x.src
 	return y
@@ -317,7 +317,7 @@ func (b *binarizer) selects(mean *twin, src []*ir.Tensor) *twin {
 		t[c] = cutAbove(list, below[c], gap)
 	}
 	v := b.alongChannels(&z, t)
-	return b.emit("sub", nil, &z, &twin{v: v, now: b.same(ir.ConstOf(v)), form: formFixed})
+	return b.emit(ir.Sub, nil, &z, &twin{v: v, now: b.same(ir.ConstOf(v)), form: formFixed})
 }
 
 // poolOfIntegers writes pools of bits and sums in the form in which the exact
@@ -333,14 +333,14 @@ func (b *binarizer) poolOfIntegers(n *ir.Node, x *twin) *twin {
 		spatial[i] = i + 2
 	}
 	var y *twin
-	switch n.Op.Name {
-	case "global_average_pool":
-		y = b.emit("reduce_mean", map[string]any{"axes": spatial}, x)
+	switch n.Op {
+	case ir.GlobalAveragePool:
+		y = b.emit(ir.ReduceMean, map[string]any{"axes": spatial}, x)
 		y.form, y.reach = formMeans, x.reach*float64(x.v.Type.Elems()/max(y.v.Type.Elems(), 1))
-	case "global_max_pool":
-		y = b.emit("max_pool", map[string]any{"kernel": x.v.Type.Shape[2:]}, x)
+	case ir.GlobalMaxPool:
+		y = b.emit(ir.MaxPool, map[string]any{"kernel": x.v.Type.Shape[2:]}, x)
 		y.form, y.reach = x.form, x.reach
-	case "reduce_max":
+	case ir.ReduceMax:
 		over, err := ir.Axes(n.Ints("axes"), rank)
 		if err != nil || over[0] || over[1] {
 			return nil
@@ -351,12 +351,12 @@ func (b *binarizer) poolOfIntegers(n *ir.Node, x *twin) *twin {
 				kernel[i] = 1
 			}
 		}
-		y = b.emit("max_pool", map[string]any{"kernel": kernel}, x)
+		y = b.emit(ir.MaxPool, map[string]any{"kernel": kernel}, x)
 		if !ir.SameShape(y.v.Type.Shape, n.Result().Type.Shape) {
-			y = b.emit("reshape", map[string]any{"shape": n.Result().Type.Shape}, y)
+			y = b.emit(ir.Reshape, map[string]any{"shape": n.Result().Type.Shape}, y)
 		}
 		y.form, y.reach = x.form, x.reach
-	case "average_pool":
+	case ir.AveragePool:
 		if n.Bool("ceil") || slices.ContainsFunc(n.Ints("pad"), func(p int) bool { return p > 0 }) && !n.Bool("count_include_pad") {
 			return nil
 		}
@@ -368,9 +368,9 @@ func (b *binarizer) poolOfIntegers(n *ir.Node, x *twin) *twin {
 		}
 		attrs := analysis.ConvAttrs(n)
 		attrs["groups"] = c
-		sums := b.emit("conv", attrs, x, b.fixed(ones))
+		sums := b.emit(ir.Conv, attrs, x, b.fixed(ones))
 		taps := float64(ir.Type{Shape: kernel}.Elems())
-		y = b.emit("div", nil, sums, b.fixed(ir.Scalar(ir.F32, taps)))
+		y = b.emit(ir.Div, nil, sums, b.fixed(ir.Scalar(ir.F32, taps)))
 		y.form, y.reach = formMeans, x.reach*taps
 	default:
 		return nil

@@ -28,7 +28,7 @@ func newFloatNet(seed uint64, shape ...int) *floatNet {
 	x := &ir.Value{Type: ir.T(ir.U8, shape...)}
 	f := &ir.Func{Name: "main", Params: []ir.Port{{Name: "clip", Value: x}}}
 	g := &floatNet{Builder: &ir.Builder{F: f}, rng: rand.New(rand.NewPCG(seed, 7))}
-	g.x = g.Op("div", nil, g.Op("cast", map[string]any{"to": "f32"}, x), g.number(255))
+	g.x = g.Op(ir.Div, nil, g.Op(ir.Cast, map[string]any{"to": "f32"}, x), g.number(255))
 	return g
 }
 
@@ -58,7 +58,7 @@ func (g *floatNet) conv(x *ir.Value, out, kernel, stride, groups int, bias bool)
 	if bias {
 		args = append(args, g.random(0.3, out))
 	}
-	return g.Op("conv", map[string]any{"groups": groups, "stride": slices.Repeat([]int{stride}, rank), "pad": pad}, args...)
+	return g.Op(ir.Conv, map[string]any{"groups": groups, "stride": slices.Repeat([]int{stride}, rank), "pad": pad}, args...)
 }
 
 func (g *floatNet) norm(x *ir.Value) *ir.Value {
@@ -67,18 +67,18 @@ func (g *floatNet) norm(x *ir.Value) *ir.Value {
 	for i := range v.F {
 		v.F[i] = float32(0.2 + g.rng.Float64())
 	}
-	return g.Op("batch_norm", nil, x, g.random(1, c), g.random(0.3, c), g.random(0.3, c), g.Const(v))
+	return g.Op(ir.BatchNorm, nil, x, g.random(1, c), g.random(0.3, c), g.random(0.3, c), g.Const(v))
 }
 
 func (g *floatNet) relu(x *ir.Value) *ir.Value {
-	y := g.Op("relu", nil, x)
+	y := g.Op(ir.Relu, nil, x)
 	g.taps = append(g.taps, y)
 	return y
 }
 
 func (g *floatNet) pool(x *ir.Value) *ir.Value {
 	two := slices.Repeat([]int{2}, x.Type.Rank()-2)
-	return g.Op("max_pool", map[string]any{"kernel": two, "stride": two}, x)
+	return g.Op(ir.MaxPool, map[string]any{"kernel": two, "stride": two}, x)
 }
 
 func (g *floatNet) mean(x *ir.Value) *ir.Value {
@@ -86,11 +86,11 @@ func (g *floatNet) mean(x *ir.Value) *ir.Value {
 	for a := 2; a < x.Type.Rank(); a++ {
 		axes = append(axes, a)
 	}
-	return g.Op("reduce_mean", map[string]any{"axes": axes, "keepdims": false}, x)
+	return g.Op(ir.ReduceMean, map[string]any{"axes": axes, "keepdims": false}, x)
 }
 
 func (g *floatNet) linear(x *ir.Value, out int) *ir.Value {
-	return g.Op("gemm", map[string]any{"trans_b": true}, x, g.random(0.5, out, x.Type.Shape[1]), g.random(0.2, out))
+	return g.Op(ir.Gemm, map[string]any{"trans_b": true}, x, g.random(0.5, out, x.Type.Shape[1]), g.random(0.2, out))
 }
 
 // module ends the network.
@@ -206,13 +206,13 @@ func randomFloatNet(t *testing.T, seed uint64, sums, taps bool) *ir.Module {
 	act := func(v *ir.Value) *ir.Value {
 		switch rng.IntN(6) {
 		case 0:
-			return g.Op("clip", nil, v, g.number(0), g.number(6))
+			return g.Op(ir.Clip, nil, v, g.number(0), g.number(6))
 		case 1:
-			return g.Op("mul", nil, v, g.Op("sigmoid", nil, v))
+			return g.Op(ir.Mul, nil, v, g.Op(ir.Sigmoid, nil, v))
 		case 2:
-			return g.Op("tanh", nil, v)
+			return g.Op(ir.Tanh, nil, v)
 		case 3:
-			return g.Op("leaky_relu", nil, v)
+			return g.Op(ir.LeakyRelu, nil, v)
 		}
 		return g.relu(v)
 	}
@@ -234,12 +234,12 @@ func randomFloatNet(t *testing.T, seed uint64, sums, taps bool) *ir.Module {
 		switch kind := rng.IntN(6); {
 		case kind == 0 && sums && i > 0: // identity
 			c := x.Type.Shape[1]
-			x = g.relu(g.Op("add", nil, layer(act(layer(x, c, 1)), c, 1), x))
+			x = g.relu(g.Op(ir.Add, nil, layer(act(layer(x, c, 1)), c, 1), x))
 		case kind == 1 && sums && i > 0: // strided, with a projection
-			x = g.relu(g.Op("add", nil, layer(act(layer(x, out, 2)), out, 1), g.norm(g.conv(x, out, 1, 2, 1, false))))
+			x = g.relu(g.Op(ir.Add, nil, layer(act(layer(x, out, 2)), out, 1), g.norm(g.conv(x, out, 1, 2, 1, false))))
 		case kind == 2 && sums && i > 0: // linear bottleneck
 			y := layer(x, out, 1)
-			x = g.Op("add", nil, layer(act(layer(y, out, 1)), out, 1), y)
+			x = g.Op(ir.Add, nil, layer(act(layer(y, out, 1)), out, 1), y)
 		case kind == 3: // a linear chain
 			x = act(g.norm(g.conv(g.conv(g.conv(x, 4, 1, 1, 1, false), 4, 3, 1, 2, false), out, 1, 1, 1, true)))
 		case kind == 4 && slices.Min(x.Type.Shape[2:]) >= 2: // pools on either side of the activation
@@ -335,7 +335,7 @@ func reportOf(t *testing.T, list []*report.Binarization, layer, op string) *repo
 	return &report.Binarization{}
 }
 
-func countOps(m *ir.Module, op string) (n int) {
+func countOps(m *ir.Module, op *ir.Op) (n int) {
 	for _, d := range m.Main().Nodes {
 		if d.Is(op) {
 			n++
@@ -352,10 +352,10 @@ func TestBinarizeOptions(t *testing.T) {
 		return m, runLossy(t, m, "binarize"+options, clips)
 	}
 	m, res := run("")
-	if n := countOps(m, "batch_norm"); n != 4 { // stem, mid.out, last, hidden
+	if n := countOps(m, ir.BatchNorm); n != 4 { // stem, mid.out, last, hidden
 		t.Errorf("%d norms, expected one behind each of four layers", n)
 	}
-	if n := countOps(m, "cast"); n != 1+4 {
+	if n := countOps(m, ir.Cast); n != 1+4 {
 		t.Errorf("%d casts, expected the input's and those of four activations", n)
 	}
 	if r := reportOf(t, binarized(res), "mid.core", "conv"); r.Weights != "binary" || r.Input != "integer sums" || r.Norm != "" || r.Error < 0.3 || r.Error > 0.8 {
@@ -371,7 +371,7 @@ func TestBinarizeOptions(t *testing.T) {
 		t.Errorf("stem's activation: %+v", r)
 	}
 	// The float weights are still there, behind the signs.
-	if n := countOps(m, "greater_or_equal"); n != 6 {
+	if n := countOps(m, ir.GreaterOrEqual); n != 6 {
 		t.Errorf("%d signs of weights, expected 6", n)
 	}
 
@@ -384,16 +384,16 @@ func TestBinarizeOptions(t *testing.T) {
 	if _, a := run("{cut=levels}"); reportOf(t, binarized(a), "stem", "relu").Ones == reportOf(t, binarized(res), "stem", "relu").Ones {
 		t.Errorf("cut=levels is cut=share: %+v", reportOf(t, binarized(a), "stem", "relu"))
 	}
-	if m, res := run("{activations=sign}"); countOps(m, "greater") != 0 || reportOf(t, binarized(res), "stem", "relu").Bits != "sign" || reportOf(t, binarized(res), "last", "conv").Input != "signs" {
+	if m, res := run("{activations=sign}"); countOps(m, ir.Greater) != 0 || reportOf(t, binarized(res), "stem", "relu").Bits != "sign" || reportOf(t, binarized(res), "last", "conv").Input != "signs" {
 		t.Errorf("activations=sign: %+v", binarized(res))
 	}
 	if _, res := run("{mid=bits}"); reportOf(t, binarized(res), "mid.core", "conv").Input != "bits" || reportOf(t, binarized(res), "mid.in", "conv").Norm != "inserted" {
 		t.Errorf("mid=bits: %+v", binarized(res))
 	}
-	if m, res := run("{last=binary}"); reportOf(t, binarized(res), "fc", "gemm").Weights != "binary" || countOps(m, "greater_or_equal") != 7 {
+	if m, res := run("{last=binary}"); reportOf(t, binarized(res), "fc", "gemm").Weights != "binary" || countOps(m, ir.GreaterOrEqual) != 7 {
 		t.Errorf("last=binary: %+v", binarized(res))
 	}
-	if m, res := run("{weights=float}"); countOps(m, "greater_or_equal") != 0 || reportOf(t, binarized(res), "last", "conv").Weights != "float" || reportOf(t, binarized(res), "last", "conv").Input != "bits" {
+	if m, res := run("{weights=float}"); countOps(m, ir.GreaterOrEqual) != 0 || reportOf(t, binarized(res), "last", "conv").Weights != "float" || reportOf(t, binarized(res), "last", "conv").Input != "bits" {
 		t.Errorf("weights=float: %+v", binarized(res))
 	}
 	m, res = run("{weights=ternary}")
@@ -406,7 +406,7 @@ func TestBinarizeOptions(t *testing.T) {
 	}
 	zero := 0
 	for _, n := range m.Main().Nodes {
-		if n.Is("conv") {
+		if n.Is(ir.Conv) {
 			for _, w := range analysis.ConstantOf(n.Args[1]).F {
 				if w == 0 {
 					zero++
@@ -419,10 +419,10 @@ func TestBinarizeOptions(t *testing.T) {
 	}
 
 	// Kept layers stay what they are, and so does what only they read.
-	if m, res := run("{keep=[stem,mid.*]}"); countOps(m, "relu") != 1 || reportOf(t, binarized(res), "mid.core", "conv").Left == "" || reportOf(t, binarized(res), "last", "conv").Left != "" {
-		t.Errorf("keep: %d ReLUs, %+v", countOps(m, "relu"), binarized(res))
+	if m, res := run("{keep=[stem,mid.*]}"); countOps(m, ir.Relu) != 1 || reportOf(t, binarized(res), "mid.core", "conv").Left == "" || reportOf(t, binarized(res), "last", "conv").Left != "" {
+		t.Errorf("keep: %d ReLUs, %+v", countOps(m, ir.Relu), binarized(res))
 	}
-	if m, res := run("{layers=[last,hidden]}"); countOps(m, "greater_or_equal") != 2 || reportOf(t, binarized(res), "stem", "conv").Left == "" {
+	if m, res := run("{layers=[last,hidden]}"); countOps(m, ir.GreaterOrEqual) != 2 || reportOf(t, binarized(res), "stem", "conv").Left == "" {
 		t.Errorf("layers: %+v", binarized(res))
 	}
 
@@ -447,10 +447,10 @@ func TestBinarizeTwice(t *testing.T) {
 	m := plainNet(t, true)
 	clips := videoClips(m.Main(), 1, 3)
 	res := runLossy(t, m, "binarize{layers=[stem,mid.*]},binarize{layers=[last,hidden,fc],weights=ternary}", clips)
-	if n := countOps(m, "greater_or_equal"); n != 4 {
+	if n := countOps(m, ir.GreaterOrEqual); n != 4 {
 		t.Errorf("%d signs of weights, expected 4", n)
 	}
-	if n := countOps(m, "less"); n != 2 {
+	if n := countOps(m, ir.Less); n != 2 {
 		t.Errorf("%d ternary weights, expected 2", n)
 	}
 	if f := floats(sameAfterDefault(t, m, clips)); len(f) > 0 {
@@ -474,7 +474,7 @@ func TestBinarizeEdges(t *testing.T) {
 		for i := range c {
 			gamma.F[i], one.F[i] = -0.5-float32(i), 1
 		}
-		return g.Op("batch_norm", nil, x, g.Const(gamma), g.random(0.2, c), g.random(0.2, c), g.Const(one))
+		return g.Op(ir.BatchNorm, nil, x, g.Const(gamma), g.random(0.2, c), g.random(0.2, c), g.Const(one))
 	}
 	for _, e := range []edge{
 		{"one channel", []int{1, 1, 3, 5, 5}, func(g *floatNet) *ir.Value {
@@ -500,31 +500,31 @@ func TestBinarizeEdges(t *testing.T) {
 		}, false},
 		{"squeeze and excite", []int{1, 2, 6, 6}, func(g *floatNet) *ir.Value {
 			x := g.relu(g.norm(g.conv(g.x, 6, 3, 1, 1, false)))
-			s := g.Op("sigmoid", nil, g.linear(g.relu(g.linear(g.mean(x), 3)), 6))
-			x = g.Op("mul", nil, x, g.Op("reshape", map[string]any{"shape": []int{1, 6, 1, 1}}, s))
+			s := g.Op(ir.Sigmoid, nil, g.linear(g.relu(g.linear(g.mean(x), 3)), 6))
+			x = g.Op(ir.Mul, nil, x, g.Op(ir.Reshape, map[string]any{"shape": []int{1, 6, 1, 1}}, s))
 			return g.linear(g.mean(g.relu(g.norm(g.conv(x, 6, 1, 1, 1, false)))), 3)
 		}, false},
 		{"pools", []int{1, 2, 8, 8}, func(g *floatNet) *ir.Value {
 			x := g.relu(g.norm(g.conv(g.x, 6, 3, 1, 1, false)))
-			x = g.Op("average_pool", map[string]any{"kernel": []int{2, 2}, "stride": []int{2, 2}}, x)
-			x = g.Op("global_average_pool", nil, g.relu(g.conv(x, 6, 3, 1, 1, true)))
+			x = g.Op(ir.AveragePool, map[string]any{"kernel": []int{2, 2}, "stride": []int{2, 2}}, x)
+			x = g.Op(ir.GlobalAveragePool, nil, g.relu(g.conv(x, 6, 3, 1, 1, true)))
 			x = g.relu(g.conv(x, 6, 1, 1, 1, true))
-			x = g.Op("reduce_max", map[string]any{"axes": []int{2, 3}, "keepdims": false}, x)
+			x = g.Op(ir.ReduceMax, map[string]any{"axes": []int{2, 3}, "keepdims": false}, x)
 			return g.linear(x, 3)
 		}, false},
 		{"a normalised input", []int{1, 3, 6, 6}, func(g *floatNet) *ir.Value {
-			x := g.Op("div", nil, g.Op("sub", nil, g.x, g.random(0.5, 1, 3, 1, 1)), g.random(0.5, 1, 3, 1, 1))
+			x := g.Op(ir.Div, nil, g.Op(ir.Sub, nil, g.x, g.random(0.5, 1, 3, 1, 1)), g.random(0.5, 1, 3, 1, 1))
 			return g.linear(g.mean(g.relu(g.norm(g.conv(g.relu(g.conv(x, 6, 3, 1, 1, true)), 6, 3, 1, 1, false)))), 3)
 		}, false},
 		{"two heads", []int{1, 2, 6, 6}, func(g *floatNet) *ir.Value {
 			x := g.relu(g.norm(g.conv(g.x, 6, 3, 1, 1, false)))
-			return g.Op("add", nil, g.linear(g.mean(g.relu(g.conv(x, 6, 3, 1, 1, true))), 3), g.linear(g.mean(x), 3))
+			return g.Op(ir.Add, nil, g.linear(g.mean(g.relu(g.conv(x, 6, 3, 1, 1, true))), 3), g.linear(g.mean(x), 3))
 		}, true},
 		{"matmul over frames", []int{1, 2, 6, 6}, func(g *floatNet) *ir.Value {
 			x := g.relu(g.norm(g.conv(g.x, 6, 3, 1, 1, false)))
-			x = g.Op("transpose", map[string]any{"perm": []int{0, 2, 1}}, g.Op("reduce_mean", map[string]any{"axes": []int{3}, "keepdims": false}, x))
-			x = g.relu(g.Op("add", nil, g.Op("matmul", nil, x, g.random(0.5, 6, 5)), g.random(0.1, 5)))
-			return g.Op("matmul", nil, x, g.random(0.5, 5, 3))
+			x = g.Op(ir.Transpose, map[string]any{"perm": []int{0, 2, 1}}, g.Op(ir.ReduceMean, map[string]any{"axes": []int{3}, "keepdims": false}, x))
+			x = g.relu(g.Op(ir.Add, nil, g.Op(ir.MatMul, nil, x, g.random(0.5, 6, 5)), g.random(0.1, 5)))
+			return g.Op(ir.MatMul, nil, x, g.random(0.5, 5, 3))
 		}, true},
 	} {
 		for _, text := range []string{"binarize", "binarize{activations=sign,mid=bits}", "binarize{cut=start,last=binary}"} {

@@ -109,7 +109,7 @@ func (b *binarizer) run(f *ir.Func) error {
 // node appends what stands for one node of the source.
 func (b *binarizer) node(n *ir.Node) error {
 	b.Loc = n.Loc
-	if n.Is("const") {
+	if n.Is(ir.Const) {
 		b.F.Nodes = append(b.F.Nodes, n)
 		t := &twin{v: n.Result(), form: formFixed, src: b.same(n.Const)}
 		t.now = t.src
@@ -197,12 +197,12 @@ func allFixed(args []*twin) bool {
 }
 
 // emit appends a node over twins and evaluates it.
-func (b *binarizer) emit(op string, attrs map[string]any, args ...*twin) *twin {
+func (b *binarizer) emit(op *ir.Op, attrs map[string]any, args ...*twin) *twin {
 	return b.emitAll(op, attrs, args)[0]
 }
 
 // emitAll is emit for nodes of several results.
-func (b *binarizer) emitAll(op string, attrs map[string]any, args []*twin) []*twin {
+func (b *binarizer) emitAll(op *ir.Op, attrs map[string]any, args []*twin) []*twin {
 	vals := make([]*ir.Value, len(args))
 	for i, a := range args {
 		if a != nil {
@@ -273,7 +273,7 @@ func (b *binarizer) rule(n *ir.Node, args []*twin, src [][]*ir.Tensor) ([]*twin,
 	}
 	if len(args) > 0 && args[0] != nil && args[0].changed() {
 		switch {
-		case n.Is("batch_norm"):
+		case n.Is(ir.BatchNorm):
 			if t := b.recalibrate(n, args[0], src[0]); t != nil {
 				return one(t), nil
 			}
@@ -306,7 +306,7 @@ func (b *binarizer) other(n *ir.Node, attrs map[string]any, args []*twin) []*twi
 			out = append(out, &twin{v: r})
 		}
 	} else {
-		out = b.emitAll(n.Op.Name, attrs, args)
+		out = b.emitAll(n.Op, attrs, args)
 	}
 	for _, t := range out {
 		t.form, t.axis, t.reach = b.formOf(n, args), axisOf(n, t.v.Type.Rank(), args), reachOf(args)
@@ -329,47 +329,47 @@ func (b *binarizer) formOf(n *ir.Node, args []*twin) form {
 	switch {
 	case allFixed(args):
 		return formFixed
-	case analysis.MovesElements(n), n.Is("max_pool"), n.Is("reduce_max"), n.Is("global_max_pool"):
+	case analysis.MovesElements(n), n.Is(ir.MaxPool), n.Is(ir.ReduceMax), n.Is(ir.GlobalMaxPool):
 		return first
 	}
-	switch n.Op.Name {
-	case "concat", "max", "min":
+	switch n.Op {
+	case ir.Concat, ir.Max, ir.Min:
 		if all(first) {
 			return first
 		}
-	case "pad":
+	case ir.Pad:
 		if mode, _ := n.Attrs["mode"].(string); first == formBits && (mode == "" || mode == "constant") && (n.Arg(1) == nil || ir.IsSplat(n.Args[1], 0)) {
 			return first
 		}
-	case "reduce_mean", "global_average_pool", "average_pool":
+	case ir.ReduceMean, ir.GlobalAveragePool, ir.AveragePool:
 		if first.logic() || first == formSums {
 			return formMeans
 		}
-	case "mul":
+	case ir.Mul:
 		if all(formBits) || all(formSigns) {
 			return first
 		}
 		return clipForm(args)
-	case "sub":
+	case ir.Sub:
 		if ir.IsSplat(n.Args[0], 1) && args[1].form == formBits {
 			return formBits
 		}
 		return clipForm(args)
-	case "add":
+	case ir.Add:
 		if f := b.muxForm(args); f != formReal {
 			return f
 		}
 		return clipForm(args)
-	case "div", "batch_norm":
+	case ir.Div, ir.BatchNorm:
 		return clipForm(args)
-	case "cast":
+	case ir.Cast:
 		switch {
 		case n.In(0).DType == ir.Bool:
 			return formBits
 		case first == formClip:
 			return first
 		}
-	case "where":
+	case ir.Where:
 		if n.In(0).DType != ir.Bool {
 			break
 		}
@@ -382,7 +382,7 @@ func (b *binarizer) formOf(n *ir.Node, args []*twin) form {
 		case ir.IsSplat(x, 1) && ir.IsSplat(y, -1), ir.IsSplat(x, -1) && ir.IsSplat(y, 1):
 			return formSigns
 		}
-	case "sign":
+	case ir.Sign:
 		return formSigns
 	}
 	return formReal
@@ -407,13 +407,13 @@ func clipForm(args []*twin) form {
 // are bits or signs.
 func (b *binarizer) muxForm(args []*twin) form {
 	p, q := ir.Def(args[0].v), ir.Def(args[1].v)
-	if !p.Is("mul") || !q.Is("mul") {
+	if !p.Is(ir.Mul) || !q.Is(ir.Mul) {
 		return formReal
 	}
 	for range 2 {
 		for i := range 4 {
 			s, x, not, y := p.Args[i/2], p.Args[1-i/2], ir.Def(q.Args[i%2]), q.Args[1-i%2]
-			if not.Is("sub") && ir.IsSplat(not.Args[0], 1) && not.Args[1] == s && b.forms[s] == formBits && b.forms[x] == b.forms[y] && b.forms[x].logic() {
+			if not.Is(ir.Sub) && ir.IsSplat(not.Args[0], 1) && not.Args[1] == s && b.forms[s] == formBits && b.forms[x] == b.forms[y] && b.forms[x].logic() {
 				return b.forms[x]
 			}
 		}
@@ -434,14 +434,14 @@ func axisOf(n *ir.Node, rank int, args []*twin) int {
 		return at
 	}
 	x := args[0]
-	switch n.Op.Name {
-	case "transpose":
+	switch n.Op {
+	case ir.Transpose:
 		for i, p := range analysis.PermOf(n) {
 			if p == x.axis {
 				return i
 			}
 		}
-	case "squeeze", "unsqueeze", "reshape", "reduce_mean", "reduce_max", "gather":
+	case ir.Squeeze, ir.Unsqueeze, ir.Reshape, ir.ReduceMean, ir.ReduceMax, ir.Gather:
 		if rank == x.v.Type.Rank() {
 			return x.axis
 		}

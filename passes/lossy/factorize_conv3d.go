@@ -78,7 +78,7 @@ type layerPlan struct {
 // isConv3D reports whether a node is a convolution over three axes with a
 // kernel to take apart.
 func isConv3D(n *ir.Node) bool {
-	return n.Is("conv") && n.In(1).Rank() == 5 && ir.Type{Shape: n.In(1).Shape[2:]}.Elems() > 1
+	return n.Is(ir.Conv) && n.In(1).Rank() == 5 && ir.Type{Shape: n.In(1).Shape[2:]}.Elems() > 1
 }
 
 // run plans every chosen layer, measures the plans on the clips, and carries
@@ -165,7 +165,7 @@ func newLayerPlan(n *ir.Node) *layerPlan {
 // pointwise ones with nothing else in between, such as those of an earlier run.
 func markFactored(m *ir.Module, of map[*ir.Node]*layerPlan) {
 	pointwise := func(n *ir.Node) bool {
-		return n.Is("conv") && n.In(1).Rank() == 5 && ir.Type{Shape: n.In(1).Shape[2:]}.Elems() == 1
+		return n.Is(ir.Conv) && n.In(1).Rank() == 5 && ir.Type{Shape: n.In(1).Shape[2:]}.Elems() == 1
 	}
 	for _, f := range m.Funcs {
 		uses := f.Uses()
@@ -383,7 +383,7 @@ func measureOutputs(c *passes.Context, m *ir.Module, plans []*layerPlan) error {
 // energy is the squared norm of a convolution of x like n, with other weights
 // and no bias.
 func energy(n *ir.Node, x, w *ir.Tensor) (float64, error) {
-	like, err := ir.NewNode("conv", []*ir.Value{n.Args[0], n.Args[1]}, analysis.ConvAttrs(n), n.Loc)
+	like, err := ir.NewNode(ir.Conv, []*ir.Value{n.Args[0], n.Args[1]}, analysis.ConvAttrs(n), n.Loc)
 	if err != nil {
 		return 0, err
 	}
@@ -448,7 +448,7 @@ func (p *layerPlan) replace(rw *passes.Rewriter) []*ir.Value {
 		if groups > 1 {
 			attrs["groups"] = groups
 		}
-		c := rw.Node("conv", attrs, args...)
+		c := rw.Node(ir.Conv, attrs, args...)
 		if c == nil {
 			return &ir.Value{}
 		}

@@ -35,7 +35,7 @@ func convModule(t *testing.T, k *kernel3, kernel [3]int, attrs map[string]any) *
 	x := &ir.Value{Type: ir.T(ir.F32, 1, max(groups, 1)*k.I, 5, 6, 7)}
 	f := &ir.Func{Name: "main", Params: []ir.Port{{Name: "x", Value: x}}}
 	b := &ir.Builder{F: f, Loc: ir.Loc{Name: "enc.0"}}
-	f.Results = []ir.Port{{Name: "y", Value: b.Op("conv", attrs, x, b.Const(w), b.Const(bias))}}
+	f.Results = []ir.Port{{Name: "y", Value: b.Op(ir.Conv, attrs, x, b.Const(w), b.Const(bias))}}
 	if b.Err != nil {
 		t.Fatal(b.Err)
 	}
@@ -244,9 +244,9 @@ func twoLayers(t *testing.T) *ir.Module {
 	second := convModule(t, syntheticKernel(16, 16, 27, 12, 4, 0.5, 5), [3]int{3, 3, 3}, map[string]any{"pad": []int{1, 1, 1, 1, 1, 1}})
 	f := m.Main()
 	b := &ir.Builder{F: f, Loc: ir.Loc{Name: "enc.1"}}
-	y := b.Op("relu", nil, f.Results[0].Value)
+	y := b.Op(ir.Relu, nil, f.Results[0].Value)
 	n := second.Main().Nodes[2]
-	y = b.Op("conv", n.Attrs, y, b.Const(ir.ConstOf(n.Args[1])))
+	y = b.Op(ir.Conv, n.Attrs, y, b.Const(ir.ConstOf(n.Args[1])))
 	if b.Err != nil {
 		t.Fatal(b.Err)
 	}
@@ -277,7 +277,7 @@ func TestLayerByLayer(t *testing.T) {
 	}
 	convs := 0
 	for _, n := range m.Main().Nodes {
-		if n.Is("conv") {
+		if n.Is(ir.Conv) {
 			convs++
 		}
 	}
@@ -372,7 +372,7 @@ func TestMomentsOfPatches(t *testing.T) {
 			for tap := range 12 {
 				w := ir.NewTensor(n.In(1))
 				w.F[(2*q*2+i)*12+tap] = 1
-				like, err := ir.NewNode("conv", n.Args[:2], analysis.ConvAttrs(n), n.Loc)
+				like, err := ir.NewNode(ir.Conv, n.Args[:2], analysis.ConvAttrs(n), n.Loc)
 				if err != nil {
 					t.Fatal(err)
 				}

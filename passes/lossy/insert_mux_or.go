@@ -80,7 +80,7 @@ func (g *gater) find(f *ir.Func) error {
 	var named []*ir.Node
 	depth := layersAbove(f)
 	for _, n := range f.Nodes {
-		if _, ok := activation(n, g.uses); ok || n.Is("conv") || isResidual(n) {
+		if _, ok := activation(n, g.uses); ok || n.Is(ir.Conv) || isResidual(n) {
 			named = append(named, n)
 		}
 	}
@@ -114,7 +114,7 @@ func (g *gater) find(f *ir.Func) error {
 
 // isResidual reports whether a node adds two values of the network.
 func isResidual(n *ir.Node) bool {
-	if !n.Is("add") && !n.Is("sum") || len(n.Args) != 2 || n.Result().Type.DType != ir.F32 || n.Result().Type.Rank() < 3 {
+	if !n.Is(ir.Add) && !n.Is(ir.Sum) || len(n.Args) != 2 || n.Result().Type.DType != ir.F32 || n.Result().Type.Rank() < 3 {
 		return false
 	}
 	return analysis.ConstantOf(n.Args[0]) == nil && analysis.ConstantOf(n.Args[1]) == nil
@@ -125,7 +125,7 @@ func isResidual(n *ir.Node) bool {
 func isGate(n *ir.Node) bool {
 	for _, v := range n.Args {
 		d := ir.Def(v)
-		if d.Is("mul") && slices.ContainsFunc(d.Args, func(a *ir.Value) bool { return ir.Def(a).Is("sub") && ir.IsSplat(ir.Def(a).Args[0], 1) }) {
+		if d.Is(ir.Mul) && slices.ContainsFunc(d.Args, func(a *ir.Value) bool { return ir.Def(a).Is(ir.Sub) && ir.IsSplat(ir.Def(a).Args[0], 1) }) {
 			return true
 		}
 	}
@@ -139,13 +139,13 @@ func isBinaryMap(v *ir.Value) bool {
 	switch {
 	case d == nil || len(d.Args) == 0:
 		return false
-	case d.Is("cast"), d.Is("where"):
+	case d.Is(ir.Cast), d.Is(ir.Where):
 		return d.In(0).DType == ir.Bool
-	case d.Is("sign"):
+	case d.Is(ir.Sign):
 		return true
-	case d.Is("max_pool"), analysis.MovesElements(d):
+	case d.Is(ir.MaxPool), analysis.MovesElements(d):
 		return isBinaryMap(d.Args[0])
-	case d.Is("max"), d.Is("min"), d.Is("mul"):
+	case d.Is(ir.Max), d.Is(ir.Min), d.Is(ir.Mul):
 		return !slices.ContainsFunc(d.Args, func(a *ir.Value) bool { return !isBinaryMap(a) })
 	}
 	return false
@@ -259,7 +259,7 @@ func (g *gater) block(last, n *ir.Node) *residual {
 
 // isInput reports whether a value is the model's input, cast at most.
 func isInput(v *ir.Value) bool {
-	return ir.Def(v) == nil || ir.Def(v).Is("cast") && isInput(ir.Def(v).Args[0])
+	return ir.Def(v) == nil || ir.Def(v).Is(ir.Cast) && isInput(ir.Def(v).Args[0])
 }
 
 // isAffine reports whether a node is a convolution, a norm, or arithmetic with a
@@ -268,9 +268,9 @@ func isAffine(n *ir.Node) bool {
 	switch {
 	case n == nil:
 		return false
-	case n.Is("conv"), n.Is("batch_norm"):
+	case n.Is(ir.Conv), n.Is(ir.BatchNorm):
 		return true
-	case n.Is("add"), n.Is("sub"), n.Is("mul"), n.Is("div"):
+	case n.Is(ir.Add), n.Is(ir.Sub), n.Is(ir.Mul), n.Is(ir.Div):
 		return analysis.Carrier(n, n.Result().Type.Shape) >= 0
 	}
 	return false
@@ -278,7 +278,7 @@ func isAffine(n *ir.Node) bool {
 
 // carried is the operand through which an affine node goes on.
 func carried(n *ir.Node) int {
-	if n.Is("conv") || n.Is("batch_norm") {
+	if n.Is(ir.Conv) || n.Is(ir.BatchNorm) {
 		return 0
 	}
 	return analysis.Carrier(n, n.Result().Type.Shape)
@@ -329,7 +329,7 @@ func (g *gater) rewrite(f *ir.Func) (map[*ir.Node]*report.Gating, error) {
 				x = v
 			}
 			if rises := active[r.f] || rectify[r.f]; !rises || r.f == n.Result() && !g.isActive(n, active) {
-				f = b.Op("relu", nil, f)
+				f = b.Op(ir.Relu, nil, f)
 			}
 			entry := &report.Gating{Layer: r.name, Wiring: g.wiring, Shortcut: "?"}
 			if d := ir.Def(r.x); d != nil {
@@ -348,7 +348,7 @@ func (g *gater) rewrite(f *ir.Func) (map[*ir.Node]*report.Gating, error) {
 				if w := now[v]; w != nil {
 					source = w
 				}
-				now[v] = b.Op("relu", nil, source)
+				now[v] = b.Op(ir.Relu, nil, source)
 			}
 		}
 		if b.Err != nil {
@@ -369,15 +369,15 @@ func (g *gater) rewrite(f *ir.Func) (map[*ir.Node]*report.Gating, error) {
 // joined or multiplied: never negative, and bits once activations are.
 func (g *gater) isActive(n *ir.Node, active map[*ir.Value]bool) bool {
 	if at, ok := activation(n, g.uses); ok {
-		return at.point == 0 && !n.Is("tanh") && !n.Is("leaky_relu") && !n.Is("prelu") && !n.Is("elu") && !n.Is("hard_swish") && !n.Is("mul") || n.Is("sigmoid") || n.Is("hard_sigmoid")
+		return at.point == 0 && !n.Is(ir.Tanh) && !n.Is(ir.LeakyRelu) && !n.Is(ir.PRelu) && !n.Is(ir.Elu) && !n.Is(ir.HardSwish) && !n.Is(ir.Mul) || n.Is(ir.Sigmoid) || n.Is(ir.HardSigmoid)
 	}
 	all := func() bool {
 		return !slices.ContainsFunc(n.Args, func(a *ir.Value) bool { return !active[a] })
 	}
 	switch {
-	case analysis.MovesElements(n), n.Is("max_pool"):
+	case analysis.MovesElements(n), n.Is(ir.MaxPool):
 		return active[n.Args[0]]
-	case n.Is("concat"), n.Is("max"), n.Is("min"), n.Is("mul"):
+	case n.Is(ir.Concat), n.Is(ir.Max), n.Is(ir.Min), n.Is(ir.Mul):
 		return all()
 	}
 	return false
@@ -386,7 +386,7 @@ func (g *gater) isActive(n *ir.Node, active map[*ir.Value]bool) bool {
 // gate appends the gate of a block's map f and its shortcut x, in the form in
 // which the exact passes know it, with thresholds 0.5.
 func (g *gater) gate(b *ir.Builder, f, x *ir.Value) (y *ir.Value, sel *ir.Node) {
-	or := func() *ir.Value { return b.Op("max", nil, f, x) }
+	or := func() *ir.Value { return b.Op(ir.Max, nil, f, x) }
 	if g.wiring == "or" {
 		return or(), nil
 	}
@@ -406,18 +406,18 @@ func (g *gater) gate(b *ir.Builder, f, x *ir.Value) (y *ir.Value, sel *ir.Node) 
 	for i := range t.F {
 		t.F[i] = 0.5
 	}
-	mean := b.Op("reduce_mean", map[string]any{"axes": axes}, x)
-	sel = b.Node("sub", nil, mean, b.Const(t))
+	mean := b.Op(ir.ReduceMean, map[string]any{"axes": axes}, x)
+	sel = b.Node(ir.Sub, nil, mean, b.Const(t))
 	if sel == nil {
 		return nil, nil
 	}
-	s := b.Op("cast", map[string]any{"to": "f32"}, b.Op("greater", nil, sel.Result(), b.Const(ir.Scalar(ir.F32, 0))))
+	s := b.Op(ir.Cast, map[string]any{"to": "f32"}, b.Op(ir.Greater, nil, sel.Result(), b.Const(ir.Scalar(ir.F32, 0))))
 	open := x
 	if g.wiring == "mux-or" {
 		open = or()
 	}
-	closed := b.Op("mul", nil, b.Op("sub", nil, b.Const(ir.Scalar(ir.F32, 1)), s), f)
-	return b.Op("add", nil, b.Op("mul", nil, s, open), closed), sel
+	closed := b.Op(ir.Mul, nil, b.Op(ir.Sub, nil, b.Const(ir.Scalar(ir.F32, 1)), s), f)
+	return b.Op(ir.Add, nil, b.Op(ir.Mul, nil, s, open), closed), sel
 }
 
 // setThresholds goes through the network on all clips at once and gives every

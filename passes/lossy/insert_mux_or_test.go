@@ -18,12 +18,12 @@ func residualNet(t *testing.T) *ir.Module {
 	x := g.at("stem").relu(g.norm(g.conv(g.x, 8, 3, 1, 1, false)))
 	f := g.at("one.a").relu(g.norm(g.conv(x, 8, 3, 1, 1, false)))
 	f = g.at("one.b").norm(g.conv(f, 8, 3, 1, 1, false))
-	x = g.at("one.add").Op("add", nil, f, x)
+	x = g.at("one.add").Op(ir.Add, nil, f, x)
 	x = g.at("one.relu").relu(x)
 	f = g.at("two.a").relu(g.conv(x, 12, 3, 2, 1, true))
 	f = g.at("two.b").conv(f, 12, 3, 1, 1, true)
 	s := g.at("two.short").conv(x, 12, 1, 2, 1, true)
-	x = g.at("two.add").Op("add", nil, s, f)
+	x = g.at("two.add").Op(ir.Add, nil, s, f)
 	x = g.at("two.relu").relu(x)
 	x = g.at("plain").relu(g.norm(g.conv(x, 12, 3, 1, 1, false)))
 	x = g.at("wide").relu(g.conv(x, 16, 3, 1, 1, true))
@@ -51,11 +51,11 @@ func gateValues(t *testing.T, m *ir.Module, clip []*ir.Tensor) (gates [][4]*ir.T
 			vals[r] = out[i]
 		}
 		open, closed := ir.Def(argOf(n, 0)), ir.Def(argOf(n, 1))
-		if !n.Is("add") || !open.Is("mul") || !closed.Is("mul") || !ir.Def(closed.Args[0]).Is("sub") {
+		if !n.Is(ir.Add) || !open.Is(ir.Mul) || !closed.Is(ir.Mul) || !ir.Def(closed.Args[0]).Is(ir.Sub) {
 			return
 		}
 		s, f, x := open.Args[0], closed.Args[1], open.Args[1]
-		if d := ir.Def(x); d.Is("max") && d.Args[0] == f {
+		if d := ir.Def(x); d.Is(ir.Max) && d.Args[0] == f {
 			x = d.Args[1]
 		}
 		gates = append(gates, [4]*ir.Tensor{vals[s], vals[f], vals[x], out[0]})
@@ -80,7 +80,7 @@ func TestGates(t *testing.T) {
 				t.Errorf("%s: %+v", wiring, r)
 			}
 		}
-		if n := countOps(m, "add"); wiring == "or" && n != 0 || wiring != "or" && n != 2 {
+		if n := countOps(m, ir.Add); wiring == "or" && n != 0 || wiring != "or" && n != 2 {
 			t.Errorf("%s: %d sums are left", wiring, n)
 		}
 		runLossy(t, m, "binarize", clips)
@@ -148,12 +148,12 @@ func TestGateOptions(t *testing.T) {
 	}
 	m, _ := run("{axes=hw}", clips)
 	for _, n := range m.Main().Nodes {
-		if n.Is("reduce_mean") && n.Bool("keepdims") && n.Result().Type.Shape[2] != n.In(0).Shape[2] {
+		if n.Is(ir.ReduceMean) && n.Bool("keepdims") && n.Result().Type.Shape[2] != n.In(0).Shape[2] {
 			t.Errorf("axes=hw: the mean is %s, expected one for every frame", n.Result().Type)
 		}
 	}
 	m, res := run("", nil)
-	if !strings.Contains(strings.Join(res.Notes, "\n"), "threshold 0.5") || countOps(m, "add") != 2 {
+	if !strings.Contains(strings.Join(res.Notes, "\n"), "threshold 0.5") || countOps(m, ir.Add) != 2 {
 		t.Errorf("without clips: %q", res.Notes)
 	}
 	// Blocks by name: the sum, the activation that closes a plain block, its
@@ -163,7 +163,7 @@ func TestGateOptions(t *testing.T) {
 	if len(gated(res)) != 3 || gatingOf(t, gated(res), "plain").Shortcut != `"two.relu"` || !strings.Contains(gatingOf(t, gated(res), "wide").Left, "equal shapes") {
 		t.Errorf("blocks: %+v", gated(res))
 	}
-	if n := countOps(m, "max"); n != 2 {
+	if n := countOps(m, ir.Max); n != 2 {
 		t.Errorf("blocks: %d gates, expected 2", n)
 	}
 	runLossy(t, m, "binarize", clips)

@@ -13,7 +13,7 @@ func clipsAtOnce(f *ir.Func) int {
 	largest := 1
 	for _, n := range f.Nodes {
 		for _, r := range n.Results {
-			if !n.Is("const") {
+			if !n.Is(ir.Const) {
 				largest = max(largest, r.Type.Elems())
 			}
 		}

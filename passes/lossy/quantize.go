@@ -49,7 +49,7 @@ var Quantize = &passes.Pass{
 		}
 		for _, f := range m.Funcs {
 			for _, n := range f.Nodes {
-				if n.Op.Name != "const" && len(n.Args) > 0 {
+				if n.Op != ir.Const && len(n.Args) > 0 {
 					q.inputs[n] = n.Args[0]
 				}
 				if averages(n) {
@@ -74,10 +74,10 @@ var Quantize = &passes.Pass{
 	},
 }
 
-func isLinear(n *ir.Node) bool { return n.Is("conv") || n.Is("gemm") || n.Is("matmul") }
+func isLinear(n *ir.Node) bool { return n.Is(ir.Conv) || n.Is(ir.Gemm) || n.Is(ir.MatMul) }
 
 // averages reports whether a node is a mean whose sum can be one of integers.
-func averages(n *ir.Node) bool { return n.Is("reduce_mean") || n.Is("global_average_pool") }
+func averages(n *ir.Node) bool { return n.Is(ir.ReduceMean) || n.Is(ir.GlobalAveragePool) }
 
 // weightedLayer is a convolution or linear layer as a matrix of weights.
 type weightedLayer struct {
@@ -113,25 +113,25 @@ func readLinear(n *ir.Node) (l *weightedLayer, left string) {
 	}
 	l = &weightedLayer{inAxis: 1, outAxis: 1}
 	alpha, beta := 1.0, 1.0
-	switch n.Op.Name {
-	case "conv":
+	switch n.Op {
+	case ir.Conv:
 		taps := ir.Type{Shape: w.Type.Shape[2:]}.Elems()
 		l.rows, l.cols = w.Type.Shape[0], w.Type.Shape[1]*taps
 		per, rowsPer := w.Type.Shape[1], l.rows/n.Int("groups")
 		l.cin = func(row, col int) int { return row/rowsPer*per + col/taps }
-	case "gemm":
+	case ir.Gemm:
 		if n.Bool("trans_a") {
 			return nil, "its input is transposed"
 		}
 		alpha, beta, l.transpose = n.Float("alpha"), n.Float("beta"), !n.Bool("trans_b")
-	case "matmul":
+	case ir.MatMul:
 		if w.Type.Rank() != 2 || n.In(0).Rank() < 2 {
 			return nil, fmt.Sprintf("it multiplies %s by %s, expected a matrix of weights", n.In(0), w.Type)
 		}
 		l.transpose = true
 		l.inAxis, l.outAxis = n.In(0).Rank()-1, n.In(0).Rank()-1
 	}
-	if !n.Is("conv") {
+	if !n.Is(ir.Conv) {
 		l.rows, l.cols = w.Type.Shape[0], w.Type.Shape[1]
 		if l.transpose {
 			l.rows, l.cols = l.cols, l.rows
@@ -151,7 +151,7 @@ func readLinear(n *ir.Node) (l *weightedLayer, left string) {
 	if bias != nil {
 		b := ir.ConstOf(bias)
 		shape := n.Result().Type.Shape
-		if n.Is("conv") {
+		if n.Is(ir.Conv) {
 			shape = []int{1, l.rows}
 		}
 		axis, values, ok := analysis.AlongAxis(b, shape)
@@ -168,10 +168,10 @@ func readLinear(n *ir.Node) (l *weightedLayer, left string) {
 // fewBits reports whether a layer's weights are on a grid. One weight an output
 // channel always is, and says nothing.
 func fewBits(n *ir.Node, w *ir.Tensor) bool {
-	if rows := n.Result().Type.Shape[1]; n.Is("conv") && w.Len() == rows {
+	if rows := n.Result().Type.Shape[1]; n.Is(ir.Conv) && w.Len() == rows {
 		return false
 	}
-	if n.Is("matmul") || n.Is("gemm") && !n.Bool("trans_b") {
+	if n.Is(ir.MatMul) || n.Is(ir.Gemm) && !n.Bool("trans_b") {
 		if w.Type.Rank() != 2 {
 			return false
 		}
@@ -214,7 +214,7 @@ func (q *layerQuantizer) rule(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	q.foldTail(rw, n, l)
 	x := in.K
 	attrs := n.Attrs
-	if n.Is("conv") {
+	if n.Is(ir.Conv) {
 		if in.Offset != nil {
 			x, attrs = padWithMeans(rw, n, in)
 		}
@@ -230,7 +230,7 @@ func (q *layerQuantizer) rule(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 func (q *layerQuantizer) input(rw *passes.Rewriter, n *ir.Node, l *weightedLayer) (*analysis.Whole, string, error) {
 	x := n.Args[0]
 	w := q.Of(x)
-	if w != nil && w.Bytes() && (max(len(w.Scale), len(w.Offset)) == 1 || w.Axis == l.inAxis) && (w.Offset == nil || !n.Is("conv") || paddable(n, w)) {
+	if w != nil && w.Bytes() && (max(len(w.Scale), len(w.Offset)) == 1 || w.Axis == l.inAxis) && (w.Offset == nil || !n.Is(ir.Conv) || paddable(n, w)) {
 		if w.Sums {
 			w = q.narrowed(rw, w)
 		}
@@ -256,7 +256,7 @@ func (q *layerQuantizer) narrowed(rw *passes.Rewriter, w *analysis.Whole) *analy
 	}
 	out := *w
 	out.Sums = false
-	out.K = rw.Op("cast", map[string]any{"to": "f32"}, rw.Op("quantize_linear", nil, w.K, rw.Scalar(1), rw.Const(ir.Scalar(d, 0))))
+	out.K = rw.Op(ir.Cast, map[string]any{"to": "f32"}, rw.Op(ir.QuantizeLinear, nil, w.K, rw.Scalar(1), rw.Const(ir.Scalar(d, 0))))
 	q.cache[w.K] = &out
 	return &out
 }
@@ -293,16 +293,16 @@ func writeQuantizer(rw *passes.Rewriter, x *ir.Value, w *analysis.Whole, d ir.DT
 		x, axis = w.K, w.Axis
 		scales = analysis.Zip(out.Scale, w.Scale, func(a, b float64) float64 { return a / b })
 		if w.ReLU && out.Lo < 0 {
-			x = rw.Op("relu", nil, x)
+			x = rw.Op(ir.Relu, nil, x)
 		}
 	}
 	s := channelNumbers(rw, scales)
 	zero := rw.Const(ir.IntTensor(d, make([]int64, len(scales)), s.Type.Shape...))
-	v := rw.Op("quantize_linear", map[string]any{"axis": axis}, x, s, zero)
+	v := rw.Op(ir.QuantizeLinear, map[string]any{"axis": axis}, x, s, zero)
 	if lo, hi := d.Range(); lo != out.Lo || hi != out.Hi {
-		v = rw.Op("clip", nil, v, rw.Const(ir.Scalar(d, float64(out.Lo))), rw.Const(ir.Scalar(d, float64(out.Hi))))
+		v = rw.Op(ir.Clip, nil, v, rw.Const(ir.Scalar(d, float64(out.Lo))), rw.Const(ir.Scalar(d, float64(out.Hi))))
 	}
-	out.K = rw.Op("cast", map[string]any{"to": "f32"}, v)
+	out.K = rw.Op(ir.Cast, map[string]any{"to": "f32"}, v)
 }
 
 // channelNumbers is a constant of one scale, or of a list.
@@ -345,26 +345,26 @@ func tailAffine(n *ir.Node, v *ir.Value, axis int) (scale, offset []float64, car
 	if f, ok := analysis.NormAffine(n); ok && axis == 1 && n.Args[0] == v {
 		return f.Scale, f.Offset, 0
 	}
-	switch n.Op.Name {
-	case "add", "sub", "mul", "div":
+	switch n.Op {
+	case ir.Add, ir.Sub, ir.Mul, ir.Div:
 	default:
 		return nil, nil, 0
 	}
 	carries = slices.Index(n.Args, v)
 	c := ir.ConstOf(n.Args[1-carries])
-	if c == nil || carries == 1 && (n.Is("sub") || n.Is("div")) || !ir.SameShape(v.Type.Shape, n.Result().Type.Shape) {
+	if c == nil || carries == 1 && (n.Is(ir.Sub) || n.Is(ir.Div)) || !ir.SameShape(v.Type.Shape, n.Result().Type.Shape) {
 		return nil, nil, 0
 	}
 	a, values, ok := analysis.AlongAxis(c, v.Type.Shape)
-	if !ok || len(values) > 1 && a != axis || n.Is("div") && slices.Contains(values, 0) {
+	if !ok || len(values) > 1 && a != axis || n.Is(ir.Div) && slices.Contains(values, 0) {
 		return nil, nil, 0
 	}
-	switch n.Op.Name {
-	case "mul":
+	switch n.Op {
+	case ir.Mul:
 		return values, []float64{0}, carries
-	case "div":
+	case ir.Div:
 		return analysis.Zip([]float64{1}, values, func(a, b float64) float64 { return a / b }), []float64{0}, carries
-	case "sub":
+	case ir.Sub:
 		return []float64{1}, analysis.Zip([]float64{0}, values, func(a, b float64) float64 { return a - b }), carries
 	}
 	return []float64{1}, values, carries
@@ -402,7 +402,7 @@ func padWithMeans(rw *passes.Rewriter, n *ir.Node, w *analysis.Whole) (*ir.Value
 	pads := append([]int{0, 0}, pad[:half]...)
 	pads = append(append(pads, 0, 0), pad[half:]...)
 	padded := func(k *ir.Value, z float64) *ir.Value {
-		return rw.Op("pad", map[string]any{"pads": pads}, k, rw.Const(ir.Scalar(ir.F32, z)))
+		return rw.Op(ir.Pad, map[string]any{"pads": pads}, k, rw.Const(ir.Scalar(ir.F32, z)))
 	}
 	z := zeros(w)
 	if same := slices.Compact(slices.Clone(z)); len(same) == 1 {
@@ -410,9 +410,9 @@ func padWithMeans(rw *passes.Rewriter, n *ir.Node, w *analysis.Whole) (*ir.Value
 	}
 	parts := make([]*ir.Value, len(z))
 	for c := range z {
-		parts[c] = padded(rw.Op("slice", map[string]any{"starts": []int{c}, "ends": []int{c + 1}, "axes": []int{1}}, w.K), z[c])
+		parts[c] = padded(rw.Op(ir.Slice, map[string]any{"starts": []int{c}, "ends": []int{c + 1}, "axes": []int{1}}, w.K), z[c])
 	}
-	return rw.Op("concat", map[string]any{"axis": 1}, parts...), attrs
+	return rw.Op(ir.Concat, map[string]any{"axis": 1}, parts...), attrs
 }
 
 // exactSum bounds the sums of a quantized layer, so that float32 holds every
@@ -482,19 +482,19 @@ func (q *layerQuantizer) layer(rw *passes.Rewriter, n *ir.Node, l *weightedLayer
 	wk := gridWeights(rw, w, scales, l.transpose, most)
 	var k *ir.Value
 	switch {
-	case n.Is("matmul"):
-		if k = rw.Op("matmul", nil, x, wk); biased {
-			k = rw.Op("add", nil, k, rw.Const(ir.FloatTensor(bias, l.rows)))
+	case n.Is(ir.MatMul):
+		if k = rw.Op(ir.MatMul, nil, x, wk); biased {
+			k = rw.Op(ir.Add, nil, k, rw.Const(ir.FloatTensor(bias, l.rows)))
 		}
 	default:
 		args := []*ir.Value{x, wk}
 		if biased {
 			args = append(args, rw.Const(ir.FloatTensor(bias, l.rows)))
 		}
-		if n.Is("gemm") {
+		if n.Is(ir.Gemm) {
 			attrs = map[string]any{"trans_b": !l.transpose}
 		}
-		k = rw.Op(n.Op.Name, attrs, args...)
+		k = rw.Op(n.Op, attrs, args...)
 	}
 	y := &analysis.Whole{K: k, Axis: l.outAxis, Scale: scales, Lo: -int64(bound), Hi: int64(bound), Sums: true}
 	return q.scaled(rw, y)
@@ -518,9 +518,9 @@ func gridWeights(rw *passes.Rewriter, latent *ir.Tensor, scales []float64, trans
 		f[i] = float32(scales[i])
 	}
 	zero := rw.Const(ir.IntTensor(ir.I8, make([]int64, len(f)), len(f)))
-	v := rw.Op("quantize_linear", map[string]any{"axis": axis}, rw.Const(latent), rw.Const(ir.FloatTensor(f, len(f))), zero)
-	v = rw.Op("clip", nil, v, rw.Const(ir.Scalar(ir.I8, -most)), rw.Const(ir.Scalar(ir.I8, most)))
-	return rw.Op("cast", map[string]any{"to": "f32"}, v)
+	v := rw.Op(ir.QuantizeLinear, map[string]any{"axis": axis}, rw.Const(latent), rw.Const(ir.FloatTensor(f, len(f))), zero)
+	v = rw.Op(ir.Clip, nil, v, rw.Const(ir.Scalar(ir.I8, -most)), rw.Const(ir.Scalar(ir.I8, most)))
+	return rw.Op(ir.Cast, map[string]any{"to": "f32"}, v)
 }
 
 // scaled appends k times its scale and remembers what the product is.
@@ -536,7 +536,7 @@ func (q *layerQuantizer) scaled(rw *passes.Rewriter, w *analysis.Whole) *ir.Valu
 		}
 		shape[w.Axis] = len(s)
 	}
-	y := rw.Op("mul", nil, w.K, rw.Const(ir.FloatTensor(s, shape...)))
+	y := rw.Op(ir.Mul, nil, w.K, rw.Const(ir.FloatTensor(s, shape...)))
 	q.Known[y] = w
 	return y
 }
@@ -563,7 +563,7 @@ func (q *layerQuantizer) mean(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	}
 	in := q.quantizer(rw, n.Args[0], w, r)
 	attrs := map[string]any{"axes": n.Attrs["axes"], "keepdims": n.Attrs["keepdims"]}
-	if n.Is("global_average_pool") {
+	if n.Is(ir.GlobalAveragePool) {
 		axes := []int{}
 		for a := 2; a < n.In(0).Rank(); a++ {
 			axes = append(axes, a)
@@ -575,6 +575,6 @@ func (q *layerQuantizer) mean(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 			delete(attrs, a)
 		}
 	}
-	sum := &analysis.Whole{K: rw.Op("reduce_sum", attrs, in.K), Scale: []float64{in.Scale[0] / float64(count)}, Lo: in.Lo * count, Hi: in.Hi * count, Sums: true}
+	sum := &analysis.Whole{K: rw.Op(ir.ReduceSum, attrs, in.K), Scale: []float64{in.Scale[0] / float64(count)}, Lo: in.Lo * count, Hi: in.Hi * count, Sums: true}
 	return []*ir.Value{q.scaled(rw, sum)}
 }

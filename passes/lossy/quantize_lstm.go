@@ -36,7 +36,7 @@ var QuantizeLSTM = &passes.Pass{
 		case gates > 1 && cell < 4:
 			return passes.BadOption("cell", "found %d, expected at least 4 for gates of %d bits", cell, gates)
 		}
-		chosen, err := passes.SelectLayers(c, m, "LSTM or GRU", func(n *ir.Node) bool { return n.Is("lstm") || n.Is("gru") || n.Is("rnn") || n.Is("quant_lstm_cell") })
+		chosen, err := passes.SelectLayers(c, m, "LSTM or GRU", func(n *ir.Node) bool { return n.Is(ir.LSTM) || n.Is(ir.GRU) || n.Is(ir.RNN) || n.Is(ir.QuantLSTMCell) })
 		if err != nil {
 			return err
 		}
@@ -101,7 +101,7 @@ var gateOrder = map[string][]int{"lstm": {0, 2, 1, 3}, "gru": {0, 1, 2}}
 
 // readRecurrent reads a layer that can be quantized, or says why it cannot.
 func readRecurrent(n *ir.Node) (l *recurrentLayer, left string) {
-	if !n.Is("lstm") && !n.Is("gru") {
+	if !n.Is(ir.LSTM) && !n.Is(ir.GRU) {
 		return nil, fmt.Sprintf("%s is no LSTM or GRU in float", n.Op.Name)
 	}
 	x, w, r := n.In(0), analysis.ConstantOf(n.Args[1]), analysis.ConstantOf(n.Args[2])
@@ -110,19 +110,19 @@ func readRecurrent(n *ir.Node) (l *recurrentLayer, left string) {
 		return nil, fmt.Sprintf("its input is %s, expected f32", x.DType)
 	case w == nil || r == nil || !analysis.Finite32(w) || !analysis.Finite32(r):
 		return nil, "its weights are no finite constants"
-	case n.Is("lstm") && n.Arg(7) != nil:
+	case n.Is(ir.LSTM) && n.Arg(7) != nil:
 		return nil, "it has peephole weights: a gate that sees the cell is no product of bits"
-	case n.Is("lstm") && n.Bool("input_forget"):
+	case n.Is(ir.LSTM) && n.Bool("input_forget"):
 		return nil, "its forget gate is 1 - i (input_forget)"
 	}
 	for i, a := range n.Strs("activations") {
-		per := map[bool]int{true: 3, false: 2}[n.Is("lstm")]
+		per := map[bool]int{true: 3, false: 2}[n.Is(ir.LSTM)]
 		name := strings.ToLower(a)
 		if gate := i%per == 0; gate && name != "sigmoid" && name != "hardsigmoid" || !gate && name != "tanh" {
 			return nil, fmt.Sprintf("its activation %d is %s, expected Sigmoid or HardSigmoid for gates and Tanh for the others", i+1, a)
 		}
 	}
-	l = &recurrentLayer{node: n, gru: n.Is("gru"), layout: n.Int("layout") == 1, in: x.Shape[2], hidden: r.Type.Shape[2], steps: x.Shape[0], batch: x.Shape[1]}
+	l = &recurrentLayer{node: n, gru: n.Is(ir.GRU), layout: n.Int("layout") == 1, in: x.Shape[2], hidden: r.Type.Shape[2], steps: x.Shape[0], batch: x.Shape[1]}
 	if l.layout {
 		l.steps, l.batch = l.batch, l.steps
 	}
@@ -253,19 +253,19 @@ func (l *recurrentLayer) write(rw *passes.Rewriter, r *report.Quantization) []*i
 	used := func(i int) bool { return i < len(n.Results) && len(rw.Readers(n.Results[i])) > 0 }
 	var ys, lasts, cells []*ir.Value // of every direction
 	lift := func(v *ir.Value, axes ...int) *ir.Value {
-		return rw.Op("unsqueeze", map[string]any{"axes": axes}, v)
+		return rw.Op(ir.Unsqueeze, map[string]any{"axes": axes}, v)
 	}
 	join := func(axis int, parts []*ir.Value) *ir.Value {
 		if len(parts) == 1 {
 			return parts[0]
 		}
-		return rw.Op("concat", map[string]any{"axis": axis}, parts...)
+		return rw.Op(ir.Concat, map[string]any{"axis": axis}, parts...)
 	}
 	input := l.input.append(rw, n.Args[0])
 	for _, d := range l.dirs {
 		x := input
 		if d.reverse && l.steps > 1 {
-			x = rw.Op("slice", map[string]any{"starts": []int{-1}, "ends": []int{-l.steps - 1}, "axes": []int{axis}, "steps": []int{-1}}, x)
+			x = rw.Op(ir.Slice, map[string]any{"starts": []int{-1}, "ends": []int{-l.steps - 1}, "axes": []int{axis}, "steps": []int{-1}}, x)
 		}
 		w := l.cell(rw, d)
 		c0 := d.c0
@@ -302,7 +302,7 @@ func (l *recurrentLayer) write(rw *passes.Rewriter, r *report.Quantization) []*i
 	}
 	if used(2) {
 		if out[2] = join(axis, cells); l.m > 1 {
-			out[2] = rw.Op("mul", nil, out[2], rw.Scalar(1/float64(l.m)))
+			out[2] = rw.Op(ir.Mul, nil, out[2], rw.Scalar(1/float64(l.m)))
 		}
 	}
 	return out
@@ -337,7 +337,7 @@ func (l *recurrentLayer) cell(rw *passes.Rewriter, d *recurrentDirection) *hardc
 				t.F[i*len(row)+j] = float32(v)
 			}
 		}
-		return rw.Op("transpose", map[string]any{"perm": []int{1, 0}}, hardWeights(rw, t, l.ternary))
+		return rw.Op(ir.Transpose, map[string]any{"perm": []int{1, 0}}, hardWeights(rw, t, l.ternary))
 	}
 	w.Wi, w.Wh = latent(d.w), latent(d.r)
 	w.Norm, w.Grid = d.norm.tensors(), d.norm.grid(w.N(), l.gru, l.hidden)
@@ -361,13 +361,13 @@ func (l *recurrentLayer) staysInside(d *recurrentDirection) bool {
 func hardWeights(rw *passes.Rewriter, latent *ir.Tensor, ternary bool) *ir.Value {
 	v := rw.Const(latent)
 	if !ternary {
-		return rw.Op("where", nil, rw.Op("greater_or_equal", nil, v, rw.Scalar(0)), rw.Scalar(1), rw.Scalar(-1))
+		return rw.Op(ir.Where, nil, rw.Op(ir.GreaterOrEqual, nil, v, rw.Scalar(0)), rw.Scalar(1), rw.Scalar(-1))
 	}
 	rows, cols := latent.Type.Shape[0], latent.Type.Shape[1]
 	dead := ir.NewTensor(ir.T(ir.F32, rows, 1))
 	for i := range rows {
 		dead.F[i] = float32(ternaryShare * meanMagnitude(floatRow(latent, i*cols, cols)))
 	}
-	live := rw.Op("cast", map[string]any{"to": "f32"}, rw.Op("greater", nil, rw.Op("abs", nil, v), rw.Const(dead)))
-	return rw.Op("mul", nil, rw.Op("sign", nil, v), live)
+	live := rw.Op(ir.Cast, map[string]any{"to": "f32"}, rw.Op(ir.Greater, nil, rw.Op(ir.Abs, nil, v), rw.Const(dead)))
+	return rw.Op(ir.Mul, nil, rw.Op(ir.Sign, nil, v), live)
 }

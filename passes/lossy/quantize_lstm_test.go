@@ -19,7 +19,8 @@ import (
 
 // recurrentNet is an LSTM or GRU whose results are all results of the module.
 type recurrentNet struct {
-	op, direction   string
+	op              *ir.Op
+	direction       string
 	steps, in, h    int
 	batch, layout   int
 	linear, bias    bool
@@ -38,7 +39,7 @@ func (c recurrentNet) build(t testing.TB, seed uint64) *ir.Module {
 	}
 	x := g.input(ir.F32, shape...)
 	if c.bits {
-		x = g.op("cast", map[string]any{"to": "f32"}, g.op("greater", nil, x, g.scalar(0.5)))
+		x = g.op(ir.Cast, map[string]any{"to": "f32"}, g.op(ir.Greater, nil, x, g.scalar(0.5)))
 	}
 	n := g.recurrent(c, x, c.in)
 	if c.second {
@@ -47,9 +48,9 @@ func (c recurrentNet) build(t testing.TB, seed uint64) *ir.Module {
 		if c.layout == 1 {
 			perm = []int{0, 1, 2, 3}
 		}
-		y = g.op("transpose", map[string]any{"perm": perm}, y)
+		y = g.op(ir.Transpose, map[string]any{"perm": perm}, y)
 		s := y.Type.Shape
-		n = g.recurrent(c, g.op("reshape", map[string]any{"shape": []int{s[0], s[1], s[2] * s[3]}}, y), s[2]*s[3])
+		n = g.recurrent(c, g.op(ir.Reshape, map[string]any{"shape": []int{s[0], s[1], s[2] * s[3]}}, y), s[2]*s[3])
 	}
 	for _, v := range n.Results {
 		g.result(v)
@@ -58,7 +59,7 @@ func (c recurrentNet) build(t testing.TB, seed uint64) *ir.Module {
 }
 
 func (g *quantNet) recurrent(c recurrentNet, x *ir.Value, in int) *ir.Node {
-	dirs, gates := 1, map[string]int{"lstm": 4, "gru": 3}[c.op]
+	dirs, gates := 1, map[*ir.Op]int{ir.LSTM: 4, ir.GRU: 3}[c.op]
 	if c.direction == "bidirectional" {
 		dirs = 2
 	}
@@ -76,13 +77,13 @@ func (g *quantNet) recurrent(c recurrentNet, x *ir.Value, in int) *ir.Node {
 	w, r := g.normal(0.7, dirs, gates*c.h, in), g.normal(0.7, dirs, gates*c.h, c.h)
 	attrs := map[string]any{"direction": c.direction, "layout": c.layout}
 	args := []*ir.Value{x, w, r, b, nil, h0}
-	if c.op == "lstm" {
+	if c.op == ir.LSTM {
 		args = append(args, c0)
 	} else {
 		attrs["linear_before_reset"] = c.linear
 	}
 	g.layer++
-	g.Loc = ir.Loc{Name: fmt.Sprintf("%s.%d", c.op, g.layer)}
+	g.Loc = ir.Loc{Name: fmt.Sprintf("%s.%d", c.op.Name, g.layer)}
 	n := g.Node(c.op, attrs, args...)
 	if g.Err != nil {
 		panic(g.Err)
@@ -95,7 +96,7 @@ func (c recurrentNet) pass() string {
 }
 
 func randomRecurrentNet(rng *rand.Rand) recurrentNet {
-	c := recurrentNet{op: []string{"lstm", "gru"}[rng.IntN(2)], direction: []string{"forward", "reverse", "bidirectional"}[rng.IntN(3)],
+	c := recurrentNet{op: []*ir.Op{ir.LSTM, ir.GRU}[rng.IntN(2)], direction: []string{"forward", "reverse", "bidirectional"}[rng.IntN(3)],
 		steps: 1 + rng.IntN(4), in: 1 + rng.IntN(9), h: 1 + rng.IntN(5), batch: 1 + rng.IntN(2), layout: rng.IntN(2), linear: rng.IntN(2) == 0,
 		bias: rng.IntN(3) > 0, bits: rng.IntN(2) == 0, state: rng.IntN(4) == 0, second: rng.IntN(4) == 0,
 		weights: []string{"binary", "ternary"}[rng.IntN(2)], gates: 1, cellBits: 4 + rng.IntN(13)}
@@ -145,8 +146,8 @@ func TestQuantizeLSTMNets(t *testing.T) {
 				}
 			}
 		}
-		rolled := slices.ContainsFunc(m.Main().Nodes, func(n *ir.Node) bool { return n.Is("blstm") })
-		if want := c.op == "lstm" && c.gates == 1 && c.weights == "binary" && c.bits && !c.state && c.cellBits >= 4; want && !rolled {
+		rolled := slices.ContainsFunc(m.Main().Nodes, func(n *ir.Node) bool { return n.Is(ir.BLSTM) })
+		if want := c.op == ir.LSTM && c.gates == 1 && c.weights == "binary" && c.bits && !c.state && c.cellBits >= 4; want && !rolled {
 			text, _ := ir.Print(m, "data")
 			t.Errorf("%+v: there is no blstm\n%s", c, text)
 		}
@@ -207,7 +208,7 @@ func (c recurrentNet) compareH(t *testing.T, s *lossy.Simulated, clip, direction
 // TestQuantizeLSTMOptions: mistakes have their place, and what cannot be done its
 // reason.
 func TestQuantizeLSTMOptions(t *testing.T) {
-	base := recurrentNet{op: "lstm", direction: "forward", steps: 3, in: 4, h: 3, batch: 1, bits: true, weights: "binary", gates: 1, cellBits: 8}
+	base := recurrentNet{op: ir.LSTM, direction: "forward", steps: 3, in: 4, h: 3, batch: 1, bits: true, weights: "binary", gates: 1, cellBits: 8}
 	for _, c := range []struct{ text, want string }{
 		{"quantize-lstm{gates=9}", "test:1:21: pass quantize-lstm: option gates: found 9, expected 1 to 8"},
 		{"quantize-lstm{cell=17}", "expected 2 to 16"},
@@ -238,7 +239,7 @@ func TestQuantizeLSTMOptions(t *testing.T) {
 	} {
 		m := base.build(t, 1)
 		f := m.Main()
-		at := slices.IndexFunc(f.Nodes, func(n *ir.Node) bool { return n.Is("lstm") })
+		at := slices.IndexFunc(f.Nodes, func(n *ir.Node) bool { return n.Is(ir.LSTM) })
 		extra := &ir.Func{}
 		change(f.Nodes[at], &ir.Builder{F: extra})
 		f.Nodes = slices.Insert(f.Nodes, at, extra.Nodes...)
@@ -251,7 +252,7 @@ func TestQuantizeLSTMOptions(t *testing.T) {
 	// and is said to.
 	m := base.build(t, 1)
 	runOnClips(t, m, "quantize-lstm, default", nil)
-	if !slices.ContainsFunc(m.Main().Nodes, func(n *ir.Node) bool { return n.Is("blstm") }) {
+	if !slices.ContainsFunc(m.Main().Nodes, func(n *ir.Node) bool { return n.Is(ir.BLSTM) }) {
 		t.Error("without clips: there is no blstm")
 	}
 	base.bits = false
@@ -266,7 +267,7 @@ func TestQuantizeLSTMOptions(t *testing.T) {
 // TestQuantizeLSTMGates: on the clips the gates are neither all open nor all
 // shut, and more bits follow the float layer more closely.
 func TestQuantizeLSTMGates(t *testing.T) {
-	for _, op := range []string{"lstm", "gru"} {
+	for _, op := range []*ir.Op{ir.LSTM, ir.GRU} {
 		c := recurrentNet{op: op, direction: "forward", steps: 6, in: 24, h: 16, batch: 1, bits: true, bias: true, weights: "binary", gates: 1, cellBits: 8}
 		m := c.build(t, 2)
 		clips := randomClips(m, 12)

@@ -51,7 +51,7 @@ func (g *quantNet) positive(shape ...int) *ir.Value {
 func (g *quantNet) scalar(x float64) *ir.Value { return g.Const(ir.Scalar(ir.F32, x)) }
 
 // op appends a node with a name of its own.
-func (g *quantNet) op(name string, attrs map[string]any, args ...*ir.Value) *ir.Value {
+func (g *quantNet) op(name *ir.Op, attrs map[string]any, args ...*ir.Value) *ir.Value {
 	g.layer++
 	g.Loc = ir.Loc{Name: fmt.Sprintf("%s.%d", name, g.layer)}
 	return g.Op(name, attrs, args...)
@@ -95,27 +95,27 @@ func (g *quantNet) conv(x *ir.Value) *ir.Value {
 	if g.IntN(2) == 0 {
 		args = append(args, g.normal(1, out))
 	}
-	y := g.op("conv", map[string]any{"groups": groups, "stride": stride, "pad": pad}, args...)
+	y := g.op(ir.Conv, map[string]any{"groups": groups, "stride": stride, "pad": pad}, args...)
 	switch g.IntN(3) {
 	case 0:
-		y = g.op("batch_norm", nil, y, g.normal(1, out), g.normal(1, out), g.normal(1, out), g.positive(out))
+		y = g.op(ir.BatchNorm, nil, y, g.normal(1, out), g.normal(1, out), g.normal(1, out), g.positive(out))
 	case 1:
 		flat := make([]int, rank+1)
 		for i := range flat {
 			flat[i] = 1
 		}
 		flat[0] = out
-		y = g.op("add", nil, y, g.normal(1, flat...))
+		y = g.op(ir.Add, nil, y, g.normal(1, flat...))
 	}
 	if g.IntN(4) > 0 {
-		y = g.op("relu", nil, y)
+		y = g.op(ir.Relu, nil, y)
 	}
 	if s := y.Type.Shape; g.IntN(3) == 0 && s[2] > 1 {
 		kernel := []int{2}
 		for range rank - 1 {
 			kernel = append(kernel, 1)
 		}
-		y = g.op("max_pool", map[string]any{"kernel": kernel, "stride": kernel}, y)
+		y = g.op(ir.MaxPool, map[string]any{"kernel": kernel, "stride": kernel}, y)
 	}
 	return y
 }
@@ -198,21 +198,21 @@ func randomQuantNet(t testing.TB, seed uint64) *ir.Module {
 		for a := range rank {
 			axes = append(axes, a+2)
 		}
-		x = g.op("reduce_mean", map[string]any{"axes": axes, "keepdims": false}, x)
+		x = g.op(ir.ReduceMean, map[string]any{"axes": axes, "keepdims": false}, x)
 	case 1:
-		x = g.op("global_average_pool", nil, x)
-		x = g.op("reshape", map[string]any{"shape": x.Type.Shape[:2]}, x)
+		x = g.op(ir.GlobalAveragePool, nil, x)
+		x = g.op(ir.Reshape, map[string]any{"shape": x.Type.Shape[:2]}, x)
 	case 2:
-		x = g.op("reshape", map[string]any{"shape": []int{x.Type.Shape[0], x.Type.Elems() / x.Type.Shape[0]}}, x)
+		x = g.op(ir.Reshape, map[string]any{"shape": []int{x.Type.Shape[0], x.Type.Elems() / x.Type.Shape[0]}}, x)
 	}
 	k := x.Type.Shape[1]
 	switch g.IntN(3) {
 	case 0:
-		x = g.op("gemm", map[string]any{"trans_b": true, "alpha": 0.5, "beta": 2.0}, x, g.normal(1, 3, k), g.normal(1, 3))
+		x = g.op(ir.Gemm, map[string]any{"trans_b": true, "alpha": 0.5, "beta": 2.0}, x, g.normal(1, 3, k), g.normal(1, 3))
 	case 1:
-		x = g.op("gemm", nil, x, g.normal(1, k, 3), g.normal(1))
+		x = g.op(ir.Gemm, nil, x, g.normal(1, k, 3), g.normal(1))
 	case 2:
-		x = g.op("add", nil, g.op("matmul", nil, x, g.normal(1, k, 3)), g.normal(1, 3))
+		x = g.op(ir.Add, nil, g.op(ir.MatMul, nil, x, g.normal(1, k, 3)), g.normal(1, 3))
 	}
 	g.result(x)
 	return g.module(t)
@@ -248,27 +248,27 @@ func TestQuantizeVideo(t *testing.T) {
 	perChannel := func(v ...float32) *ir.Tensor { return ir.FloatTensor(v, 1, 3, 1, 1, 1) }
 	for name, normalise := range map[string]func(g *quantNet, x *ir.Value) *ir.Value{
 		"none":    func(g *quantNet, x *ir.Value) *ir.Value { return x },
-		"divided": func(g *quantNet, x *ir.Value) *ir.Value { return g.op("div", nil, x, g.scalar(255)) },
+		"divided": func(g *quantNet, x *ir.Value) *ir.Value { return g.op(ir.Div, nil, x, g.scalar(255)) },
 		"one mean": func(g *quantNet, x *ir.Value) *ir.Value {
-			return g.op("sub", nil, g.op("mul", nil, x, g.scalar(1/127.5)), g.scalar(1))
+			return g.op(ir.Sub, nil, g.op(ir.Mul, nil, x, g.scalar(1/127.5)), g.scalar(1))
 		},
 		"means": func(g *quantNet, x *ir.Value) *ir.Value {
-			x = g.op("sub", nil, g.op("div", nil, x, g.scalar(255)), g.Const(perChannel(0.485, 0.456, 0.406)))
-			return g.op("div", nil, x, g.Const(perChannel(0.229, 0.224, 0.225)))
+			x = g.op(ir.Sub, nil, g.op(ir.Div, nil, x, g.scalar(255)), g.Const(perChannel(0.485, 0.456, 0.406)))
+			return g.op(ir.Div, nil, x, g.Const(perChannel(0.229, 0.224, 0.225)))
 		},
 		"norm": func(g *quantNet, x *ir.Value) *ir.Value {
-			return g.op("batch_norm", nil, x, g.Const(ir.FloatTensor([]float32{1, 2, 3}, 3)), g.Const(ir.FloatTensor([]float32{0, -0.5, 0.1}, 3)),
+			return g.op(ir.BatchNorm, nil, x, g.Const(ir.FloatTensor([]float32{1, 2, 3}, 3)), g.Const(ir.FloatTensor([]float32{0, -0.5, 0.1}, 3)),
 				g.Const(ir.FloatTensor([]float32{100, 0, 128}, 3)), g.Const(ir.FloatTensor([]float32{1e4, 1e4, 5e3}, 3)))
 		},
 	} {
 		for _, pad := range [][]int{nil, {1, 1, 1, 1, 1, 1}, {0, 1, 0, 2, 0, 1}} {
 			g := newQuantNet(1)
-			x := g.op("cast", map[string]any{"to": "f32"}, g.input(ir.U8, 1, 3, 3, 4, 4))
+			x := g.op(ir.Cast, map[string]any{"to": "f32"}, g.input(ir.U8, 1, 3, 3, 4, 4))
 			attrs := map[string]any{}
 			if pad != nil {
 				attrs["pad"] = pad
 			}
-			g.result(g.op("conv", attrs, normalise(g, x), g.normal(1, 4, 3, 2, 3, 3), g.normal(1, 4)))
+			g.result(g.op(ir.Conv, attrs, normalise(g, x), g.normal(1, 4, 3, 2, 3, 3), g.normal(1, 4)))
 			m := g.module(t)
 			clips := randomClips(m, 2)
 			res := runOnClips(t, m, "fold-constants, quantize", clips)
@@ -282,7 +282,7 @@ func TestQuantizeVideo(t *testing.T) {
 			wantNoFloats(t, m, runOnClips(t, m, "default", nil))
 			sameNumbersOut(t, lossy, m, 4)
 			for _, n := range m.Main().Nodes {
-				if n.Is("quantize_linear") {
+				if n.Is(ir.QuantizeLinear) {
 					t.Errorf("%s, pad %v: the input is quantized, expected it as it is", name, pad)
 				}
 			}
@@ -308,7 +308,7 @@ func TestQuantizeExact(t *testing.T) {
 	}
 	w.F[0] = 1.01
 	bias := g.Const(ir.FloatTensor([]float32{0, 1, 1e9, -5, 1e-9}, 5))
-	g.result(g.op("gemm", map[string]any{"trans_b": true}, x, g.Const(w), bias))
+	g.result(g.op(ir.Gemm, map[string]any{"trans_b": true}, x, g.Const(w), bias))
 	m := g.module(t)
 	runOnClips(t, m, "fold-constants, quantize", randomClips(m, 1))
 	lossy := m.Clone()
@@ -320,10 +320,10 @@ func twoConvs(t *testing.T) *ir.Module {
 	g := newQuantNet(4)
 	x := g.input(ir.F32, 1, 3, 6, 6)
 	g.Loc.Name = "stem"
-	x = g.Op("conv", nil, x, g.normal(1, 4, 3, 3, 3))
-	x = g.Op("relu", nil, x)
+	x = g.Op(ir.Conv, nil, x, g.normal(1, 4, 3, 3, 3))
+	x = g.Op(ir.Relu, nil, x)
 	g.Loc.Name = "head"
-	g.result(g.Op("conv", nil, x, g.normal(1, 2, 4, 3, 3)))
+	g.result(g.Op(ir.Conv, nil, x, g.normal(1, 2, 4, 3, 3)))
 	return g.module(t)
 }
 
@@ -379,20 +379,20 @@ func TestQuantizeOptions(t *testing.T) {
 func TestQuantizeLeft(t *testing.T) {
 	for want, build := range map[string]func(g *quantNet, x *ir.Value) *ir.Value{
 		"no constant": func(g *quantNet, x *ir.Value) *ir.Value {
-			return g.op("matmul", nil, x, g.op("transpose", map[string]any{"perm": []int{1, 0}}, x))
+			return g.op(ir.MatMul, nil, x, g.op(ir.Transpose, map[string]any{"perm": []int{1, 0}}, x))
 		},
 		"binary or of few bits": func(g *quantNet, x *ir.Value) *ir.Value {
-			w := g.op("where", nil, g.op("greater_or_equal", nil, g.normal(1, 4, 2), g.scalar(0)), g.scalar(1), g.scalar(-1))
-			return g.op("matmul", nil, x, w)
+			w := g.op(ir.Where, nil, g.op(ir.GreaterOrEqual, nil, g.normal(1, 4, 2), g.scalar(0)), g.scalar(1), g.scalar(-1))
+			return g.op(ir.MatMul, nil, x, w)
 		},
 		"transposed": func(g *quantNet, x *ir.Value) *ir.Value {
-			return g.op("gemm", map[string]any{"trans_a": true}, x, g.normal(1, 3, 2))
+			return g.op(ir.Gemm, map[string]any{"trans_a": true}, x, g.normal(1, 3, 2))
 		},
 		"not finite": func(g *quantNet, x *ir.Value) *ir.Value {
-			return g.op("gemm", nil, x, g.Const(ir.FloatTensor([]float32{1, 2, 3, float32(math.Inf(1))}, 4, 1)))
+			return g.op(ir.Gemm, nil, x, g.Const(ir.FloatTensor([]float32{1, 2, 3, float32(math.Inf(1))}, 4, 1)))
 		},
 		"one number for every channel": func(g *quantNet, x *ir.Value) *ir.Value {
-			return g.op("gemm", nil, x, g.normal(1, 4, 2), g.normal(1, 3, 2))
+			return g.op(ir.Gemm, nil, x, g.normal(1, 4, 2), g.normal(1, 3, 2))
 		},
 	} {
 		g := newQuantNet(3)
@@ -411,10 +411,10 @@ func TestQuantizeLeft(t *testing.T) {
 // stays a comparison.
 func TestQuantizeBits(t *testing.T) {
 	g := newQuantNet(7)
-	x := g.op("cast", map[string]any{"to": "f32"}, g.op("greater", nil, g.input(ir.F32, 1, 4, 5, 5), g.scalar(0)))
-	x = g.op("conv", map[string]any{"pad": []int{1, 1, 1, 1}}, x, g.normal(1, 6, 4, 3, 3))
-	x = g.op("batch_norm", nil, x, g.normal(1, 6), g.normal(1, 6), g.normal(1, 6), g.positive(6))
-	g.result(g.op("where", nil, g.op("greater", nil, x, g.scalar(0.25)), g.scalar(1), g.scalar(-1)))
+	x := g.op(ir.Cast, map[string]any{"to": "f32"}, g.op(ir.Greater, nil, g.input(ir.F32, 1, 4, 5, 5), g.scalar(0)))
+	x = g.op(ir.Conv, map[string]any{"pad": []int{1, 1, 1, 1}}, x, g.normal(1, 6, 4, 3, 3))
+	x = g.op(ir.BatchNorm, nil, x, g.normal(1, 6), g.normal(1, 6), g.normal(1, 6), g.positive(6))
+	g.result(g.op(ir.Where, nil, g.op(ir.Greater, nil, x, g.scalar(0.25)), g.scalar(1), g.scalar(-1)))
 	m := g.module(t)
 	runOnClips(t, m, "fold-constants, quantize", nil)
 	lossy := m.Clone()

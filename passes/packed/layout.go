@@ -56,29 +56,29 @@ func packable(m *ir.Module) error {
 // are planes there.
 func onPlanes(n *ir.Node) (planes []bool, ok bool) {
 	planes = make([]bool, len(n.Args))
-	switch n.Op.Name {
-	case "bconv", "iconv":
+	switch n.Op {
+	case ir.BConv, ir.IConv:
 		x, w := n.In(0), n.In(1)
-		ok = analysis.IsMap(x) && n.Args[1].Def.Is("const") && (w.DType == ir.SBit || w.DType == ir.Tern)
-		ok = ok && (x.DType.IsBit() || n.Is("iconv") && analysis.PlaneInt(x.DType))
+		ok = analysis.IsMap(x) && n.Args[1].Def.Is(ir.Const) && (w.DType == ir.SBit || w.DType == ir.Tern)
+		ok = ok && (x.DType.IsBit() || n.Is(ir.IConv) && analysis.PlaneInt(x.DType))
 		planes[0] = true
-	case "max_pool", "min_pool":
+	case ir.MaxPool, ir.MinPool:
 		ok = analysis.IsMap(n.In(0)) && n.In(0).DType.IsBit() && len(n.Results) == 1
 		planes[0] = true
-	case "recode":
+	case ir.Recode:
 		ok = analysis.IsMap(n.In(0)) && n.In(0).Elems() > n.In(0).Shape[1]
 		planes[0] = true
-	case "bit_and", "bit_or", "bit_xor", "bit_not", "mux", "mux_or":
+	case ir.BitAnd, ir.BitOr, ir.BitXor, ir.BitNot, ir.Mux, ir.MuxOr:
 		ok = analysis.IsMap(n.Result().Type)
 		for i := range n.Args {
 			planes[i] = ir.SameShape(n.In(i).Shape, n.Result().Type.Shape)
 			ok = ok && (planes[i] || isChannelVector(n.In(i), n.Result().Type) && mayBeVector(n, i))
 		}
-	case "count":
+	case ir.Count:
 		axes := n.Ints("axes")
 		ok = analysis.IsMap(n.In(0)) && n.In(0).DType.IsBit() && (slices.Equal(axes, []int{2, 3, 4}) || slices.Equal(axes, []int{3, 4}))
 		planes[0] = true
-	case "threshold":
+	case ir.Threshold:
 		ok = analysis.IsMap(n.In(0)) && (n.In(0).DType == ir.I16 || n.In(0).DType == ir.I32) && n.Int("axis") == 1 && n.In(0).Elems() > n.In(0).Shape[1]
 		planes[0] = true
 	}
@@ -93,14 +93,14 @@ func isChannelVector(t, m ir.Type) bool {
 // mayBeVector: the second operand of a gate and the select of a multiplexer may
 // be one bit a channel.
 func mayBeVector(n *ir.Node, i int) bool {
-	if n.Is("mux") || n.Is("mux_or") {
+	if n.Is(ir.Mux) || n.Is(ir.MuxOr) {
 		return i == 0
 	}
-	return i == 1 && !n.Is("bit_not")
+	return i == 1 && !n.Is(ir.BitNot)
 }
 
 // resultOnPlanes reports whether the result of a node on planes is planes too.
-func resultOnPlanes(n *ir.Node) bool { return !n.Is("count") }
+func resultOnPlanes(n *ir.Node) bool { return !n.Is(ir.Count) }
 
 func layoutFunc(f *ir.Func, h halos) error {
 	out := &ir.Func{}
@@ -114,7 +114,7 @@ func layoutFunc(f *ir.Func, h halos) error {
 		if w := converted[v][l]; w != nil {
 			return w
 		}
-		w := b.Op("relayout", nil, v)
+		w := b.Op(ir.Relayout, nil, v)
 		w.Type.Layout = l
 		if converted[v] == nil {
 			converted[v] = map[ir.Layout]*ir.Value{}
@@ -133,7 +133,7 @@ func layoutFunc(f *ir.Func, h halos) error {
 			l := ir.Layout{}
 			if ok && planes[i] {
 				l = h.layout(a.Type)
-				if n.Is("bconv") || n.Is("iconv") {
+				if n.Is(ir.BConv) || n.Is(ir.IConv) {
 					l.PT, l.PH, l.PW = strideOf(n)
 				}
 			}
@@ -153,8 +153,8 @@ func layoutFunc(f *ir.Func, h halos) error {
 
 // swapVector puts the channel vector of a commutative gate second.
 func swapVector(n *ir.Node) {
-	switch n.Op.Name {
-	case "bit_and", "bit_or", "bit_xor":
+	switch n.Op {
+	case ir.BitAnd, ir.BitOr, ir.BitXor:
 		if !ir.SameShape(n.In(0).Shape, n.Result().Type.Shape) {
 			n.Args[0], n.Args[1] = n.Args[1], n.Args[0]
 		}
@@ -200,8 +200,8 @@ func neededHalos(f *ir.Func) halos {
 		if resultOnPlanes(n) {
 			h.widen(n.Result().Type, [3]int{})
 		}
-		pool := n.Is("max_pool") || n.Is("min_pool")
-		if !pool && !n.Is("bconv") && !n.Is("iconv") {
+		pool := n.Is(ir.MaxPool) || n.Is(ir.MinPool)
+		if !pool && !n.Is(ir.BConv) && !n.Is(ir.IConv) {
 			continue
 		}
 		need := [3]int{}

@@ -104,7 +104,7 @@ func chooseHalos(f *ir.Func) (halos, *report.LayoutReport, error) {
 func layoutRows(f *ir.Func) []report.LayoutRow {
 	var rows []report.LayoutRow
 	for _, n := range f.Nodes {
-		if n.Is("const") || len(n.Args) == 0 {
+		if n.Is(ir.Const) || len(n.Args) == 0 {
 			continue
 		}
 		r := report.LayoutRow{Layer: n.Loc.Name, Op: n.Op.Name, Kernel: "dense", In: n.In(0).String(), Out: n.Result().Type.String()}
@@ -117,7 +117,7 @@ func layoutRows(f *ir.Func) []report.LayoutRow {
 			r.Written += mapBytes(v.Type)
 		}
 		switch {
-		case n.Is("relayout"):
+		case n.Is(ir.Relayout):
 			r.Kernel = "relayout"
 			if x, y := n.In(0), n.Result().Type; x.DType.IsBit() && x.Layout.Planes != y.Layout.Planes {
 				r.Copied = x.Elems() * bytesPerBit
@@ -147,7 +147,7 @@ func addPlanes(r *report.LayoutRow, n *ir.Node) {
 		return
 	}
 	gx, gy := geometryOf(x), geometryOf(y)
-	if n.Is("max_pool") || n.Is("min_pool") {
+	if n.Is(ir.MaxPool) || n.Is(ir.MinPool) {
 		if st, sh, sw := strideOf(n); st*sh*sw > 1 {
 			r.Kernel = "copy"
 			r.Copied = 2 * r.Read

@@ -19,21 +19,21 @@ var NarrowIntegers = &passes.Pass{
 		r := analysis.NewRanger()
 		uses := f.Uses()
 		for _, n := range f.Nodes {
-			if !n.Is("bconv") && !n.Is("iconv") {
+			if !n.Is(ir.BConv) && !n.Is(ir.IConv) {
 				continue
 			}
 			s := r.Conv(n)
-			if n.Is("iconv") {
+			if n.Is(ir.IConv) {
 				if err := recordBounds(n, s); err != nil {
 					return err
 				}
 			}
 			lo, hi := s.All()
 			to := ir.SmallestInt(lo, hi)
-			if to == ir.I8 && slices.ContainsFunc(uses[n.Result()], func(u *ir.Node) bool { return u.Is("threshold") }) {
+			if to == ir.I8 && slices.ContainsFunc(uses[n.Result()], func(u *ir.Node) bool { return u.Is(ir.Threshold) }) {
 				to = ir.I16 // the narrowest planes that a threshold reads
 			}
-			if n.Arg(2) != nil || to == ir.I64 || !ir.AllAre(uses[n.Result()], "iconv", "threshold", "to_float") {
+			if n.Arg(2) != nil || to == ir.I64 || !ir.AllAre(uses[n.Result()], ir.IConv, ir.Threshold, ir.ToFloat) {
 				continue
 			}
 			if err := n.SetAttr("to", to.String()); err != nil {

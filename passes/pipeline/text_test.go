@@ -22,7 +22,7 @@ func conv3D(t *testing.T) *ir.Module {
 	for i := range w.F {
 		w.F[i] = float32(rng.NormFloat64())
 	}
-	f.Results = []ir.Port{{Name: "y", Value: b.Op("conv", nil, x, b.Const(w))}}
+	f.Results = []ir.Port{{Name: "y", Value: b.Op(ir.Conv, nil, x, b.Const(w))}}
 	if b.Err != nil {
 		t.Fatal(b.Err)
 	}

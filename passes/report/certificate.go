@@ -242,12 +242,12 @@ func Reattach(m *ir.Module, certs []Certificate) ([]Certificate, error) {
 
 // ThresholdConst returns the constant thresholds that a node applies, or nil.
 func ThresholdConst(n *ir.Node) *ir.Tensor {
-	switch n.Op.Name {
-	case "threshold":
+	switch n.Op {
+	case ir.Threshold:
 		return ir.ConstOf(n.Args[1])
-	case "bconv", "iconv":
+	case ir.BConv, ir.IConv:
 		return ir.ConstOf(n.Arg(2))
-	case "blstm":
+	case ir.BLSTM:
 		return ir.ConstOf(n.Args[3])
 	}
 	return nil

@@ -61,7 +61,7 @@ func NewLedger(m *ir.Module, certs []Certificate) *Ledger {
 			e.Why = "a comparison of float sums of scaled integers: near a tie the order of the sum decides, and no certificate bounds it"
 		}
 		e.Output = last[n]
-		if n.Is("affine") && !(ir.IsSplat(n.Args[1], 1) && ir.IsSplat(n.Args[3], 0)) {
+		if n.Is(ir.Affine) && !(ir.IsSplat(n.Args[1], 1) && ir.IsSplat(n.Args[3], 0)) {
 			e.Class = "ideal"
 		}
 		if c := certOf(certs, n); c != nil && c.Class == passes.Ideal {
@@ -89,7 +89,7 @@ func comparesScaled(f *ir.Func) map[*ir.Node]bool {
 	behind := map[*ir.Value]bool{}
 	out := map[*ir.Node]bool{}
 	for _, n := range f.Nodes {
-		from := n.Is("affine")
+		from := n.Is(ir.Affine)
 		for _, a := range n.Args {
 			from = from || behind[a]
 		}
@@ -109,7 +109,7 @@ func givesOutput(f *ir.Func) map[*ir.Node]bool {
 		n := ir.Def(r.Value)
 		for n != nil {
 			out[n] = true
-			if !movesOnly(n) && !n.Is("affine") || len(n.Args) == 0 {
+			if !movesOnly(n) && !n.Is(ir.Affine) || len(n.Args) == 0 {
 				break
 			}
 			n = ir.Def(n.Args[0])
@@ -135,10 +135,10 @@ func (l *Ledger) add(e Entry) {
 
 // movesOnly reports whether a node only moves or holds elements.
 func movesOnly(n *ir.Node) bool {
-	switch n.Op.Name {
-	case "gather":
+	switch n.Op {
+	case ir.Gather:
 		return !looksUp(n)
-	case "const", "relayout", "transpose", "reshape", "squeeze", "unsqueeze", "slice", "split", "concat", "identity", "expand", "recode", "to_float", "flatten", "tile":
+	case ir.Const, ir.Relayout, ir.Transpose, ir.Reshape, ir.Squeeze, ir.Unsqueeze, ir.Slice, ir.Split, ir.Concat, ir.Identity, ir.Expand, ir.Recode, ir.ToFloat, ir.Tile:
 		return true
 	}
 	return false
@@ -149,7 +149,7 @@ func looksUp(n *ir.Node) bool { return ir.ConstOf(n.Args[0]) != nil && ir.ConstO
 
 // kindOf says what a node computes with, and why.
 func kindOf(n *ir.Node) (kind, why string) {
-	if n.Is("affine") {
+	if n.Is(ir.Affine) {
 		return "convert", "an integer scaled to the number that a float layer or output wants"
 	}
 	for _, r := range n.Results {
@@ -157,13 +157,13 @@ func kindOf(n *ir.Node) (kind, why string) {
 			return "float", floatReason(n)
 		}
 	}
-	switch n.Op.Name {
-	case "bconv":
+	switch n.Op {
+	case ir.BConv:
 		if n.Arg(2) != nil {
 			return "bit", "bits in, binary weights, thresholds as integer comparisons"
 		}
 		return "bit", "bits in, binary weights, integers out for the linear block"
-	case "iconv":
+	case ir.IConv:
 		why = "integers in, additions and subtractions only"
 		if w := n.In(1).DType; w != ir.SBit && w != ir.Tern {
 			why = "integers in, few-bit weights"
@@ -171,18 +171,18 @@ func kindOf(n *ir.Node) (kind, why string) {
 			why = "8-bit integers in, additions and subtractions only, scale folded into the thresholds"
 		}
 		return "integer", why
-	case "blstm":
+	case ir.BLSTM:
 		return "bit", "binary gates as integer comparisons, integer cell"
-	case "ilinear":
+	case ir.ILinear:
 		if n.In(0).DType.IsLogic() {
 			return "bit", "bits in, binary weights"
 		}
 		return "integer", "integers in"
-	case "count":
+	case ir.Count:
 		return "bit", "population count"
-	case "gather":
+	case ir.Gather:
 		return "integer", fmt.Sprintf("norm and few-bit activation as a table of %d entries", n.In(0).Elems())
-	case "threshold":
+	case ir.Threshold:
 		return "integer", "batch norm and activation as an integer comparison"
 	}
 	for _, r := range n.Results {
@@ -195,13 +195,13 @@ func kindOf(n *ir.Node) (kind, why string) {
 
 // floatReason says why a node stays float.
 func floatReason(n *ir.Node) string {
-	switch n.Op.Name {
-	case "gemm", "matmul", "conv":
+	switch n.Op {
+	case ir.Gemm, ir.MatMul, ir.Conv:
 		if w := ir.ConstOf(n.Arg(1)); w != nil && analysis.RecoverBinary(w) == nil {
 			return "its weights are no binary weights"
 		}
 		return "its input is float"
-	case "lstm", "gru":
+	case ir.LSTM, ir.GRU:
 		return "a float recurrent layer of the source"
 	}
 	return "float in the source, and nothing makes it binary"

@@ -65,7 +65,7 @@ func (g *gen) sum(x act) act {
 	if g.p(0.6) {
 		b = g.convTo(x.v, g.channels(x.v), 1, true, true)
 	}
-	return g.activation(g.norm(g.op(pick(g, "add", "add", "sub"), nil, a, b)))
+	return g.activation(g.norm(g.op(pick(g, ir.Add, ir.Add, ir.Sub), nil, a, b)))
 }
 
 // padded pads x in a node of its own, with zeros, with the numbers of its
@@ -84,7 +84,7 @@ func (g *gen) padded(x act) act {
 	if attrs["mode"] == "constant" && g.p(0.7) {
 		args = append(args, g.scalar(pick(g, 0, 1.0, -1)))
 	}
-	return g.activation(g.norm(g.conv(g.op("pad", attrs, args...), false)))
+	return g.activation(g.norm(g.conv(g.op(ir.Pad, attrs, args...), false)))
 }
 
 // average is an average pooling, or the mean or largest number of the map, in
@@ -96,13 +96,13 @@ func (g *gen) average(x act) act {
 		kernel[a], stride[a] = g.between(1, min(3, g.shape(x.v)[2+a])), g.between(1, 2)
 	}
 	pool := func(v *ir.Value) *ir.Value {
-		return g.op("average_pool", map[string]any{"kernel": kernel, "stride": stride, "ceil": g.p(0.1)}, v)
+		return g.op(ir.AveragePool, map[string]any{"kernel": kernel, "stride": stride, "ceil": g.p(0.1)}, v)
 	}
 	if g.has(RealMean) && g.p(0.3) { // the mean of a norm: its float sum has an order
-		return g.activation(g.op("reduce_mean", map[string]any{"axes": []int{2 + g.n(k)}}, g.norm(g.conv(x.v, false))))
+		return g.activation(g.op(ir.ReduceMean, map[string]any{"axes": []int{2 + g.n(k)}}, g.norm(g.conv(x.v, false))))
 	}
 	if g.p(0.3) {
-		return g.activation(g.norm(g.op("reduce_max", map[string]any{"axes": []int{2 + g.n(k)}}, g.conv(x.v, false))))
+		return g.activation(g.norm(g.op(ir.ReduceMax, map[string]any{"axes": []int{2 + g.n(k)}}, g.conv(x.v, false))))
 	}
 	return g.activation(g.norm(pool(x.v)))
 }
@@ -119,20 +119,20 @@ func (g *gen) fewBits(x act) act {
 	bits := g.between(2, pick(g, 2, 3, 8))
 	n := float64(int(1)<<bits - 1)
 	levels := func(v *ir.Value) *ir.Value {
-		return g.op("round", nil, g.op("mul", nil, g.op("clip", nil, v, g.scalar(0), g.scalar(1)), g.scalar(n)))
+		return g.op(ir.Round, nil, g.op(ir.Mul, nil, g.op(ir.Clip, nil, v, g.scalar(0), g.scalar(1)), g.scalar(n)))
 	}
 	var q *ir.Value
 	switch {
 	case !g.has(WeightScale) || g.p(0.3): // whole numbers
 		q = levels(z)
 	case g.p(0.5):
-		q = g.op("div", nil, levels(z), g.scalar(n))
+		q = g.op(ir.Div, nil, levels(z), g.scalar(n))
 	default:
 		signed := g.p(0.5)
 		if signed && bits < 2 {
 			bits = 2
 		}
-		q = g.op("quant", map[string]any{"signed": signed}, z, g.scalar(pick(g, 0.25, 0.1, 1)), g.scalar(0), g.scalar(float64(bits)))
+		q = g.op(ir.Quant, map[string]any{"signed": signed}, z, g.scalar(pick(g, 0.25, 0.1, 1)), g.scalar(0), g.scalar(float64(bits)))
 	}
 	if g.p(0.3) {
 		q = g.pool(q)
@@ -148,12 +148,12 @@ func (g *gen) rearranged(x act) act {
 	case 0:
 		c := g.channels(z)
 		from := g.n(c)
-		z = g.op("slice", map[string]any{"axes": []int{1}, "starts": []int{from}, "ends": []int{g.between(from+1, c)}}, z)
+		z = g.op(ir.Slice, map[string]any{"axes": []int{1}, "starts": []int{from}, "ends": []int{g.between(from+1, c)}}, z)
 	case 1:
 		axis := g.between(2, z.Type.Rank()-1)
-		z = g.op("concat", map[string]any{"axis": axis}, z, g.op("neg", nil, z))
+		z = g.op(ir.Concat, map[string]any{"axis": axis}, z, g.op(ir.Neg, nil, z))
 	case 2:
-		z = g.op("concat", map[string]any{"axis": 1}, z, g.op("sub", nil, z, g.scalar(float64(g.channelValue(z, 0)))))
+		z = g.op(ir.Concat, map[string]any{"axis": 1}, z, g.op(ir.Sub, nil, z, g.scalar(float64(g.channelValue(z, 0)))))
 	default:
 		z = g.pool(z)
 	}
@@ -193,15 +193,15 @@ func (g *gen) gate(x act) act {
 	form := g.n(6)
 	switch {
 	case form == 0 && !x.signed:
-		return act{g.op("min", nil, a, b), false}
+		return act{g.op(ir.Min, nil, a, b), false}
 	case form == 1:
-		return act{g.op("mul", nil, a, b), x.signed}
+		return act{g.op(ir.Mul, nil, a, b), x.signed}
 	case form == 2 && !x.signed && g.has(OrSum):
-		return act{g.op("sub", nil, g.op("add", nil, a, b), g.op("mul", nil, a, b)), false}
+		return act{g.op(ir.Sub, nil, g.op(ir.Add, nil, a, b), g.op(ir.Mul, nil, a, b)), false}
 	case form == 3 && !x.signed && g.has(OrClip):
-		return act{g.op("clip", nil, g.op("add", nil, a, b), g.scalar(0), g.scalar(1)), false}
+		return act{g.op(ir.Clip, nil, g.op(ir.Add, nil, a, b), g.scalar(0), g.scalar(1)), false}
 	}
-	return act{g.op("max", nil, a, b), x.signed}
+	return act{g.op(ir.Max, nil, a, b), x.signed}
 }
 
 // selector is the thresholded global average pooling of x, over every axis or
@@ -215,7 +215,7 @@ func (g *gen) selector(x *ir.Value) (s, cond *ir.Value) {
 	if rank == 5 && g.p(0.3) {
 		axes = axes[1:]
 	}
-	m := g.op("reduce_mean", map[string]any{"axes": axes, "keepdims": true}, x)
+	m := g.op(ir.ReduceMean, map[string]any{"axes": axes, "keepdims": true}, x)
 	t := func(c int) float32 {
 		v := g.channelValue(m, c)
 		if g.p(0.3) {
@@ -231,13 +231,13 @@ func (g *gen) selector(x *ir.Value) (s, cond *ir.Value) {
 	}
 	switch g.n(3) {
 	case 0:
-		cond = g.op("greater", nil, m, th)
+		cond = g.op(ir.Greater, nil, m, th)
 	case 1:
-		cond = g.op("greater_or_equal", nil, g.op("sub", nil, m, th), g.scalar(0))
+		cond = g.op(ir.GreaterOrEqual, nil, g.op(ir.Sub, nil, m, th), g.scalar(0))
 	default:
-		cond = g.op("greater", nil, g.op("sub", nil, m, th), g.scalar(0))
+		cond = g.op(ir.Greater, nil, g.op(ir.Sub, nil, m, th), g.scalar(0))
 	}
-	s = g.op("cast", map[string]any{"to": "f32"}, cond)
+	s = g.op(ir.Cast, map[string]any{"to": "f32"}, cond)
 	if g.c.Taps {
 		g.result(s)
 	}
@@ -259,38 +259,38 @@ func (g *gen) mux(x act) act {
 		a, b = b, a
 	}
 	if !x.signed && g.p(0.4) {
-		b = g.op("max", nil, a, b)
+		b = g.op(ir.Max, nil, a, b)
 	}
 	if cond != nil && g.has(MuxWhere) && (g.p(0.2) || x.signed) {
-		return act{g.op("where", nil, cond, b, a), x.signed}
+		return act{g.op(ir.Where, nil, cond, b, a), x.signed}
 	}
 	if x.signed { // products of 0/1 and -1/+1 are no logic; the sum is the multiplexer all the same
 		return f
 	}
 	one := g.scalar(1)
-	inv := g.op("sub", nil, one, s)
-	p, q := g.op("mul", nil, s, b), g.op("mul", nil, inv, a)
+	inv := g.op(ir.Sub, nil, one, s)
+	p, q := g.op(ir.Mul, nil, s, b), g.op(ir.Mul, nil, inv, a)
 	if g.p(0.5) {
-		p = g.op("mul", nil, b, s)
+		p = g.op(ir.Mul, nil, b, s)
 	}
 	if g.p(0.5) {
 		p, q = q, p
 	}
-	return act{g.op("add", nil, p, q), false}
+	return act{g.op(ir.Add, nil, p, q), false}
 }
 
 // concat joins branches along the channels, behind their activations or in
 // front of the norm.
 func (g *gen) concat(x act) act {
 	if g.has(SumConcat) && g.p(0.4) {
-		z := g.op("concat", map[string]any{"axis": 1}, g.convTo(x.v, g.between(1, 5), 1, g.p(0.5), true), g.convTo(x.v, g.between(1, 5), 1, g.p(0.5), true))
+		z := g.op(ir.Concat, map[string]any{"axis": 1}, g.convTo(x.v, g.between(1, 5), 1, g.p(0.5), true), g.convTo(x.v, g.between(1, 5), 1, g.p(0.5), true))
 		return g.activation(g.norm(z))
 	}
 	axis := 1
 	if g.p(0.2) {
 		axis = g.between(2, x.v.Type.Rank()-1)
 	}
-	return act{g.op("concat", map[string]any{"axis": axis}, x.v, g.sameBlock(x).v), x.signed}
+	return act{g.op(ir.Concat, map[string]any{"axis": axis}, x.v, g.sameBlock(x).v), x.signed}
 }
 
 // move slices channels, gathers frames or swaps axes.
@@ -302,13 +302,13 @@ func (g *gen) move(x act) act {
 	case 0:
 		from := g.n(size)
 		to := g.between(from+1, size)
-		return act{g.op("slice", map[string]any{"axes": []int{axis}, "starts": []int{from}, "ends": []int{to}}, x.v), x.signed}
+		return act{g.op(ir.Slice, map[string]any{"axes": []int{axis}, "starts": []int{from}, "ends": []int{to}}, x.v), x.signed}
 	case 1:
 		idx := make([]int64, g.between(1, size))
 		for i := range idx {
 			idx[i] = int64(g.between(-size, size-1))
 		}
-		return act{g.op("gather", map[string]any{"axis": axis}, x.v, g.tensor(ir.IntTensor(ir.I64, idx, len(idx)))), x.signed}
+		return act{g.op(ir.Gather, map[string]any{"axis": axis}, x.v, g.tensor(ir.IntTensor(ir.I64, idx, len(idx)))), x.signed}
 	case 2:
 		if rank < 4 {
 			return x
@@ -317,13 +317,13 @@ func (g *gen) move(x act) act {
 		for a := rank - 1; a > 1; a-- {
 			perm = append(perm, a)
 		}
-		return act{g.op("transpose", map[string]any{"perm": perm}, x.v), x.signed}
+		return act{g.op(ir.Transpose, map[string]any{"perm": perm}, x.v), x.signed}
 	default:
 		if size < 2 {
 			return x
 		}
 		from := g.between(1, size-1)
-		n := g.node("split", map[string]any{"axis": axis, "sizes": []int{from, size - from}}, x.v)
+		n := g.node(ir.Split, map[string]any{"axis": axis, "sizes": []int{from, size - from}}, x.v)
 		if g.p(0.5) {
 			return act{n.Results[1], x.signed}
 		}

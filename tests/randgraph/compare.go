@@ -64,7 +64,7 @@ func Expose(m *ir.Module) (*ir.Module, error) {
 	}
 	b := &ir.Builder{F: f}
 	for i, n := range f.Nodes {
-		if n.Is("const") {
+		if n.Is(ir.Const) {
 			continue
 		}
 		for k, v := range n.Results {
@@ -73,7 +73,7 @@ func Expose(m *ir.Module) (*ir.Module, error) {
 			}
 			name := fmt.Sprintf("%d.%d %s %s", i, k, n.Op.Name, n.Loc.Name)
 			if v.Type.Layout.Planes {
-				v = b.Op("relayout", nil, v)
+				v = b.Op(ir.Relayout, nil, v)
 				v.Type.Layout = ir.Layout{}
 			}
 			f.Results = append(f.Results, ir.Port{Name: name, Value: v})

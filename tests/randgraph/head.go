@@ -14,9 +14,9 @@ func (g *gen) head(x act) {
 		h = g.recurrent(x)
 	case form < 6: // flattened into a binary linear layer
 		s := g.shape(x.v)
-		h = g.op("reshape", map[string]any{"shape": []int{s[0], ir.T(ir.F32, s[1:]...).Elems()}}, x.v)
+		h = g.op(ir.Reshape, map[string]any{"shape": []int{s[0], ir.T(ir.F32, s[1:]...).Elems()}}, x.v)
 		if h.Type.Shape[1] > 200 {
-			h = g.op("slice", map[string]any{"axes": []int{1}, "starts": []int{0}, "ends": []int{200}}, h)
+			h = g.op(ir.Slice, map[string]any{"axes": []int{1}, "starts": []int{0}, "ends": []int{200}}, h)
 		}
 		h = g.binaryLinear(h)
 	default: // global average pooling
@@ -25,12 +25,12 @@ func (g *gen) head(x act) {
 			axes = append(axes, a)
 		}
 		keep := g.p(0.5)
-		h = g.op("reduce_mean", map[string]any{"axes": axes, "keepdims": keep}, x.v)
+		h = g.op(ir.ReduceMean, map[string]any{"axes": axes, "keepdims": keep}, x.v)
 		if g.p(0.4) {
 			h = g.activation(g.norm(h)).v
 		}
 		if keep {
-			h = g.op("reshape", map[string]any{"shape": g.shape(h)[:2]}, h)
+			h = g.op(ir.Reshape, map[string]any{"shape": g.shape(h)[:2]}, h)
 		}
 	}
 	if g.p(0.2) {
@@ -42,18 +42,18 @@ func (g *gen) head(x act) {
 	if g.p(0.7) {
 		args = append(args, g.floats(func(int) float32 { return float32(g.rng.NormFloat64()) }, classes))
 	}
-	g.result(g.op("gemm", map[string]any{"trans_b": true}, args...))
+	g.result(g.op(ir.Gemm, map[string]any{"trans_b": true}, args...))
 }
 
 // product is x*w' with binary w [o,K], as gemm or matmul.
 func (g *gen) product(x, w *ir.Value) *ir.Value {
 	switch g.n(3) {
 	case 0:
-		return g.op("gemm", map[string]any{"trans_b": true}, x, w)
+		return g.op(ir.Gemm, map[string]any{"trans_b": true}, x, w)
 	case 1:
-		return g.op("gemm", nil, x, g.op("transpose", map[string]any{"perm": []int{1, 0}}, w))
+		return g.op(ir.Gemm, nil, x, g.op(ir.Transpose, map[string]any{"perm": []int{1, 0}}, w))
 	}
-	return g.op("matmul", nil, x, g.op("transpose", map[string]any{"perm": []int{1, 0}}, w))
+	return g.op(ir.MatMul, nil, x, g.op(ir.Transpose, map[string]any{"perm": []int{1, 0}}, w))
 }
 
 // binaryLinear is a linear layer with binary weights, a norm and an activation.
@@ -64,20 +64,20 @@ func (g *gen) binaryLinear(x *ir.Value) *ir.Value {
 // recurrent averages over rows and columns and runs an LSTM over time: the
 // binary one, unrolled, over thresholded averages, or a float one.
 func (g *gen) recurrent(x act) *ir.Value {
-	m := g.op("reduce_mean", map[string]any{"axes": []int{3, 4}, "keepdims": false}, x.v) // [N,C,T]
+	m := g.op(ir.ReduceMean, map[string]any{"axes": []int{3, 4}, "keepdims": false}, x.v) // [N,C,T]
 	if t := g.shape(m)[2]; t > 4 {
-		m = g.op("slice", map[string]any{"axes": []int{2}, "starts": []int{t - 4}, "ends": []int{t}}, m)
+		m = g.op(ir.Slice, map[string]any{"axes": []int{2}, "starts": []int{t - 4}, "ends": []int{t}}, m)
 	}
 	if g.has(FloatLSTM) && g.p(0.2) {
-		return g.floatLSTM(g.op("transpose", map[string]any{"perm": []int{2, 0, 1}}, m))
+		return g.floatLSTM(g.op(ir.Transpose, map[string]any{"perm": []int{2, 0, 1}}, m))
 	}
-	b := g.step(g.op("sub", nil, m, g.perChannel(m, func(c int) float32 { return g.channelValue(m, c) })))
+	b := g.step(g.op(ir.Sub, nil, m, g.perChannel(m, func(c int) float32 { return g.channelValue(m, c) })))
 	axis := g.n(2)
 	perm := []int{0, 2, 1}
 	if axis == 0 {
 		perm = []int{2, 0, 1}
 	}
-	seq := g.op("transpose", map[string]any{"perm": perm}, b.v)
+	seq := g.op(ir.Transpose, map[string]any{"perm": perm}, b.v)
 	return g.binaryLSTM(seq, axis)
 }
 
@@ -91,7 +91,7 @@ func (g *gen) binaryLSTM(seq *ir.Value, axis int) *ir.Value {
 	}
 	wi, wh := pm(4*hidden, g.shape(seq)[2]), pm(4*hidden, hidden)
 	if g.p(0.3) {
-		wi = g.op("where", nil, g.op("greater_or_equal", nil, wi, g.scalar(0)), g.scalar(1), g.scalar(-1))
+		wi = g.op(ir.Where, nil, g.op(ir.GreaterOrEqual, nil, wi, g.scalar(0)), g.scalar(1), g.scalar(-1))
 	}
 	h := g.floats(func(int) float32 { return 0 }, batch, hidden)
 	c := h
@@ -101,9 +101,9 @@ func (g *gen) binaryLSTM(seq *ir.Value, axis int) *ir.Value {
 	}
 	rows := g.rng.Perm(4) // the place of gates i, f, o, g
 	cuts := g.p(0.3)
-	gates := make([]string, 4)
+	gates := make([]*ir.Op, 4)
 	for i := range gates {
-		gates[i] = pick(g, "greater", "greater", "greater_or_equal")
+		gates[i] = pick(g, ir.Greater, ir.Greater, ir.GreaterOrEqual)
 	}
 	signOf := g.n(3)
 	form, swap := g.n(3), g.p(0.3)
@@ -111,48 +111,48 @@ func (g *gen) binaryLSTM(seq *ir.Value, axis int) *ir.Value {
 	eps := 1e-5
 	var all []*ir.Value
 	for t := range steps {
-		x := g.op("gather", map[string]any{"axis": axis}, seq, g.tensor(ir.IntTensor(ir.I64, []int64{int64(t)})))
+		x := g.op(ir.Gather, map[string]any{"axis": axis}, seq, g.tensor(ir.IntTensor(ir.I64, []int64{int64(t)})))
 		times := func(v, w *ir.Value) *ir.Value {
 			if form == 0 {
-				return g.op("gemm", map[string]any{"trans_b": true}, v, w)
+				return g.op(ir.Gemm, map[string]any{"trans_b": true}, v, w)
 			}
-			return g.op("matmul", nil, v, g.op("transpose", map[string]any{"perm": []int{1, 0}}, w))
+			return g.op(ir.MatMul, nil, v, g.op(ir.Transpose, map[string]any{"perm": []int{1, 0}}, w))
 		}
 		a, b := times(x, wi), times(h, wh)
 		if swap {
 			a, b = b, a
 		}
-		z := g.op("add", nil, a, b)
+		z := g.op(ir.Add, nil, a, b)
 		if norm == nil { // the same parameters at every step, around what the first one sees
 			zn := g.norm(z)
-			for !zn.Def.Is("batch_norm") {
+			for !zn.Def.Is(ir.BatchNorm) {
 				zn = g.norm(z)
 			}
 			norm, eps = zn.Def.Args[1:5], zn.Def.Float("epsilon")
 		}
-		zn := g.op("batch_norm", map[string]any{"epsilon": eps}, append([]*ir.Value{z}, norm...)...)
+		zn := g.op(ir.BatchNorm, map[string]any{"epsilon": eps}, append([]*ir.Value{z}, norm...)...)
 		var parts []*ir.Value
 		if cuts {
-			parts = g.node("split", map[string]any{"axis": 1, "sizes": []int{hidden, hidden, hidden, hidden}}, zn).Results
+			parts = g.node(ir.Split, map[string]any{"axis": 1, "sizes": []int{hidden, hidden, hidden, hidden}}, zn).Results
 		} else {
 			for k := range 4 {
-				parts = append(parts, g.op("slice", map[string]any{"axes": []int{1}, "starts": []int{k * hidden}, "ends": []int{(k + 1) * hidden}}, zn))
+				parts = append(parts, g.op(ir.Slice, map[string]any{"axes": []int{1}, "starts": []int{k * hidden}, "ends": []int{(k + 1) * hidden}}, zn))
 			}
 		}
 		gate := func(k int) *ir.Value { return g.op(gates[k], nil, parts[rows[k]], g.scalar(0)) }
-		bit := func(k int) *ir.Value { return g.op("cast", map[string]any{"to": "f32"}, gate(k)) }
-		in := g.op("mul", nil, bit(0), g.op("where", nil, gate(3), g.scalar(1), g.scalar(-1)))
-		c = g.op("add", nil, g.op("mul", nil, bit(1), c), in)
+		bit := func(k int) *ir.Value { return g.op(ir.Cast, map[string]any{"to": "f32"}, gate(k)) }
+		in := g.op(ir.Mul, nil, bit(0), g.op(ir.Where, nil, gate(3), g.scalar(1), g.scalar(-1)))
+		c = g.op(ir.Add, nil, g.op(ir.Mul, nil, bit(1), c), in)
 		var s *ir.Value
 		switch signOf {
 		case 0:
-			s = g.op("sign", nil, c)
+			s = g.op(ir.Sign, nil, c)
 		case 1:
-			s = g.op("where", nil, g.op("greater_or_equal", nil, c, g.scalar(0)), g.scalar(1), g.scalar(-1))
+			s = g.op(ir.Where, nil, g.op(ir.GreaterOrEqual, nil, c, g.scalar(0)), g.scalar(1), g.scalar(-1))
 		default:
-			s = g.op("where", nil, g.op("greater", nil, c, g.scalar(0)), g.scalar(1), g.scalar(-1))
+			s = g.op(ir.Where, nil, g.op(ir.Greater, nil, c, g.scalar(0)), g.scalar(1), g.scalar(-1))
 		}
-		h = g.op("mul", nil, bit(2), s)
+		h = g.op(ir.Mul, nil, bit(2), s)
 		all = append(all, h)
 	}
 	switch g.n(5) {
@@ -165,9 +165,9 @@ func (g *gen) binaryLSTM(seq *ir.Value, axis int) *ir.Value {
 	}
 	if g.p(0.2) {
 		for i, v := range all {
-			all[i] = g.op("unsqueeze", map[string]any{"axes": []int{1}}, v)
+			all[i] = g.op(ir.Unsqueeze, map[string]any{"axes": []int{1}}, v)
 		}
-		return g.op("reduce_mean", map[string]any{"axes": []int{1}, "keepdims": false}, g.op("concat", map[string]any{"axis": 1}, all...))
+		return g.op(ir.ReduceMean, map[string]any{"axes": []int{1}, "keepdims": false}, g.op(ir.Concat, map[string]any{"axis": 1}, all...))
 	}
 	return h
 }
@@ -176,7 +176,7 @@ func (g *gen) binaryLSTM(seq *ir.Value, axis int) *ir.Value {
 func (g *gen) floatLSTM(seq *ir.Value) *ir.Value {
 	hidden, in := g.between(1, 6), g.shape(seq)[2]
 	normal := func(int) float32 { return float32(g.rng.NormFloat64()) }
-	n := g.node("lstm", map[string]any{"hidden": hidden}, seq,
+	n := g.node(ir.LSTM, map[string]any{"hidden": hidden}, seq,
 		g.floats(normal, 1, 4*hidden, in), g.floats(normal, 1, 4*hidden, hidden), g.floats(normal, 1, 8*hidden))
-	return g.op("squeeze", map[string]any{"axes": []int{0}}, n.Results[1])
+	return g.op(ir.Squeeze, map[string]any{"axes": []int{0}}, n.Results[1])
 }

@@ -45,9 +45,9 @@ func (g *gen) weights(shape ...int) *ir.Value {
 	var w *ir.Value
 	switch form := g.n(4); {
 	case form == 0 && zeros == 0:
-		w = g.op("where", nil, g.op("greater_or_equal", nil, latent(), g.scalar(0)), g.scalar(1), g.scalar(-1))
+		w = g.op(ir.Where, nil, g.op(ir.GreaterOrEqual, nil, latent(), g.scalar(0)), g.scalar(1), g.scalar(-1))
 	case form == 1:
-		w = g.op("sign", nil, latent())
+		w = g.op(ir.Sign, nil, latent())
 	case form == 2 && scaled:
 		return g.floats(func(i int) float32 { return v[i] * scale[i/row] }, shape...)
 	default:
@@ -61,7 +61,7 @@ func (g *gen) weights(shape ...int) *ir.Value {
 		ones[i] = 1
 	}
 	ones[0] = shape[0]
-	return g.op("mul", nil, w, g.floats(func(i int) float32 { return scale[i] }, ones...))
+	return g.op(ir.Mul, nil, w, g.floats(func(i int) float32 { return scale[i] }, ones...))
 }
 
 // conv appends a convolution with random geometry, or one that keeps sizes and
@@ -88,7 +88,7 @@ func (g *gen) biased(x *ir.Value, same bool) *ir.Value {
 	z := g.conv(x, same)
 	if n := z.Def; g.p(0.2) && n.Arg(2) == nil {
 		b := g.floats(func(int) float32 { return pick(g, 0, 1, -2, 0.5, float32(g.rng.NormFloat64())) }, g.channels(z))
-		return g.op("conv", n.Attrs, n.Args[0], n.Args[1], b)
+		return g.op(ir.Conv, n.Attrs, n.Args[0], n.Args[1], b)
 	}
 	return z
 }
@@ -129,7 +129,7 @@ func (g *gen) convTo(x *ir.Value, o, groups int, point, same bool) *ir.Value {
 	if g.has(InnerBias) && g.p(0.1) {
 		args = append(args, g.floats(func(int) float32 { return pick(g, 0, 1, -2, 0.5, float32(g.rng.NormFloat64())) }, o))
 	}
-	return g.op("conv", map[string]any{"groups": groups, "stride": stride, "dilation": dil, "pad": pad}, args...)
+	return g.op(ir.Conv, map[string]any{"groups": groups, "stride": stride, "dilation": dil, "pad": pad}, args...)
 }
 
 // linear is the linear CF chain: pointwise, grouped, pointwise, with no
@@ -192,7 +192,7 @@ func (g *gen) norm(x *ir.Value) *ir.Value {
 		scale, bias, mean, variance = append(scale, s), append(bias, b), append(mean, m), append(variance, v)
 	}
 	vec := func(v []float32) *ir.Value { return g.tensor(ir.FloatTensor(v, c)) }
-	return g.op("batch_norm", map[string]any{"epsilon": eps}, x, vec(scale), vec(bias), vec(mean), vec(variance))
+	return g.op(ir.BatchNorm, map[string]any{"epsilon": eps}, x, vec(scale), vec(bias), vec(mean), vec(variance))
 }
 
 // affine appends additions, products and quotients with constants a channel.
@@ -200,23 +200,23 @@ func (g *gen) affine(x *ir.Value) *ir.Value {
 	center := func(c int) float32 { return g.channelValue(x, c) + pick[float32](g, 0, 0.5, -1) }
 	switch g.n(4) {
 	case 0:
-		x = g.op("sub", nil, x, g.perChannel(x, center))
+		x = g.op(ir.Sub, nil, x, g.perChannel(x, center))
 	case 1:
-		x = g.op("sub", nil, g.perChannel(x, center), x)
+		x = g.op(ir.Sub, nil, g.perChannel(x, center), x)
 	case 2:
-		x = g.op("add", nil, g.perChannel(x, func(c int) float32 { return -center(c) }), x)
+		x = g.op(ir.Add, nil, g.perChannel(x, func(c int) float32 { return -center(c) }), x)
 	default:
-		x = g.op("sub", nil, x, g.scalar(float64(center(0))))
+		x = g.op(ir.Sub, nil, x, g.scalar(float64(center(0))))
 	}
 	factor := func(int) float32 { return pick(g, 1, -2, 0.1, -0.7, float32(g.rng.NormFloat64()), 0) }
 	switch g.n(3) {
 	case 0:
-		x = g.op("mul", nil, x, g.perChannel(x, factor))
+		x = g.op(ir.Mul, nil, x, g.perChannel(x, factor))
 	case 1:
-		x = g.op("div", nil, x, g.scalar(pick(g, 3, -7, 0.1)))
+		x = g.op(ir.Div, nil, x, g.scalar(pick(g, 3, -7, 0.1)))
 	}
 	if g.p(0.3) {
-		x = g.op("neg", nil, x)
+		x = g.op(ir.Neg, nil, x)
 	}
 	return x
 }
@@ -232,23 +232,23 @@ func (g *gen) activation(x *ir.Value) act {
 
 func (g *gen) step(x *ir.Value) act {
 	if g.has(Sign) && g.p(0.04) {
-		return act{g.op("sign", nil, x), true}
+		return act{g.op(ir.Sign, nil, x), true}
 	}
 	bit := g.compare(x)
 	if g.p(0.15) {
-		bit = g.op("not", nil, bit)
+		bit = g.op(ir.Not, nil, bit)
 	}
 	if g.p(0.6) {
-		return act{g.op("cast", map[string]any{"to": "f32"}, bit), false}
+		return act{g.op(ir.Cast, map[string]any{"to": "f32"}, bit), false}
 	}
 	set, clear := 1.0, 0.0
 	if g.has(Signed) && g.p(0.7) {
 		clear = -1
 	}
 	if g.p(0.3) {
-		return act{g.op("where", nil, bit, g.scalar(clear), g.scalar(set)), clear != 0}
+		return act{g.op(ir.Where, nil, bit, g.scalar(clear), g.scalar(set)), clear != 0}
 	}
-	return act{g.op("where", nil, bit, g.scalar(set), g.scalar(clear)), clear != 0}
+	return act{g.op(ir.Where, nil, bit, g.scalar(set), g.scalar(clear)), clear != 0}
 }
 
 // compare compares x with zero or, now and then, with something else.
@@ -261,17 +261,17 @@ func (g *gen) compare(x *ir.Value) *ir.Value {
 	}
 	switch g.n(10) {
 	default:
-		return g.op("greater", nil, x, zero())
+		return g.op(ir.Greater, nil, x, zero())
 	case 0, 1:
-		return g.op("greater_or_equal", nil, x, zero())
+		return g.op(ir.GreaterOrEqual, nil, x, zero())
 	case 2:
-		return g.op("less", nil, x, zero())
+		return g.op(ir.Less, nil, x, zero())
 	case 3:
-		return g.op("less_or_equal", nil, x, zero())
+		return g.op(ir.LessOrEqual, nil, x, zero())
 	case 4:
-		return g.op("less", nil, zero(), x)
+		return g.op(ir.Less, nil, zero(), x)
 	case 5:
-		return g.op("greater_or_equal", nil, zero(), x)
+		return g.op(ir.GreaterOrEqual, nil, zero(), x)
 	}
 }
 
@@ -293,5 +293,5 @@ func (g *gen) pool(x *ir.Value) *ir.Value {
 			pad[a], pad[k+a] = min(pad[a], kernel[a]-1), min(pad[k+a], kernel[a]-1)
 		}
 	}
-	return g.op("max_pool", map[string]any{"kernel": kernel, "stride": stride, "dilation": dil, "pad": pad, "ceil": g.p(0.2)}, x)
+	return g.op(ir.MaxPool, map[string]any{"kernel": kernel, "stride": stride, "dilation": dil, "pad": pad, "ceil": g.p(0.2)}, x)
 }

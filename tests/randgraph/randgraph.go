@@ -120,12 +120,12 @@ func (g *gen) spatial(v *ir.Value) int  { return v.Type.Rank() - 2 }
 func (g *gen) channels(v *ir.Value) int { return v.Type.Shape[1] }
 
 // op appends a node, evaluates it on the sample, and returns its first result.
-func (g *gen) op(name string, attrs map[string]any, args ...*ir.Value) *ir.Value {
-	return g.node(name, attrs, args...).Result()
+func (g *gen) op(op *ir.Op, attrs map[string]any, args ...*ir.Value) *ir.Value {
+	return g.node(op, attrs, args...).Result()
 }
 
-func (g *gen) node(name string, attrs map[string]any, args ...*ir.Value) *ir.Node {
-	n, err := ir.NewNode(name, args, attrs, ir.Loc{Name: fmt.Sprintf("n%d", len(g.f.Nodes))})
+func (g *gen) node(op *ir.Op, attrs map[string]any, args ...*ir.Value) *ir.Node {
+	n, err := ir.NewNode(op, args, attrs, ir.Loc{Name: fmt.Sprintf("n%d", len(g.f.Nodes))})
 	if err != nil {
 		panic(fmt.Sprintf("randgraph: %v", err))
 	}
@@ -137,7 +137,7 @@ func (g *gen) node(name string, attrs map[string]any, args ...*ir.Value) *ir.Nod
 	}
 	out, err := ir.EvalNode(n, in)
 	if err != nil {
-		panic(fmt.Sprintf("randgraph: %s: %v", name, err))
+		panic(fmt.Sprintf("randgraph: %s: %v", op.Name, err))
 	}
 	for i, r := range n.Results {
 		g.sample[r] = out[i]
@@ -209,7 +209,7 @@ func (g *gen) stem() act {
 	if g.has(SecondInput) && g.p(0.1) {
 		s := slices.Clone(shape)
 		s[1] = g.between(1, 3)
-		x = g.op("concat", map[string]any{"axis": 1}, x, g.input("x2", s))
+		x = g.op(ir.Concat, map[string]any{"axis": 1}, x, g.input("x2", s))
 	}
 	if g.p(0.1) { // a comparison of the input itself
 		return g.activation(x)
@@ -238,19 +238,19 @@ func (g *gen) input(name string, shape []int) *ir.Value {
 	if d == ir.F32 {
 		return p
 	}
-	x := g.op("cast", map[string]any{"to": "f32"}, p)
+	x := g.op(ir.Cast, map[string]any{"to": "f32"}, p)
 	if g.has(InputScale) && g.p(0.1) { // normalised
-		return g.op("div", nil, g.op("sub", nil, g.op("mul", nil, x, g.scalar(1.0/255)), g.perChannel(x, func(int) float32 { return g.rng.Float32() })), g.scalar(0.25))
+		return g.op(ir.Div, nil, g.op(ir.Sub, nil, g.op(ir.Mul, nil, x, g.scalar(1.0/255)), g.perChannel(x, func(int) float32 { return g.rng.Float32() })), g.scalar(0.25))
 	}
 	if g.has(InputScale) && g.p(0.4) {
 		if g.p(0.5) {
-			return g.op("div", nil, x, g.scalar(255))
+			return g.op(ir.Div, nil, x, g.scalar(255))
 		}
 		s := g.scalar(pick(g, 1.0/255, 0.25, -0.01))
 		if g.p(0.5) {
-			return g.op("mul", nil, s, x)
+			return g.op(ir.Mul, nil, s, x)
 		}
-		return g.op("mul", nil, x, s)
+		return g.op(ir.Mul, nil, x, s)
 	}
 	return x
 }

@@ -144,7 +144,7 @@ func comparePasses(t *testing.T, m *ir.Module, sets [][]*ir.Tensor, total *tally
 func stepBehindAffine(f *ir.Func) bool {
 	behind := map[*ir.Value]bool{}
 	for _, n := range f.Nodes {
-		from := n.Is("affine")
+		from := n.Is(ir.Affine)
 		for _, a := range n.Args {
 			from = from || behind[a]
 		}
@@ -213,12 +213,12 @@ func checkCertificates(t *testing.T, m *ir.Module, sets [][]*ir.Tensor) {
 				t.Errorf("%s: the certificate of channel %d says %d, the threshold is %d", n.Loc, i, p.T, th.I[i])
 			}
 		}
-		if n.Is("blstm") {
+		if n.Is(ir.BLSTM) {
 			continue
 		}
 		for k := range sets {
 			z := vals[n.Args[0]][k]
-			if !n.Is("threshold") {
+			if !n.Is(ir.Threshold) {
 				z = sums(t, n, z)
 			}
 			inner := ir.Type{Shape: z.Type.Shape[2:]}.Elems()
@@ -245,7 +245,7 @@ func sums(t *testing.T, n *ir.Node, x *ir.Tensor) *ir.Tensor {
 			attrs[k] = v
 		}
 	}
-	bare, err := ir.NewNode(n.Op.Name, []*ir.Value{{Type: x.Type}, {Type: n.In(1)}}, attrs, n.Loc)
+	bare, err := ir.NewNode(n.Op, []*ir.Value{{Type: x.Type}, {Type: n.In(1)}}, attrs, n.Loc)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ func headInput(t testing.TB, f *ir.Func, x *ir.Tensor) *ir.Tensor {
 		for i, v := range n.Results {
 			values[v] = out[i]
 		}
-		if n.Is("gemm") {
+		if n.Is(ir.Gemm) {
 			last = n
 		}
 	})

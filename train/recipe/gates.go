@@ -113,11 +113,11 @@ func gatesOn(ctx context.Context, f *ir.Func, clip []uint8) ([]Gate, error) {
 			return
 		}
 		g := Gate{Name: n.Loc.Name, Out: ones[n.Result()]}
-		switch n.Op.Name {
-		case "mux_or", "mux":
+		switch n.Op {
+		case ir.MuxOr, ir.Mux:
 			s := ones[n.Args[0]]
 			g.Select, g.Block, g.Beside = &s, ones[n.Args[1]], ones[n.Args[2]]
-		case "bit_or":
+		case ir.BitOr:
 			g.Block, g.Beside = ones[n.Args[0]], ones[n.Args[1]]
 		default:
 			return

@@ -439,7 +439,7 @@ func rescale(p *train.Param, mean float64) {
 // ones come out of the steps behind them.
 func shiftNorms(t *train.Trainer, by float64) {
 	for _, n := range t.Module().Main().Nodes {
-		if !n.Is("batch_norm") || n.In(0).Rank() != 5 {
+		if !n.Is(ir.BatchNorm) || n.In(0).Rank() != 5 {
 			continue
 		}
 		gamma, beta := t.Param(constName(n.Args[1])), t.Param(constName(n.Args[2]))
