@@ -9,18 +9,19 @@
 // Open does all three and returns tensors. A NumPy file (.npy) already holds tensors: it is never resampled, its shape
 // has to match.
 //
-// Built in are .npy, animated GIF, a folder of PNG or JPEG frames, a single PNG or JPEG, YUV4MPEG2 (.y4m) and raw rgb24.
-// Everything else goes through the ffmpeg program when there is one.
+// Built in are .npy, animated GIF and PNG, a folder of PNG or JPEG frames, a single PNG or JPEG, YUV4MPEG2 (.y4m) and
+// raw rgb24. Everything else goes through the ffmpeg program when there is one.
 //
 // All arithmetic on pixels is in integers with one rounding, so a file gives the same bytes on every machine. Sizes
 // found in files are checked against Options.Limit and grow with the bytes really there, so a hostile file costs no
-// more memory than its own size or the limit allows, and ends in an error.
+// more memory than the limit allows, and ends in an error. A video may be of any length: it is sampled while it is read.
 //
 // The package imports the standard library only and has no initialisation, so its sources can be copied as they are
 // into a generated program.
 package clip
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"math"
@@ -160,16 +161,25 @@ type Options struct {
 	Mode Mode
 	// When positive, the file is raw rgb24 frames of this size, until its end.
 	RawW, RawH int
-	// Largest clip in bytes, 0 = DefaultLimit. It bounds the frames kept, and 8 bytes a pixel for the frame being decoded.
+	// Most memory in bytes that decoding a frame and the frames kept may take, 0 = DefaultLimit. A GIF, PNG or JPEG that
+	// comes through a pipe is kept in memory too, up to a quarter of it.
 	Limit int64
+	// Largest temporary file in bytes, for videos whose length only reading them tells. 0 = DefaultSpool.
+	Spool int64
 	// What the path "-" reads. nil = os.Stdin.
 	Stdin io.Reader
+	// Ends reading, also inside ffmpeg; its cause is the error then. nil = never.
+	Context context.Context
 	// Program for formats that are not built in. "" = "ffmpeg", looked up on the PATH.
 	FFmpeg string
 }
 
-// DefaultLimit is the largest clip, in bytes, that is read unless Options.Limit says otherwise.
+// DefaultLimit is the most memory, in bytes, that reading a file takes unless Options.Limit says otherwise.
 const DefaultLimit = 256 << 20
+
+// DefaultSpool is the largest temporary file, in bytes, unless Options.Spool says otherwise: an hour of 30 frames a second
+// at 112x112.
+const DefaultSpool = 4 << 30
 
 // maxSide bounds width and height, so that the sums of the resizer fit their integers.
 const maxSide = 1 << 16
@@ -179,6 +189,13 @@ func (o Options) limit() int64 {
 		return DefaultLimit
 	}
 	return min(o.Limit, math.MaxInt/4) // sizes stay within an int
+}
+
+func (o Options) spool() int64 {
+	if o.Spool <= 0 {
+		return DefaultSpool
+	}
+	return o.Spool
 }
 
 // ParseSize reads "176x144" as width and height.
@@ -199,15 +216,17 @@ func checkSides(w, h int) error {
 	return nil
 }
 
-// checkFrame refuses a frame whose decoding would pass the limit. 8 bytes a pixel cover the decoders' own buffers.
-func checkFrame(w, h int, limit int64) error {
+// checkFrame returns the bytes that decoding a frame takes, and refuses one that passes the limit. perPixel covers what the
+// decoder keeps and the RGB frame.
+func checkFrame(w, h int, perPixel float64, limit int64) (need int64, err error) {
 	if err := checkSides(w, h); err != nil {
-		return err
+		return 0, err
 	}
-	if need := 8 * int64(w) * int64(h); need > limit {
-		return fmt.Errorf("a frame of %dx%d takes %d bytes to decode, more than the limit of %d", w, h, need, limit)
+	need = int64(perPixel * float64(w) * float64(h))
+	if need > limit {
+		return 0, fmt.Errorf("a frame of %dx%d takes %d bytes to decode, more than the limit of %d", w, h, need, limit)
 	}
-	return nil
+	return need, nil
 }
 
 // readN reads exactly n bytes. The buffer grows with what arrives, so a false n costs no memory.

@@ -2,6 +2,7 @@ package clip
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -20,10 +21,14 @@ func openFFmpeg(in *input, opt Options) (*Video, error) {
 	if name == "" {
 		name = "ffmpeg"
 	}
+	head, _ := in.r.Peek(12)
 	program, err := exec.LookPath(name)
 	if err != nil {
-		head, _ := in.r.Peek(8)
-		return nil, fmt.Errorf("not a built-in format (it begins with %q), and %s, which might read it, was not found: %w; %s", head, name, err, builtIn)
+		return nil, fmt.Errorf("not a built-in format (%s), and %s, which might read it, was not found: %w; %s", looksLike(head), name, err, builtIn)
+	}
+	hint := builtIn
+	if in.path == "" && isMP4(head) {
+		hint = "an MP4 file keeps its index at the end, where a pipe cannot go first: give the file by its name, or rewrite it with: ffmpeg -i IN.mp4 -c copy -movflags +faststart OUT.mp4"
 	}
 	// Only local files: a playlist must not make ffmpeg open network connections. "file:" keeps odd names from
 	// being taken for options or addresses.
@@ -39,7 +44,12 @@ func openFFmpeg(in *input, opt Options) (*Video, error) {
 		args = append(args, "-i", "file:"+path)
 	}
 	args = append(args, "-map", "0:v:0", "-pix_fmt", "rgb24", "-c:v", "ppm", "-f", "image2pipe", "pipe:1")
-	cmd := exec.Command(program, args...)
+	ctx := opt.Context
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	cmd := exec.CommandContext(ctx, program, args...)
+	ownGroup(cmd) // an interrupt is for us: the context ends ffmpeg, so that its complaint is not mistaken for the cause
 	cmd.Stdin = stdin
 	cmd.WaitDelay = 2 * time.Second
 	var said messages
@@ -72,14 +82,14 @@ func openFFmpeg(in *input, opt Options) (*Video, error) {
 		waited = true
 		// ErrWaitDelay: ffmpeg was done before its standard input was.
 		if err := cmd.Wait(); err != nil && !errors.Is(err, exec.ErrWaitDelay) {
-			return fmt.Errorf("not a built-in format, and ffmpeg cannot read it: %w: %s; %s", err, said.text(), builtIn)
+			return fmt.Errorf("not a built-in format, and ffmpeg cannot read it: %w: %s; %s", err, said.text(), hint)
 		}
 		return io.EOF
 	}
 	v, err := openPPM(bufio.NewReaderSize(out, 1<<16), opt.limit())
 	if err != nil {
 		if err = end(err); err == io.EOF {
-			err = fmt.Errorf("ffmpeg found no frames in it: %s", said.text())
+			err = fmt.Errorf("ffmpeg found no frames in it: %s; %s", said.text(), hint)
 		}
 		return nil, err
 	}
@@ -93,6 +103,23 @@ func openFFmpeg(in *input, opt Options) (*Video, error) {
 	}
 	v.close = stop
 	return v, nil
+}
+
+// isMP4 recognises MP4, MOV and their kin by the box they begin with.
+func isMP4(head []byte) bool { return len(head) >= 8 && string(head[4:8]) == "ftyp" }
+
+// looksLike says what the first bytes of a file are.
+func looksLike(head []byte) string {
+	names := []struct{ at, name string }{{"\x1aE\xdf\xa3", "WebM or Matroska video"}, {"RIFF", "AVI, WebP or WAV"}, {"OggS", "Ogg"}, {"BM", "BMP"}}
+	if isMP4(head) {
+		return fmt.Sprintf("MP4 or MOV video, as it begins with %q", head[:8])
+	}
+	for _, n := range names {
+		if strings.HasPrefix(string(head), n.at) {
+			return n.name
+		}
+	}
+	return fmt.Sprintf("it begins with %q", head[:min(8, len(head))])
 }
 
 // openPPM reads a sequence of 8-bit binary PPM pictures of one size. io.EOF when there is none.
@@ -116,13 +143,14 @@ func openPPM(r *bufio.Reader, limit int64) (*Video, error) {
 		if errW != nil || errH != nil {
 			return 0, 0, fmt.Errorf("PPM header %.60q is not an 8-bit P6 header", lines)
 		}
-		return w, h, checkFrame(w, h, limit)
+		_, err = checkFrame(w, h, 3, limit)
+		return w, h, err
 	}
 	w, h, err := header()
 	if err != nil {
 		return nil, err
 	}
-	v := &Video{W: w, H: h}
+	v := &Video{W: w, H: h, need: 3 * int64(w) * int64(h)}
 	var rgb []uint8
 	v.next = func() (_ []uint8, err error) {
 		if rgb == nil {

@@ -2,6 +2,7 @@ package clip
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -22,19 +23,6 @@ func (m Mode) check() error {
 	return fmt.Errorf("fit %q is none of stretch, crop, letterbox", string(m))
 }
 
-// Sample returns which of n frames stand for t frames: the centres of t equal segments,
-//
-//	index[i] = floor((2i+1) n / 2t)
-//
-// With n = t that is every frame once; with n < t frames repeat. n and t must be positive.
-func Sample(n, t int) []int {
-	index := make([]int, t)
-	for i := range index {
-		index[i] = int((2*int64(i) + 1) * int64(n) / (2 * int64(t)))
-	}
-	return index
-}
-
 // Fit samples and resizes c to the sizes and channels of s, and says in words what it did. A clip that already has
 // them is returned unchanged (the same pointer). Grey from RGB is BT.601 luma; RGB from grey repeats the value.
 func Fit(c *Clip, s Spec, mode Mode) (*Clip, string, error) {
@@ -49,13 +37,14 @@ func Fit(c *Clip, s Spec, mode Mode) (*Clip, string, error) {
 	if t == 0 {
 		t = c.T
 	}
-	note := f.note(c.T, t)
+	line := Even(c.T)
+	index := line.Sample(t)
+	note := f.note(line, index)
 	if f.same() && t == c.T {
 		return c, note, nil
 	}
 	out := &Clip{T: t, H: f.r.dstH, W: f.r.dstW, C: s.C, FPS: c.FPS * float64(t) / float64(c.T)}
 	out.Pix = make([]uint8, out.T*out.H*out.W*out.C)
-	index := Sample(c.T, t)
 	for i, k := range index {
 		if i > 0 && k == index[i-1] {
 			copy(out.Frame(i), out.Frame(i-1))
@@ -127,19 +116,23 @@ func luma(r, g, b uint8) uint8 {
 	return uint8((19595*uint32(r) + 38470*uint32(g) + 7471*uint32(b) + 1<<15) >> 16)
 }
 
-// note tells what happens to n frames that become t.
-func (f *fitter) note(n, t int) string {
-	r := f.r
+// note tells what happens to the frames of a timeline, of which those at index are taken.
+func (f *fitter) note(line Timeline, index []int) string {
+	r, n, t := f.r, line.n, len(index)
+	all := n == t && slices.Equal(index, Even(n).Sample(n))
 	from := fmt.Sprintf("%s %dx%d", frames(n), r.srcW, r.srcH)
-	if f.same() && n == t {
+	if f.same() && all {
 		return from + ", unchanged"
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s -> %s %dx%d: ", from, frames(t), r.dstW, r.dstH)
-	if n == t {
+	switch {
+	case all:
 		b.WriteString("all frames")
-	} else {
-		b.WriteString("frames " + indexList(Sample(n, t)))
+	case line.ends != nil:
+		b.WriteString("frames " + indexList(index) + " by their delays")
+	default:
+		b.WriteString("frames " + indexList(index))
 	}
 	if !r.identity() {
 		fmt.Fprintf(&b, "; %s", f.mode)

@@ -66,7 +66,7 @@ func FuzzGIF(f *testing.F) {
 	}
 	f.Add(b.Bytes())
 	f.Fuzz(func(t *testing.T, data []byte) {
-		v, err := openGIF(bytes.NewReader(data), fuzzLimit)
+		v, err := openGIF(pipe(data), fuzzLimit)
 		drain(t, v, err)
 	})
 }
@@ -77,7 +77,7 @@ func FuzzY4M(f *testing.F) {
 	f.Add(y4mBytes("W3 H2 C422", make([]byte, 14)))
 	f.Add(y4mBytes("W1 H1 Cmono F0:0 It", []byte{1}))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		v, err := openY4M(newReader(data), fuzzLimit)
+		v, err := openY4M(pipe(data), fuzzLimit)
 		drain(t, v, err)
 	})
 }
@@ -86,7 +86,7 @@ func FuzzPPM(f *testing.F) {
 	f.Add([]byte("P6\n1 2\n255\n123456P6\n1 2\n255\n123456"))
 	f.Add([]byte("P6\n1 2\n65535\n123456"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		v, err := openPPM(newReader(data), fuzzLimit)
+		v, err := openPPM(pipe(data).r, fuzzLimit)
 		drain(t, v, err)
 	})
 }
@@ -96,7 +96,7 @@ func FuzzImage(f *testing.F) {
 	f.Add(pngBytes(m), false)
 	f.Add(jpegBytes(m), true)
 	f.Fuzz(func(t *testing.T, data []byte, isJPEG bool) {
-		v, err := openImage(bytes.NewReader(data), map[bool]string{true: "jpeg", false: "png"}[isJPEG], fuzzLimit)
+		v, err := openImage(pipe(data), map[bool]string{true: "jpeg", false: "png"}[isJPEG], fuzzLimit)
 		drain(t, v, err)
 	})
 }

@@ -1,178 +1,315 @@
 package clip
 
 import (
-	"bytes"
+	"bufio"
 	"errors"
 	"fmt"
-	"image"
-	"image/color/palette"
-	"image/draw"
-	"image/gif"
 	"io"
-	"math"
 )
 
-// openGIF decodes an animation: each frame is the whole canvas, after drawing the partial picture over what the
-// disposal method of the one before left. What stays transparent is black.
-func openGIF(r io.Reader, limit int64) (*Video, error) {
-	data, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err != nil {
-		return nil, err
-	}
-	if int64(len(data)) > limit {
-		return nil, fmt.Errorf("GIF: the file is larger than the limit of %d bytes", limit)
-	}
-	w, h, n, err := scanGIF(data)
-	if err != nil {
+// openGIF decodes an animation (GIF87a, GIF89a): each frame is the whole canvas, after drawing the partial picture over
+// what the disposal method of the one before left. What stays transparent is black. Delays say how long a frame is shown.
+//
+// Read is what browsers read: files without a trailer or cut off in their last picture, pictures that reach beyond the
+// canvas, extensions of any label, bytes between the blocks, a canvas without a size (the first picture's then). As in
+// ffmpeg, a picture that is wider or higher than the canvas, or has no width or height, has the canvas's.
+func openGIF(in *input, limit int64) (*Video, error) {
+	if err := in.keep(limit / 4); err != nil {
 		return nil, fmt.Errorf("GIF: %w", err)
 	}
-	if err := checkFrame(w, h, limit); err != nil {
+	scan := gifReader{r: in.r}
+	v := &Video{}
+	if err := scan.scan(v); err != nil {
 		return nil, fmt.Errorf("GIF: %w", err)
 	}
-	if need := 3 * int64(w) * int64(h) * int64(n); need > limit {
-		return nil, fmt.Errorf("GIF: %d frames %dx%d take %d bytes, more than the limit of %d", n, w, h, need, limit)
+	var err error
+	if v.need, err = checkFrame(v.W, v.H, 6, limit); err != nil {
+		return nil, fmt.Errorf("GIF: %w", err)
 	}
-	g, err := gif.DecodeAll(bytes.NewReader(data))
-	if err != nil {
-		return nil, fmt.Errorf("GIF of %d frames %dx%d: %w", n, w, h, noEOF(err))
-	}
-	v := &Video{W: w, H: h}
-	delay := 0
-	for _, d := range g.Delay {
-		delay += d // hundredths of a second
-	}
-	if delay > 0 {
-		v.FPS = 100 * float64(len(g.Image)) / float64(delay)
-	}
-	canvas := make([]uint8, 3*w*h)
-	out := make([]uint8, len(canvas))
+	g := gifReader{w: v.W, h: v.H}
 	at := 0
 	v.next = func() ([]uint8, error) {
-		if at == len(g.Image) {
+		if at == v.line.n {
 			return nil, io.EOF
 		}
-		m, disposal := g.Image[at], g.Disposal[at]
-		copy(out, canvas)
-		drawGIF(out, w, m)
-		switch disposal {
-		case gif.DisposalBackground:
-			copy(canvas, out)
-			b := m.Rect
-			for y := b.Min.Y; y < b.Max.Y; y++ {
-				clear(canvas[3*(y*w+b.Min.X) : 3*(y*w+b.Max.X)])
+		if at == 0 {
+			if err := errors.Join(in.rewind(), g.start(in.r)); err != nil {
+				return nil, fmt.Errorf("GIF: %w", err)
 			}
-		case gif.DisposalPrevious:
-		default:
-			copy(canvas, out)
 		}
-		g.Image[at] = nil
+		if err := g.draw(); err != nil {
+			return nil, fmt.Errorf("GIF: frame %d of %d: %w", at, v.line.n, noEOF(err))
+		}
 		at++
-		return out, nil
+		return g.canvas, nil
 	}
 	return v, nil
 }
 
-// drawGIF paints the opaque pixels of m, which lies inside the canvas of width w.
-func drawGIF(canvas []uint8, w int, m *image.Paletted) {
-	type entry struct {
-		r, g, b uint8
-		opaque  bool
+// errCut is the end of a file in the middle of something.
+var errCut = errors.New("the file is cut off")
+
+// gifReader reads the blocks of a GIF and draws its pictures.
+type gifReader struct {
+	r      *bufio.Reader
+	w, h   int    // of the canvas
+	global []byte // colour table, 3 bytes an entry
+	p      gifPicture
+	canvas []uint8 // [h][w][3]
+	saved  []uint8 // what p covers, when that is to come back
+	lzw    *lzwDecoder
+}
+
+// gifPicture is what is said of a picture before its pixels.
+type gifPicture struct {
+	x, y, w, h  int
+	interlaced  bool
+	table       []byte // its own colour table or the global one; nil: none, an index is a grey
+	delay       int64  // hundredths of a second
+	disposal    byte   // what happens to it before the next one
+	transparent int    // index of the transparent colour, -1 = none
+	codeSize    byte
+}
+
+const (
+	disposeBackground = 2
+	disposePrevious   = 3
+	disposeFourth     = 4 // some programs write it for 3
+)
+
+// start reads the header.
+func (g *gifReader) start(r *bufio.Reader) error {
+	g.r = r
+	var head [13]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return errCut
 	}
-	pal := make([]entry, len(m.Palette))
-	for i, c := range m.Palette {
-		r, g, b, a := c.RGBA()
-		pal[i] = entry{uint8(r >> 8), uint8(g >> 8), uint8(b >> 8), a != 0}
+	if w, h := le16(head[6:]), le16(head[8:]); w > 0 && h > 0 {
+		g.w, g.h = w, h
 	}
-	for y := m.Rect.Min.Y; y < m.Rect.Max.Y; y++ {
-		for x := m.Rect.Min.X; x < m.Rect.Max.X; x++ {
-			if e := pal[m.ColorIndexAt(x, y)]; e.opaque {
-				p := canvas[3*(y*w+x):]
-				p[0], p[1], p[2] = e.r, e.g, e.b
-			}
+	var err error
+	g.global, err = g.table(head[10])
+	return err
+}
+
+func le16(b []byte) int { return int(b[0]) | int(b[1])<<8 }
+
+// table reads a colour table, when the flags say that there is one.
+func (g *gifReader) table(flags byte) ([]byte, error) {
+	if flags&0x80 == 0 {
+		return nil, nil
+	}
+	t := make([]byte, 3<<(flags&7+1))
+	if _, err := io.ReadFull(g.r, t); err != nil {
+		return nil, errCut
+	}
+	return t, nil
+}
+
+// scan reads the file to its end without decoding pictures, and tells v what is in it.
+func (g *gifReader) scan(v *Video) error {
+	if err := g.start(g.r); err != nil {
+		return err
+	}
+	var delays []int64
+	total := int64(0)
+	err := g.picture()
+	for ; err == nil; err = g.picture() {
+		delays = append(delays, shownFor(10*g.p.delay))
+		total += delays[len(delays)-1]
+		data := subBlocks{r: g.r}
+		if err = data.drain(); err != nil {
+			break
+		}
+	}
+	switch {
+	case len(delays) == 0 && err == io.EOF:
+		return errors.New("no frames in it")
+	case len(delays) == 0:
+		return err
+	case err != io.EOF:
+		v.note = "; the file is cut off in its last frame"
+	}
+	v.W, v.H, v.line = g.w, g.h, timed(delays)
+	v.FPS = 1000 * float64(len(delays)) / float64(total)
+	return nil
+}
+
+// shownFor is how long a frame with this delay is shown, in milliseconds. As in browsers, 10 ms and less say nothing
+// and are 100.
+func shownFor(delay int64) int64 {
+	if delay <= 10 {
+		return 100
+	}
+	return delay
+}
+
+// picture reads on to the pixels of the next picture; io.EOF when there is none. Blocks that mean nothing here and
+// bytes between blocks are passed over.
+func (g *gifReader) picture() error {
+	g.p = gifPicture{transparent: -1}
+	for {
+		b, err := g.r.ReadByte()
+		switch {
+		case err != nil:
+			return err
+		case b == 0x3b: // trailer
+			return io.EOF
+		case b == 0x21:
+			err = g.extension()
+		case b == 0x2c:
+			return g.descriptor()
+		}
+		if err != nil {
+			return err
 		}
 	}
 }
 
-// scanGIF walks the blocks of a GIF without decoding, to know its size and number of frames before memory is spent.
-func scanGIF(b []byte) (w, h, frames int, err error) {
-	cut := errors.New("the file is cut off")
-	at := 13
-	if len(b) < at {
-		return 0, 0, 0, cut
+// extension reads an extension, of which the graphic control counts: flags, delay, transparent index.
+func (g *gifReader) extension() error {
+	label, err := g.r.ReadByte()
+	if err != nil {
+		return errCut
 	}
-	w, h = int(b[6])|int(b[7])<<8, int(b[8])|int(b[9])<<8
-	table := func(flags byte) int { // bytes of a colour table
-		if flags&0x80 == 0 {
-			return 0
-		}
-		return 3 << (flags&7 + 1)
-	}
-	at += table(b[10])
-	for {
-		if at >= len(b) {
-			return 0, 0, 0, cut
-		}
-		switch b[at] {
-		case 0x3b: // trailer
-			if frames == 0 {
-				return 0, 0, 0, errors.New("no frames in it")
-			}
-			return w, h, frames, nil
-		case 0x21: // extension: label, then sub-blocks
-			at += 2
-		case 0x2c: // picture: place, size, flags, colour table, code size, then sub-blocks
-			if at+10 > len(b) {
-				return 0, 0, 0, cut
-			}
-			frames++
-			at += 10 + table(b[at+9]) + 1
-		default:
-			return 0, 0, 0, fmt.Errorf("unknown block 0x%02x at byte %d", b[at], at)
-		}
-		for { // sub-blocks: a length and that many bytes, up to a length of 0
-			if at >= len(b) {
-				return 0, 0, 0, cut
-			}
-			n := int(b[at])
-			at += 1 + n
-			if n == 0 {
+	data := subBlocks{r: g.r}
+	if label == 0xf9 {
+		var b [4]byte
+		for i := range b {
+			if b[i], err = data.ReadByte(); err != nil {
 				break
 			}
 		}
+		if err == nil {
+			g.p.disposal, g.p.delay, g.p.transparent = b[0]>>2&7, int64(le16(b[1:])), -1
+			if b[0]&1 != 0 {
+				g.p.transparent = int(b[3])
+			}
+		}
+	}
+	return data.drain()
+}
+
+// descriptor reads what stands before the pixels. A picture counts when at least one byte of them is there.
+func (g *gifReader) descriptor() error {
+	var b [9]byte
+	if _, err := io.ReadFull(g.r, b[:]); err != nil {
+		return errCut
+	}
+	p := &g.p
+	p.x, p.y, p.w, p.h = le16(b[:]), le16(b[2:]), le16(b[4:]), le16(b[6:])
+	if g.w == 0 {
+		g.w, g.h = p.x+p.w, p.y+p.h
+	}
+	if p.w == 0 || p.w > g.w {
+		p.w = g.w
+	}
+	if p.h == 0 || p.h > g.h {
+		p.h = g.h
+	}
+	p.interlaced = b[8]&0x40 != 0
+	var err error
+	if p.table, err = g.table(b[8]); err != nil {
+		return err
+	}
+	if p.table == nil {
+		p.table = g.global
+	}
+	if p.codeSize, err = g.r.ReadByte(); err != nil {
+		return errCut
+	}
+	if n, err := g.r.Peek(2); err != nil && (len(n) == 0 || n[0] != 0) {
+		return errCut
+	}
+	return nil
+}
+
+// draw brings the canvas to the next picture. One whose pixels end early is drawn as far as they go.
+func (g *gifReader) draw() error {
+	if g.canvas == nil {
+		g.canvas = make([]uint8, 3*g.w*g.h)
+	}
+	g.dispose()
+	if err := g.picture(); err != nil {
+		return err
+	}
+	if g.p.disposal == disposePrevious || g.p.disposal == disposeFourth {
+		g.saved = g.saved[:0]
+		g.covered(func(row []uint8) { g.saved = append(g.saved, row...) })
+	}
+	if g.lzw == nil {
+		g.lzw = &lzwDecoder{}
+	}
+	data := subBlocks{r: g.r}
+	pen := gifPen{g: g, step: 1}
+	if g.p.interlaced {
+		pen.step = 8
+	}
+	err := g.lzw.decode(&data, int(g.p.codeSize), pen.put)
+	if err == nil {
+		err = data.drain()
+	}
+	if err == errCut {
+		err = nil
+	}
+	return err
+}
+
+// dispose does what the picture on the canvas wants to happen before the next one.
+func (g *gifReader) dispose() {
+	switch g.p.disposal {
+	case disposeBackground:
+		g.covered(func(row []uint8) { clear(row) })
+	case disposePrevious, disposeFourth:
+		saved := g.saved
+		g.covered(func(row []uint8) { saved = saved[copy(row, saved):] })
 	}
 }
 
-// WriteGIF writes a clip (C = 1 or 3) as an endless animation in the fixed Plan 9 palette, dithered (Floyd-Steinberg). fps 0 = the clip's own, or 12.
-func WriteGIF(w io.Writer, c *Clip, fps float64) error {
-	if err := c.check(); err != nil {
-		return err
+// covered calls f for each row of the canvas that the picture covers.
+func (g *gifReader) covered(f func(row []uint8)) {
+	x0, x1 := min(g.p.x, g.w), min(g.p.x+g.p.w, g.w)
+	for y := g.p.y; y < min(g.p.y+g.p.h, g.h); y++ {
+		f(g.canvas[3*(y*g.w+x0) : 3*(y*g.w+x1)])
 	}
-	if c.W >= maxSide || c.H >= maxSide || c.C != 1 && c.C != 3 {
-		return fmt.Errorf("GIF: a clip %dx%d with %d channels cannot be written: sides go up to 65535, channels are 1 or 3", c.W, c.H, c.C)
+}
+
+// gifPen draws the pixels of a picture in the order of the file.
+type gifPen struct {
+	g          *gifReader
+	x, y, step int // in the picture; step between its rows: 1, or 8, 4, 2 in the passes of an interlaced one
+}
+
+// put draws a pixel and reports whether there are more. An index without a colour is transparent.
+func (p *gifPen) put(index byte) bool {
+	g := p.g
+	if p.y >= g.p.h || g.p.w == 0 {
+		return false
 	}
-	if fps == 0 {
-		fps = c.FPS
-	}
-	if fps == 0 {
-		fps = 12
-	}
-	if !(fps > 0) {
-		return fmt.Errorf("GIF: %v frames a second", fps)
-	}
-	delay := int(min(65535, max(1, math.Round(100/fps))))
-	rect := image.Rect(0, 0, c.W, c.H)
-	rgba := image.NewRGBA(rect)
-	g := &gif.GIF{}
-	for t := range c.T {
-		f := c.Frame(t)
-		for i := range c.W * c.H {
-			p := f[i*c.C:]
-			rgba.Pix[4*i], rgba.Pix[4*i+1], rgba.Pix[4*i+2], rgba.Pix[4*i+3] = p[0], p[c.C/2], p[c.C-1], 255
+	if x, y := g.p.x+p.x, g.p.y+p.y; x < g.w && y < g.h && int(index) != g.p.transparent {
+		to := g.canvas[3*(y*g.w+x):][:3]
+		if t := g.p.table; t == nil {
+			to[0], to[1], to[2] = index, index, index
+		} else if at := 3 * int(index); at < len(t) {
+			copy(to, t[at:at+3])
 		}
-		m := image.NewPaletted(rect, palette.Plan9)
-		draw.FloydSteinberg.Draw(m, rect, rgba, image.Point{})
-		g.Image = append(g.Image, m)
-		g.Delay = append(g.Delay, delay)
 	}
-	return gif.EncodeAll(w, g)
+	if p.x++; p.x == g.p.w {
+		p.x = 0
+		p.nextRow()
+	}
+	return p.y < g.p.h
+}
+
+// nextRow goes to the next row. Interlaced pictures hold rows 0, 8, 16, ..; then 4, 12, ..; then 2, 6, ..; then 1, 3, ..
+func (p *gifPen) nextRow() {
+	p.y += p.step
+	for p.y >= p.g.p.h && p.step > 2 {
+		if p.step == 8 && p.y%8 == 0 {
+			p.y = 4
+		} else {
+			p.step /= 2
+			p.y = p.step / 2
+		}
+	}
 }

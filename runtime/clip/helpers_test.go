@@ -170,4 +170,7 @@ func equalPix(t testing.TB, got, want []uint8) {
 	}
 }
 
-func newReader(b []byte) *bufio.Reader { return bufio.NewReader(bytes.NewReader(b)) }
+// pipe is an input that cannot go back.
+func pipe(b []byte) *input {
+	return &input{name: "pipe", r: bufio.NewReader(bytes.NewReader(b)), size: -1}
+}

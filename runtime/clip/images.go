@@ -1,40 +1,86 @@
 package clip
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"image"
 	"image/color"
-	"image/jpeg"
-	"image/png"
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 )
 
-// openImage reads a single PNG or JPEG as a clip of one frame.
-func openImage(r io.Reader, format string, limit int64) (*Video, error) {
-	rgb, w, h, err := decodeImage(r, format, limit)
-	if err != nil {
-		return nil, err
-	}
-	v := &Video{W: w, H: h}
-	v.next = func() ([]uint8, error) {
-		f := rgb
-		rgb = nil
-		if f == nil {
+// still is a video of one frame.
+func still(rgb []uint8, w, h int) *Video {
+	done := false
+	return &Video{W: w, H: h, line: Even(1), next: func() ([]uint8, error) {
+		if done {
 			return nil, io.EOF
 		}
-		return f, nil
+		done = true
+		return rgb, nil
+	}}
+}
+
+// picture is a PNG or JPEG of which only the size is known yet.
+type picture struct {
+	w, h   int   // as shown
+	need   int64 // bytes that decoding takes
+	decode func() ([]uint8, error)
+	frames func() (*Video, error) // of an animated PNG, else nil
+}
+
+// readPicture reads as much as tells the size and checks it. The picture is decoded from in later.
+func readPicture(in *input, format string, limit int64) (p picture, err error) {
+	if err = in.keep(limit / 4); err != nil {
+		return p, err
 	}
+	if format == "png" {
+		return pngPicture(in, limit)
+	}
+	return jpegPicture(in, limit)
+}
+
+// openImage reads a PNG or JPEG as a clip of one frame, an animated PNG as all of its frames.
+func openImage(in *input, format string, limit int64) (*Video, error) {
+	name := strings.ToUpper(format)
+	p, err := readPicture(in, format, limit)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if p.frames != nil {
+		v, err := p.frames()
+		if err != nil {
+			return nil, fmt.Errorf("animated PNG: %w", err)
+		}
+		return v, nil
+	}
+	rgb, err := p.decode()
+	if err != nil {
+		return nil, fmt.Errorf("%s of %dx%d: %w", name, p.w, p.h, noEOF(err))
+	}
+	v := still(rgb, p.w, p.h)
+	v.need = p.need
 	return v, nil
 }
 
+// pixels reads the pixels of a picture in premultiplied colours, without an allocation for each.
+func pixels(m image.Image) func(x, y int) color.RGBA64 {
+	if m, ok := m.(image.RGBA64Image); ok {
+		return m.RGBA64At
+	}
+	return func(x, y int) color.RGBA64 {
+		r, g, b, a := m.At(x, y).RGBA()
+		return color.RGBA64{R: uint16(r), G: uint16(g), B: uint16(b), A: uint16(a)}
+	}
+}
+
 // openFolder reads the PNG and JPEG files of a folder as frames, in natural order of their names (2 before 10). Other
-// files, hidden files and folders inside are passed over. All frames must have one size.
+// files, hidden files and folders inside are passed over. All frames must have one size. An animated PNG stands for its
+// first frame.
 func openFolder(dir string, limit int64) (*Video, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -53,99 +99,93 @@ func openFolder(dir string, limit int64) (*Video, error) {
 		return nil, fmt.Errorf("no .png, .jpg or .jpeg frames among the %d entries of the folder", len(entries))
 	}
 	slices.SortFunc(names, naturalCompare)
-	read := func(name string) ([]uint8, int, int, error) {
-		in, err := openInput(filepath.Join(dir, name), Options{})
-		if err != nil {
-			return nil, 0, 0, err
-		}
-		defer in.close()
-		format, err := sniff(in)
-		if err == nil && format != "png" && format != "jpeg" {
-			err = fmt.Errorf("the contents are %s, not PNG or JPEG", format)
-		}
-		if err != nil {
-			return nil, 0, 0, fmt.Errorf("frame %s: %w", name, err)
-		}
-		rgb, w, h, err := decodeImage(in.r, format, limit)
-		if err != nil {
-			return nil, 0, 0, fmt.Errorf("frame %s: %w", name, err)
-		}
-		return rgb, w, h, nil
-	}
-	first, w, h, err := read(names[0])
+	f := &frameFolder{dir: dir, names: names, limit: limit}
+	first, err := f.frame(0, true)
 	if err != nil {
 		return nil, err
 	}
-	v := &Video{W: w, H: h}
+	v := &Video{W: f.w, H: f.h, line: Even(len(names)), need: f.need}
 	at := 0
 	v.next = func() ([]uint8, error) {
 		if at == len(names) {
 			return nil, io.EOF
 		}
-		name := names[at]
 		at++
 		if at == 1 {
-			f := first
+			rgb := first
 			first = nil
-			return f, nil
+			return rgb, nil
 		}
-		rgb, fw, fh, err := read(name)
-		if err != nil {
-			return nil, err
+		return f.frame(at-1, true)
+	}
+	v.skip = func() error {
+		if at == len(names) {
+			return io.EOF
 		}
-		if fw != w || fh != h {
-			return nil, fmt.Errorf("frame %s is %dx%d, but %s is %dx%d: all frames of a folder must have one size", name, fw, fh, names[0], w, h)
+		at++
+		if at == 1 {
+			first = nil
+			return nil
 		}
-		return rgb, nil
+		_, err := f.frame(at-1, false)
+		return err
 	}
 	return v, nil
 }
 
-// decodeImage decodes to RGB, over black where it is transparent. The size is checked before anything is allocated.
-func decodeImage(r io.Reader, format string, limit int64) ([]uint8, int, int, error) {
-	config, decode, name := png.DecodeConfig, png.Decode, "PNG"
-	if format == "jpeg" {
-		config, decode, name = jpeg.DecodeConfig, jpeg.Decode, "JPEG"
-	}
-	var seen bytes.Buffer // what the header took, to be read again
-	cfg, err := config(io.TeeReader(io.LimitReader(r, limit), &seen))
-	if err != nil {
-		return nil, 0, 0, fmt.Errorf("%s: %w", name, noEOF(err))
-	}
-	if err := checkFrame(cfg.Width, cfg.Height, limit); err != nil {
-		return nil, 0, 0, fmt.Errorf("%s: %w", name, err)
-	}
-	m, err := decode(io.MultiReader(&seen, r))
-	if err != nil {
-		return nil, 0, 0, fmt.Errorf("%s of %dx%d: %w", name, cfg.Width, cfg.Height, noEOF(err))
-	}
-	w, h := m.Bounds().Dx(), m.Bounds().Dy()
-	if w != cfg.Width || h != cfg.Height {
-		return nil, 0, 0, fmt.Errorf("%s: the header says %dx%d, the picture is %dx%d", name, cfg.Width, cfg.Height, w, h)
-	}
-	return overBlack(m), w, h, nil
+// frameFolder reads pictures of one size.
+type frameFolder struct {
+	dir   string
+	names []string
+	limit int64
+	w, h  int // 0 before the first
+	need  int64
 }
 
-// overBlack returns the picture's pixels as RGB: premultiplied colours are the
-// colours over black. JPEG's own model has a loop of its own, for speed; package
-// image/draw would do this too, at 50 KB of program.
-func overBlack(m image.Image) []uint8 {
-	b := m.Bounds()
-	rgb := make([]uint8, 0, 3*b.Dx()*b.Dy())
-	ycc, _ := m.(*image.YCbCr)
-	for y := b.Min.Y; y < b.Max.Y; y++ {
-		for x := b.Min.X; x < b.Max.X; x++ {
-			if ycc != nil {
-				c := ycc.YCbCrAt(x, y)
-				r, g, bl := color.YCbCrToRGB(c.Y, c.Cb, c.Cr)
-				rgb = append(rgb, r, g, bl)
-				continue
-			}
-			r, g, bl, _ := m.At(x, y).RGBA()
-			rgb = append(rgb, uint8(r>>8), uint8(g>>8), uint8(bl>>8))
-		}
+// frame decodes picture i, or, if not wanted, reads no more of it than its size.
+func (f *frameFolder) frame(i int, wanted bool) ([]uint8, error) {
+	in, err := openInput(filepath.Join(f.dir, f.names[i]), Options{})
+	if err != nil {
+		return nil, err
 	}
-	return rgb
+	defer in.close()
+	rgb, err := f.read(in, wanted)
+	if err != nil {
+		return nil, fmt.Errorf("frame %s %w", f.names[i], err)
+	}
+	return rgb, nil
+}
+
+func (f *frameFolder) read(in *input, wanted bool) ([]uint8, error) {
+	format, err := sniff(in)
+	if err == nil && format != "png" && format != "jpeg" {
+		err = fmt.Errorf("it holds %s, not PNG or JPEG", cmp.Or(format, "another format"))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot be read: %w", err)
+	}
+	p, err := readPicture(in, format, f.limit)
+	if err != nil {
+		return nil, fmt.Errorf("(%s) cannot be read: %w", strings.ToUpper(format), err)
+	}
+	if f.w == 0 {
+		f.w, f.h = p.w, p.h
+	}
+	if p.w != f.w || p.h != f.h {
+		return nil, fmt.Errorf("is %dx%d, but %s is %dx%d: all frames of a folder must have one size", p.w, p.h, f.names[0], f.w, f.h)
+	}
+	if !wanted {
+		return nil, nil
+	}
+	if f.need > 1<<24 { // what decoding the last one left
+		runtime.GC()
+	}
+	f.need = max(f.need, p.need)
+	rgb, err := p.decode()
+	if err != nil {
+		return nil, fmt.Errorf("(%s of %dx%d) cannot be read: %w", strings.ToUpper(format), p.w, p.h, noEOF(err))
+	}
+	return rgb, nil
 }
 
 // naturalCompare orders names with runs of digits compared as numbers; names equal in that sense, as text.

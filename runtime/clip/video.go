@@ -1,7 +1,7 @@
 package clip
 
 import (
-	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -12,21 +12,59 @@ import (
 // Video yields the frames of a file one by one, at the file's own size.
 type Video struct {
 	W, H int
-	FPS  float64 // 0 = unknown
+	FPS  float64 // on average; 0 = unknown
 
 	name  string
-	next  func() ([]uint8, error)
-	close func() error
+	ctx   context.Context
 	limit int64
+	spool int64
+
+	next  func() ([]uint8, error)
+	skip  func() error // passes over a frame; nil = next
+	close func() error
+	line  Timeline // of the file; without frames when only reading it tells
+	need  int64    // bytes that decoding takes
+	note  string   // what is odd about the file, for people
 }
 
 // Next returns the next frame, [H][W][3] RGB, valid until the next call; io.EOF after the last.
 func (v *Video) Next() ([]uint8, error) {
-	f, err := v.next()
-	if err != nil && err != io.EOF {
-		err = fmt.Errorf("%s: %w", v.name, err)
+	if err := v.stopped(); err != nil {
+		return nil, err
 	}
-	return f, err
+	f, err := v.next()
+	return f, v.named(err)
+}
+
+// Skip passes over the next frame, which takes less time than Next where the format allows it; io.EOF after the last.
+func (v *Video) Skip() error {
+	if v.skip == nil {
+		_, err := v.Next()
+		return err
+	}
+	if err := v.stopped(); err != nil {
+		return err
+	}
+	return v.named(v.skip())
+}
+
+// stopped is why reading has to end, nil while it may go on.
+func (v *Video) stopped() error {
+	if v.ctx != nil && v.ctx.Err() != nil {
+		return context.Cause(v.ctx)
+	}
+	return nil
+}
+
+// named puts the name of the file before an error. What was read when the context ended counts for nothing.
+func (v *Video) named(err error) error {
+	if err == nil || err == io.EOF {
+		return err
+	}
+	if stop := v.stopped(); stop != nil {
+		return stop
+	}
+	return fmt.Errorf("%s: %w", v.name, err)
 }
 
 // Close releases the file or the ffmpeg process behind v.
@@ -39,13 +77,105 @@ func (v *Video) Close() error {
 	return f()
 }
 
-// ReadAll returns all remaining frames as a clip.
+// Select reads a video from its first frame and returns the frames that pick chooses of its timeline, one after the
+// other in the order of pick, each made by fit, which writes size bytes.
+//
+// Where the file tells its length, only the frames chosen are made and kept. Where only reading to the end tells it (a
+// pipe, ffmpeg), every frame is made, and those that do not fit in 16 MB wait in a temporary file; what is chosen is
+// the same. The frames returned count against Options.Limit.
+func (v *Video) Select(size int, fit func(dst, frame []uint8) error, pick func(Timeline) []int) (Timeline, []uint8, error) {
+	line := v.line
+	var s *spool
+	if line.n == 0 {
+		s = &spool{size: size, limit: v.spool}
+		defer s.close()
+		if err := v.fill(s, fit); err != nil {
+			return line, nil, err
+		}
+		line = Even(s.n)
+	}
+	index := pick(line)
+	if need := v.need + int64(len(index))*int64(size); need > v.limit {
+		return line, nil, fmt.Errorf("%s: %s of %d bytes and decoding them take %d bytes, more than the limit of %d", v.name, frames(len(index)), size, need, v.limit)
+	}
+	all := make([]uint8, len(index)*size)
+	first := map[int][]uint8{} // where each frame goes
+	for i, k := range index {
+		if first[k] == nil {
+			first[k] = all[i*size : (i+1)*size]
+		}
+	}
+	var err error
+	if s != nil {
+		err = v.named(s.copy(first))
+	} else {
+		err = v.choose(fit, first)
+	}
+	if err != nil {
+		return line, nil, err
+	}
+	for i, k := range index {
+		copy(all[i*size:(i+1)*size], first[k])
+	}
+	return line, all, nil
+}
+
+// fill makes all frames of v.
+func (v *Video) fill(s *spool, fit func(dst, frame []uint8) error) error {
+	buf := make([]uint8, s.size)
+	for {
+		frame, err := v.Next()
+		if err == io.EOF && s.n > 0 {
+			return nil
+		}
+		if err == io.EOF {
+			return fmt.Errorf("%s: no frames in it", v.name)
+		}
+		if err == nil {
+			err = v.named(fit(buf, frame))
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.add(buf); err != nil {
+			return fmt.Errorf("%s: %w", v.name, err)
+		}
+	}
+}
+
+// choose makes those frames of v that have a place in dst.
+func (v *Video) choose(fit func(dst, frame []uint8) error, dst map[int][]uint8) error {
+	for k, left := 0, len(dst); left > 0; k++ {
+		to, wanted := dst[k]
+		var frame []uint8
+		var err error
+		if wanted {
+			frame, err = v.Next()
+		} else {
+			err = v.Skip()
+		}
+		if err == io.EOF {
+			err = fmt.Errorf("%s: it ends after %s, but should have %d", v.name, frames(k), v.line.n)
+		}
+		if wanted && err == nil {
+			err = v.named(fit(to, frame))
+			left--
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ReadAll returns all frames as a clip.
 func (v *Video) ReadAll() (*Clip, error) {
 	c, _, err := v.fit(Spec{C: 3}, Stretch)
 	return c, err
 }
 
-// fit reads all frames, each resized as it arrives, so that only the model's pixels are kept, and then samples them.
+// fit reads the frames that stand for the whole in s.T frames (0: all frames), each resized as it arrives, so that only the model's
+// pixels are kept.
 func (v *Video) fit(s Spec, mode Mode) (*Clip, string, error) {
 	f, err := newFitter(v.W, v.H, 3, s, mode)
 	if err != nil {
@@ -54,72 +184,23 @@ func (v *Video) fit(s Spec, mode Mode) (*Clip, string, error) {
 	if int64(f.bytes()) > v.limit {
 		return nil, "", fmt.Errorf("%s: a frame of %dx%d passes the limit of %d bytes a clip", v.name, f.r.dstW, f.r.dstH, v.limit)
 	}
-	all := &Clip{W: f.r.dstW, H: f.r.dstH, C: s.C, FPS: v.FPS}
-	buf := make([]uint8, f.bytes())
-	for {
-		frame, err := v.Next()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return nil, "", err
-		}
-		if int64(len(all.Pix))+int64(len(buf)) > v.limit {
-			return nil, "", fmt.Errorf("%s: more than %d frames %dx%d pass the limit of %d bytes a clip", v.name, all.T, all.W, all.H, v.limit)
-		}
-		f.frame(buf, frame)
-		all.Pix = append(all.Pix, buf...)
-		all.T++
-	}
-	if all.T == 0 {
-		return nil, "", fmt.Errorf("%s: no frames in it", v.name)
-	}
-	t := s.T
-	if t == 0 {
-		t = all.T
-	}
-	if need := int64(t) * int64(f.bytes()); need > v.limit {
-		return nil, "", fmt.Errorf("%s: %d frames %dx%d take %d bytes, more than the limit of %d", v.name, t, all.W, all.H, need, v.limit)
-	}
-	note := f.note(all.T, t)
-	s.H, s.W = all.H, all.W
-	c, _, err := Fit(all, s, mode)
-	return c, note, err
-}
-
-// input is an open file or pipe.
-type input struct {
-	name string // for messages
-	path string // "" for standard input
-	r    *bufio.Reader
-	size int64 // -1 = unknown
-	f    io.Closer
-}
-
-func (in *input) close() error {
-	if in.f == nil {
+	var index []int
+	line, pix, err := v.Select(f.bytes(), func(dst, frame []uint8) error {
+		f.frame(dst, frame)
 		return nil
-	}
-	return in.f.Close()
-}
-
-func openInput(path string, opt Options) (*input, error) {
-	if path == "-" {
-		r := opt.Stdin
-		if r == nil {
-			r = os.Stdin
+	}, func(l Timeline) []int {
+		if s.T > 0 {
+			index = l.Sample(s.T)
+		} else {
+			index = Even(l.n).Sample(l.n) // all
 		}
-		return &input{name: "standard input", r: bufio.NewReaderSize(r, 1<<16), size: -1}, nil
-	}
-	f, err := os.Open(path)
+		return index
+	})
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	in := &input{name: path, path: path, r: bufio.NewReaderSize(f, 1<<16), size: -1, f: f}
-	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
-		in.size = st.Size()
-	}
-	return in, nil
+	c := &Clip{T: len(index), W: f.r.dstW, H: f.r.dstH, C: s.C, Pix: pix, FPS: v.FPS * float64(len(index)) / float64(line.n)}
+	return c, f.note(line, index) + v.note, nil
 }
 
 const builtIn = "built in are .npy tensors, GIF, PNG, JPEG, YUV4MPEG2 (.y4m), folders of PNG or JPEG frames, and raw rgb24 with a given size"
@@ -128,7 +209,7 @@ var signatures = []struct{ format, ext, magic string }{
 	{"npy", ".npy", npyMagic},
 	{"gif", ".gif", "GIF87a"},
 	{"gif", ".gif", "GIF89a"},
-	{"png", ".png", "\x89PNG\r\n\x1a\n"},
+	{"png", ".png", pngMagic},
 	{"jpeg", ".jpg", "\xff\xd8\xff"},
 	{"jpeg", ".jpeg", "\xff\xd8\xff"},
 	{"y4m", ".y4m", "YUV4MPEG2"},
@@ -176,8 +257,7 @@ func open(path string, opt Options) (*Source, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
-		v.name, v.limit = path, opt.limit()
-		return &Source{video: v, n: 1}, nil
+		return videoSource(v, path, opt), nil
 	}
 	in, err := openInput(path, opt)
 	if err != nil {
@@ -186,9 +266,17 @@ func open(path string, opt Options) (*Source, error) {
 	src, err := openFormat(in, opt)
 	if err != nil {
 		in.close()
+		if opt.Context != nil && opt.Context.Err() != nil {
+			return nil, context.Cause(opt.Context)
+		}
 		return nil, fmt.Errorf("%s: %w", in.name, err)
 	}
 	return src, nil
+}
+
+func videoSource(v *Video, name string, opt Options) *Source {
+	v.name, v.ctx, v.limit, v.spool = name, opt.Context, opt.limit(), opt.spool()
+	return &Source{video: v, n: 1}
 }
 
 func openFormat(in *input, opt Options) (*Source, error) {
@@ -203,23 +291,21 @@ func openFormat(in *input, opt Options) (*Source, error) {
 	var err error
 	switch format {
 	case "npy":
-		src, err := openNPY(in, opt.limit())
-		return src, err
+		return openNPY(in, opt.limit())
 	case "raw":
-		v, err = openRaw(in.r, opt.RawW, opt.RawH, opt.limit())
+		v, err = openRaw(in, opt.RawW, opt.RawH, opt.limit())
 	case "gif":
-		v, err = openGIF(in.r, opt.limit())
+		v, err = openGIF(in, opt.limit())
 	case "png", "jpeg":
-		v, err = openImage(in.r, format, opt.limit())
+		v, err = openImage(in, format, opt.limit())
 	case "y4m":
-		v, err = openY4M(in.r, opt.limit())
+		v, err = openY4M(in, opt.limit())
 	default:
 		v, err = openFFmpeg(in, opt)
 	}
 	if err != nil {
 		return nil, err
 	}
-	v.name, v.limit = in.name, opt.limit()
 	inner := v.close
 	v.close = func() error {
 		if inner != nil {
@@ -227,5 +313,5 @@ func openFormat(in *input, opt Options) (*Source, error) {
 		}
 		return in.close()
 	}
-	return &Source{video: v, n: 1}, nil
+	return videoSource(v, in.name, opt), nil
 }

@@ -11,7 +11,37 @@ import (
 
 // openY4M reads YUV4MPEG2 with 8-bit 4:2:0, 4:2:2, 4:4:4 or grey samples. Colours are BT.601, in studio range (16..235)
 // unless the header says XCOLORRANGE=FULL. A chroma sample serves all pixels of its 2x2 or 2x1 block.
-func openY4M(r *bufio.Reader, limit int64) (*Video, error) {
+func openY4M(in *input, limit int64) (*Video, error) {
+	y, err := readY4MHeader(in.r)
+	if err != nil {
+		return nil, err
+	}
+	v := &Video{W: y.w, H: y.h, FPS: y.fps}
+	if v.need, err = checkFrame(y.w, y.h, 6, limit); err != nil {
+		return nil, err
+	}
+	y.in, y.size = in, int64(y.w)*int64(y.h)+2*int64(y.cw)*int64(y.ch)
+	v.next, v.skip = y.next, y.skip
+	if in.seek != nil {
+		return v, y.count(v)
+	}
+	return v, nil
+}
+
+// y4m reads the frames of a YUV4MPEG2 file.
+type y4m struct {
+	w, h     int
+	fps      float64
+	full     bool // range
+	sx, sy   int  // log2 of the chroma block's sides
+	cw, ch   int  // of a chroma plane, 0 for grey
+	in       *input
+	size     int64 // of a frame
+	raw, rgb []uint8
+}
+
+// readY4MHeader reads the first line: tokens of a letter and a value.
+func readY4MHeader(r *bufio.Reader) (*y4m, error) {
 	line, err := y4mLine(r)
 	if err != nil {
 		return nil, fmt.Errorf("YUV4MPEG2 header: %w", err)
@@ -20,30 +50,22 @@ func openY4M(r *bufio.Reader, limit int64) (*Video, error) {
 	if tokens[0] != "YUV4MPEG2" {
 		return nil, fmt.Errorf("not YUV4MPEG2: it begins with %.20q", tokens[0])
 	}
-	v := &Video{}
-	chroma, full := "420", false
+	y, chroma := &y4m{}, "420"
 	for _, t := range tokens[1:] {
 		if t == "" {
 			continue
 		}
-		val := t[1:]
-		switch t[0] {
-		case 'W', 'H':
-			n, err := strconv.Atoi(val)
-			if err != nil {
-				return nil, fmt.Errorf("YUV4MPEG2 header: size %.20q is not a number", t)
-			}
-			if t[0] == 'W' {
-				v.W = n
-			} else {
-				v.H = n
-			}
+		switch val := t[1:]; t[0] {
+		case 'W':
+			y.w, err = strconv.Atoi(val)
+		case 'H':
+			y.h, err = strconv.Atoi(val)
 		case 'F':
 			num, den, _ := strings.Cut(val, ":")
 			a, errA := strconv.Atoi(num)
 			b, errB := strconv.Atoi(den)
 			if errA == nil && errB == nil && a > 0 && b > 0 {
-				v.FPS = float64(a) / float64(b)
+				y.fps = float64(a) / float64(b)
 			}
 		case 'I':
 			if val != "p" && val != "?" {
@@ -52,72 +74,117 @@ func openY4M(r *bufio.Reader, limit int64) (*Video, error) {
 		case 'C':
 			chroma = val
 		case 'X':
-			full = full || val == "COLORRANGE=FULL"
+			y.full = y.full || val == "COLORRANGE=FULL"
+		}
+		if err != nil {
+			return nil, fmt.Errorf("YUV4MPEG2 header: size %.20q is not a number", t)
 		}
 	}
-	if err := checkFrame(v.W, v.H, limit); err != nil {
+	if err := checkSides(y.w, y.h); err != nil {
 		return nil, err
 	}
-	var sx, sy int // log2 of the chroma block's sides
-	mono := false
-	switch chroma {
+	return y, y.chroma(chroma)
+}
+
+// chroma sets the sizes of the chroma planes.
+func (y *y4m) chroma(samples string) error {
+	switch samples {
 	case "420", "420jpeg", "420mpeg2", "420paldv":
-		sx, sy = 1, 1
+		y.sx, y.sy = 1, 1
 	case "422":
-		sx = 1
+		y.sx = 1
 	case "444":
 	case "mono":
-		mono = true
+		return nil
 	default:
-		return nil, fmt.Errorf("YUV4MPEG2 header: samples %.20q: only 8-bit 420, 420jpeg, 420mpeg2, 420paldv, 422, 444 and mono are read", "C"+chroma)
+		return fmt.Errorf("YUV4MPEG2 header: samples %.20q: only 8-bit 420, 420jpeg, 420mpeg2, 420paldv, 422, 444 and mono are read", "C"+samples)
 	}
-	cw, ch := (v.W+1<<sx-1)>>sx, (v.H+1<<sy-1)>>sy
-	size := int64(v.W) * int64(v.H)
-	if !mono {
-		size += 2 * int64(cw) * int64(ch)
+	y.cw, y.ch = (y.w+1<<y.sx-1)>>y.sx, (y.h+1<<y.sy-1)>>y.sy
+	return nil
+}
+
+// count passes over all frames of a file and goes back to the first.
+func (y *y4m) count(v *Video) error {
+	at, err := y.in.seek.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return err
 	}
-	var raw, rgb []uint8
-	v.next = func() ([]uint8, error) {
-		if _, err := r.Peek(1); err != nil {
-			return nil, err
+	first := at - int64(y.in.r.Buffered())
+	for n := 0; ; n++ {
+		switch err := y.skip(); {
+		case err == io.EOF:
+			v.line = Even(n)
+			return y.in.goTo(first)
+		case err != nil:
+			return fmt.Errorf("frame %d: %w", n, err)
 		}
-		line, err := y4mLine(r)
-		if err != nil {
-			return nil, fmt.Errorf("YUV4MPEG2 frame: %w", err)
-		}
-		if line != "FRAME" && !strings.HasPrefix(line, "FRAME ") {
-			return nil, fmt.Errorf("YUV4MPEG2 frame begins with %.20q, not FRAME", line)
-		}
-		if raw == nil {
-			raw, err = readN(r, size)
-		} else {
-			_, err = io.ReadFull(r, raw)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("YUV4MPEG2 frame of %d bytes is cut off: %w", size, noEOF(err))
-		}
-		if rgb == nil {
-			rgb = make([]uint8, 3*v.W*v.H)
-		}
-		i := 0
-		for y := range v.H {
-			for x := range v.W {
-				cb, cr := uint8(128), uint8(128)
-				if !mono {
-					at := v.W*v.H + (y>>sy)*cw + x>>sx
-					cb, cr = raw[at], raw[at+cw*ch]
-				}
-				if full {
-					rgb[3*i], rgb[3*i+1], rgb[3*i+2] = color.YCbCrToRGB(raw[i], cb, cr)
-				} else {
-					rgb[3*i], rgb[3*i+1], rgb[3*i+2] = studioRGB(raw[i], cb, cr)
-				}
-				i++
+	}
+}
+
+// begin reads the line before a frame; io.EOF after the last one.
+func (y *y4m) begin() error {
+	if _, err := y.in.r.Peek(1); err != nil {
+		return err
+	}
+	line, err := y4mLine(y.in.r)
+	if err != nil {
+		return fmt.Errorf("YUV4MPEG2 frame: %w", err)
+	}
+	if line != "FRAME" && !strings.HasPrefix(line, "FRAME ") {
+		return fmt.Errorf("YUV4MPEG2 frame begins with %.20q, not FRAME", line)
+	}
+	return nil
+}
+
+func (y *y4m) cutOff(err error) error {
+	return fmt.Errorf("YUV4MPEG2 frame of %d bytes is cut off: %w", y.size, noEOF(err))
+}
+
+func (y *y4m) skip() error {
+	if err := y.begin(); err != nil {
+		return err
+	}
+	if err := y.in.pass(y.size - 1); err != nil {
+		return y.cutOff(err)
+	}
+	if _, err := y.in.r.ReadByte(); err != nil { // pass may go beyond the end of a file
+		return y.cutOff(err)
+	}
+	return nil
+}
+
+func (y *y4m) next() (_ []uint8, err error) {
+	if err := y.begin(); err != nil {
+		return nil, err
+	}
+	if y.raw == nil {
+		y.raw, err = readN(y.in.r, y.size)
+	} else {
+		_, err = io.ReadFull(y.in.r, y.raw)
+	}
+	if err != nil {
+		return nil, y.cutOff(err)
+	}
+	if y.rgb == nil {
+		y.rgb = make([]uint8, 3*y.w*y.h)
+	}
+	convert := studioRGB
+	if y.full {
+		convert = color.YCbCrToRGB
+	}
+	i := 0
+	for row := range y.h {
+		for x := range y.w {
+			cb, cr := uint8(128), uint8(128)
+			if y.cw > 0 {
+				at := y.w*y.h + (row>>y.sy)*y.cw + x>>y.sx
+				cb, cr = y.raw[at], y.raw[at+y.cw*y.ch]
 			}
+			y.rgb[3*i], y.rgb[3*i+1], y.rgb[3*i+2] = convert(y.raw[i], cb, cr)
+			i++
 		}
-		return rgb, nil
 	}
-	return v, nil
+	return y.rgb, nil
 }
 
 // studioRGB converts BT.601 in studio range, with y = 255/219 (Y-16), cb and cr = 255/224 (C-128):

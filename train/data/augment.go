@@ -36,17 +36,18 @@ func newView(s Split, i int, variant uint64) view {
 	return v
 }
 
-// frames returns which of n frames become t: as clip.Sample does, or of a part of the clip and off the centre of its
-// segments.
-func (v *view) frames(n, t int) []int {
+// frames returns which frames of a timeline become t: as Timeline.Sample does, or of a part of the clip and off the centre
+// of its equal parts.
+func (v *view) frames(line clip.Timeline, t int) []int {
 	if !v.on {
-		return clip.Sample(n, t)
+		return line.Sample(t)
 	}
 	index := make([]int, t)
+	whole := int64(t) * one
 	for i := range index {
-		// (start + length (i + phase)/t) n
-		at := (v.start*int64(t) + (v.length*(int64(i)*one+v.phase))>>12) * int64(n) / (int64(t) * one)
-		index[i] = int(min(max(at, 0), int64(n)-1))
+		// (start + length (i + phase)/t) of the duration
+		at := v.start*int64(t) + (v.length*(int64(i)*one+v.phase))>>12
+		index[i] = line.At(min(max(at, 0), whole-1), whole)
 	}
 	return index
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/billnet/billnet/runtime/clip"
@@ -63,20 +64,6 @@ func (f *files) read(it file, v *view) ([][]uint8, error) {
 	if it.jester {
 		return f.readJester(it.path, v)
 	}
-	all, err := f.readAll(it, v)
-	if err != nil {
-		return nil, err
-	}
-	shown := make([][]uint8, f.opt.Size.T)
-	for i, k := range v.frames(len(all), len(shown)) {
-		shown[i] = all[k]
-	}
-	return shown, nil
-}
-
-// readAll returns all pictures of a file or folder. Each is made small as it is read, so a long film needs no more
-// memory than its small pictures.
-func (f *files) readAll(it file, v *view) ([][]uint8, error) {
 	if isNPY(it.path) {
 		return f.readNPY(it, v)
 	}
@@ -85,28 +72,16 @@ func (f *files) readAll(it file, v *view) ([][]uint8, error) {
 		return nil, err
 	}
 	defer video.Close()
-	limit := clip.DefaultLimit / (3 * f.opt.Size.H * f.opt.Size.W)
-	var all [][]uint8
-	for {
-		frame, err := video.Next()
-		if err == io.EOF && len(all) > 0 {
-			return all, nil
-		}
-		if err == io.EOF {
-			return nil, fmt.Errorf("%s: no frames in it", it.path)
-		}
-		if err != nil {
-			return nil, err
-		}
-		if len(all) == limit {
-			return nil, fmt.Errorf("%s: more than %d frames: cut it into clips", it.path, limit)
-		}
+	size := 3 * f.opt.Size.H * f.opt.Size.W
+	_, all, err := video.Select(size, func(dst, frame []uint8) error {
 		p, err := v.picture(&clip.Clip{T: 1, H: video.H, W: video.W, C: 3, Pix: frame}, f.opt)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", it.path, err)
-		}
-		all = append(all, p)
+		copy(dst, p)
+		return err
+	}, func(line clip.Timeline) []int { return v.frames(line, f.opt.Size.T) })
+	if err != nil {
+		return nil, err
 	}
+	return slices.Collect(slices.Chunk(all, size)), nil
 }
 
 // npySpec is an array of clips, [3][T][H][W] with or without a batch axis before it, of any size.
@@ -133,11 +108,11 @@ func (f *files) readNPY(it file, v *view) ([][]uint8, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", it.path, err)
 	}
-	all := make([][]uint8, c.T)
-	for t := range all {
-		if all[t], err = v.picture(&clip.Clip{T: 1, H: c.H, W: c.W, C: 3, Pix: c.Frame(t)}, f.opt); err != nil {
+	shown := make([][]uint8, f.opt.Size.T)
+	for i, t := range v.frames(clip.Even(c.T), len(shown)) {
+		if shown[i], err = v.picture(&clip.Clip{T: 1, H: c.H, W: c.W, C: 3, Pix: c.Frame(t)}, f.opt); err != nil {
 			return nil, fmt.Errorf("%s: %w", it.path, err)
 		}
 	}
-	return all, nil
+	return shown, nil
 }

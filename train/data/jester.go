@@ -163,7 +163,7 @@ func (f *files) readJester(dir string, v *view) ([][]uint8, error) {
 		return nil, fmt.Errorf("%s: no frames: expected 00001.jpg and on", dir)
 	}
 	shown := make([][]uint8, f.opt.Size.T)
-	index := v.frames(n, len(shown))
+	index := v.frames(clip.Even(n), len(shown))
 	var w, h int
 	for i, k := range index {
 		if i > 0 && k == index[i-1] {
