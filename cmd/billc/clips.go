@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -26,7 +27,7 @@ type clipFlags struct {
 
 // read returns the inputs that the flags name, each in the order of the ports;
 // nil when no clips are given. meta is the model's metadata.
-func (c *clipFlags) read(s *streams, ports []verify.Port, meta map[string]string) ([][]*ir.Tensor, error) {
+func (c *clipFlags) read(ctx context.Context, s *streams, ports []verify.Port, meta map[string]string) ([][]*ir.Tensor, error) {
 	if len(c.Clips) == 0 {
 		if len(c.Mean)+len(c.Std) > 0 || c.Layout != "" {
 			return nil, withCode(exitUsage, "--mean, --std and --layout say how clips are read, but there are no --clips")
@@ -59,14 +60,14 @@ func (c *clipFlags) read(s *streams, ports []verify.Port, meta map[string]string
 			return nil, err
 		}
 	}
-	if err := c.fill(s, columns, paths, ports, meta); err != nil {
+	if err := c.fill(ctx, s, columns, paths, ports, meta); err != nil {
 		return nil, err
 	}
 	return c.rows(s, columns, ports)
 }
 
 // fill reads the clips of the one input that has no values yet.
-func (c *clipFlags) fill(s *streams, columns [][]*ir.Tensor, paths []string, ports []verify.Port, meta map[string]string) error {
+func (c *clipFlags) fill(ctx context.Context, s *streams, columns [][]*ir.Tensor, paths []string, ports []verify.Port, meta map[string]string) error {
 	var open []int
 	for i, v := range columns {
 		if v == nil {
@@ -95,7 +96,7 @@ func (c *clipFlags) fill(s *streams, columns [][]*ir.Tensor, paths []string, por
 			}
 			var more []*ir.Tensor
 			if pictures {
-				more, err = c.clips(s, file, spec, ports[i], c.MaxClips+1-len(columns[i]))
+				more, err = c.clips(ctx, s, file, spec, ports[i], c.MaxClips+1-len(columns[i]))
 			} else {
 				more, err = c.tensors(file, ports[i])
 			}
@@ -211,8 +212,8 @@ func (c *clipFlags) spec(p verify.Port, meta map[string]string) (spec clip.Spec,
 }
 
 // clips reads at most limit clips of a file or folder of frames.
-func (c *clipFlags) clips(s *streams, path string, spec clip.Spec, p verify.Port, limit int) ([]*ir.Tensor, error) {
-	src, err := clip.Open(path, spec, clip.Options{Mode: clip.Mode(c.Fit), Stdin: s.in})
+func (c *clipFlags) clips(ctx context.Context, s *streams, path string, spec clip.Spec, p verify.Port, limit int) ([]*ir.Tensor, error) {
+	src, err := clip.Open(path, spec, clip.Options{Mode: clip.Mode(c.Fit), Stdin: s.in, Context: ctx})
 	if err != nil {
 		return nil, err
 	}

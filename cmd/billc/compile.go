@@ -194,7 +194,7 @@ func (c *compileCmd) compile(ctx context.Context, s *streams, m *ir.Module, pipe
 		m.Meta["source"] = filepath.Base(c.Model)
 		m.Meta["source.sha256"] = hash
 	}
-	clips, err := c.read(s, (&verify.Module{M: m}).Inputs(), m.Meta)
+	clips, err := c.read(ctx, s, (&verify.Module{M: m}).Inputs(), m.Meta)
 	if err != nil {
 		return nil, err
 	}

@@ -82,7 +82,7 @@ func (c clipFlags) golden(ctx context.Context, s *streams, paths []string, built
 	}
 	c.Clips, c.MaxClips = paths, min(c.MaxClips, maxGolden)
 	f := built.module.Main()
-	sets, err := c.read(s, (&verify.Module{M: built.module}).Inputs(), built.module.Meta)
+	sets, err := c.read(ctx, s, (&verify.Module{M: built.module}).Inputs(), built.module.Meta)
 	if err != nil {
 		return nil, err
 	}

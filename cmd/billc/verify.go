@@ -138,8 +138,8 @@ func (c *verifyCmd) module(s *streams, path string) (*ir.Module, error) {
 }
 
 // inputs are the clips, or random inputs that both sides can take.
-func (c *verifyCmd) inputs(s *streams, a, b verify.Evaluator) ([][]*ir.Tensor, error) {
-	sets, err := c.read(s, a.Inputs(), metaOf(a))
+func (c *verifyCmd) inputs(ctx context.Context, s *streams, a, b verify.Evaluator) ([][]*ir.Tensor, error) {
+	sets, err := c.read(ctx, s, a.Inputs(), metaOf(a))
 	if err != nil || sets != nil {
 		return sets, err
 	}
@@ -178,7 +178,7 @@ func (c *verifyCmd) compare(ctx context.Context, s *streams) error {
 	}
 	defer a.Close()
 	defer b.Close()
-	inputs, err := c.inputs(s, a, b)
+	inputs, err := c.inputs(ctx, s, a, b)
 	if err != nil {
 		return err
 	}
@@ -316,7 +316,7 @@ func (c *verifyCmd) bisect(ctx context.Context, s *streams) error {
 		return err
 	}
 	source := &verify.Module{M: m, Label: path}
-	inputs, err := c.inputs(s, source, source)
+	inputs, err := c.inputs(ctx, s, source, source)
 	if err != nil {
 		return err
 	}
@@ -375,7 +375,7 @@ func (c *verifyCmd) certificate(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	clips, err := c.read(s, (&verify.Module{M: m}).Inputs(), m.Meta)
+	clips, err := c.read(ctx, s, (&verify.Module{M: m}).Inputs(), m.Meta)
 	if err != nil {
 		return err
 	}

@@ -213,7 +213,9 @@ func (in *inputs) each(e *env, path string, f func(index int, data [][]byte, not
 		}
 		return nil
 	}
-	src, err := clip.Open(path, in.spec, in.opt)
+	opt := in.opt
+	opt.Context = e.ctx
+	src, err := clip.Open(path, in.spec, opt)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,7 +10,6 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strings"
-	"sync/atomic"
 	"time"
 )
 
@@ -75,17 +75,11 @@ type env struct {
 	stdin  io.Reader
 	stdout *bufio.Writer // flushed after the command, and by it when a reader may be waiting
 	stderr io.Writer
-	stop   atomic.Pointer[fail] // why the command has to end
+	ctx    context.Context // ends when the command has to, with the reason
 }
 
 // stopped is the reason why the command has to end, nil while it may go on.
-// Package context would do the same and is several times as large.
-func (e *env) stopped() error {
-	if stop := e.stop.Load(); stop != nil {
-		return stop
-	}
-	return nil
-}
+func (e *env) stopped() error { return context.Cause(e.ctx) }
 
 // load gives the network: the one in the program, or that of a file.
 func (e *env) load(path string) (*model, error) {
@@ -132,7 +126,9 @@ func (p *Program) Run(interrupt <-chan os.Signal, args []string, stdin io.Reader
 	if timeout > 0 {
 		late = time.After(timeout)
 	}
-	e := &env{Program: p, stdin: stdin, stdout: bufio.NewWriter(stdout), stderr: stderr}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	e := &env{Program: p, stdin: stdin, stdout: bufio.NewWriter(stdout), stderr: stderr, ctx: ctx}
 	done := make(chan error, 1)
 	go func() {
 		done <- guard(func() error {
@@ -153,8 +149,9 @@ func (p *Program) Run(interrupt <-chan os.Signal, args []string, stdin io.Reader
 	case <-late:
 		stop = &fail{exitTimeout, fmt.Sprintf("timed out after %v", timeout)}
 	}
-	// The command sees it between two clips; one that waits for input does not.
-	e.stop.Store(stop)
+	// The command sees it between two frames, and while ffmpeg reads; one that waits
+	// for standard input does not.
+	cancel(stop)
 	select {
 	case err = <-done:
 		if errors.Is(err, stop) {

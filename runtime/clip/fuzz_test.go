@@ -60,11 +60,7 @@ func FuzzGIF(f *testing.F) {
 	data := testGIF()
 	f.Add(data)
 	f.Add(data[:len(data)/2])
-	var b bytes.Buffer
-	if err := WriteGIF(&b, noise(2, 3, 3, 3, 1), 10); err != nil {
-		f.Fatal(err)
-	}
-	f.Add(b.Bytes())
+	f.Add(gifOf(3, 2, rgbw, control(10, 3, 1), pictureOf(0, 0, 3, 2, true, rgbw, 2, []byte{0, 1, 2, 3, 0, 1}), flat(1, 1, 9, 9, 2)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		v, err := openGIF(pipe(data), fuzzLimit)
 		drain(t, v, err)

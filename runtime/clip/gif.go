@@ -33,7 +33,10 @@ func openGIF(in *input, limit int64) (*Video, error) {
 			return nil, io.EOF
 		}
 		if at == 0 {
-			if err := errors.Join(in.rewind(), g.start(in.r)); err != nil {
+			if err := in.rewind(); err != nil {
+				return nil, err
+			}
+			if err := g.start(in.r); err != nil {
 				return nil, fmt.Errorf("GIF: %w", err)
 			}
 		}

@@ -340,23 +340,6 @@ func TestRender(t *testing.T) {
 	}
 }
 
-func TestWriteGIF(t *testing.T) {
-	c := noise(3, 6, 8, 3, 5)
-	for i := range c.Pix { // colours of the palette: black and white come back exactly
-		c.Pix[i] = c.Pix[i-i%3] / 128 * 255
-	}
-	var b bytes.Buffer
-	if err := WriteGIF(&b, c, 25); err != nil {
-		t.Fatal(err)
-	}
-	got := readAll(t, write(t, t.TempDir(), "out.gif", b.Bytes()), Options{})
-	equalPix(t, got.Pix, c.Pix)
-	if got.FPS != 25 {
-		t.Errorf("%v frames a second, want 25", got.FPS)
-	}
-	wantError(t, WriteGIF(io.Discard, c, -1), "-1")
-}
-
 // The sources are copied into generated programs.
 func TestSourcesCanBeCopied(t *testing.T) {
 	files, _ := filepath.Glob("*.go")

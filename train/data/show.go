@@ -3,8 +3,12 @@ package data
 import (
 	"fmt"
 	"image"
+	"image/color/palette"
+	"image/draw"
+	"image/gif"
 	"image/png"
 	"io"
+	"math"
 
 	"github.com/billnet/billnet/runtime/clip"
 )
@@ -25,13 +29,35 @@ func Interleave(size Size, pix []uint8) (*clip.Clip, error) {
 	return c, nil
 }
 
-// WriteGIF writes a clip, [3][T][H][W], as an animation; fps 0 = 12.
+// WriteGIF writes a clip, [3][T][H][W], as an endless animation in the fixed Plan 9 palette, dithered (Floyd-Steinberg).
+// fps 0 = 12; readers show no more than 50.
 func WriteGIF(w io.Writer, size Size, pix []uint8, fps float64) error {
 	c, err := Interleave(size, pix)
 	if err != nil {
 		return err
 	}
-	return clip.WriteGIF(w, c, fps)
+	if fps == 0 {
+		fps = c.FPS
+	}
+	if !(fps > 0) || c.W > math.MaxUint16 || c.H > math.MaxUint16 {
+		return fmt.Errorf("GIF: %v frames a second of %dx%d: the rate is positive, sides go up to 65535", fps, c.W, c.H)
+	}
+	delay := int(min(65535, max(2, math.Round(100/fps))))
+	rect := image.Rect(0, 0, c.W, c.H)
+	rgba := image.NewRGBA(rect)
+	g := &gif.GIF{}
+	for t := range c.T {
+		f := c.Frame(t)
+		for i := range c.W * c.H {
+			p := f[i*c.C:]
+			rgba.Pix[4*i], rgba.Pix[4*i+1], rgba.Pix[4*i+2], rgba.Pix[4*i+3] = p[0], p[1], p[2], 255
+		}
+		m := image.NewPaletted(rect, palette.Plan9)
+		draw.FloydSteinberg.Draw(m, rect, rgba, image.Point{})
+		g.Image = append(g.Image, m)
+		g.Delay = append(g.Delay, delay)
+	}
+	return gif.EncodeAll(w, g)
 }
 
 // WriteSheet writes a PNG for people to look at: for each class in order, rows of its first clips in a split, each row

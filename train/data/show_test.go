@@ -53,6 +53,9 @@ func TestWriteGIF(t *testing.T) {
 	if err := WriteGIF(&b, DefaultSize, pix[1:], 10); err == nil {
 		t.Error("a clip one byte short: no error")
 	}
+	if err := WriteGIF(&b, DefaultSize, pix, -1); err == nil {
+		t.Error("-1 frames a second: no error")
+	}
 }
 
 func TestWriteSheet(t *testing.T) {
