@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -213,9 +214,9 @@ func (c *clipFlags) spec(p verify.Port, meta map[string]string) (spec clip.Spec,
 
 // clips reads at most limit clips of a file or folder of frames.
 func (c *clipFlags) clips(ctx context.Context, s *streams, path string, spec clip.Spec, p verify.Port, limit int) ([]*ir.Tensor, error) {
-	src, err := clip.Open(path, spec, clip.Options{Mode: clip.Mode(c.Fit), Stdin: s.in, Context: ctx})
+	src, err := clip.Open(path, spec, clip.Options{Mode: clip.Mode(c.Fit), Stdin: s.in, Done: ctx.Done()})
 	if err != nil {
-		return nil, err
+		return nil, stopped(ctx, err)
 	}
 	defer src.Close()
 	var list []*ir.Tensor
@@ -225,7 +226,7 @@ func (c *clipFlags) clips(ctx context.Context, s *streams, path string, spec cli
 			break
 		}
 		if err != nil {
-			return nil, err
+			return nil, stopped(ctx, err)
 		}
 		data := it.Tensor.U8
 		if it.Tensor.F32 != nil {
@@ -238,6 +239,14 @@ func (c *clipFlags) clips(ctx context.Context, s *streams, path string, spec cli
 		list = append(list, t)
 	}
 	return list, nil
+}
+
+// stopped is why the context ended, if that is why reading a clip did.
+func stopped(ctx context.Context, err error) error {
+	if errors.Is(err, clip.ErrStopped) {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // clipFiles lists the clips of a path: itself, or, for a folder without frames,

@@ -10,8 +10,8 @@
 //
 // Executables are built from copies of this package's files. That is why it
 // imports nothing but the standard library, the clip reader and some types of
-// package runtime, and why it is written to be small: encoding/json and the flag
-// package would each cost more than all of it.
+// package runtime, and why it is written to be small: package context, encoding/json
+// and the flag package would each cost more than all of it.
 //
 // Exit codes: 0 done, 1 failed, 2 bad usage, 3 outputs differ from the recorded
 // ones, 70 a fault of the program, 124 timed out.

@@ -214,7 +214,7 @@ func (in *inputs) each(e *env, path string, f func(index int, data [][]byte, not
 		return nil
 	}
 	opt := in.opt
-	opt.Context = e.ctx
+	opt.Done = e.done
 	src, err := clip.Open(path, in.spec, opt)
 	if err != nil {
 		return err

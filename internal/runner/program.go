@@ -2,7 +2,6 @@ package runner
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +9,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -75,11 +75,18 @@ type env struct {
 	stdin  io.Reader
 	stdout *bufio.Writer // flushed after the command, and by it when a reader may be waiting
 	stderr io.Writer
-	ctx    context.Context // ends when the command has to, with the reason
+	stop   atomic.Pointer[fail] // why the command has to end
+	done   chan struct{}        // closed when it has to
 }
 
 // stopped is the reason why the command has to end, nil while it may go on.
-func (e *env) stopped() error { return context.Cause(e.ctx) }
+// Package context would do the same and is several times as large.
+func (e *env) stopped() error {
+	if stop := e.stop.Load(); stop != nil {
+		return stop
+	}
+	return nil
+}
 
 // load gives the network: the one in the program, or that of a file.
 func (e *env) load(path string) (*model, error) {
@@ -126,9 +133,7 @@ func (p *Program) Run(interrupt <-chan os.Signal, args []string, stdin io.Reader
 	if timeout > 0 {
 		late = time.After(timeout)
 	}
-	ctx, cancel := context.WithCancelCause(context.Background())
-	defer cancel(nil)
-	e := &env{Program: p, stdin: stdin, stdout: bufio.NewWriter(stdout), stderr: stderr, ctx: ctx}
+	e := &env{Program: p, stdin: stdin, stdout: bufio.NewWriter(stdout), stderr: stderr, done: make(chan struct{})}
 	done := make(chan error, 1)
 	go func() {
 		done <- guard(func() error {
@@ -151,7 +156,8 @@ func (p *Program) Run(interrupt <-chan os.Signal, args []string, stdin io.Reader
 	}
 	// The command sees it between two frames, and while ffmpeg reads; one that waits
 	// for standard input does not.
-	cancel(stop)
+	e.stop.Store(stop)
+	close(e.done)
 	select {
 	case err = <-done:
 		if errors.Is(err, stop) {

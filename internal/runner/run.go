@@ -121,7 +121,9 @@ func (c *runCmd) classify(e *env, m *model, s Session, in *inputs) error {
 		_, stuck := errors.AsType[*writeError](err)
 		switch {
 		case err == nil:
-		case e.stopped() != nil || stuck:
+		case e.stopped() != nil:
+			return e.stopped()
+		case stuck:
 			return err
 		default:
 			failed = true

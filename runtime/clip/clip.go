@@ -21,7 +21,7 @@
 package clip
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -168,10 +168,23 @@ type Options struct {
 	Spool int64
 	// What the path "-" reads. nil = os.Stdin.
 	Stdin io.Reader
-	// Ends reading, also inside ffmpeg; its cause is the error then. nil = never.
-	Context context.Context
+	// Reading ends with ErrStopped when it is closed, also inside ffmpeg. nil = never.
+	Done <-chan struct{}
 	// Program for formats that are not built in. "" = "ffmpeg", looked up on the PATH.
 	FFmpeg string
+}
+
+// ErrStopped is why reading ended when Options.Done was closed.
+var ErrStopped = errors.New("reading was stopped")
+
+// stopped reports whether Done was closed.
+func (o Options) stopped() bool {
+	select {
+	case <-o.Done:
+		return true
+	default:
+		return false
+	}
 }
 
 // DefaultLimit is the most memory, in bytes, that reading a file takes unless Options.Limit says otherwise.

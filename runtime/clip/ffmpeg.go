@@ -2,7 +2,6 @@ package clip
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -44,12 +43,8 @@ func openFFmpeg(in *input, opt Options) (*Video, error) {
 		args = append(args, "-i", "file:"+path)
 	}
 	args = append(args, "-map", "0:v:0", "-pix_fmt", "rgb24", "-c:v", "ppm", "-f", "image2pipe", "pipe:1")
-	ctx := opt.Context
-	if ctx == nil {
-		ctx = context.Background()
-	}
-	cmd := exec.CommandContext(ctx, program, args...)
-	ownGroup(cmd) // an interrupt is for us: the context ends ffmpeg, so that its complaint is not mistaken for the cause
+	cmd := exec.Command(program, args...)
+	ownGroup(cmd) // an interrupt is for us: we end ffmpeg, so that its complaint is not mistaken for the cause
 	cmd.Stdin = stdin
 	cmd.WaitDelay = 2 * time.Second
 	var said messages
@@ -61,10 +56,18 @@ func openFFmpeg(in *input, opt Options) (*Video, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	waited := false
+	waited, ended := false, make(chan struct{})
+	go func() {
+		select {
+		case <-opt.Done:
+			cmd.Process.Kill()
+		case <-ended:
+		}
+	}()
 	stop := func() error {
 		if !waited {
 			waited = true
+			close(ended)
 			cmd.Process.Kill()
 			cmd.Wait()
 		}
@@ -80,6 +83,7 @@ func openFFmpeg(in *input, opt Options) (*Video, error) {
 			return fmt.Errorf("from ffmpeg: %w: %s", err, said.text())
 		}
 		waited = true
+		close(ended)
 		// ErrWaitDelay: ffmpeg was done before its standard input was.
 		if err := cmd.Wait(); err != nil && !errors.Is(err, exec.ErrWaitDelay) {
 			return fmt.Errorf("not a built-in format, and ffmpeg cannot read it: %w: %s; %s", err, said.text(), hint)

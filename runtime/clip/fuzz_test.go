@@ -41,7 +41,7 @@ func drain(t *testing.T, v *Video, err error) {
 	if err != nil {
 		return
 	}
-	v.limit = fuzzLimit
+	v.opt.Limit = fuzzLimit
 	for n := 0; ; n++ {
 		p, err := v.Next()
 		if err != nil {

@@ -2,8 +2,6 @@ package clip
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -112,19 +110,16 @@ func TestNoTemporaryFile(t *testing.T) {
 	wantError(t, err, "standard input", "frame 1820", "temporary file")
 }
 
-// Ending the context ends reading, with its cause.
-func TestContext(t *testing.T) {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	opt := Options{RawW: 6, RawH: 4, Stdin: endless{}, Context: ctx}
-	src, err := Open("-", Spec{C: 3, T: 2}, opt)
+func TestDone(t *testing.T) {
+	done := make(chan struct{})
+	src, err := Open("-", Spec{C: 3, T: 2}, Options{RawW: 6, RawH: 4, Stdin: endless{}, Done: done})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer src.Close()
-	why := errors.New("interrupted")
-	cancel(why)
-	if _, err := src.Next(); err != why {
-		t.Errorf("%v, want %v", err, why)
+	close(done)
+	if _, err := src.Next(); err != ErrStopped {
+		t.Error(err)
 	}
 }
 
@@ -175,16 +170,15 @@ func TestFFmpeg(t *testing.T) {
 	_, err = openAll("-", s, Options{Stdin: bytes.NewReader(data)})
 	wantError(t, err, "standard input", "MP4", "index at the end", "give the file by its name", "+faststart")
 
-	// The context ends while ffmpeg waits for the rest.
-	ctx, cancel := context.WithCancelCause(context.Background())
-	why := errors.New("interrupted")
+	// Reading is stopped while ffmpeg waits for the rest.
+	done := make(chan struct{})
 	r, w := io.Pipe()
 	defer w.Close()
 	go func() {
 		w.Write(data[:70000])
-		cancel(why)
+		close(done)
 	}()
-	if _, err = openAll("-", s, Options{Stdin: r, Context: ctx}); err != why {
-		t.Errorf("%v, want %v", err, why)
+	if _, err = openAll("-", s, Options{Stdin: r, Done: done}); err != ErrStopped {
+		t.Error(err)
 	}
 }

@@ -1,7 +1,6 @@
 package clip
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -14,10 +13,8 @@ type Video struct {
 	W, H int
 	FPS  float64 // on average; 0 = unknown
 
-	name  string
-	ctx   context.Context
-	limit int64
-	spool int64
+	name string
+	opt  Options
 
 	next  func() ([]uint8, error)
 	skip  func() error // passes over a frame; nil = next
@@ -29,8 +26,8 @@ type Video struct {
 
 // Next returns the next frame, [H][W][3] RGB, valid until the next call; io.EOF after the last.
 func (v *Video) Next() ([]uint8, error) {
-	if err := v.stopped(); err != nil {
-		return nil, err
+	if v.opt.stopped() {
+		return nil, ErrStopped
 	}
 	f, err := v.next()
 	return f, v.named(err)
@@ -42,27 +39,19 @@ func (v *Video) Skip() error {
 		_, err := v.Next()
 		return err
 	}
-	if err := v.stopped(); err != nil {
-		return err
+	if v.opt.stopped() {
+		return ErrStopped
 	}
 	return v.named(v.skip())
 }
 
-// stopped is why reading has to end, nil while it may go on.
-func (v *Video) stopped() error {
-	if v.ctx != nil && v.ctx.Err() != nil {
-		return context.Cause(v.ctx)
-	}
-	return nil
-}
-
-// named puts the name of the file before an error. What was read when the context ended counts for nothing.
+// named puts the name of the file before an error. What went wrong after Done was closed is no fault of the file.
 func (v *Video) named(err error) error {
 	if err == nil || err == io.EOF {
 		return err
 	}
-	if stop := v.stopped(); stop != nil {
-		return stop
+	if v.opt.stopped() {
+		return ErrStopped
 	}
 	return fmt.Errorf("%s: %w", v.name, err)
 }
@@ -87,7 +76,7 @@ func (v *Video) Select(size int, fit func(dst, frame []uint8) error, pick func(T
 	line := v.line
 	var s *spool
 	if line.n == 0 {
-		s = &spool{size: size, limit: v.spool}
+		s = &spool{size: size, limit: v.opt.spool()}
 		defer s.close()
 		if err := v.fill(s, fit); err != nil {
 			return line, nil, err
@@ -95,8 +84,8 @@ func (v *Video) Select(size int, fit func(dst, frame []uint8) error, pick func(T
 		line = Even(s.n)
 	}
 	index := pick(line)
-	if need := v.need + int64(len(index))*int64(size); need > v.limit {
-		return line, nil, fmt.Errorf("%s: %s of %d bytes and decoding them take %d bytes, more than the limit of %d", v.name, frames(len(index)), size, need, v.limit)
+	if need := v.need + int64(len(index))*int64(size); need > v.opt.limit() {
+		return line, nil, fmt.Errorf("%s: %s of %d bytes and decoding them take %d bytes, more than the limit of %d", v.name, frames(len(index)), size, need, v.opt.limit())
 	}
 	all := make([]uint8, len(index)*size)
 	first := map[int][]uint8{} // where each frame goes
@@ -181,8 +170,8 @@ func (v *Video) fit(s Spec, mode Mode) (*Clip, string, error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("%s: %w", v.name, err)
 	}
-	if int64(f.bytes()) > v.limit {
-		return nil, "", fmt.Errorf("%s: a frame of %dx%d passes the limit of %d bytes a clip", v.name, f.r.dstW, f.r.dstH, v.limit)
+	if int64(f.bytes()) > v.opt.limit() {
+		return nil, "", fmt.Errorf("%s: a frame of %dx%d passes the limit of %d bytes a clip", v.name, f.r.dstW, f.r.dstH, v.opt.limit())
 	}
 	var index []int
 	line, pix, err := v.Select(f.bytes(), func(dst, frame []uint8) error {
@@ -266,8 +255,8 @@ func open(path string, opt Options) (*Source, error) {
 	src, err := openFormat(in, opt)
 	if err != nil {
 		in.close()
-		if opt.Context != nil && opt.Context.Err() != nil {
-			return nil, context.Cause(opt.Context)
+		if opt.stopped() {
+			return nil, ErrStopped
 		}
 		return nil, fmt.Errorf("%s: %w", in.name, err)
 	}
@@ -275,7 +264,7 @@ func open(path string, opt Options) (*Source, error) {
 }
 
 func videoSource(v *Video, name string, opt Options) *Source {
-	v.name, v.ctx, v.limit, v.spool = name, opt.Context, opt.limit(), opt.spool()
+	v.name, v.opt = name, opt
 	return &Source{video: v, n: 1}
 }
 
