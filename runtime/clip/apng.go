@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"hash/crc32"
 	"image/png"
 	"io"
@@ -22,12 +21,12 @@ type apngFrame struct {
 func parseFCTL(b []byte, head pngHead) (apngFrame, error) {
 	var f apngFrame
 	if len(b) != 26 {
-		return f, fmt.Errorf("chunk fcTL has %d bytes, not 26", len(b))
+		return f, errorf("chunk fcTL has %d bytes, not 26", len(b))
 	}
 	at := func(i int) int64 { return int64(binary.BigEndian.Uint32(b[i:])) }
 	w, h, x, y := at(4), at(8), at(12), at(16)
 	if w < 1 || h < 1 || x+w > int64(head.w) || y+h > int64(head.h) {
-		return f, fmt.Errorf("a frame of %dx%d at %d,%d does not lie in the picture of %dx%d", w, h, x, y, head.w, head.h)
+		return f, errorf("a frame of %dx%d at %d,%d does not lie in the picture of %dx%d", w, h, x, y, head.w, head.h)
 	}
 	num, den := int64(binary.BigEndian.Uint16(b[20:])), int64(binary.BigEndian.Uint16(b[22:]))
 	if den == 0 {
@@ -66,7 +65,7 @@ func openAPNG(in *input, head pngHead, limit int64) (*Video, error) {
 			break
 		}
 		if err != nil {
-			return nil, fmt.Errorf("frame %d: %w", len(delays), err)
+			return nil, errorf("frame %d: %w", len(delays), err)
 		}
 		delays = append(delays, f.delay)
 		total += f.delay
@@ -92,7 +91,7 @@ func openAPNG(in *input, head pngHead, limit int64) (*Video, error) {
 			a.canvas = make([]uint8, 3*head.w*head.h)
 		}
 		if err := a.draw(); err != nil {
-			return nil, fmt.Errorf("animated PNG: frame %d of %d: %w", at, v.line.n, noEOF(err))
+			return nil, errorf("animated PNG: frame %d of %d: %w", at, v.line.n, noEOF(err))
 		}
 		at++
 		return a.canvas, nil
@@ -158,7 +157,7 @@ func (a *apng) next(pixels bool) (f apngFrame, data []byte, err error) {
 			continue
 		case "fdAT":
 			if n < 4 {
-				return f, nil, fmt.Errorf("chunk fdAT has %d bytes", n)
+				return f, nil, errorf("chunk fdAT has %d bytes", n)
 			}
 			chunk = chunk[4:]
 		}

@@ -45,13 +45,13 @@ func (c *Clip) Frame(t int) []uint8 {
 
 func (c *Clip) check() error {
 	if c.T < 1 || c.C < 1 {
-		return fmt.Errorf("a clip of %d frames and %d channels is empty", c.T, c.C)
+		return errorf("a clip of %d frames and %d channels is empty", c.T, c.C)
 	}
 	if err := checkSides(c.W, c.H); err != nil {
 		return err
 	}
 	if n := product([]int{c.T, c.H, c.W, c.C}); len(c.Pix) != n {
-		return fmt.Errorf("a clip of %d frames %dx%d with %d channels takes %d bytes, but has %d", c.T, c.W, c.H, c.C, n, len(c.Pix))
+		return errorf("a clip of %d frames %dx%d with %d channels takes %d bytes, but has %d", c.T, c.W, c.H, c.C, n, len(c.Pix))
 	}
 	return nil
 }
@@ -72,36 +72,36 @@ type Spec struct {
 // Check reports the first thing wrong with s.
 func (s Spec) Check() error {
 	if s.C < 1 || s.T < 0 || s.H < 0 || s.W < 0 || s.C > maxSide || s.T > 1<<24 {
-		return fmt.Errorf("clip spec: sizes C=%d T=%d H=%d W=%d: C must be positive, the others not negative", s.C, s.T, s.H, s.W)
+		return errorf("clip spec: sizes C=%d T=%d H=%d W=%d: C must be positive, the others not negative", s.C, s.T, s.H, s.W)
 	}
 	if s.H > maxSide || s.W > maxSide {
-		return fmt.Errorf("clip spec: %dx%d: sides go up to %d", s.W, s.H, maxSide)
+		return errorf("clip spec: %dx%d: sides go up to %d", s.W, s.H, maxSide)
 	}
 	l := []byte(s.layout())
 	slices.Sort(l)
 	if string(l) != "CHTW" {
-		return fmt.Errorf("clip spec: layout %q is not a permutation of CTHW", s.Layout)
+		return errorf("clip spec: layout %q is not a permutation of CTHW", s.Layout)
 	}
 	switch s.dtype() {
 	case "f32":
 	case "u8":
 		if s.normalised() {
-			return fmt.Errorf("clip spec: a u8 input takes no mean or std")
+			return errorf("clip spec: a u8 input takes no mean or std")
 		}
 	default:
-		return fmt.Errorf("clip spec: element type %q is neither u8 nor f32", s.DType)
+		return errorf("clip spec: element type %q is neither u8 nor f32", s.DType)
 	}
 	for _, v := range []struct {
 		name string
 		v    []float32
 	}{{"mean", s.Mean}, {"std", s.Std}} {
 		if n := len(v.v); n != 0 && n != 1 && n != s.C {
-			return fmt.Errorf("clip spec: %d values of %s for %d channels: give 1 or %d", n, v.name, s.C, s.C)
+			return errorf("clip spec: %d values of %s for %d channels: give 1 or %d", n, v.name, s.C, s.C)
 		}
 	}
 	for _, v := range s.Std {
 		if !(v > 0) {
-			return fmt.Errorf("clip spec: std %v is not positive", v)
+			return errorf("clip spec: std %v is not positive", v)
 		}
 	}
 	return nil
@@ -217,14 +217,19 @@ func ParseSize(s string) (w, h int, err error) {
 	w, errW := strconv.Atoi(a)
 	h, errH := strconv.Atoi(b)
 	if !ok || errW != nil || errH != nil {
-		return 0, 0, fmt.Errorf("size %q is not of the form WIDTHxHEIGHT, as in 176x144", s)
+		return 0, 0, errorf("size %q is not of the form WIDTHxHEIGHT, as in 176x144", s)
 	}
 	return w, h, checkSides(w, h)
 }
 
+// errorf is fmt.Errorf, which compilers copy into every place that calls it: a quarter of this package's code.
+//
+//go:noinline
+func errorf(format string, args ...any) error { return fmt.Errorf(format, args...) }
+
 func checkSides(w, h int) error {
 	if w < 1 || h < 1 || w > maxSide || h > maxSide {
-		return fmt.Errorf("frame size %dx%d: sides must be 1 to %d", w, h, maxSide)
+		return errorf("frame size %dx%d: sides must be 1 to %d", w, h, maxSide)
 	}
 	return nil
 }
@@ -237,7 +242,7 @@ func checkFrame(w, h int, perPixel float64, limit int64) (need int64, err error)
 	}
 	need = int64(perPixel * float64(w) * float64(h))
 	if need > limit {
-		return 0, fmt.Errorf("a frame of %dx%d takes %d bytes to decode, more than the limit of %d", w, h, need, limit)
+		return 0, errorf("a frame of %dx%d takes %d bytes to decode, more than the limit of %d", w, h, need, limit)
 	}
 	return need, nil
 }
@@ -252,7 +257,7 @@ func readN(r io.Reader, n int64) ([]byte, error) {
 		m, err := io.ReadFull(r, b[len(b):len(b)+k])
 		b = b[:len(b)+m]
 		if err != nil {
-			return nil, fmt.Errorf("%d bytes expected, the file ends after %d: %w", n, len(b), noEOF(err))
+			return nil, errorf("%d bytes expected, the file ends after %d: %w", n, len(b), noEOF(err))
 		}
 	}
 	return b, nil

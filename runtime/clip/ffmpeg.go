@@ -23,7 +23,7 @@ func openFFmpeg(in *input, opt Options) (*Video, error) {
 	head, _ := in.r.Peek(12)
 	program, err := exec.LookPath(name)
 	if err != nil {
-		return nil, fmt.Errorf("not a built-in format (%s), and %s, which might read it, was not found: %w; %s", looksLike(head), name, err, builtIn)
+		return nil, errorf("not a built-in format (%s), and %s, which might read it, was not found: %w; %s", looksLike(head), name, err, builtIn)
 	}
 	hint := builtIn
 	if in.path == "" && isMP4(head) {
@@ -80,20 +80,20 @@ func openFFmpeg(in *input, opt Options) (*Video, error) {
 		}
 		if err != io.EOF {
 			stop()
-			return fmt.Errorf("from ffmpeg: %w: %s", err, said.text())
+			return errorf("from ffmpeg: %w: %s", err, said.text())
 		}
 		waited = true
 		close(ended)
 		// ErrWaitDelay: ffmpeg was done before its standard input was.
 		if err := cmd.Wait(); err != nil && !errors.Is(err, exec.ErrWaitDelay) {
-			return fmt.Errorf("not a built-in format, and ffmpeg cannot read it: %w: %s; %s", err, said.text(), hint)
+			return errorf("not a built-in format, and ffmpeg cannot read it: %w: %s; %s", err, said.text(), hint)
 		}
 		return io.EOF
 	}
 	v, err := openPPM(bufio.NewReaderSize(out, 1<<16), opt.limit())
 	if err != nil {
 		if err = end(err); err == io.EOF {
-			err = fmt.Errorf("ffmpeg found no frames in it: %s; %s", said.text(), hint)
+			err = errorf("ffmpeg found no frames in it: %s; %s", said.text(), hint)
 		}
 		return nil, err
 	}
@@ -135,17 +135,17 @@ func openPPM(r *bufio.Reader, limit int64) (*Video, error) {
 		var lines [3]string
 		for i := range lines {
 			if lines[i], err = y4mLine(r); err != nil {
-				return 0, 0, fmt.Errorf("PPM header: %w", err)
+				return 0, 0, errorf("PPM header: %w", err)
 			}
 		}
 		size := strings.Fields(lines[1])
 		if lines[0] != "P6" || len(size) != 2 || lines[2] != "255" {
-			return 0, 0, fmt.Errorf("PPM header %.60q is not an 8-bit P6 header", lines)
+			return 0, 0, errorf("PPM header %.60q is not an 8-bit P6 header", lines)
 		}
 		w, errW := strconv.Atoi(size[0])
 		h, errH := strconv.Atoi(size[1])
 		if errW != nil || errH != nil {
-			return 0, 0, fmt.Errorf("PPM header %.60q is not an 8-bit P6 header", lines)
+			return 0, 0, errorf("PPM header %.60q is not an 8-bit P6 header", lines)
 		}
 		_, err = checkFrame(w, h, 3, limit)
 		return w, h, err
@@ -159,7 +159,7 @@ func openPPM(r *bufio.Reader, limit int64) (*Video, error) {
 	v.next = func() (_ []uint8, err error) {
 		if rgb == nil {
 			if rgb, err = readN(r, 3*int64(w)*int64(h)); err != nil {
-				return nil, fmt.Errorf("PPM of %dx%d: %w", w, h, err)
+				return nil, errorf("PPM of %dx%d: %w", w, h, err)
 			}
 			return rgb, nil
 		}
@@ -168,10 +168,10 @@ func openPPM(r *bufio.Reader, limit int64) (*Video, error) {
 			return nil, err
 		}
 		if fw != w || fh != h {
-			return nil, fmt.Errorf("a frame is %dx%d, the first was %dx%d", fw, fh, w, h)
+			return nil, errorf("a frame is %dx%d, the first was %dx%d", fw, fh, w, h)
 		}
 		if _, err := io.ReadFull(r, rgb); err != nil {
-			return nil, fmt.Errorf("PPM of %dx%d: %w", w, h, noEOF(err))
+			return nil, errorf("PPM of %dx%d: %w", w, h, noEOF(err))
 		}
 		return rgb, nil
 	}

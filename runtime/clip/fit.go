@@ -20,7 +20,7 @@ func (m Mode) check() error {
 	case "", Stretch, Crop, Letterbox:
 		return nil
 	}
-	return fmt.Errorf("fit %q is none of stretch, crop, letterbox", string(m))
+	return errorf("fit %q is none of stretch, crop, letterbox", string(m))
 }
 
 // Fit samples and resizes c to the sizes and channels of s, and says in words what it did. A clip that already has
@@ -71,7 +71,7 @@ func newFitter(w, h, channels int, s Spec, mode Mode) (*fitter, error) {
 		return nil, err
 	}
 	if channels != s.C && !(channels == 3 && s.C == 1) && !(channels == 1 && s.C == 3) {
-		return nil, fmt.Errorf("the video has %d channels, the model takes %d: only RGB (3) and grey (1) can be converted", channels, s.C)
+		return nil, errorf("the video has %d channels, the model takes %d: only RGB (3) and grey (1) can be converted", channels, s.C)
 	}
 	if mode == "" {
 		mode = Stretch

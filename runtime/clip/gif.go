@@ -3,7 +3,6 @@ package clip
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"io"
 )
 
@@ -15,16 +14,16 @@ import (
 // ffmpeg, a picture that is wider or higher than the canvas, or has no width or height, has the canvas's.
 func openGIF(in *input, limit int64) (*Video, error) {
 	if err := in.keep(limit / 4); err != nil {
-		return nil, fmt.Errorf("GIF: %w", err)
+		return nil, errorf("GIF: %w", err)
 	}
 	scan := gifReader{r: in.r}
 	v := &Video{}
 	if err := scan.scan(v); err != nil {
-		return nil, fmt.Errorf("GIF: %w", err)
+		return nil, errorf("GIF: %w", err)
 	}
 	var err error
 	if v.need, err = checkFrame(v.W, v.H, 6, limit); err != nil {
-		return nil, fmt.Errorf("GIF: %w", err)
+		return nil, errorf("GIF: %w", err)
 	}
 	g := gifReader{w: v.W, h: v.H}
 	at := 0
@@ -37,11 +36,11 @@ func openGIF(in *input, limit int64) (*Video, error) {
 				return nil, err
 			}
 			if err := g.start(in.r); err != nil {
-				return nil, fmt.Errorf("GIF: %w", err)
+				return nil, errorf("GIF: %w", err)
 			}
 		}
 		if err := g.draw(); err != nil {
-			return nil, fmt.Errorf("GIF: frame %d of %d: %w", at, v.line.n, noEOF(err))
+			return nil, errorf("GIF: frame %d of %d: %w", at, v.line.n, noEOF(err))
 		}
 		at++
 		return g.canvas, nil

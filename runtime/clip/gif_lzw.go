@@ -3,7 +3,6 @@ package clip
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"io"
 )
 
@@ -79,7 +78,7 @@ type lzwDecoder struct {
 // decode gives each index to put until put wants no more, or the data ends: with its end code or without.
 func (d *lzwDecoder) decode(r *subBlocks, codeSize int, put func(byte) bool) error {
 	if codeSize < 1 || codeSize > 8 {
-		return fmt.Errorf("LZW codes for indices of %d bits: expected 1 to 8", codeSize)
+		return errorf("LZW codes for indices of %d bits: expected 1 to 8", codeSize)
 	}
 	clearCode := 1 << codeSize
 	for i := range clearCode {
@@ -110,7 +109,7 @@ func (d *lzwDecoder) decode(r *subBlocks, codeSize int, put func(byte) bool) err
 		case code == clearCode+1:
 			return nil
 		case code > next || code == next && (before < 0 || next == len(d.last)) || before < 0 && code > clearCode:
-			return fmt.Errorf("LZW code %d where %d is the next to come", code, next)
+			return errorf("LZW code %d where %d is the next to come", code, next)
 		}
 		at := len(d.out)
 		c := code

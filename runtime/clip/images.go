@@ -2,7 +2,6 @@ package clip
 
 import (
 	"cmp"
-	"fmt"
 	"image"
 	"image/color"
 	"io"
@@ -49,18 +48,18 @@ func openImage(in *input, format string, limit int64) (*Video, error) {
 	name := strings.ToUpper(format)
 	p, err := readPicture(in, format, limit)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, errorf("%s: %w", name, err)
 	}
 	if p.frames != nil {
 		v, err := p.frames()
 		if err != nil {
-			return nil, fmt.Errorf("animated PNG: %w", err)
+			return nil, errorf("animated PNG: %w", err)
 		}
 		return v, nil
 	}
 	rgb, err := p.decode()
 	if err != nil {
-		return nil, fmt.Errorf("%s of %dx%d: %w", name, p.w, p.h, noEOF(err))
+		return nil, errorf("%s of %dx%d: %w", name, p.w, p.h, noEOF(err))
 	}
 	v := still(rgb, p.w, p.h)
 	v.need = p.need
@@ -96,7 +95,7 @@ func openFolder(dir string, limit int64) (*Video, error) {
 		}
 	}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("no .png, .jpg or .jpeg frames among the %d entries of the folder", len(entries))
+		return nil, errorf("no .png, .jpg or .jpeg frames among the %d entries of the folder", len(entries))
 	}
 	slices.SortFunc(names, naturalCompare)
 	f := &frameFolder{dir: dir, names: names, limit: limit}
@@ -151,7 +150,7 @@ func (f *frameFolder) frame(i int, wanted bool) ([]uint8, error) {
 	defer in.close()
 	rgb, err := f.read(in, wanted)
 	if err != nil {
-		return nil, fmt.Errorf("frame %s %w", f.names[i], err)
+		return nil, errorf("frame %s %w", f.names[i], err)
 	}
 	return rgb, nil
 }
@@ -159,20 +158,20 @@ func (f *frameFolder) frame(i int, wanted bool) ([]uint8, error) {
 func (f *frameFolder) read(in *input, wanted bool) ([]uint8, error) {
 	format, err := sniff(in)
 	if err == nil && format != "png" && format != "jpeg" {
-		err = fmt.Errorf("it holds %s, not PNG or JPEG", cmp.Or(format, "another format"))
+		err = errorf("it holds %s, not PNG or JPEG", cmp.Or(format, "another format"))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot be read: %w", err)
+		return nil, errorf("cannot be read: %w", err)
 	}
 	p, err := readPicture(in, format, f.limit)
 	if err != nil {
-		return nil, fmt.Errorf("(%s) cannot be read: %w", strings.ToUpper(format), err)
+		return nil, errorf("(%s) cannot be read: %w", strings.ToUpper(format), err)
 	}
 	if f.w == 0 {
 		f.w, f.h = p.w, p.h
 	}
 	if p.w != f.w || p.h != f.h {
-		return nil, fmt.Errorf("is %dx%d, but %s is %dx%d: all frames of a folder must have one size", p.w, p.h, f.names[0], f.w, f.h)
+		return nil, errorf("is %dx%d, but %s is %dx%d: all frames of a folder must have one size", p.w, p.h, f.names[0], f.w, f.h)
 	}
 	if !wanted {
 		return nil, nil
@@ -183,7 +182,7 @@ func (f *frameFolder) read(in *input, wanted bool) ([]uint8, error) {
 	f.need = max(f.need, p.need)
 	rgb, err := p.decode()
 	if err != nil {
-		return nil, fmt.Errorf("(%s of %dx%d) cannot be read: %w", strings.ToUpper(format), p.w, p.h, noEOF(err))
+		return nil, errorf("(%s of %dx%d) cannot be read: %w", strings.ToUpper(format), p.w, p.h, noEOF(err))
 	}
 	return rgb, nil
 }

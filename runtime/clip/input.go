@@ -3,7 +3,6 @@ package clip
 import (
 	"bufio"
 	"bytes"
-	"fmt"
 	"io"
 	"os"
 )
@@ -34,7 +33,7 @@ func (in *input) keep(limit int64) error {
 	if n, err := io.Copy(&b, io.LimitReader(in.r, limit+1)); err != nil {
 		return err
 	} else if n > limit {
-		return fmt.Errorf("a pipe of more than %d bytes does not fit in memory: give the name of a file", limit)
+		return errorf("a pipe of more than %d bytes does not fit in memory: give the name of a file", limit)
 	}
 	r := bytes.NewReader(b.Bytes())
 	in.seek, in.size = r, r.Size()

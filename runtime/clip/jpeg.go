@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -64,7 +63,7 @@ func jpegSegment(r *bufio.Reader) (marker byte, n int, err error) {
 			return 0, 0, cut(err)
 		}
 		if n = int(binary.BigEndian.Uint16(b[:])) - 2; n < 0 {
-			return 0, 0, fmt.Errorf("a segment of %d bytes", n+2)
+			return 0, 0, errorf("a segment of %d bytes", n+2)
 		}
 		return marker, n, nil
 	}
@@ -78,7 +77,7 @@ func (j *jpegHead) frame(r *bufio.Reader, marker byte, n int) error {
 		return err
 	}
 	if n < 6 || n < 6+3*int(b[5]) {
-		return fmt.Errorf("a frame header of %d bytes", n)
+		return errorf("a frame header of %d bytes", n)
 	}
 	j.h, j.w = int(binary.BigEndian.Uint16(b[1:])), int(binary.BigEndian.Uint16(b[3:]))
 	var samples, hMax, vMax float64
@@ -172,7 +171,7 @@ func jpegPicture(in *input, limit int64) (pic picture, err error) {
 			return nil, err
 		}
 		if w, h := m.Bounds().Dx(), m.Bounds().Dy(); w != head.w || h != head.h {
-			return nil, fmt.Errorf("the picture is %dx%d", w, h)
+			return nil, errorf("the picture is %dx%d", w, h)
 		}
 		if ycc, ok := m.(*image.YCbCr); ok {
 			return p.ycc(ycc), nil

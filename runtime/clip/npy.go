@@ -61,7 +61,7 @@ func readNPYHeader(r io.Reader) (npyHeader, error) {
 		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			return h, err
 		}
-		return h, fmt.Errorf("not an .npy file: it begins with %q, not %q", pre[:n], npyMagic)
+		return h, errorf("not an .npy file: it begins with %q, not %q", pre[:n], npyMagic)
 	}
 	var size int64
 	lenBytes := 2
@@ -69,25 +69,25 @@ func readNPYHeader(r io.Reader) (npyHeader, error) {
 		lenBytes = 4
 	}
 	if pre[6] < 1 || pre[6] > 3 {
-		return h, fmt.Errorf(".npy version %d.%d: only 1.0 to 3.0 are known", pre[6], pre[7])
+		return h, errorf(".npy version %d.%d: only 1.0 to 3.0 are known", pre[6], pre[7])
 	}
 	b, err := readN(r, int64(lenBytes))
 	if err != nil {
-		return h, fmt.Errorf(".npy header: %w", err)
+		return h, errorf(".npy header: %w", err)
 	}
 	for i, v := range b {
 		size |= int64(v) << (8 * i)
 	}
 	if size > 1<<16 {
-		return h, fmt.Errorf(".npy header of %d bytes: more than 65536 is refused", size)
+		return h, errorf(".npy header of %d bytes: more than 65536 is refused", size)
 	}
 	text, err := readN(r, size)
 	if err != nil {
-		return h, fmt.Errorf(".npy header: %w", err)
+		return h, errorf(".npy header: %w", err)
 	}
 	h.bytes = 8 + int64(lenBytes) + size
 	if err := h.parse(string(text)); err != nil {
-		return h, fmt.Errorf(".npy header %.120q: %w", strings.TrimSpace(string(text)), err)
+		return h, errorf(".npy header %.120q: %w", strings.TrimSpace(string(text)), err)
 	}
 	return h, nil
 }
@@ -114,22 +114,22 @@ func (h *npyHeader) parse(s string) error {
 	}
 	seen := map[string]bool{}
 	if !next("{") {
-		return fmt.Errorf("'{' expected")
+		return errorf("'{' expected")
 	}
 	for !next("}") {
 		key, ok := quoted()
 		if !ok || !next(":") || seen[key] {
-			return fmt.Errorf("a new key and ':' expected at %.20q", s)
+			return errorf("a new key and ':' expected at %.20q", s)
 		}
 		seen[key] = true
 		switch key {
 		case "descr":
 			if next("[") {
-				return fmt.Errorf("structured types are not read: save one field as a plain array")
+				return errorf("structured types are not read: save one field as a plain array")
 			}
 			d, ok := quoted()
 			if !ok {
-				return fmt.Errorf("a quoted descr expected at %.20q", s)
+				return errorf("a quoted descr expected at %.20q", s)
 			}
 			if err := h.descr(d); err != nil {
 				return err
@@ -139,11 +139,11 @@ func (h *npyHeader) parse(s string) error {
 			case next("True"):
 				h.fortran = true
 			case !next("False"):
-				return fmt.Errorf("True or False expected at %.20q", s)
+				return errorf("True or False expected at %.20q", s)
 			}
 		case "shape":
 			if !next("(") {
-				return fmt.Errorf("'(' expected at %.20q", s)
+				return errorf("'(' expected at %.20q", s)
 			}
 			h.shape = []int{}
 			for !next(")") {
@@ -151,32 +151,32 @@ func (h *npyHeader) parse(s string) error {
 				n := len(s) - len(strings.TrimLeft(s, "0123456789"))
 				d, err := strconv.Atoi(s[:n])
 				if err != nil || len(h.shape) == 64 {
-					return fmt.Errorf("up to 64 whole sizes expected at %.20q", s)
+					return errorf("up to 64 whole sizes expected at %.20q", s)
 				}
 				s = s[n:]
 				next("L") // Python 2 wrote long integers so
 				h.shape = append(h.shape, d)
 				if !next(",") && !strings.HasPrefix(strings.TrimLeft(s, " \t\r\n"), ")") {
-					return fmt.Errorf("',' or ')' expected at %.20q", s)
+					return errorf("',' or ')' expected at %.20q", s)
 				}
 			}
 		default:
-			return fmt.Errorf("unknown key %q", key)
+			return errorf("unknown key %q", key)
 		}
 		if !next(",") && !strings.HasPrefix(strings.TrimLeft(s, " \t\r\n"), "}") {
-			return fmt.Errorf("',' or '}' expected at %.20q", s)
+			return errorf("',' or '}' expected at %.20q", s)
 		}
 	}
 	if strings.TrimSpace(s) != "" {
-		return fmt.Errorf("text %.20q after the '}'", s)
+		return errorf("text %.20q after the '}'", s)
 	}
 	for _, k := range []string{"descr", "fortran_order", "shape"} {
 		if !seen[k] {
-			return fmt.Errorf("key %q is missing", k)
+			return errorf("key %q is missing", k)
 		}
 	}
 	if h.count = product(h.shape); h.count < 0 {
-		return fmt.Errorf("shape %v has too many elements", h.shape)
+		return errorf("shape %v has too many elements", h.shape)
 	}
 	return nil
 }
@@ -191,9 +191,9 @@ func (h *npyHeader) descr(d string) error {
 		}
 	}
 	if strings.Contains(d, "O") {
-		return fmt.Errorf("type %q holds pickled Python objects: save a numeric array", d)
+		return errorf("type %q holds pickled Python objects: save a numeric array", d)
 	}
-	return fmt.Errorf("type %q is not read: bool, integers, floats and complex numbers are", d)
+	return errorf("type %q is not read: bool, integers, floats and complex numbers are", d)
 }
 
 // fix brings data as stored to little-endian C order. shape is that of the part in data.
@@ -241,11 +241,11 @@ func ReadNPY(r io.Reader, limit int64) (*NPY, error) {
 		return nil, err
 	}
 	if limit = (Options{Limit: limit}).limit(); h.dataBytes() > limit {
-		return nil, fmt.Errorf(".npy array %s%v takes %d bytes, more than the limit of %d", h.dtype, h.shape, h.dataBytes(), limit)
+		return nil, errorf(".npy array %s%v takes %d bytes, more than the limit of %d", h.dtype, h.shape, h.dataBytes(), limit)
 	}
 	data, err := readN(r, h.dataBytes())
 	if err != nil {
-		return nil, fmt.Errorf(".npy array %s%v: %w", h.dtype, h.shape, err)
+		return nil, errorf(".npy array %s%v: %w", h.dtype, h.shape, err)
 	}
 	return &NPY{h.dtype, h.shape, h.fix(data, h.shape)}, nil
 }
@@ -256,7 +256,7 @@ func WriteNPY(w io.Writer, a *NPY) error {
 		return err
 	}
 	if len(a.Shape) > 64 {
-		return fmt.Errorf("array of rank %d: .npy holds up to 64 axes", len(a.Shape))
+		return errorf("array of rank %d: .npy holds up to 64 axes", len(a.Shape))
 	}
 	order := byte('<')
 	if itemSize(a.DType) == 1 {
@@ -302,7 +302,7 @@ func NewNPY[E bool | uint8 | int8 | uint16 | int16 | uint32 | int32 | uint64 | i
 		}
 	}
 	if product(shape) != len(v) {
-		return nil, fmt.Errorf("shape %v does not hold %d values", shape, len(v))
+		return nil, errorf("shape %v does not hold %d values", shape, len(v))
 	}
 	data, err := binary.Append(nil, binary.LittleEndian, v)
 	if err != nil {
@@ -315,7 +315,7 @@ func NewNPY[E bool | uint8 | int8 | uint16 | int16 | uint32 | int32 | uint64 | i
 func (a *NPY) valid() error {
 	size := itemSize(a.DType)
 	if n := product(a.Shape); size == 0 || n < 0 || n > len(a.Data) || n*size != len(a.Data) {
-		return fmt.Errorf("array %s%v does not go with %d bytes of data", a.DType, a.Shape, len(a.Data))
+		return errorf("array %s%v does not go with %d bytes of data", a.DType, a.Shape, len(a.Data))
 	}
 	return nil
 }
@@ -363,7 +363,7 @@ func floats[E float32 | float64](a *NPY, f func(float64) E, i func(int64) E, u f
 		case "f64":
 			out[k] = f(math.Float64frombits(le.Uint64(b)))
 		default:
-			return nil, fmt.Errorf("%s values are not real numbers", a.DType)
+			return nil, errorf("%s values are not real numbers", a.DType)
 		}
 	}
 	return out, nil
@@ -375,7 +375,7 @@ func (a *NPY) Int64s() ([]int64, error) {
 		return nil, err
 	}
 	if a.DType[0] == 'f' || a.DType[0] == 'c' {
-		return nil, fmt.Errorf("%s values are not integers", a.DType)
+		return nil, errorf("%s values are not integers", a.DType)
 	}
 	size := itemSize(a.DType)
 	out := make([]int64, len(a.Data)/size)
@@ -389,7 +389,7 @@ func (a *NPY) Int64s() ([]int64, error) {
 			continue
 		}
 		if u > math.MaxInt64 {
-			return nil, fmt.Errorf("value %d at %v does not fit a signed 64-bit integer", u, indexOf(k, a.Shape))
+			return nil, errorf("value %d at %v does not fit a signed 64-bit integer", u, indexOf(k, a.Shape))
 		}
 		out[k] = int64(u)
 	}
@@ -442,7 +442,7 @@ func (s Spec) tensor(a *NPY) (*Tensor, error) {
 		t.U8 = make([]uint8, len(v))
 		for i, x := range v {
 			if !(x >= 0 && x <= 255) || x != math.Trunc(x) {
-				return nil, fmt.Errorf("value %v at %v: the model takes u8, whole numbers from 0 to 255", x, indexOf(i, a.Shape))
+				return nil, errorf("value %v at %v: the model takes u8, whole numbers from 0 to 255", x, indexOf(i, a.Shape))
 			}
 			t.U8[i] = uint8(x)
 		}

@@ -2,7 +2,6 @@ package clip
 
 import (
 	"encoding/binary"
-	"fmt"
 	"hash/crc32"
 	"image"
 	"image/png"
@@ -27,7 +26,7 @@ func pngChunk(r io.Reader) (n int64, kind string, err error) {
 	}
 	n = int64(binary.BigEndian.Uint32(b[:]))
 	if n > 1<<31-1 {
-		return 0, "", fmt.Errorf("a chunk of %d bytes", n)
+		return 0, "", errorf("a chunk of %d bytes", n)
 	}
 	return n, string(b[4:]), nil
 }
@@ -40,7 +39,7 @@ func pngData(r io.Reader, n int64, kind string) ([]byte, error) {
 	}
 	data := b[:n:n]
 	if got, want := crc32.Update(crc32.ChecksumIEEE([]byte(kind)), crc32.IEEETable, data), binary.BigEndian.Uint32(b[n:]); got != want {
-		return nil, fmt.Errorf("the checksum of chunk %q is wrong", kind)
+		return nil, errorf("the checksum of chunk %q is wrong", kind)
 	}
 	return data, nil
 }
@@ -56,7 +55,7 @@ func scanPNG(in *input) (pngHead, error) {
 		return head, cut(err)
 	}
 	if kind != "IHDR" || n != 13 {
-		return head, fmt.Errorf("it begins with chunk %q of %d bytes, not IHDR of 13", kind, n)
+		return head, errorf("it begins with chunk %q of %d bytes, not IHDR of 13", kind, n)
 	}
 	if head.ihdr, err = pngData(in.r, n, kind); err != nil {
 		return head, err

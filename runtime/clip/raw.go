@@ -1,7 +1,6 @@
 package clip
 
 import (
-	"fmt"
 	"io"
 )
 
@@ -9,16 +8,16 @@ import (
 func openRaw(in *input, w, h int, limit int64) (*Video, error) {
 	need, err := checkFrame(w, h, 3, limit)
 	if err != nil {
-		return nil, fmt.Errorf("raw rgb24: %w", err)
+		return nil, errorf("raw rgb24: %w", err)
 	}
 	size := 3 * int64(w) * int64(h)
 	notWhole := func(err error) error {
-		return fmt.Errorf("raw rgb24: the last frame of %dx%d is not whole (%d bytes a frame): %w", w, h, size, err)
+		return errorf("raw rgb24: the last frame of %dx%d is not whole (%d bytes a frame): %w", w, h, size, err)
 	}
 	v := &Video{W: w, H: h, need: need}
 	if in.seek != nil {
 		if in.size%size != 0 {
-			return nil, notWhole(fmt.Errorf("the file has %d bytes", in.size))
+			return nil, notWhole(errorf("the file has %d bytes", in.size))
 		}
 		v.line = Even(int(in.size / size))
 		v.skip = func() error {

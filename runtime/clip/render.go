@@ -13,7 +13,7 @@ func Render(w io.Writer, c *Clip, t, cols int) error {
 		return err
 	}
 	if t < 0 || t >= c.T || cols < 1 || cols > 10000 || c.C != 1 && c.C != 3 {
-		return fmt.Errorf("frame %d in %d columns: the clip has frames 0 to %d and %d channels", t, cols, c.T-1, c.C)
+		return errorf("frame %d in %d columns: the clip has frames 0 to %d and %d channels", t, cols, c.T-1, c.C)
 	}
 	lines := min(10000, max(1, (cols*c.H+c.W)/(2*c.W)))
 	pix := make([]uint8, cols*2*lines*c.C)

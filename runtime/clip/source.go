@@ -42,7 +42,7 @@ func Open(path string, s Spec, opt Options) (*Source, error) {
 	if src.npy != nil {
 		if err := src.npy.match(s); err != nil {
 			src.Close()
-			return nil, fmt.Errorf("%s: %w", src.npy.in.name, err)
+			return nil, errorf("%s: %w", src.npy.in.name, err)
 		}
 		src.n = src.npy.clips
 	}
@@ -61,7 +61,7 @@ func (s *Source) Next() (*Item, error) {
 	var err error
 	if s.npy != nil {
 		if it.Tensor, err = s.npy.read(s.spec); err != nil {
-			return nil, fmt.Errorf("%s: clip %d: %w", s.npy.in.name, s.at, err)
+			return nil, errorf("%s: clip %d: %w", s.npy.in.name, s.at, err)
 		}
 		it.Note = fmt.Sprintf("%s%v", s.npy.h.dtype, it.Tensor.Shape)
 		if s.npy.h.dtype != s.spec.dtype() {
@@ -77,7 +77,7 @@ func (s *Source) Next() (*Item, error) {
 		return nil, err
 	}
 	if it.Tensor, err = s.spec.Tensor(it.Clip); err != nil {
-		return nil, fmt.Errorf("%s: %w", s.video.name, err)
+		return nil, errorf("%s: %w", s.video.name, err)
 	}
 	s.at++
 	return it, nil
@@ -107,7 +107,7 @@ func openNPY(in *input, limit int64) (*Source, error) {
 		return nil, err
 	}
 	if want := h.bytes + h.dataBytes(); in.size >= 0 && in.size != want {
-		return nil, fmt.Errorf("%s%v takes %d bytes with its header, but the file has %d", h.dtype, h.shape, want, in.size)
+		return nil, errorf("%s%v takes %d bytes with its header, but the file has %d", h.dtype, h.shape, want, in.size)
 	}
 	return &Source{npy: &npySource{in: in, h: h, r: in.r, limit: limit}}, nil
 }
@@ -121,18 +121,18 @@ func (n *npySource) match(s Spec) error {
 	case len(shape) == 5 && matches(shape[1:], want):
 		n.shape, n.clips = shape[1:], shape[0]
 	default:
-		return fmt.Errorf("the array has shape %v, the model takes %s (%s), alone or with a batch axis before it; tensors are not resampled",
+		return errorf("the array has shape %v, the model takes %s (%s), alone or with a batch axis before it; tensors are not resampled",
 			shape, shapeString(want), s.layout())
 	}
 	if n.clips == 0 {
-		return fmt.Errorf("the array has shape %v: no clips in it", n.h.shape)
+		return errorf("the array has shape %v: no clips in it", n.h.shape)
 	}
 	bytes1 := n.h.dataBytes() / int64(n.clips)
 	if n.h.fortran {
 		bytes1 = n.h.dataBytes() // the batch axis is interleaved with the others
 	}
 	if bytes1 > n.limit {
-		return fmt.Errorf("%d bytes have to be read at once, more than the limit of %d", bytes1, n.limit)
+		return errorf("%d bytes have to be read at once, more than the limit of %d", bytes1, n.limit)
 	}
 	return nil
 }

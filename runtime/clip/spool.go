@@ -2,7 +2,6 @@ package clip
 
 import (
 	"bufio"
-	"fmt"
 	"os"
 )
 
@@ -29,7 +28,7 @@ func (s *spool) inMemory() int { return spoolMemory / s.size }
 
 func (s *spool) add(frame []uint8) error {
 	if int64(s.n+1)*int64(s.size) > s.limit {
-		return fmt.Errorf("it is longer than %d frames of %d bytes, and its length is not known beforehand: all that may wait for its end are %d bytes", s.n, s.size, s.limit)
+		return errorf("it is longer than %d frames of %d bytes, and its length is not known beforehand: all that may wait for its end are %d bytes", s.n, s.size, s.limit)
 	}
 	if s.n < s.inMemory() {
 		if s.n%s.perBlock() == 0 {
@@ -41,7 +40,7 @@ func (s *spool) add(frame []uint8) error {
 		return nil
 	}
 	if err := s.write(frame); err != nil {
-		return fmt.Errorf("frame %d has to wait in a temporary file: %w", s.n, err)
+		return errorf("frame %d has to wait in a temporary file: %w", s.n, err)
 	}
 	s.n++
 	return nil
@@ -63,14 +62,14 @@ func (s *spool) write(frame []uint8) (err error) {
 func (s *spool) copy(dst map[int][]uint8) error {
 	if s.w != nil {
 		if err := s.w.Flush(); err != nil {
-			return fmt.Errorf("frames have to wait in a temporary file: %w", err)
+			return errorf("frames have to wait in a temporary file: %w", err)
 		}
 	}
 	for k, to := range dst {
 		if k < s.inMemory() {
 			copy(to, s.held[k/s.perBlock()][k%s.perBlock()*s.size:])
 		} else if _, err := s.file.ReadAt(to, int64(k-s.inMemory())*int64(s.size)); err != nil {
-			return fmt.Errorf("frame %d in a temporary file: %w", k, noEOF(err))
+			return errorf("frame %d in a temporary file: %w", k, noEOF(err))
 		}
 	}
 	return nil

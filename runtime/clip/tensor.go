@@ -30,7 +30,7 @@ func (s Spec) Fill(t *Tensor, c *Clip) error {
 	got := s
 	got.C, got.T, got.H, got.W = c.C, c.T, c.H, c.W
 	if !matches(got.Shape(), s.Shape()) {
-		return fmt.Errorf("clip is %v in %s, the model takes %s", got.Shape(), s.layout(), shapeString(s.Shape()))
+		return errorf("clip is %v in %s, the model takes %s", got.Shape(), s.layout(), shapeString(s.Shape()))
 	}
 	t.Shape = append(t.Shape[:0], got.Shape()...)
 	n := len(c.Pix)
@@ -111,7 +111,7 @@ func (s Spec) Clip(t *Tensor) (*Clip, error) {
 	}
 	n := max(len(t.U8), len(t.F32))
 	if !matches(t.Shape, s.Shape()) || product(t.Shape) != n {
-		return nil, fmt.Errorf("tensor %v with %d values is not %s", t.Shape, n, shapeString(s.Shape()))
+		return nil, errorf("tensor %v with %d values is not %s", t.Shape, n, shapeString(s.Shape()))
 	}
 	s = s.sized(t.Shape)
 	c := &Clip{T: s.T, H: s.H, W: s.W, C: s.C, Pix: make([]uint8, n)}

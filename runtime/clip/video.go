@@ -1,7 +1,6 @@
 package clip
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -53,7 +52,7 @@ func (v *Video) named(err error) error {
 	if v.opt.stopped() {
 		return ErrStopped
 	}
-	return fmt.Errorf("%s: %w", v.name, err)
+	return errorf("%s: %w", v.name, err)
 }
 
 // Close releases the file or the ffmpeg process behind v.
@@ -85,7 +84,7 @@ func (v *Video) Select(size int, fit func(dst, frame []uint8) error, pick func(T
 	}
 	index := pick(line)
 	if need := v.need + int64(len(index))*int64(size); need > v.opt.limit() {
-		return line, nil, fmt.Errorf("%s: %s of %d bytes and decoding them take %d bytes, more than the limit of %d", v.name, frames(len(index)), size, need, v.opt.limit())
+		return line, nil, errorf("%s: %s of %d bytes and decoding them take %d bytes, more than the limit of %d", v.name, frames(len(index)), size, need, v.opt.limit())
 	}
 	all := make([]uint8, len(index)*size)
 	first := map[int][]uint8{} // where each frame goes
@@ -118,7 +117,7 @@ func (v *Video) fill(s *spool, fit func(dst, frame []uint8) error) error {
 			return nil
 		}
 		if err == io.EOF {
-			return fmt.Errorf("%s: no frames in it", v.name)
+			return errorf("%s: no frames in it", v.name)
 		}
 		if err == nil {
 			err = v.named(fit(buf, frame))
@@ -127,7 +126,7 @@ func (v *Video) fill(s *spool, fit func(dst, frame []uint8) error) error {
 			return err
 		}
 		if err := s.add(buf); err != nil {
-			return fmt.Errorf("%s: %w", v.name, err)
+			return errorf("%s: %w", v.name, err)
 		}
 	}
 }
@@ -144,7 +143,7 @@ func (v *Video) choose(fit func(dst, frame []uint8) error, dst map[int][]uint8) 
 			err = v.Skip()
 		}
 		if err == io.EOF {
-			err = fmt.Errorf("%s: it ends after %s, but should have %d", v.name, frames(k), v.line.n)
+			err = errorf("%s: it ends after %s, but should have %d", v.name, frames(k), v.line.n)
 		}
 		if wanted && err == nil {
 			err = v.named(fit(to, frame))
@@ -168,10 +167,10 @@ func (v *Video) ReadAll() (*Clip, error) {
 func (v *Video) fit(s Spec, mode Mode) (*Clip, string, error) {
 	f, err := newFitter(v.W, v.H, 3, s, mode)
 	if err != nil {
-		return nil, "", fmt.Errorf("%s: %w", v.name, err)
+		return nil, "", errorf("%s: %w", v.name, err)
 	}
 	if int64(f.bytes()) > v.opt.limit() {
-		return nil, "", fmt.Errorf("%s: a frame of %dx%d passes the limit of %d bytes a clip", v.name, f.r.dstW, f.r.dstH, v.opt.limit())
+		return nil, "", errorf("%s: a frame of %dx%d passes the limit of %d bytes a clip", v.name, f.r.dstW, f.r.dstH, v.opt.limit())
 	}
 	var index []int
 	line, pix, err := v.Select(f.bytes(), func(dst, frame []uint8) error {
@@ -211,7 +210,7 @@ func sniff(in *input) (string, error) {
 		if err != nil && err != io.EOF {
 			return "", err
 		}
-		return "", fmt.Errorf("the file is empty")
+		return "", errorf("the file is empty")
 	}
 	for _, s := range signatures {
 		if strings.HasPrefix(string(head), s.magic) {
@@ -220,7 +219,7 @@ func sniff(in *input) (string, error) {
 	}
 	for _, s := range signatures {
 		if strings.EqualFold(filepath.Ext(in.path), s.ext) {
-			return "", fmt.Errorf("named %s, but it begins with %q, not %q", s.ext, head, s.magic)
+			return "", errorf("named %s, but it begins with %q, not %q", s.ext, head, s.magic)
 		}
 	}
 	return "", nil
@@ -234,7 +233,7 @@ func OpenVideo(path string, opt Options) (*Video, error) {
 	}
 	if src.video == nil {
 		src.Close()
-		return nil, fmt.Errorf("%s: an .npy file holds tensors, not video", path)
+		return nil, errorf("%s: an .npy file holds tensors, not video", path)
 	}
 	return src.video, nil
 }
@@ -244,7 +243,7 @@ func open(path string, opt Options) (*Source, error) {
 	if st, err := os.Stat(path); path != "-" && err == nil && st.IsDir() {
 		v, err := openFolder(path, opt.limit())
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return nil, errorf("%s: %w", path, err)
 		}
 		return videoSource(v, path, opt), nil
 	}
@@ -258,7 +257,7 @@ func open(path string, opt Options) (*Source, error) {
 		if opt.stopped() {
 			return nil, ErrStopped
 		}
-		return nil, fmt.Errorf("%s: %w", in.name, err)
+		return nil, errorf("%s: %w", in.name, err)
 	}
 	return src, nil
 }

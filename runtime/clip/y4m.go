@@ -2,7 +2,6 @@ package clip
 
 import (
 	"bufio"
-	"fmt"
 	"image/color"
 	"io"
 	"strconv"
@@ -44,11 +43,11 @@ type y4m struct {
 func readY4MHeader(r *bufio.Reader) (*y4m, error) {
 	line, err := y4mLine(r)
 	if err != nil {
-		return nil, fmt.Errorf("YUV4MPEG2 header: %w", err)
+		return nil, errorf("YUV4MPEG2 header: %w", err)
 	}
 	tokens := strings.Split(line, " ")
 	if tokens[0] != "YUV4MPEG2" {
-		return nil, fmt.Errorf("not YUV4MPEG2: it begins with %.20q", tokens[0])
+		return nil, errorf("not YUV4MPEG2: it begins with %.20q", tokens[0])
 	}
 	y, chroma := &y4m{}, "420"
 	for _, t := range tokens[1:] {
@@ -69,7 +68,7 @@ func readY4MHeader(r *bufio.Reader) (*y4m, error) {
 			}
 		case 'I':
 			if val != "p" && val != "?" {
-				return nil, fmt.Errorf("YUV4MPEG2 header: %.20q is interlaced, only progressive video is read: deinterlace it first", t)
+				return nil, errorf("YUV4MPEG2 header: %.20q is interlaced, only progressive video is read: deinterlace it first", t)
 			}
 		case 'C':
 			chroma = val
@@ -77,7 +76,7 @@ func readY4MHeader(r *bufio.Reader) (*y4m, error) {
 			y.full = y.full || val == "COLORRANGE=FULL"
 		}
 		if err != nil {
-			return nil, fmt.Errorf("YUV4MPEG2 header: size %.20q is not a number", t)
+			return nil, errorf("YUV4MPEG2 header: size %.20q is not a number", t)
 		}
 	}
 	if err := checkSides(y.w, y.h); err != nil {
@@ -97,7 +96,7 @@ func (y *y4m) chroma(samples string) error {
 	case "mono":
 		return nil
 	default:
-		return fmt.Errorf("YUV4MPEG2 header: samples %.20q: only 8-bit 420, 420jpeg, 420mpeg2, 420paldv, 422, 444 and mono are read", "C"+samples)
+		return errorf("YUV4MPEG2 header: samples %.20q: only 8-bit 420, 420jpeg, 420mpeg2, 420paldv, 422, 444 and mono are read", "C"+samples)
 	}
 	y.cw, y.ch = (y.w+1<<y.sx-1)>>y.sx, (y.h+1<<y.sy-1)>>y.sy
 	return nil
@@ -116,7 +115,7 @@ func (y *y4m) count(v *Video) error {
 			v.line = Even(n)
 			return y.in.goTo(first)
 		case err != nil:
-			return fmt.Errorf("frame %d: %w", n, err)
+			return errorf("frame %d: %w", n, err)
 		}
 	}
 }
@@ -128,16 +127,16 @@ func (y *y4m) begin() error {
 	}
 	line, err := y4mLine(y.in.r)
 	if err != nil {
-		return fmt.Errorf("YUV4MPEG2 frame: %w", err)
+		return errorf("YUV4MPEG2 frame: %w", err)
 	}
 	if line != "FRAME" && !strings.HasPrefix(line, "FRAME ") {
-		return fmt.Errorf("YUV4MPEG2 frame begins with %.20q, not FRAME", line)
+		return errorf("YUV4MPEG2 frame begins with %.20q, not FRAME", line)
 	}
 	return nil
 }
 
 func (y *y4m) cutOff(err error) error {
-	return fmt.Errorf("YUV4MPEG2 frame of %d bytes is cut off: %w", y.size, noEOF(err))
+	return errorf("YUV4MPEG2 frame of %d bytes is cut off: %w", y.size, noEOF(err))
 }
 
 func (y *y4m) skip() error {
@@ -205,12 +204,12 @@ func y4mLine(r *bufio.Reader) (string, error) {
 	for len(b) < 4096 {
 		c, err := r.ReadByte()
 		if err != nil {
-			return "", fmt.Errorf("the file ends in a line: %w", noEOF(err))
+			return "", errorf("the file ends in a line: %w", noEOF(err))
 		}
 		if c == '\n' {
 			return string(b), nil
 		}
 		b = append(b, c)
 	}
-	return "", fmt.Errorf("a line is longer than 4096 bytes")
+	return "", errorf("a line is longer than 4096 bytes")
 }
