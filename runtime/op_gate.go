@@ -182,6 +182,7 @@ func (p *prep) channelVector(s, y *operand) {
 	}
 }
 
+//go:noinline
 func roundUp(n, to int) int { return (n + to - 1) / to * to }
 
 // packChannels sets bit j of byte b for channel 8b+j.

@@ -131,6 +131,7 @@ type opcode struct {
 
 var opcodes = map[Opcode]*opcode{}
 
+//go:noinline
 func register(o *opcode) *opcode {
 	if opcodes[o.code] != nil {
 		panic("runtime: opcode " + o.name + " is registered twice")

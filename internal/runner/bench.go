@@ -184,7 +184,7 @@ func (c *benchCmd) measure(e *env, m *model, s Session, data [][]byte) (*measure
 			return err
 		}
 		if err := s.Run(data, raw); err != nil {
-			return fmt.Errorf("%s: %w", m.path, err)
+			return errorf("%s: %w", m.path, err)
 		}
 		return nil
 	}
@@ -238,7 +238,7 @@ func (c *benchCmd) profile(e *env, m *model, data [][]byte, runs int) ([]opRow, 
 			return nil, err
 		}
 		if err := s.Run(data, nil); err != nil {
-			return nil, fmt.Errorf("%s: %w", m.path, err)
+			return nil, errorf("%s: %w", m.path, err)
 		}
 	}
 	return rows(s.Profile()), nil

@@ -23,7 +23,7 @@ func writeFiles(dir string, files []file) ([]string, error) {
 	for _, f := range files {
 		path := filepath.Join(dir, f.name)
 		if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() {
-			return nil, fmt.Errorf("%s is there and is no regular file", path)
+			return nil, errorf("%s is there and is no regular file", path)
 		}
 		temp := filepath.Join(dir, fmt.Sprintf(".%s.%08x.tmp", f.name, rand.Uint32()))
 		if err := writeNew(temp, f.data); err != nil {

@@ -100,7 +100,7 @@ func (f *flags) floats(p *[]float32, name, value, usage string) {
 		for word := range strings.SplitSeq(s, ",") {
 			v, err := strconv.ParseFloat(word, 32)
 			if err != nil {
-				return fmt.Errorf("%q is not a number, expected numbers with commas between them", word)
+				return errorf("%q is not a number, expected numbers with commas between them", word)
 			}
 			*p = append(*p, float32(v))
 		}
@@ -139,7 +139,7 @@ func (p *Program) parse(args []string) (cmd runner, timeout time.Duration, err e
 		err = f.take(rest)
 	}
 	if err == nil && timeout < 0 {
-		err = fmt.Errorf("--timeout %v: expected 0 or more", timeout)
+		err = errorf("--timeout %v: expected 0 or more", timeout)
 	}
 	if err != nil {
 		name := ""
@@ -173,19 +173,19 @@ func (f *flags) read(args []string) (rest []string, err error) {
 			for _, o := range f.options {
 				names = append(names, o.name)
 			}
-			return rest, fmt.Errorf("unknown flag %s%s", arg, suggest(strings.TrimLeft(name, "-"), "--", names))
+			return rest, errorf("unknown flag %s%s", arg, suggest(strings.TrimLeft(name, "-"), "--", names))
 		}
 		switch o := &f.options[i]; {
 		case given:
 		case o.value == "":
 			value = "true"
 		case len(args) == 0 || looksLikeFlag(args[0]):
-			return rest, fmt.Errorf("--%s: the value is missing, expected --%s %s", name, name, o.value)
+			return rest, errorf("--%s: the value is missing, expected --%s %s", name, name, o.value)
 		default:
 			value, args = args[0], args[1:]
 		}
 		if err := f.options[i].set(value); err != nil {
-			return rest, fmt.Errorf("--%s %q: %w", name, value, err)
+			return rest, errorf("--%s %q: %w", name, value, err)
 		}
 	}
 	return rest, nil
@@ -208,7 +208,7 @@ func (f *flags) take(args []string) error {
 		*f.clips, args = args, nil
 	}
 	if len(args) > 0 {
-		return fmt.Errorf("unexpected argument %q", args[0])
+		return errorf("unexpected argument %q", args[0])
 	}
 	return nil
 }

@@ -140,11 +140,11 @@ func goldenClips(dir string) ([]string, error) {
 	}
 	for _, base := range recorded {
 		if !slices.Contains(clips, base) {
-			return nil, fmt.Errorf("%s holds recorded outputs of %s, but not the clip: put it back or remove them", dir, base)
+			return nil, errorf("%s holds recorded outputs of %s, but not the clip: put it back or remove them", dir, base)
 		}
 	}
 	if len(clips) == 0 {
-		return nil, fmt.Errorf("%s holds no clips", dir)
+		return nil, errorf("%s holds no clips", dir)
 	}
 	return clips, nil
 }
@@ -206,7 +206,7 @@ func decodeGolden(text []byte) ([][]recorded, error) {
 	})
 	r.end()
 	if r.err == nil && format != goldenKind {
-		return nil, fmt.Errorf("format %q, expected %q", format, goldenKind)
+		return nil, errorf("format %q, expected %q", format, goldenKind)
 	}
 	return clips, r.err
 }
@@ -277,7 +277,7 @@ func (c *testCmd) compare(path string, got [][]values) error {
 		return err
 	}
 	if !found {
-		return fmt.Errorf("%s has no recorded outputs: --update records them as %s", path, filepath.Base(path)+goldenJSON)
+		return errorf("%s has no recorded outputs: --update records them as %s", path, filepath.Base(path)+goldenJSON)
 	}
 	return nil
 }
@@ -289,7 +289,7 @@ func differf(format string, args ...any) error {
 func (c *testCmd) compareJSON(path string, text []byte, got [][]values) error {
 	want, err := decodeGolden(text)
 	if err != nil {
-		return fmt.Errorf("%s: %w", path+goldenJSON, err)
+		return errorf("%s: %w", path+goldenJSON, err)
 	}
 	if len(want) != len(got) {
 		return differf("%s: %d clips are recorded, the file has %d", path, len(want), len(got))
@@ -304,12 +304,12 @@ func (c *testCmd) compareJSON(path string, text []byte, got [][]values) error {
 				return differf("%s: clip %d: output %d: want %q %s%s, got %q %s%s", path, i, j, w.name, w.elem, shapeText(w.shape), v.name, v.elem, shapeText(v.shape))
 			}
 			if len(w.values) != v.len() {
-				return fmt.Errorf("%s: clip %d: output %q: %d values for shape %s", path+goldenJSON, i, w.name, len(w.values), shapeText(w.shape))
+				return errorf("%s: clip %d: output %q: %d values for shape %s", path+goldenJSON, i, w.name, len(w.values), shapeText(w.shape))
 			}
 			for k, text := range w.values {
 				same, err := c.same(text, v, k)
 				if err != nil {
-					return fmt.Errorf("%s: clip %d: output %q: element %s: %w", path+goldenJSON, i, w.name, v.at(k), err)
+					return errorf("%s: clip %d: output %q: element %s: %w", path+goldenJSON, i, w.name, v.at(k), err)
 				}
 				if !same {
 					return c.differs(path, i, v, k, text)
@@ -327,7 +327,7 @@ func (c *testCmd) same(want string, v values, i int) (bool, error) {
 	}
 	w, err := strconv.ParseFloat(want, 8*v.elem.Width())
 	if err != nil {
-		return false, fmt.Errorf("%.40q is not a number", want)
+		return false, errorf("%.40q is not a number", want)
 	}
 	return near(w, v.float(i), c.Tolerance), nil
 }
@@ -360,7 +360,7 @@ func (c *testCmd) compareNPY(path string, got [][]values) error {
 	defer f.Close()
 	a, err := clip.ReadNPY(f, maxTensor)
 	if err != nil {
-		return fmt.Errorf("%s: %w", path+goldenNPY, err)
+		return errorf("%s: %w", path+goldenNPY, err)
 	}
 	if len(got[0]) == 0 {
 		return differf("%s: an output is recorded, the model has none", path)

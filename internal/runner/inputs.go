@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -102,7 +101,7 @@ func bindSome(m *model, flags inputFlags) (*inputs, error) {
 			return nil, err
 		}
 		if len(tensors) != 1 {
-			return nil, fmt.Errorf("%s holds a batch of %d, input %s takes 1", path, len(tensors), portText(ports[i]))
+			return nil, errorf("%s holds a batch of %d, input %s takes 1", path, len(tensors), portText(ports[i]))
 		}
 		in.data[i] = append([]byte{}, tensors[0]...) // not nil, even without elements
 	}
@@ -181,14 +180,14 @@ func clipSpec(p runtime.Port, layout string) (s clip.Spec, ok bool, err error) {
 	}
 	s = clip.Spec{C: 1, Layout: layout, DType: p.Elem.String()}
 	if err := s.Check(); err != nil { // the layout, before it is used
-		return s, false, fmt.Errorf("input %s: %w", portText(p), err)
+		return s, false, errorf("input %s: %w", portText(p), err)
 	}
 	sizes := map[rune]*int{'C': &s.C, 'T': &s.T, 'H': &s.H, 'W': &s.W}
 	for i, l := range layout {
 		*sizes[l] = axes[i]
 	}
 	if err := s.Check(); err != nil {
-		return s, false, fmt.Errorf("input %s: %w", portText(p), err)
+		return s, false, errorf("input %s: %w", portText(p), err)
 	}
 	return s, true, nil
 }

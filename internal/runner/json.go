@@ -16,6 +16,8 @@ import (
 type jsonWriter struct{ b []byte }
 
 // object writes an object; members writes what is in it.
+//
+//go:noinline
 func (w *jsonWriter) object(members func()) {
 	w.b = append(w.b, '{')
 	members()
@@ -36,6 +38,8 @@ func (w *jsonWriter) key(name string) *jsonWriter {
 }
 
 // array writes an array of n elements, element i by item.
+//
+//go:noinline
 func (w *jsonWriter) array(n int, item func(i int)) {
 	w.b = append(w.b, '[')
 	for i := range n {

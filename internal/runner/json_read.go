@@ -21,7 +21,7 @@ type jsonReader struct {
 func (r *jsonReader) failf(format string, args ...any) {
 	if r.err == nil {
 		line := 1 + bytes.Count(r.text[:r.pos], []byte("\n"))
-		r.err = fmt.Errorf("line %d: %s", line, fmt.Sprintf(format, args...))
+		r.err = errorf("line %d: %s", line, fmt.Sprintf(format, args...))
 	}
 }
 

@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"unicode"
@@ -89,7 +88,7 @@ func (e engine) session(m *model, profile bool) (Session, error) {
 	}
 	s, err := m.NewSession(runtime.Options{Threads: e.Threads, ISA: isa, Profile: profile})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", m.path, err)
+		return nil, errorf("%s: %w", m.path, err)
 	}
 	return s, nil
 }
@@ -129,6 +128,8 @@ func portText(p runtime.Port) string {
 }
 
 // plain replaces what could upset a terminal in a text that comes from a file.
+//
+//go:noinline
 func plain(s string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

@@ -115,6 +115,7 @@ type fail struct {
 
 func (f *fail) Error() string { return f.text }
 
+//go:noinline
 func usagef(format string, args ...any) error {
 	return &fail{exitUsage, fmt.Sprintf(format, args...)}
 }
@@ -139,7 +140,7 @@ func (p *Program) Run(interrupt <-chan os.Signal, args []string, stdin io.Reader
 		done <- guard(func() error {
 			err := cmd.Run(e)
 			if ferr := e.stdout.Flush(); err == nil && ferr != nil {
-				err = fmt.Errorf("writing the output: %w", ferr)
+				err = errorf("writing the output: %w", ferr)
 			}
 			return err
 		})
@@ -211,3 +212,8 @@ func (p *Program) report(stderr io.Writer, err error) int {
 func (p *Program) complain(stderr io.Writer, err error) {
 	fmt.Fprintf(stderr, "%s: %s\n", p.Name, plain(strings.Join(strings.Split(strings.TrimSpace(err.Error()), "\n"), "; ")))
 }
+
+// errorf is fmt.Errorf, which compilers copy into every place that calls it.
+//
+//go:noinline
+func errorf(format string, args ...any) error { return fmt.Errorf(format, args...) }

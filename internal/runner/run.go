@@ -93,7 +93,7 @@ func (c *runCmd) classify(e *env, m *model, s Session, in *inputs) error {
 		if len(outs) > 0 {
 			what = "first output " + portText(m.Outputs[0])
 		}
-		return fmt.Errorf("%s has %s, not the scores of classes: give its input by --input NAME=@FILE.npy and see --out", m.path, what)
+		return errorf("%s has %s, not the scores of classes: give its input by --input NAME=@FILE.npy and see --out", m.path, what)
 	}
 	labels := m.Labels
 	failed, begun := false, false
@@ -144,7 +144,7 @@ func (w *writeError) Unwrap() error { return w.error }
 // flush shows what was printed so far.
 func flush(e *env) error {
 	if err := e.stdout.Flush(); err != nil {
-		return &writeError{fmt.Errorf("writing the output: %w", err)}
+		return &writeError{errorf("writing the output: %w", err)}
 	}
 	return nil
 }
@@ -154,7 +154,7 @@ func named(path string, err error) error {
 	if path == "-" && strings.Contains(err.Error(), "standard input") || strings.Contains(err.Error(), path) {
 		return err
 	}
-	return fmt.Errorf("%s: %w", path, err)
+	return errorf("%s: %w", path, err)
 }
 
 // clipName names a clip in the output: path, or path[3] for the later ones of a
@@ -261,7 +261,7 @@ func (c *runCmd) tensors(e *env, m *model, s Session, in *inputs) error {
 	}
 	raw, outs := m.outputs()
 	if err := s.Run(in.data, raw); err != nil {
-		return fmt.Errorf("%s: %w", m.path, err)
+		return errorf("%s: %w", m.path, err)
 	}
 	if err := e.stopped(); err != nil {
 		return err // too late: nothing is written

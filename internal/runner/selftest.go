@@ -93,7 +93,7 @@ func (c *selftestCmd) check(e *env, isa string) error {
 			}
 		}
 		if err := s.Run(in, raw); err != nil {
-			return fmt.Errorf("input %d: %w", k, err)
+			return errorf("input %d: %w", k, err)
 		}
 		for _, got := range outs {
 			want := got

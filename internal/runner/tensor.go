@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -35,25 +34,25 @@ func readTensor(path string, p runtime.Port) ([][]byte, error) {
 	defer f.Close()
 	a, err := clip.ReadNPY(f, maxTensor)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, errorf("%s: %w", path, err)
 	}
 	if n, _ := io.ReadFull(f, make([]byte, 1)); n > 0 {
-		return nil, fmt.Errorf("%s: the file goes on after its %s%s array", path, a.DType, shapeText(a.Shape))
+		return nil, errorf("%s: the file goes on after its %s%s array", path, a.DType, shapeText(a.Shape))
 	}
 	want := npyType(p.Elem)
 	truth := func(dtype string) bool { return dtype == "bool" || dtype == "u8" }
 	if ok := a.DType == want || truth(a.DType) && (p.Elem == runtime.Bool || p.Elem == runtime.Bit); !ok {
-		return nil, fmt.Errorf("%s holds %s%s, input %s takes elements %s", path, a.DType, shapeText(a.Shape), portText(p), want)
+		return nil, errorf("%s holds %s%s, input %s takes elements %s", path, a.DType, shapeText(a.Shape), portText(p), want)
 	}
 	count := 1
 	switch batched := len(p.Shape) > 0 && p.Shape[0] == 1 && len(a.Shape) == len(p.Shape) && slices.Equal(a.Shape[1:], p.Shape[1:]); {
 	case slices.Equal(a.Shape, p.Shape):
 	case batched && len(a.Data) == 0:
-		return nil, fmt.Errorf("%s holds %s%s: nothing in it", path, a.DType, shapeText(a.Shape))
+		return nil, errorf("%s holds %s%s: nothing in it", path, a.DType, shapeText(a.Shape))
 	case batched:
 		count = a.Shape[0]
 	default:
-		return nil, fmt.Errorf("%s holds %s%s, input %s has another shape; tensors are taken as they are", path, a.DType, shapeText(a.Shape), portText(p))
+		return nil, errorf("%s holds %s%s, input %s has another shape; tensors are taken as they are", path, a.DType, shapeText(a.Shape), portText(p))
 	}
 	if count == 1 {
 		return [][]byte{a.Data}, nil
@@ -76,7 +75,7 @@ func writeTensors(dir string, list []values) ([]string, error) {
 	for i, v := range list {
 		var b strings.Builder
 		if err := clip.WriteNPY(&b, &clip.NPY{DType: npyType(v.elem), Shape: v.shape, Data: v.raw}); err != nil {
-			return nil, fmt.Errorf("output %q: %w", v.name, err)
+			return nil, errorf("output %q: %w", v.name, err)
 		}
 		files = append(files, file{paths[i], b.String()})
 	}

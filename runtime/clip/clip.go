@@ -77,9 +77,7 @@ func (s Spec) Check() error {
 	if s.H > maxSide || s.W > maxSide {
 		return errorf("clip spec: %dx%d: sides go up to %d", s.W, s.H, maxSide)
 	}
-	l := []byte(s.layout())
-	slices.Sort(l)
-	if string(l) != "CHTW" {
+	if l := s.layout(); len(l) != 4 || !strings.Contains(l, "C") || !strings.Contains(l, "T") || !strings.Contains(l, "H") || !strings.Contains(l, "W") {
 		return errorf("clip spec: layout %q is not a permutation of CTHW", s.Layout)
 	}
 	switch s.dtype() {

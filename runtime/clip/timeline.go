@@ -1,9 +1,6 @@
 package clip
 
-import (
-	"math/bits"
-	"sort"
-)
+import "math/bits"
 
 // Timeline says which frame of a video is shown when. The zero value has no frames.
 type Timeline struct {
@@ -41,7 +38,15 @@ func (l Timeline) At(a, b int64) int {
 		return int(q)
 	}
 	total := l.ends[l.n-1]
-	return sort.Search(l.n-1, func(k int) bool { return less(a, total, b, l.ends[k]) })
+	lo, hi := 0, l.n-1
+	for lo < hi {
+		if k := (lo + hi) / 2; less(a, total, b, l.ends[k]) {
+			hi = k
+		} else {
+			lo = k + 1
+		}
+	}
+	return lo
 }
 
 // less reports whether a b < c d, without overflow. None is negative.

@@ -59,8 +59,14 @@ type Geom struct {
 	PT, PH, PW int // phases along t, h, w; 1 = not split
 }
 
+// Planning calls them in hundreds of places, which would all hold a copy.
+//
+//go:noinline
 func ceilDiv(a, b int) int { return (a + b - 1) / b }
+
+//go:noinline
 func roundUp(a, b int) int { return (a + b - 1) / b * b }
+
 func floorDiv(a, b int) int {
 	q := a / b
 	if a%b < 0 {

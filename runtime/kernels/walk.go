@@ -245,6 +245,8 @@ func clearEnds(dst []byte, g Geom, e Elem) {
 }
 
 // share is the range of n work items that belongs to a part.
+//
+//go:noinline
 func share(n, part, parts int) (lo, hi int) {
 	return int(int64(n) * int64(part) / int64(parts)), int(int64(n) * int64(part+1) / int64(parts))
 }
