@@ -98,6 +98,7 @@ func prepare(tb testing.TB, dir string) error {
 		"unknown.avi":     []byte("RIFF????AVI LIST: no video at all"),
 		"empty.gif":       nil,
 		"cut.gif":         animation(tb)[:60],
+		"beheaded.gif":    animation(tb)[:20],
 		"red.gif":         animation(tb),
 		"frames.rgb":      pixels(frames),
 		"odd.rgb":         pixels(frames)[:50],
