@@ -37,6 +37,15 @@ func NewTensor(t Type) *Tensor {
 	return x
 }
 
+// Held is the number of bytes of the elements of a Tensor of type t: bits and
+// integers take eight each.
+func Held(t Type) int {
+	if t.DType.IsFloat() && t.DType != F64 {
+		return 4 * t.Elems()
+	}
+	return 8 * t.Elems()
+}
+
 // FloatTensor returns an f32 tensor over data.
 func FloatTensor(data []float32, shape ...int) *Tensor {
 	return &Tensor{Type: T(F32, shape...), F: data}

@@ -18,6 +18,9 @@ var _ = register(&opcode{
 		axis := p.axis(z, p.ints(1)[0])
 		c, inner := z.shape[axis], product(z.shape[axis+1:])
 		num, den, bias := p.f64s(0, c, 1), p.f64s(1, c, 1), p.f64s(2, c, 0)
+		if z.elem == I32 && y.elem == F32 && y.n > 0 {
+			return p.affineRows(y, z, c, inner, num, den, bias)
+		}
 		return ranged(y.n, 4, func(m *memory, lo, hi int) {
 			var v [chunk]float64
 			for ; lo < hi; lo += chunk {
@@ -32,6 +35,24 @@ var _ = register(&opcode{
 		})
 	},
 })
+
+// affineRows scales integers row by row: a row is what follows the axis, or the axis itself where it is the last.
+func (p *prep) affineRows(y, z *operand, c, inner int, num, den, bias []float64) step {
+	rows, n, set := y.n/inner, inner, p.set
+	if inner == 1 {
+		rows, n = y.n/c, c
+	}
+	return ranged(rows, n, func(m *memory, lo, hi int) {
+		dst, src := view[float32](y, m), view[int32](z, m)
+		for r := lo; r < hi; r++ {
+			k := r % c
+			if inner == 1 {
+				k = 0
+			}
+			set.Affine(dst[r*n:(r+1)*n], src[r*n:(r+1)*n], num[k:], den[k:], bias[k:], inner > 1)
+		}
+	})
+}
 
 // f64s is an F64 constant operand of n elements, one for all, or def for all.
 func (p *prep) f64s(i, n int, def float64) []float64 {

@@ -23,7 +23,7 @@ var _ = register(&opcode{
 				p.fail("%s, expected %d elements", params[i], c)
 			}
 		}
-		eps := p.floats(1)[0]
+		eps, set := p.floats(1)[0], p.set
 		if y.n == 0 {
 			return step{}
 		}
@@ -36,14 +36,14 @@ var _ = register(&opcode{
 					continue
 				}
 				s := float32(math.Sqrt(float64(float32(variance) + float32(eps))))
-				normalize(view[float32](y, m)[r*inner:][:inner], view[float32](x, m)[r*inner:], float32(scale), float32(bias), float32(mean), s)
+				set.Normalize(view[float32](y, m)[r*inner:][:inner], view[float32](x, m)[r*inner:], float32(mean), s, float32(scale), float32(bias))
 			}
 		})
 	},
 })
 
-func normalize[T float](dst, src []T, scale, bias, mean, s T) {
+func normalize(dst, src []float64, scale, bias, mean, s float64) {
 	for i := range dst {
-		dst[i] = T(T((src[i]-mean)/s)*scale) + bias
+		dst[i] = float64((src[i]-mean)/s*scale) + bias
 	}
 }

@@ -1,6 +1,10 @@
 package runtime
 
-import "math"
+import (
+	"math"
+
+	"github.com/billnet/billnet/runtime/kernels"
+)
 
 // pairwise is an elementwise operation of two operands of one element type. A
 // nil float32 loop means that float64 serves: its results are rounded once.
@@ -94,11 +98,11 @@ func (o *pairwise) prepare(p *prep) step {
 	if !y.elem.isFloat() && !y.elem.isInt() {
 		p.fail("%s, expected a float or integer type", y)
 	}
-	w := p.broadcasting(y, a, b)
+	w, set := p.broadcasting(y, a, b), p.set
 	switch y.elem {
 	case F32:
 		return w.step(1, func(m *memory, r run) {
-			walkPair(m, w, r, view[float32](y, m), view[float32](a, m), view[float32](b, m), o.f32)
+			o.walkSingle(set, m, w, r, view[float32](y, m), view[float32](a, m), view[float32](b, m))
 		})
 	case F64:
 		return w.step(1, func(m *memory, r run) {
@@ -123,6 +127,34 @@ func (o *pairwise) prepare(p *prep) step {
 			storeInts(y, m, r.first+i, av[:n])
 		}
 	})
+}
+
+// operators are the operations that have vector kernels of float32, and what they are where b is one number; min and max,
+// which propagate NaN, have none.
+var operators = map[Opcode]struct {
+	both kernels.Operator
+	one  kernels.Function
+}{
+	OpAdd: {kernels.Add, kernels.Plus}, OpSub: {both: kernels.Sub}, OpMul: {kernels.Mul, kernels.Times}, OpDiv: {kernels.Div, kernels.Over}, OpPRelu: {kernels.PRelu, kernels.LeakyRelu},
+}
+
+// walkSingle computes one piece of float32.
+func (o *pairwise) walkSingle(s *kernels.Set, m *memory, w *walker, r run, dst, a, b []float32) {
+	op, ok := operators[o.code]
+	dst = dst[r.first : r.first+r.n]
+	switch {
+	case ok && w.inner[0] == 1 && w.inner[1] == 1:
+		s.Combine(op.both, dst, a[r.at[0]:][:r.n], b[r.at[1]:][:r.n])
+	case ok && o.code != OpSub && w.inner[0] == 1 && w.inner[1] == 0:
+		s.Map(op.one, dst, a[r.at[0]:][:r.n], b[r.at[1]], 0)
+	case o.code == OpSub && w.inner[0] == 1 && w.inner[1] == 0: // x - b is x + (-b), bit for bit
+		s.Map(kernels.Plus, dst, a[r.at[0]:][:r.n], -b[r.at[1]], 0)
+	case (o.code == OpAdd || o.code == OpMul) && w.inner[0] == 0 && w.inner[1] == 1:
+		s.Map(op.one, dst, b[r.at[1]:][:r.n], a[r.at[0]], 0)
+	default:
+		r.first = 0
+		walkPair(m, w, r, dst, a, b, o.f32)
+	}
 }
 
 // walkPair computes one piece of native elements.

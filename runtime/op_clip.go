@@ -1,6 +1,10 @@
 package runtime
 
-import "math"
+import (
+	"math"
+
+	"github.com/billnet/billnet/runtime/kernels"
+)
 
 var _ = register(&opcode{
 	code: OpClip,
@@ -21,8 +25,17 @@ var _ = register(&opcode{
 		}
 		switch {
 		case y.elem == F32:
-			return clipStep(y, x, lo, hi, -math.MaxFloat32, math.MaxFloat32, 1, func(dst []float32, o *operand, m *memory, at int) { copy(dst, view[float32](o, m)[at:]) },
-				func(m *memory, at int, v []float32) { copy(view[float32](y, m)[at:], v) })
+			set := p.set
+			return ranged(y.n, 1, func(m *memory, from, to int) {
+				least, most := float32(-math.MaxFloat32), float32(math.MaxFloat32)
+				if lo != nil {
+					least = view[float32](lo, m)[0]
+				}
+				if hi != nil {
+					most = view[float32](hi, m)[0]
+				}
+				set.Map(kernels.Clip, view[float32](y, m)[from:to], view[float32](x, m)[from:to], least, most)
+			})
 		case y.elem == F64:
 			return clipStep(y, x, lo, hi, -math.MaxFloat64, math.MaxFloat64, 1, loadFloats, func(m *memory, at int, v []float64) { storeFloats(y, m, at, v) })
 		case y.elem.isInt():

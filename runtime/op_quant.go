@@ -130,6 +130,44 @@ func (p *prep) quantizing(y *operand, f func(v *[maxWalk]float64) float64, xs ..
 	})
 }
 
+// rows is a step that visits y in runs of one scale and zero point, which operands that broadcast to it hold; zero may be nil.
+func (p *prep) rows(y, x, scale, zero *operand, f func(m *memory, first, n, from int, scale float32, zero int32)) step {
+	xs := []*operand{x, scale}
+	if zero != nil {
+		xs = append(xs, zero)
+	}
+	w := p.broadcasting(y, xs...)
+	return w.step(1, func(m *memory, r run) {
+		single := w.inner[1] == 0 && (zero == nil || w.inner[2] == 0) && w.inner[0] <= 1
+		n := r.n
+		if !single {
+			n = 1
+		}
+		for i := 0; i < r.n; i += n {
+			z := int32(0)
+			if zero != nil {
+				z = int32(intAt(zero, m, r.at[2]+i*w.inner[2]))
+			}
+			f(m, r.first+i, n, r.at[0]+i*w.inner[0], view[float32](scale, m)[r.at[1]+i*w.inner[1]], z)
+		}
+	})
+}
+
+func (p *prep) quantizeBytes(y, x, scale, zero *operand) step {
+	least, most := y.elem.intRange()
+	set := p.set
+	return p.rows(y, x, scale, zero, func(m *memory, first, n, from int, scale float32, zero int32) {
+		set.Quantize(y.bytes(m)[first:][:n], view[float32](x, m)[from:], scale, zero, int32(least), int32(most))
+	})
+}
+
+func (p *prep) dequantizeBytes(y, x, scale, zero *operand) step {
+	set := p.set
+	return p.rows(y, x, scale, zero, func(m *memory, first, n, from int, scale float32, zero int32) {
+		set.Dequantize(view[float32](y, m)[first:][:n], x.bytes(m)[from:], x.elem == I8, scale, zero)
+	})
+}
+
 // quantOperands checks x and y, floats of one type, and returns the quantizer
 // that integers signed, narrow and rounding describe.
 func (p *prep) quantOperands(x, y *operand) *quantizer {
@@ -206,6 +244,9 @@ var (
 			if zero != nil {
 				p.sameElem(zero, y)
 			}
+			if x.elem == F32 && scale.elem == F32 && (y.elem == U8 || y.elem == I8) {
+				return p.quantizeBytes(y, x, scale, zero)
+			}
 			return p.quantizing(y, func(v *[maxWalk]float64) float64 {
 				z := int64(0)
 				if v[2] == v[2] {
@@ -230,6 +271,9 @@ var (
 			q := &quantizer{single: y.elem == F32}
 			if zero != nil {
 				p.sameElem(zero, x)
+			}
+			if y.elem == F32 && (x.elem == U8 || x.elem == I8) {
+				return p.dequantizeBytes(y, x, scale, zero)
 			}
 			return p.quantizing(y, func(v *[maxWalk]float64) float64 {
 				x := v[0]

@@ -1,6 +1,10 @@
 package runtime
 
-import "math"
+import (
+	"math"
+
+	"github.com/billnet/billnet/runtime/kernels"
+)
 
 // unary is an elementwise function of one operand, computed in float64 and
 // rounded once, or in int64 and wrapped. A nil loop is not defined for its kind.
@@ -82,11 +86,42 @@ func init() {
 	for i := range unaries {
 		u := &unaries[i]
 		doc := u.doc + " Floats are computed in float64 and rounded once."
+		switch u.code {
+		case OpExp, OpLog, OpSigmoid, OpTanh, OpElu:
+			doc = u.doc + " f32 is within 2 units in the last place of the exact value, the same on every machine; f64 as the library of Go computes it."
+		}
 		if u.i64 != nil {
 			doc += " Integers wrap."
 		}
 		register(&opcode{code: u.code, name: u.name, doc: doc, in: "x", out: "y", inPlace: true, prepare: u.prepare})
 	}
+}
+
+// vectors are the functions that have vector kernels of float32.
+var vectors = map[Opcode]kernels.Function{
+	OpAbs: kernels.Abs, OpNeg: kernels.Neg, OpCeil: kernels.Ceil, OpFloor: kernels.Floor, OpRoundHalfEven: kernels.RoundEven, OpSqrt: kernels.Sqrt,
+	OpExp: kernels.Exp, OpLog: kernels.Log, OpSigmoid: kernels.Sigmoid, OpTanh: kernels.Tanh, OpRelu: kernels.Relu, OpReciprocal: kernels.Reciprocal,
+	OpLeakyRelu: kernels.LeakyRelu, OpElu: kernels.Elu,
+}
+
+// single is the function on float32 by a vector kernel; nil where there is none for these parameters.
+func (u *unary) single(params []float64) func(s *kernels.Set, dst, src []float32) {
+	switch u.code {
+	case OpHardSigmoid:
+		return func(s *kernels.Set, dst, src []float32) { s.HardSigmoid(dst, src, params[0], params[1]) }
+	case OpHardSwish:
+		return (*kernels.Set).HardSwish
+	}
+	f, ok := vectors[u.code]
+	alpha := float32(0)
+	if u.floats > 0 {
+		alpha = float32(params[0])
+		ok = ok && float64(alpha) == params[0] && (u.code != OpElu || alpha == 1)
+	}
+	if !ok {
+		return nil
+	}
+	return func(s *kernels.Set, dst, src []float32) { s.Map(f, dst, src, alpha, 0) }
 }
 
 func (u *unary) prepare(p *prep) step {
@@ -95,12 +130,10 @@ func (u *unary) prepare(p *prep) step {
 	p.sameShape(x, y)
 	params := p.floats(u.floats)
 	switch {
-	case u.code == OpRelu && y.elem == F32:
-		return ranged(y.n, 1, func(m *memory, lo, hi int) {
-			src, dst := view[float32](x, m)[lo:hi], view[float32](y, m)[lo:hi]
-			for i, v := range src {
-				dst[i] = max(v, 0)
-			}
+	case y.elem == F32 && u.single(params) != nil:
+		f, set := u.single(params), p.set
+		return ranged(y.n, max(1, u.cost/4), func(m *memory, lo, hi int) {
+			f(set, view[float32](y, m)[lo:hi], view[float32](x, m)[lo:hi])
 		})
 	case y.elem.isFloat():
 		return ranged(y.n, u.cost, func(m *memory, lo, hi int) {

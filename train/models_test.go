@@ -15,7 +15,7 @@ import (
 // load imports a model of the collection.
 func load(t testing.TB, path string) *ir.Module {
 	t.Helper()
-	m, _, err := onnx.ImportFile(shared.Dir(t, path+".onnx"), onnx.Options{})
+	m, _, err := onnx.ImportFile(context.Background(), shared.Dir(t, path+".onnx"), onnx.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ import (
 
 func tiny(t *testing.T) *ir.Module {
 	t.Helper()
-	m, _, err := onnx.ImportFile(filepath.Join(script.Models(), "tiny.onnx"), onnx.Options{})
+	m, _, err := onnx.ImportFile(context.Background(), filepath.Join(script.Models(), "tiny.onnx"), onnx.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +210,7 @@ func TestBisect(t *testing.T) {
 // TestPortsThatDoNotFit: evaluators of unlike interfaces are refused by name.
 func TestPortsThatDoNotFit(t *testing.T) {
 	a := tiny(t)
-	b, _, err := onnx.ImportFile(filepath.Join(script.Models(), "gate.onnx"), onnx.Options{})
+	b, _, err := onnx.ImportFile(context.Background(), filepath.Join(script.Models(), "gate.onnx"), onnx.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -249,7 +249,7 @@ func TestExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, _, err := onnx.ImportBytes("gestures.onnx", gestures.Model, onnx.Options{})
+	m, _, err := onnx.ImportBytes(context.Background(), "gestures.onnx", gestures.Model, onnx.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

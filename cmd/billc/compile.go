@@ -66,7 +66,7 @@ func (c *compileCmd) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	m, notes, err := c.load(c.Model)
+	m, notes, err := c.load(ctx, c.Model)
 	if err != nil {
 		return err
 	}

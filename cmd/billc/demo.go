@@ -31,7 +31,7 @@ const demoBound = 1e-5
 func (c *demoCmd) Run(ctx context.Context, s *streams) error {
 	w := s.out
 	fmt.Fprintf(w, "Compiling an embedded ONNX model: a binary BILLNET, trained with billc to tell 12 gestures apart.\n\n")
-	m, rep, err := onnx.ImportBytes("gestures.onnx", gestures.Model, onnx.Options{})
+	m, rep, err := onnx.ImportBytes(ctx, "gestures.onnx", gestures.Model, onnx.Options{})
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ func (c *compileCmd) image(ctx context.Context, s *streams) (*compiled, *runtime
 	if err != nil {
 		return nil, nil, err
 	}
-	m, notes, err := c.load(c.Model)
+	m, notes, err := c.load(ctx, c.Model)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -158,7 +158,7 @@ func (c *evalCmd) network(ctx context.Context, s *streams) (*evaluated, error) {
 		}
 		return c.compiled(text)
 	}
-	m, notes, err := c.load(c.Model)
+	m, notes, err := c.load(ctx, c.Model)
 	if err != nil {
 		return nil, err
 	}

@@ -83,7 +83,7 @@ func (c *inspectCmd) Run(ctx context.Context, s *streams) error {
 }
 
 func (c *inspectCmd) inspectModel(ctx context.Context, s *streams) (*inspection, error) {
-	m, notes, err := c.load(c.Model)
+	m, notes, err := c.load(ctx, c.Model)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ type modelFlags struct {
 
 // load reads a model by its extension: .bill is text, anything else ONNX. The
 // notes say what the import decided on its own.
-func (f *modelFlags) load(path string) (m *ir.Module, notes []string, err error) {
+func (f *modelFlags) load(ctx context.Context, path string) (m *ir.Module, notes []string, err error) {
 	if filepath.Ext(path) == ".bill" {
 		if len(f.Input)+len(f.Shape)+len(f.Dim)+len(f.Const) > 0 {
 			return nil, nil, withCode(exitUsage, "%s: --input, --shape, --dim and --const are for ONNX models; text says its types itself", path)
@@ -42,7 +43,7 @@ func (f *modelFlags) load(path string) (m *ir.Module, notes []string, err error)
 			return nil, nil, err
 		}
 		var rep *onnx.Report
-		if m, rep, err = onnx.ImportFile(path, opt); err == nil {
+		if m, rep, err = onnx.ImportFile(ctx, path, opt); err == nil {
 			notes = rep.Notes
 		}
 	}

@@ -39,7 +39,7 @@ func (c *reduceCmd) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	m, _, err := c.load(c.Model)
+	m, _, err := c.load(ctx, c.Model)
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func (c *trainCmd) Run(ctx context.Context, s *streams) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	m, err := c.network(s, c.Model, c.Let)
+	m, err := c.network(ctx, s, c.Model, c.Let)
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (c *trainCmd) Run(ctx context.Context, s *streams) error {
 		}
 	}
 	if c.Teacher != "" {
-		if r.Teacher, err = c.network(s, c.Teacher, nil); err != nil {
+		if r.Teacher, err = c.network(ctx, s, c.Teacher, nil); err != nil {
 			return err
 		}
 	}
@@ -215,7 +215,7 @@ func (c *trainCmd) recipe(binary bool) (string, error) {
 }
 
 // network reads a source-level module that takes bytes.
-func (c *trainCmd) network(s *streams, path string, lets map[string]float64) (*ir.Module, error) {
+func (c *trainCmd) network(ctx context.Context, s *streams, path string, lets map[string]float64) (*ir.Module, error) {
 	var m *ir.Module
 	var notes []string
 	var err error
@@ -226,7 +226,7 @@ func (c *trainCmd) network(s *streams, path string, lets map[string]float64) (*i
 	} else {
 		flags := c.modelFlags
 		flags.Labels = ""
-		m, notes, err = flags.load(path)
+		m, notes, err = flags.load(ctx, path)
 	}
 	if err != nil {
 		return nil, err

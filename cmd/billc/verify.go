@@ -72,25 +72,25 @@ func (c *verifyCmd) check() error {
 }
 
 // evaluators opens both sides. An executable takes its interface from the other.
-func (c *verifyCmd) evaluators(s *streams) (a, b verify.Evaluator, err error) {
+func (c *verifyCmd) evaluators(ctx context.Context, s *streams) (a, b verify.Evaluator, err error) {
 	first, second := c.Models[0], c.Models[1]
 	switch swap := isExecutable(first); {
 	case swap && isExecutable(second):
 		return nil, nil, withCode(exitUsage, "%s and %s are both executables: compare each with a model or bytecode", first, second)
 	case swap:
-		if b, err = c.evaluator(s, second); err != nil {
+		if b, err = c.evaluator(ctx, s, second); err != nil {
 			return nil, nil, err
 		}
 		a, err = verify.NewExecutable(first, b)
 		return a, b, err
 	}
-	if a, err = c.evaluator(s, first); err != nil {
+	if a, err = c.evaluator(ctx, s, first); err != nil {
 		return nil, nil, err
 	}
 	if isExecutable(second) {
 		b, err = verify.NewExecutable(second, a)
 	} else {
-		b, err = c.evaluator(s, second)
+		b, err = c.evaluator(ctx, s, second)
 	}
 	return a, b, err
 }
@@ -106,7 +106,7 @@ func isExecutable(path string) bool {
 }
 
 // evaluator opens one side of a comparison that is no executable.
-func (c *verifyCmd) evaluator(s *streams, path string) (verify.Evaluator, error) {
+func (c *verifyCmd) evaluator(ctx context.Context, s *streams, path string) (verify.Evaluator, error) {
 	if filepath.Ext(path) == ".billb" {
 		file, err := os.ReadFile(path)
 		if err != nil {
@@ -114,7 +114,7 @@ func (c *verifyCmd) evaluator(s *streams, path string) (verify.Evaluator, error)
 		}
 		return verify.NewProgram(path, file)
 	}
-	m, err := c.module(s, path)
+	m, err := c.module(ctx, s, path)
 	if err != nil {
 		return nil, err
 	}
@@ -122,12 +122,12 @@ func (c *verifyCmd) evaluator(s *streams, path string) (verify.Evaluator, error)
 }
 
 // module reads a model; the flags of imports do not matter to text.
-func (c *verifyCmd) module(s *streams, path string) (*ir.Module, error) {
+func (c *verifyCmd) module(ctx context.Context, s *streams, path string) (*ir.Module, error) {
 	flags := c.modelFlags
 	if filepath.Ext(path) == ".bill" {
 		flags = modelFlags{Labels: c.Labels}
 	}
-	m, notes, err := flags.load(path)
+	m, notes, err := flags.load(ctx, path)
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +172,7 @@ type comparison struct {
 }
 
 func (c *verifyCmd) compare(ctx context.Context, s *streams) error {
-	a, b, err := c.evaluators(s)
+	a, b, err := c.evaluators(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -307,7 +307,7 @@ func (c *verifyCmd) bisect(ctx context.Context, s *streams) error {
 	if filepath.Ext(path) == ".billb" {
 		return withCode(exitUsage, "%s: --bisect needs a model that passes can run on: .onnx or .bill", path)
 	}
-	m, err := c.module(s, path)
+	m, err := c.module(ctx, s, path)
 	if err != nil {
 		return err
 	}
@@ -360,7 +360,7 @@ func (c *verifyCmd) certificate(ctx context.Context, s *streams) error {
 		return err
 	}
 	defer p.Close()
-	m, err := c.module(s, c.Source)
+	m, err := c.module(ctx, s, c.Source)
 	if err != nil {
 		return err
 	}

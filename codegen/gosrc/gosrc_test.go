@@ -171,7 +171,7 @@ func tail(b []byte) []byte { return b[max(0, len(b)-4000):] }
 // billnet compiles a network of the shared data and returns some clips.
 func billnet(t *testing.T, name string, clips int) (*ir.Module, [][]*ir.Tensor) {
 	t.Helper()
-	m, _, err := onnx.ImportFile(shared.Dir(t, name+".onnx"), onnx.Options{})
+	m, _, err := onnx.ImportFile(context.Background(), shared.Dir(t, name+".onnx"), onnx.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -177,7 +177,7 @@ func TestTrainedIsCompiled(t *testing.T) {
 
 // TestONNX: the network's ONNX form compiles to the same bytes but for names.
 func TestONNX(t *testing.T) {
-	m, _, err := onnx.ImportBytes("gestures.onnx", Model, onnx.Options{})
+	m, _, err := onnx.ImportBytes(context.Background(), "gestures.onnx", Model, onnx.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

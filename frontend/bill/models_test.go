@@ -1,6 +1,7 @@
 package bill_test
 
 import (
+	"context"
 	"io/fs"
 	"path/filepath"
 	"strings"
@@ -24,7 +25,7 @@ func TestModels(t *testing.T) {
 		if err != nil || !strings.HasSuffix(path, ".onnx") {
 			return err
 		}
-		m, _, err := onnx.ImportFile(path, onnx.Options{})
+		m, _, err := onnx.ImportFile(context.Background(), path, onnx.Options{})
 		if err != nil {
 			refused++ // the import's own tests say which models it must read
 			return nil

@@ -173,6 +173,7 @@ func (c *call) node(op *ir.Op, attrs map[string]any, args ...*ir.Value) *ir.Node
 	if err != nil {
 		panic(stop{fmt.Errorf("%s", strings.TrimPrefix(err.Error(), op.Name+": "))})
 	}
+	c.spendNode()
 	c.imp.append(n)
 	return n
 }
@@ -184,6 +185,8 @@ func (c *call) emit(op *ir.Op, attrs map[string]any, args ...*ir.Value) *ir.Valu
 
 // constant appends a constant.
 func (c *call) constant(t *ir.Tensor) *ir.Value {
+	c.spendNode()
+	c.spendBytes(t.Type)
 	return c.imp.append(ir.NewConst(t, ir.Loc{Name: c.Name}))
 }
 

@@ -182,7 +182,7 @@ func importCase(model *Model, inputs []*ir.Tensor) (*ir.Module, []*ir.Tensor, er
 		opt.Shapes[in.Name] = inputs[i].Type.Shape
 	}
 	for {
-		m, _, err := Import(model, opt)
+		m, _, err := Import(context.Background(), model, opt)
 		if err == nil {
 			var args []*ir.Tensor
 			for _, p := range m.Main().Params {
@@ -210,7 +210,7 @@ func exportCase(name string, m *ir.Module) error {
 			return err
 		}
 	}
-	back, _, err := ImportBytes(m.Name+".onnx", data, keepTypes(m))
+	back, _, err := ImportBytes(context.Background(), m.Name+".onnx", data, keepTypes(m))
 	if err != nil {
 		return err
 	}

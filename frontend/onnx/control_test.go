@@ -49,7 +49,7 @@ func runningSum(loop bool) *onnxpb.Model {
 
 func TestLoopAndScan(t *testing.T) {
 	for _, loop := range []bool{true, false} {
-		m, _, err := ImportBytes("control.onnx", encode(t, runningSum(loop)), Options{})
+		m, _, err := ImportBytes(context.Background(), "control.onnx", encode(t, runningSum(loop)), Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,14 +71,14 @@ func TestLoopUnknownTrips(t *testing.T) {
 	p := runningSum(true)
 	p.Graph.Initializer = nil
 	p.Graph.Input = append(p.Graph.Input, value("trips", Int64))
-	_, _, err := ImportBytes("control.onnx", encode(t, p), Options{})
+	_, _, err := ImportBytes(context.Background(), "control.onnx", encode(t, p), Options{})
 	var u *UnsupportedError
 	if !errors.As(err, &u) || !strings.Contains(err.Error(), "number of steps") || !strings.Contains(err.Error(), "--const trips=") {
 		t.Errorf("error is %v, expected one that asks for --const trips", err)
 	}
 	p.Graph.Input = p.Graph.Input[:2]
 	p.Graph.Initializer = []*onnxpb.Tensor{i64s("trips", nil, 1<<40)}
-	if _, _, err := ImportBytes("control.onnx", encode(t, p), Options{}); err == nil || !strings.Contains(err.Error(), "too many") {
+	if _, _, err := ImportBytes(context.Background(), "control.onnx", encode(t, p), Options{}); err == nil || !strings.Contains(err.Error(), "too many") {
 		t.Errorf("error is %v, expected too many steps", err)
 	}
 }
@@ -95,7 +95,7 @@ func TestIf(t *testing.T) {
 			Initializer: []*onnxpb.Tensor{{Name: "c", DataType: int32(Bool), Int32Data: []int32{cond}}},
 			Node:        []*onnxpb.Node{node("If", "c", "y", graphAttr("then_branch", branch("Abs")), graphAttr("else_branch", branch("Neg")))},
 		}
-		m, _, err := ImportBytes("if.onnx", encode(t, model(g)), Options{})
+		m, _, err := ImportBytes(context.Background(), "if.onnx", encode(t, model(g)), Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -92,7 +92,7 @@ func (d *decoder) model(data []byte) (*Model, error) {
 	if err := record(m.Graph); err != nil {
 		return nil, err
 	}
-	m.Notes = d.notes
+	m.Notes, m.nodes = d.notes, d.nodeCount
 	return m, nil
 }
 

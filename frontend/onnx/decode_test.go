@@ -471,7 +471,7 @@ func TestDamagedModels(t *testing.T) {
 		}
 		dir := os.DirFS(filepath.Dir(file))
 		check := func(data []byte) {
-			if _, _, err := importBytes(name, data, dir, Options{}); err != nil && strings.Contains(err.Error(), "BUG") {
+			if _, _, err := importBytes(t.Context(), name, data, dir, Options{}); err != nil && strings.Contains(err.Error(), "BUG") {
 				t.Fatal(err)
 			}
 		}

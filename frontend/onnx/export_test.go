@@ -42,7 +42,7 @@ func reimport(t *testing.T, m *ir.Module) *ir.Module {
 			t.Fatal(err)
 		}
 	}
-	back, _, err := ImportBytes(m.Name+".onnx", data, keepTypes(m))
+	back, _, err := ImportBytes(context.Background(), m.Name+".onnx", data, keepTypes(m))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestExportModels(t *testing.T) {
 	for _, c := range modelCases(t) {
 		t.Run(filepath.Base(c.path), func(t *testing.T) {
 			t.Parallel()
-			m, _, err := ImportFile(c.path+".onnx", c.opt)
+			m, _, err := ImportFile(context.Background(), c.path+".onnx", c.opt)
 			if err != nil {
 				t.Fatal(err)
 			}

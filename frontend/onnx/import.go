@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,8 +41,9 @@ func (r *Report) notef(format string, args ...any) {
 // ImportFile reads a model from a file, and its external data from files in
 // the same folder, into a module at the source level with one function, main.
 // Operators that have no counterpart are all collected in one
-// UnsupportedError. Every error names the file.
-func ImportFile(path string, opt Options) (*ir.Module, *Report, error) {
+// UnsupportedError. Every error names the file. The import ends with the context's
+// error when that is done.
+func ImportFile(ctx context.Context, path string, opt Options) (*ir.Module, *Report, error) {
 	name := filepath.Base(path)
 	root, err := os.OpenRoot(filepath.Dir(path))
 	if err != nil {
@@ -60,28 +62,29 @@ func ImportFile(path string, opt Options) (*ir.Module, *Report, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return importBytes(path, data, root.FS(), opt)
+	return importBytes(ctx, path, data, root.FS(), opt)
 }
 
 // ImportBytes is ImportFile for a model in memory, which must not refer to
 // other files. Messages call it name.
-func ImportBytes(name string, data []byte, opt Options) (*ir.Module, *Report, error) {
-	return importBytes(name, data, nil, opt)
+func ImportBytes(ctx context.Context, name string, data []byte, opt Options) (*ir.Module, *Report, error) {
+	return importBytes(ctx, name, data, nil, opt)
 }
 
-func importBytes(name string, data []byte, dir fs.FS, opt Options) (*ir.Module, *Report, error) {
+func importBytes(ctx context.Context, name string, data []byte, dir fs.FS, opt Options) (*ir.Module, *Report, error) {
 	m, err := Decode(filepath.Base(name), data, dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	return Import(m, opt)
+	return Import(ctx, m, opt)
 }
 
 // Import maps a decoded model onto ir.
-func Import(m *Model, opt Options) (*ir.Module, *Report, error) {
+func Import(ctx context.Context, m *Model, opt Options) (*ir.Module, *Report, error) {
 	imp := &importer{
 		model:  m,
 		opt:    opt,
+		budget: budget{ctx: ctx},
 		fn:     &ir.Func{Name: "main"},
 		report: &Report{Notes: slices.Clone(m.Notes)},
 		values: make(map[string]*ir.Value),
@@ -89,7 +92,9 @@ func Import(m *Model, opt Options) (*ir.Module, *Report, error) {
 		needed: make(map[string]bool),
 		lost:   make(map[string]bool),
 		folded: make(map[*ir.Value]*ir.Tensor),
-		narrow: make(map[*ir.Value]DType),
+
+		converted: make(map[*Tensor]*ir.Tensor),
+		narrow:    make(map[*ir.Value]DType),
 
 		sequences: make(map[*ir.Value][]*ir.Value),
 	}
@@ -154,6 +159,7 @@ func (e *UnsupportedError) Error() string {
 type importer struct {
 	model       *Model
 	opt         Options
+	budget      budget
 	fn          *ir.Func
 	report      *Report
 	values      map[string]*ir.Value // by ONNX name
@@ -162,7 +168,7 @@ type importer struct {
 	lost        map[string]bool      // outputs of nodes that could not be imported
 	unsupported []Unsupported
 	folded      map[*ir.Value]*ir.Tensor // values computed at import
-	foldedElems int
+	converted   map[*Tensor]*ir.Tensor   // constants of the file that have been read
 	sequences   map[*ir.Value][]*ir.Value
 	inBody      int                 // bodies of control flow around the node
 	looseShapes bool                // declared shapes are not compared
@@ -242,6 +248,9 @@ func (imp *importer) labels() (list []string) {
 func (imp *importer) nodes(nodes []*Node) error {
 	var first error
 	for _, n := range nodes {
+		if err := imp.budget.ctx.Err(); err != nil {
+			return err
+		}
 		h, ok := handlers[operator{n.Domain, n.Op}]
 		if !ok {
 			imp.unsupported = append(imp.unsupported, Unsupported{Node: n.Name, Op: n.qualifiedOp()})
@@ -342,9 +351,13 @@ func (imp *importer) value(name string) (*ir.Value, error) {
 
 // constant appends a constant under a location.
 func (imp *importer) constant(t *Tensor, loc string) (*ir.Value, error) {
-	c, err := t.convert()
-	if err != nil {
-		return nil, err
+	c := imp.converted[t]
+	if c == nil {
+		var err error
+		if c, err = t.convert(); err != nil {
+			return nil, err
+		}
+		imp.converted[t] = c
 	}
 	v := imp.append(ir.NewConst(c, ir.Loc{Name: loc}))
 	if t.DType.Bits() < 8 {
@@ -384,12 +397,9 @@ func (imp *importer) results() error {
 	return nil
 }
 
-// Shapes, axes and the like are small and cheaply computed. maxFold bounds the
-// elements of one value that the import computes, maxFolded those of all.
-const (
-	maxFold   = 1 << 20
-	maxFolded = 1 << 24
-)
+// maxFold bounds the elements of one value that the import computes: shapes, axes
+// and the like are small and cheaply computed.
+const maxFold = 1 << 20
 
 // fold computes a value that depends on constants only.
 func (imp *importer) fold(v *ir.Value) (*ir.Tensor, error) {
@@ -418,8 +428,8 @@ func (imp *importer) fold(v *ir.Value) (*ir.Tensor, error) {
 		}
 	}
 	for _, r := range v.Def.Results {
-		imp.foldedElems += r.Type.Elems()
-		if r.Type.Elems() > maxFold || imp.foldedElems > maxFolded || v.Def.Op.Work != nil {
+		imp.budget.made += ir.Held(r.Type)
+		if r.Type.Elems() > maxFold || imp.budget.made > maxMade || v.Def.Op.Work != nil {
 			return nil, fmt.Errorf("computing it takes too much: %s (%s) makes %s", v.Def.Loc, v.Def.Op.Name, r.Type)
 		}
 	}

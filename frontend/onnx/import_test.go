@@ -97,7 +97,7 @@ func TestModels(t *testing.T) {
 	for _, c := range cases {
 		t.Run(filepath.Base(c.path), func(t *testing.T) {
 			t.Parallel()
-			m, _, err := ImportFile(c.path+".onnx", c.opt)
+			m, _, err := ImportFile(context.Background(), c.path+".onnx", c.opt)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -132,7 +132,7 @@ func TestThirdPartyModels(t *testing.T) {
 	}
 	imported := 0
 	for _, file := range files {
-		_, _, err := ImportFile(file, Options{})
+		_, _, err := ImportFile(context.Background(), file, Options{})
 		var u *UnsupportedError
 		switch {
 		case err == nil:
@@ -144,7 +144,7 @@ func TestThirdPartyModels(t *testing.T) {
 	if imported < 11 {
 		t.Errorf("%d of %d models imported, expected at least 11", imported, len(files))
 	}
-	m, _, err := ImportFile(filepath.Join(dir, "q_mnist-conv_model.onnx"), Options{})
+	m, _, err := ImportFile(context.Background(), filepath.Join(dir, "q_mnist-conv_model.onnx"), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +170,7 @@ func importGraph(t testing.TB, g *onnxpb.Graph, opset int64, opt Options) (*ir.M
 	t.Helper()
 	p := model(g)
 	p.OpsetImport[0].Version = opset
-	return ImportBytes("m.onnx", encode(t, p), opt)
+	return ImportBytes(context.Background(), "m.onnx", encode(t, p), opt)
 }
 
 func ints(name string, v ...int64) *onnxpb.Attribute {
@@ -424,7 +424,7 @@ func TestAdversarialImport(t *testing.T) {
 		t.Fatal(files, err)
 	}
 	for _, file := range files {
-		if _, _, err := ImportFile(file, Options{}); err != nil && strings.Contains(err.Error(), "BUG") {
+		if _, _, err := ImportFile(context.Background(), file, Options{}); err != nil && strings.Contains(err.Error(), "BUG") {
 			t.Error(err)
 		}
 	}
@@ -455,7 +455,7 @@ func FuzzImport(f *testing.F) {
 	}
 	f.Add(encode(f, model(pool)))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if _, _, err := ImportBytes("m.onnx", data, Options{}); err != nil && strings.Contains(err.Error(), "BUG") {
+		if _, _, err := ImportBytes(context.Background(), "m.onnx", data, Options{}); err != nil && strings.Contains(err.Error(), "BUG") {
 			t.Fatal(err)
 		}
 	})

@@ -17,6 +17,8 @@ type Model struct {
 	Metadata  map[string]string
 	Graph     *Graph
 	Notes     []string // oddities that were accepted, one sentence each
+
+	nodes int // in all graphs, local functions expanded
 }
 
 // Graph is a list of nodes in an order in which every input is defined before

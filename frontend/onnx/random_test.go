@@ -79,7 +79,7 @@ func TestRandomNodes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, _, err := ImportBytes("m.onnx", data, Options{})
+		m, _, err := ImportBytes(context.Background(), "m.onnx", data, Options{})
 		if err != nil {
 			if strings.Contains(err.Error(), "BUG") {
 				t.Fatal(err)

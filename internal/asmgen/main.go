@@ -28,6 +28,7 @@ var files = []struct {
 	{"runtime/kernels", "intconv", kernels.IntConv},
 	{"runtime/kernels", "planes", kernels.Planes},
 	{"runtime/kernels", "dot", kernels.Dot},
+	{"runtime/kernels", "vec", kernels.Vec},
 	{"train/gemm", "kernels", gemm.Kernels},
 	{"train/vec", "kernels", vec.Kernels},
 }

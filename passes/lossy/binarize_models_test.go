@@ -24,7 +24,7 @@ func TestBinarizeModels(t *testing.T) {
 	}
 	for _, name := range models {
 		t.Run(name, func(t *testing.T) {
-			m, _, err := onnx.ImportFile(shared.Dir(t, "models/"+name+".onnx"), onnx.Options{Inputs: map[string]string{"input": "u8"}})
+			m, _, err := onnx.ImportFile(context.Background(), shared.Dir(t, "models/"+name+".onnx"), onnx.Options{Inputs: map[string]string{"input": "u8"}})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -88,7 +88,7 @@ func TestQuantizeTorch(t *testing.T) {
 	if testing.Short() {
 		t.Skip("evaluates a large network")
 	}
-	m, _, err := onnx.ImportFile(shared.Dir(t, "models/torch/a_float_op13.onnx"), onnx.Options{})
+	m, _, err := onnx.ImportFile(context.Background(), shared.Dir(t, "models/torch/a_float_op13.onnx"), onnx.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ import (
 func TestLedgers(t *testing.T) {
 	for _, path := range shared.Billnets {
 		t.Run(filepath.Base(path), func(t *testing.T) {
-			m, _, err := onnx.ImportFile(shared.Dir(t, path+".onnx"), onnx.Options{})
+			m, _, err := onnx.ImportFile(context.Background(), shared.Dir(t, path+".onnx"), onnx.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

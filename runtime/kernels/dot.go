@@ -221,6 +221,7 @@ type DotBlock struct {
 	At      [4]int // where Z[i][0] belongs in the result
 	Along   bool   // the elements of a row are channels, Step elements apart in the result; else positions, side by side
 	Step    int
+	init    [4]int32
 }
 
 // Load does a part of the first stage of two.

@@ -191,9 +191,8 @@ func (d *Dot) mapped(r *DotBlock, u, b int, scratch, mine []byte) {
 	acc := view32(mine)[:4*padded]
 	g := n % s.Groups
 	o := block * dotOuts
-	var init [4]int32
-	copy(init[:], d.init[g*d.outC+o:])
-	d.set.dot(acc, scratch[4*(n*ceilDiv(d.inC, 4)*d.plane+t*d.frame+first):], d.offs, d.w[g*d.blocks+block], &init)
+	copy(r.init[:], d.init[g*d.outC+o:])
+	d.set.dot(acc, scratch[4*(n*ceilDiv(d.inC, 4)*d.plane+t*d.frame+first):], d.offs, d.w[g*d.blocks+block], &r.init)
 
 	r.Rows, r.Along, r.Step = min(dotOuts, d.outC-o), false, 1
 	h, x := first/pitch, first%pitch

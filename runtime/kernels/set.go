@@ -77,6 +77,18 @@ type Set struct {
 	dotWindow dotWindowFunc
 	laneIndex bool
 
+	// The elementwise functions on float32; lengths are multiples of 16. Map, Combine and their kin say what they compute.
+	unary      [functions]unaryFunc
+	hard       [2]hardFunc // the sigmoid and the swish
+	binary     [operators]binaryFunc
+	largest    func(src []float32) float32 // of at least 16 elements, NaN left out
+	expSum     expSumFunc                  // writes exp(x - m), m not below x, and adds element i to sums[i%16]
+	fromInts   func(dst []float32, src []int32)
+	affine     affineFunc
+	normalize  normalizeFunc
+	quantize   quantizeFunc      // lo and hi limit the quotient
+	dequantize [2]dequantizeFunc // of u8 and i8
+
 	// split2 writes the even elements of src to even and the odd ones to odd; len(src) = 2*len(odd) or one more.
 	split2 splitFunc
 }
@@ -95,6 +107,14 @@ type (
 	gateFunc        func(dst, f, x []byte, fx, f1, x1 uint8)
 	countFunc       func(n []int32, src []byte)
 	splitFunc       func(even, odd, src []byte)
+	unaryFunc       func(dst, src []float32, a, b float32)
+	hardFunc        func(dst, src []float32, alpha, beta float64)
+	binaryFunc      func(dst, a, b []float32)
+	expSumFunc      func(dst, src []float32, m float32, sums *[16]float64)
+	affineFunc      func(dst []float32, src []int32, num, den, bias []float64, step int)
+	normalizeFunc   func(dst, src []float32, mean, deviation, scale, bias float32)
+	quantizeFunc    func(dst []byte, src []float32, scale, lo, hi float32, zero int32)
+	dequantizeFunc  func(dst []float32, src []byte, scale float32, zero int32)
 	interleaveFunc  func(dst, s0, s1, s2, s3 []byte, flip uint8)
 	dotFunc         func(acc []int32, src []byte, offs []int32, w []byte, init *[4]int32)
 	dotRowsFunc     func(acc []int32, x, w []byte)

@@ -34,6 +34,11 @@ func genericTable() []kernel {
 		{"gate", Generic, func(s *Set) { s.gate = gateGeneric }},
 		{"count", Generic, func(s *Set) { s.count = countGeneric }},
 		{"split2", Generic, func(s *Set) { s.split2 = split2Generic }},
+		{"vec", Generic, func(s *Set) {
+			s.unary, s.hard, s.binary, s.dequantize = unaryGeneric, hardGeneric, binaryGeneric, dequantizeGeneric
+			s.largest, s.expSum = largestGeneric, expSumGeneric
+			s.fromInts, s.affine, s.normalize, s.quantize = fromIntsGeneric, affineGeneric, normalizeGeneric, quantizeGeneric
+		}},
 		{"interleave", Generic, func(s *Set) { s.interleave = interleaveGeneric }},
 		{"dot", Generic, func(s *Set) {
 			s.packDot, s.dot, s.dotWindow = packDotGeneric, dotGeneric, dotWindowGeneric

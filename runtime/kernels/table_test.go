@@ -17,6 +17,7 @@ var checks = map[string][]func(*testing.T, *Set){
 	"split2":     {checkLayouts},
 	"interleave": {checkDot},
 	"dot":        {checkDot},
+	"vec":        {checkVec},
 }
 
 // Every row of the table works by itself, among generic kernels.

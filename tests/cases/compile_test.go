@@ -105,6 +105,6 @@ func compare(name string, got, want *ir.Tensor, bound float64) error {
 func newRand() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) }
 
 // importFile reads a model.
-func importFile(_ context.Context, file string, opt onnx.Options) (*ir.Module, *onnx.Report, error) {
-	return onnx.ImportFile(file, opt)
+func importFile(ctx context.Context, file string, opt onnx.Options) (*ir.Module, *onnx.Report, error) {
+	return onnx.ImportFile(ctx, file, opt)
 }

@@ -1,6 +1,7 @@
 package golden
 
 import (
+	"context"
 	"os"
 	"testing"
 
@@ -43,7 +44,7 @@ func TestCutShort(t *testing.T) {
 		// A cut between two fields of the outermost message leaves a valid file
 		// without its last fields: the opset and the graph are among them.
 		for n := 0; n < len(data); n += 1 + len(data)/300 {
-			if _, _, err := onnx.ImportBytes(name, data[:n], onnx.Options{}); err == nil {
+			if _, _, err := onnx.ImportBytes(context.Background(), name, data[:n], onnx.Options{}); err == nil {
 				t.Errorf("%s cut to %d of %d bytes: it is imported", name, n, len(data))
 			}
 		}

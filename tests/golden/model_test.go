@@ -32,7 +32,7 @@ func modelFile(name string) string { return filepath.Join(script.Models(), name)
 
 func importModel(t *testing.T, name string, opt onnx.Options) *ir.Module {
 	t.Helper()
-	m, _, err := onnx.ImportFile(modelFile(name+".onnx"), opt)
+	m, _, err := onnx.ImportFile(context.Background(), modelFile(name+".onnx"), opt)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -104,7 +104,7 @@ func TestModels(t *testing.T) {
 }
 
 func (m *model) run(t *testing.T) {
-	mod, _, err := onnx.ImportFile(shared.Dir(t, m.path+".onnx"), onnx.Options{Dims: m.dims})
+	mod, _, err := onnx.ImportFile(context.Background(), shared.Dir(t, m.path+".onnx"), onnx.Options{Dims: m.dims})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +241,7 @@ func argmax(v []float32) int {
 func TestThirdParty(t *testing.T) {
 	for name, integers := range map[string]bool{"TFC_1W1A": true, "TFC_1W2A": true, "TFC_2W2A": true, "kwsmlp_w3a3": true, "q_mnist-conv_model": false} {
 		t.Run(name, func(t *testing.T) {
-			mod, _, err := onnx.ImportFile(shared.Dir(t, "models/qonnx/"+name+".onnx"), onnx.Options{})
+			mod, _, err := onnx.ImportFile(context.Background(), shared.Dir(t, "models/qonnx/"+name+".onnx"), onnx.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -27,7 +27,7 @@ func TestBillnets(t *testing.T) {
 				t.Skip("one network in short mode")
 			}
 			base := strings.TrimSuffix(shared.Dir(t, path+".onnx"), ".onnx")
-			m, _, err := onnx.ImportFile(base+".onnx", onnx.Options{})
+			m, _, err := onnx.ImportFile(context.Background(), base+".onnx", onnx.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

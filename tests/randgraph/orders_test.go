@@ -152,7 +152,7 @@ func TestModelOrders(t *testing.T) {
 					opt.Dims = map[string]int{"4*t4": 16}
 				}
 			}
-			source, _, err := onnx.ImportFile(path, opt)
+			source, _, err := onnx.ImportFile(context.Background(), path, opt)
 			if err != nil {
 				t.Fatal(err)
 			}

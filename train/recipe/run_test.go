@@ -442,7 +442,7 @@ func TestImported(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, _, err := onnx.ImportBytes("tiny.onnx", text, onnx.Options{})
+	m, _, err := onnx.ImportBytes(context.Background(), "tiny.onnx", text, onnx.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -465,7 +465,7 @@ func TestImported(t *testing.T) {
 
 // TestTrainedModel: a network that PyTorch trained goes on from where it is.
 func TestTrainedModel(t *testing.T) {
-	m, _, err := onnx.ImportFile(shared.Dir(t, "models/billnet_trained/billnet_trained.onnx"), onnx.Options{})
+	m, _, err := onnx.ImportFile(context.Background(), shared.Dir(t, "models/billnet_trained/billnet_trained.onnx"), onnx.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,162 @@
+package kernels
+
+import "math"
+
+// Function is an elementwise function of float32. Its kernels compute the steps of vec_generic.go in one order, each rounded,
+// and so give the same bits everywhere: Exp, Log, Sigmoid, Tanh and Elu within 2 units in the last place of the exact
+// value, the others correctly rounded.
+type Function uint8
+
+// The functions, of x and up to two parameters.
+const (
+	Relu       Function = iota // max(x, 0)
+	Clip                       // x limited to at least a, then to at most b
+	LeakyRelu                  // x, or a*x where x < 0
+	Exp                        // e^x
+	Log                        // the natural logarithm
+	Sigmoid                    // 1/(1 + e^-x)
+	Tanh                       // tanh x
+	Elu                        // x, or a*(e^x - 1) where x < 0
+	Sqrt                       // the square root
+	Reciprocal                 // 1/x
+	Plus                       // x + a
+	Times                      // x * a
+	Over                       // x / a
+	Abs                        // |x|
+	Neg                        // -x
+	Floor                      // the largest integer not above x
+	Ceil                       // the smallest integer not below x
+	RoundEven                  // the nearest integer, halves to the even one
+	functions
+)
+
+// Operator is an elementwise operation of two float32.
+type Operator uint8
+
+// The operators.
+const (
+	Add   Operator = iota
+	Sub            // a - b
+	Mul            // a * b
+	Div            // a / b
+	PRelu          // a, or a*b where a < 0
+	operators
+)
+
+// vecBlock is the number of elements that the vector kernels work on at a time; what is left is done in plain Go.
+const vecBlock = 16
+
+// Map writes f of src, which is as long as dst and may be the same.
+func (s *Set) Map(f Function, dst, src []float32, a, b float32) {
+	n := len(dst) &^ (vecBlock - 1)
+	src = src[:len(dst)]
+	s.unary[f](dst[:n], src[:n], a, b)
+	unaryGeneric[f](dst[n:], src[n:], a, b)
+}
+
+// HardSigmoid writes max(0, min(1, alpha*x + beta)), computed in float64 and rounded once.
+func (s *Set) HardSigmoid(dst, src []float32, alpha, beta float64) {
+	s.hardly(0, dst, src, alpha, beta)
+}
+
+// HardSwish writes x*max(0, min(1, x/6 + 1/2)), computed in float64 and rounded once.
+func (s *Set) HardSwish(dst, src []float32) { s.hardly(1, dst, src, 1.0/6, 0.5) }
+
+func (s *Set) hardly(i int, dst, src []float32, alpha, beta float64) {
+	n := len(dst) &^ (vecBlock - 1)
+	src = src[:len(dst)]
+	s.hard[i](dst[:n], src[:n], alpha, beta)
+	hardGeneric[i](dst[n:], src[n:], alpha, beta)
+}
+
+// Combine writes a op b; all three are of one length, and dst may be one of the others.
+func (s *Set) Combine(op Operator, dst, a, b []float32) {
+	n := len(dst) &^ (vecBlock - 1)
+	a, b = a[:len(dst)], b[:len(dst)]
+	s.binary[op](dst[:n], a[:n], b[:n])
+	binaryGeneric[op](dst[n:], a[n:], b[n:])
+}
+
+// Softmax writes exp(x - m)/sum(exp(x - m)), m the largest element of src. lanes is memory of 16 elements. Sums are in float64;
+// a result is within 2 units in the last place.
+func (s *Set) Softmax(dst, src []float32, lanes []float64) {
+	sum := float32(s.exponentials(dst, src, lanes))
+	s.Map(Over, dst, dst, sum, 0)
+}
+
+// exponentials writes exp(x - m) and returns their sum.
+func (s *Set) exponentials(dst, src []float32, lanes []float64) float64 {
+	n := len(dst) &^ (vecBlock - 1)
+	src = src[:len(dst)]
+	most := s.Largest(src)
+	sums := (*[16]float64)(lanes)
+	clear(sums[:])
+	s.expSum(dst[:n], src[:n], most, sums)
+	expSumGeneric(dst[n:], src[n:], most, sums)
+	sum := 0.0
+	for _, v := range sums {
+		sum += v
+	}
+	return sum
+}
+
+// Largest is the largest element, NaN left out; -Inf of none.
+func (s *Set) Largest(src []float32) float32 {
+	n := len(src) &^ (vecBlock - 1)
+	most := float32(math.Inf(-1))
+	if n > 0 {
+		most = s.largest(src[:n])
+	}
+	return max(most, largestGeneric(src[n:]))
+}
+
+// FromInts writes integers as float32.
+func (s *Set) FromInts(dst []float32, src []int32) {
+	n := len(dst) &^ (vecBlock - 1)
+	src = src[:len(dst)]
+	s.fromInts(dst[:n], src[:n])
+	fromIntsGeneric(dst[n:], src[n:])
+}
+
+// Affine writes z*num/den + bias, in float64 in this order and rounded once. With one the parameters' first elements serve
+// all of z, else they go along it.
+func (s *Set) Affine(dst []float32, z []int32, num, den, bias []float64, one bool) {
+	n := len(dst) &^ (vecBlock - 1)
+	z = z[:len(dst)]
+	step := 1
+	if one {
+		step = 0
+	}
+	s.affine(dst[:n], z[:n], num, den, bias, step)
+	affineGeneric(dst[n:], z[n:], num[n*step:], den[n*step:], bias[n*step:], step)
+}
+
+// Normalize writes (x - mean)/deviation*scale + bias, every operation rounded.
+func (s *Set) Normalize(dst, src []float32, mean, deviation, scale, bias float32) {
+	n := len(dst) &^ (vecBlock - 1)
+	src = src[:len(dst)]
+	s.normalize(dst[:n], src[:n], mean, deviation, scale, bias)
+	normalizeGeneric(dst[n:], src[n:], mean, deviation, scale, bias)
+}
+
+// Quantize writes bytes round(x/scale) + zero, halves to even, limited to lo..hi; NaN gives zero. The bytes of negative numbers
+// are their low bits.
+func (s *Set) Quantize(dst []byte, src []float32, scale float32, zero, lo, hi int32) {
+	n := len(dst) &^ (vecBlock - 1)
+	src = src[:len(dst)]
+	least, most := float32(lo-zero), float32(hi-zero)
+	s.quantize(dst[:n], src[:n], scale, least, most, zero)
+	quantizeGeneric(dst[n:], src[n:], scale, least, most, zero)
+}
+
+// Dequantize writes (x - zero)*scale of unsigned or signed bytes.
+func (s *Set) Dequantize(dst []float32, src []byte, signed bool, scale float32, zero int32) {
+	n := len(dst) &^ (vecBlock - 1)
+	src = src[:len(dst)]
+	i := 0
+	if signed {
+		i = 1
+	}
+	s.dequantize[i](dst[:n], src[:n], scale, zero)
+	dequantizeGeneric[i](dst[n:], src[n:], scale, zero)
+}
