@@ -100,11 +100,11 @@ func (c *evalCmd) Run(ctx context.Context, s *streams) error {
 func (c *evalCmd) order(s *streams, labels []string, src data.Source) ([]int, error) {
 	classes := src.Classes()
 	if c.Labels != "" {
-		text, err := os.ReadFile(c.Labels)
-		if err != nil {
+		var err error
+		if labels, err = readLabels(c.Labels); err != nil {
 			return nil, err
 		}
-		if labels = lines(string(text)); len(labels) != len(classes) {
+		if len(labels) != len(classes) {
 			return nil, fmt.Errorf("%s: %d labels, the network has %d classes", c.Labels, len(labels), len(classes))
 		}
 	}

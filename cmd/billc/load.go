@@ -127,11 +127,10 @@ func decodeTensor(r io.Reader) (*ir.Tensor, error) {
 // (labels, classes or names: JSON, lines or commas).
 func (f *modelFlags) setLabels(m *ir.Module) error {
 	if f.Labels != "" {
-		text, err := os.ReadFile(f.Labels)
-		if err != nil {
+		var err error
+		if m.Labels, err = readLabels(f.Labels); err != nil {
 			return err
 		}
-		m.Labels = lines(string(text))
 	} else if m.Labels == nil {
 		for _, key := range []string{"labels", "classes", "names", "class_names"} {
 			v, ok := m.Meta[key]

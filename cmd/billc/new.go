@@ -91,11 +91,10 @@ func (c *newCmd) architecture() (*architecture, error) {
 		a.Module = strings.TrimSuffix(a.File, filepath.Ext(a.File))
 	}
 	if c.Labels != "" {
-		text, err := os.ReadFile(c.Labels)
-		if err != nil {
+		var err error
+		if a.Labels, err = readLabels(c.Labels); err != nil {
 			return nil, err
 		}
-		a.Labels = lines(string(text))
 		c.Classes = len(a.Labels)
 	}
 	if c.Groups > 0 {

@@ -169,11 +169,11 @@ func (c *trainCmd) name(s *streams, m *ir.Module, src data.Source) error {
 	old := m.Labels
 	m.Labels = src.Classes()
 	if c.Labels != "" {
-		text, err := os.ReadFile(c.Labels)
-		if err != nil {
+		var err error
+		if m.Labels, err = readLabels(c.Labels); err != nil {
 			return err
 		}
-		if m.Labels = lines(string(text)); len(m.Labels) != len(src.Classes()) {
+		if len(m.Labels) != len(src.Classes()) {
 			return fmt.Errorf("%s: %d labels, the data has %d classes (%s)", c.Labels, len(m.Labels), len(src.Classes()), src.Name())
 		}
 	} else if n := differs(old, m.Labels); n >= 0 {

@@ -38,10 +38,11 @@ func declareRun(f *flags) runner {
 }
 
 const runHelp = `
-MODEL is a .billb file. A CLIP is an .npy file, a GIF, a folder of PNG or JPEG frames, a .y4m file, what ffmpeg reads, or - for standard input.
+MODEL is a .billb file. A CLIP is an .npy file, a GIF or animated PNG, a folder of PNG or JPEG frames, a .y4m file, what ffmpeg reads, or - for standard input.
 
 The first output is taken as the scores of classes. They are shown as the model gives them (logits), beside their softmax in percent.
 An .npy file is the model's input tensor, alone or several along a batch axis; it is never resized. Every other clip is sampled and resized, and what was done is said.
+The frames taken are those shown at the centres of equal parts of the clip's duration. Clips may be of any length; reading one takes at most 256 MB, and larger frames are refused.
 A model with several inputs takes the others by --input. Without clips, --input gives all of them, and all outputs are printed or written by --out.
 
 Examples:

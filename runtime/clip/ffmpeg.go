@@ -25,9 +25,9 @@ func openFFmpeg(in *input, opt Options) (*Video, error) {
 	if err != nil {
 		return nil, errorf("not a built-in format (%s), and %s, which might read it, was not found: %w; %s", looksLike(head), name, err, builtIn)
 	}
-	hint := builtIn
+	unread := "not a built-in format, and ffmpeg cannot read it"
 	if in.path == "" && isMP4(head) {
-		hint = "an MP4 file keeps its index at the end, where a pipe cannot go first: give the file by its name, or rewrite it with: ffmpeg -i IN.mp4 -c copy -movflags +faststart OUT.mp4"
+		unread = "an MP4 file that keeps its index at the end cannot be read from a pipe: give the file by its name, or rewrite it with: ffmpeg -i IN.mp4 -c copy -movflags +faststart OUT.mp4; ffmpeg says"
 	}
 	// Only local files: a playlist must not make ffmpeg open network connections. "file:" keeps odd names from
 	// being taken for options or addresses.
@@ -86,14 +86,14 @@ func openFFmpeg(in *input, opt Options) (*Video, error) {
 		close(ended)
 		// ErrWaitDelay: ffmpeg was done before its standard input was.
 		if err := cmd.Wait(); err != nil && !errors.Is(err, exec.ErrWaitDelay) {
-			return errorf("not a built-in format, and ffmpeg cannot read it: %w: %s; %s", err, said.text(), hint)
+			return errorf("%s: %w: %s; %s", unread, err, said.text(), builtIn)
 		}
 		return io.EOF
 	}
 	v, err := openPPM(bufio.NewReaderSize(out, 1<<16), opt.limit())
 	if err != nil {
 		if err = end(err); err == io.EOF {
-			err = errorf("ffmpeg found no frames in it: %s; %s", said.text(), hint)
+			err = errorf("ffmpeg found no frames in it: %s; %s", said.text(), builtIn)
 		}
 		return nil, err
 	}

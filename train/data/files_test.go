@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"image/gif"
 	"image/jpeg"
 	"os"
 	"path/filepath"
@@ -478,4 +479,53 @@ func BenchmarkJester(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "clips/s")
+}
+
+// Names that are not UTF-8 are found before anything is trained.
+func TestNamesThatAreNotUTF8(t *testing.T) {
+	dir := t.TempDir()
+	for _, class := range []string{"a", "caf\xe9"} {
+		if err := os.MkdirAll(filepath.Join(dir, class, "clip.npy"), 0o777); err != nil {
+			t.Skipf("such a folder cannot be made here: %v", err)
+		}
+	}
+	if _, err := OpenFolder(dir, Options{}); err == nil || !strings.Contains(err.Error(), `"caf\xe9" is not UTF-8`) {
+		t.Errorf("folder: %v", err)
+	}
+	os.Mkdir(filepath.Join(dir, jesterFolder), 0o777)
+	labels := filepath.Join(dir, "jester-v1-labels.csv")
+	write(t, labels, []byte("\ufeffUp\r\nB\xe9\r\n"))
+	if _, err := OpenJester(dir, Options{}); err == nil || !strings.Contains(err.Error(), `jester-v1-labels.csv:2: label "B\xe9" is not UTF-8`) {
+		t.Errorf("jester: %v", err)
+	}
+}
+
+// Delays of a GIF decide which of its frames are shown.
+func TestDelays(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.gif")
+	g := &gif.GIF{}
+	for i, delay := range []int{10, 10, 10, 70} {
+		m := image.NewPaletted(image.Rect(0, 0, 8, 8), color.Palette{color.Gray{uint8(60 * i)}})
+		g.Image, g.Delay = append(g.Image, m), append(g.Delay, delay)
+	}
+	var b bytes.Buffer
+	if err := gif.EncodeAll(&b, g); err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, b.Bytes())
+	f := &files{opt: Options{Size: Size{T: 4, H: 8, W: 8}}}
+	shown, err := f.read(file{path: path}, &view{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []uint8{60, 180, 180, 180} {
+		if shown[i][0] != want {
+			t.Errorf("frame %d is %d, want %d", i, shown[i][0], want)
+		}
+	}
+	late := &view{on: true, start: one / 2, length: one / 2, h: one, w: one}
+	if got := late.frames(clip.Even(8), 2); got[0] != 4 || got[1] != 6 {
+		t.Errorf("the second half of 8 frames: %v, want 4 and 6", got)
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/billnet/billnet/runtime/clip"
 )
@@ -76,6 +77,9 @@ func (f *files) list(dir string, s Split) error {
 		if !isDir(folder) {
 			f.add(folder, folder+": a file where folders of classes are expected")
 			continue
+		}
+		if !utf8.ValidString(class) {
+			return fmt.Errorf("data: %s: the name of the folder %q is not UTF-8, but names the class: rename it", dir, class)
 		}
 		label := slices.Index(f.classes, class)
 		if label < 0 && s != Train {

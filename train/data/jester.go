@@ -2,12 +2,14 @@ package data
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/billnet/billnet/runtime/clip"
 )
@@ -60,14 +62,18 @@ func OpenJester(dir string, opt Options) (Source, error) {
 
 	f := &files{name: "jester:" + dir + opt.text(), opt: opt}
 	labels := list("jester-v1-labels.csv")
+	var foreign error
 	err = eachLine(labels, func(n int, line string) {
+		if !utf8.ValidString(line) && foreign == nil {
+			foreign = fmt.Errorf("%s:%d: label %q is not UTF-8: convert the file, for example with: iconv -f latin1 -t utf-8", labels, n, line)
+		}
 		if slices.Contains(f.classes, line) {
 			f.add(fmt.Sprint(labels, n), fmt.Sprintf("%s:%d: label %q is there twice", labels, n, line))
 			return
 		}
 		f.classes = append(f.classes, line)
 	})
-	if err != nil {
+	if err = cmp.Or(err, foreign); err != nil {
 		return nil, fmt.Errorf("jester: the list of labels: %w", err)
 	}
 	if len(f.classes) < 2 {
