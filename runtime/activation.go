@@ -1,65 +1,48 @@
 package runtime
 
-import "math"
+import (
+	"math"
+
+	"github.com/billnet/billnet/runtime/billb"
+)
 
 // activation is an elementwise float function with its parameters. It is
 // computed in float64 and rounded once.
 type activation struct {
-	code        int
+	code        billb.Activation
 	alpha, beta float64
-}
-
-// The activation functions of recurrent operations: codes of the file format.
-const (
-	actRelu = iota
-	actTanh
-	actSigmoid
-	actAffine
-	actLeakyRelu
-	actThresholdedRelu
-	actScaledTanh
-	actHardSigmoid
-	actElu
-	actSoftsign
-	actSoftplus
-	activationCount
-)
-
-// activationDefaults are alpha and beta where a file gives none.
-var activationDefaults = [activationCount][2]float64{
-	actAffine: {1, 0}, actLeakyRelu: {0.01, 0}, actThresholdedRelu: {1, 0}, actScaledTanh: {1, 1}, actHardSigmoid: {0.2, 0.5}, actElu: {1, 0},
 }
 
 func (a *activation) apply(x float64) float64 {
 	switch a.code {
-	case actRelu:
+	case billb.Relu:
 		return max(x, 0)
-	case actTanh:
+	case billb.Tanh:
 		return math.Tanh(x)
-	case actSigmoid:
+	case billb.Sigmoid:
 		return sigmoid(x)
-	case actAffine:
+	case billb.Affine:
 		return float64(a.alpha*x) + a.beta
-	case actLeakyRelu:
+	case billb.LeakyRelu:
 		if x < 0 {
 			return a.alpha * x
 		}
 		return x
-	case actThresholdedRelu:
+	case billb.ThresholdedRelu:
 		if x > a.alpha {
 			return x
 		}
 		return 0
-	case actScaledTanh:
+	case billb.ScaledTanh:
 		return a.alpha * math.Tanh(float64(a.beta*x))
-	case actHardSigmoid:
+	case billb.HardSigmoid:
 		return max(0, min(1, float64(a.alpha*x)+a.beta))
-	case actElu:
+	case billb.Elu:
 		if x < 0 {
 			return a.alpha * math.Expm1(x)
 		}
 		return x
-	case actSoftsign:
+	case billb.Softsign:
 		return x / (1 + math.Abs(x))
 	}
 	return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) // softplus

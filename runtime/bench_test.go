@@ -3,6 +3,7 @@ package runtime
 import (
 	"testing"
 
+	"github.com/billnet/billnet/runtime/billb"
 	"github.com/billnet/billnet/runtime/kernels"
 )
 
@@ -41,9 +42,9 @@ func BenchmarkConv(b *testing.B) {
 			bld := &builder{}
 			x := bld.input(randTensor(rng, F32, 1, c.c, c.frames, c.rows, c.cls))
 			y := bld.dense(F32, 1, c.o, c.frames, c.rows, c.cls)
-			w := ConstOperand(bld.konst(randTensor(rng, F32, c.o, c.c/c.groups, c.k, c.k, c.k)))
+			w := billb.ConstOperand(bld.konst(randTensor(rng, F32, c.o, c.c/c.groups, c.k, c.k, c.k)))
 			p := c.k / 2
-			bld.op(OpConv, []int{x, w}, []int{y}, []int{c.groups, 1, 1, 1, p, p, p, p, p, p, 1, 1, 1})
+			bld.op(billb.OpConv, []int{x, w}, []int{y}, []int{c.groups, 1, 1, 1, p, p, p, p, p, p, 1, 1, 1})
 			bld.output(y)
 			prog, err := LoadBytes(encode(b, &bld.img))
 			if err != nil {

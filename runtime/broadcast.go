@@ -1,5 +1,7 @@
 package runtime
 
+import "github.com/billnet/billnet/runtime/billb"
+
 // walker visits a tensor in runs along its last axis, together with operands
 // that broadcast to it. Axes that one loop can walk are merged, and long runs
 // are cut into pieces, so that pieces can be shared among threads.
@@ -36,7 +38,7 @@ func (p *prep) broadcasting(y *operand, xs ...*operand) *walker {
 	}
 	if y.n > 0 {
 		w.cuts = (w.n + maxRun - 1) / maxRun
-		w.pieces = product(shape[:last]) * w.cuts
+		w.pieces = billb.Product(shape[:last]) * w.cuts
 	}
 	return w
 }

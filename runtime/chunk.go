@@ -56,6 +56,41 @@ func loadInts(dst []int64, o *operand, m *memory, lo int) {
 	}
 }
 
+// floatAt is element i of an operand of any type.
+func floatAt(o *operand, m *memory, i int) float64 {
+	if o.elem == F32 {
+		return float64(view[float32](o, m)[i])
+	}
+	var v [1]float64
+	loadFloats(v[:], o, m, i)
+	return v[0]
+}
+
+// setFloat stores element i of an operand of any type.
+func setFloat(o *operand, m *memory, i int, x float64) {
+	if o.elem == F32 {
+		view[float32](o, m)[i] = float32(x)
+		return
+	}
+	v := [1]float64{x}
+	storeFloats(o, m, i, v[:])
+}
+
+// intAt is element i of an operand that is no float.
+func intAt(o *operand, m *memory, i int) int64 {
+	var v [1]int64
+	loadInts(v[:], o, m, i)
+	return v[0]
+}
+
+// indexAt is element j of an I32 or I64 operand.
+func indexAt(o *operand, m *memory, j int) int64 {
+	if o.elem == I32 {
+		return int64(view[int32](o, m)[j])
+	}
+	return view[int64](o, m)[j]
+}
+
 func widen[D, S Number](dst []D, src []S) {
 	src = src[:len(dst)]
 	for i, v := range src {
@@ -77,7 +112,7 @@ func storeFloats(o *operand, m *memory, lo int, src []float64) {
 		copy(view[float64](o, m)[lo:], src)
 	default:
 		var ints [chunk]int64
-		least, most := o.elem.intRange()
+		least, most := o.elem.Range()
 		for i, v := range src {
 			switch {
 			case o.elem == Bool:
@@ -164,8 +199,8 @@ func truth(b bool) int8 {
 	return 0
 }
 
-// convertF16 and convertBF16 round a float32 to f16 and bf16 (nearest, ties to
-// even) and give it back as a float32.
+// roundF16 and roundBF16 round a float32 to f16 and bf16 (nearest, ties to even)
+// and give it back as a float32.
 func roundF16(v float32) float32 {
 	x := float64(v)
 	a := math.Abs(x)

@@ -5,13 +5,15 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/billnet/billnet/runtime/billb"
 )
 
 var allElems = []Elem{F32, F64, U8, I8, U16, I16, U32, I32, U64, I64, Bool, Bit, SBit, Tern}
 
 // one runs a single instruction over dense inputs (a nil one is left out, one
 // of fixed becomes a constant) to one dense output.
-func one(t testing.TB, op Opcode, e Elem, shape []int, ins []*tensor, fixed []bool, ints []int, rest ...any) *tensor {
+func one(t testing.TB, op billb.Opcode, e Elem, shape []int, ins []*tensor, fixed []bool, ints []int, rest ...any) *tensor {
 	t.Helper()
 	var b builder
 	var ids []int
@@ -20,7 +22,7 @@ func one(t testing.TB, op Opcode, e Elem, shape []int, ins []*tensor, fixed []bo
 		case x == nil:
 			ids = append(ids, -1)
 		case fixed != nil && fixed[i]:
-			ids = append(ids, ConstOperand(b.konst(x)))
+			ids = append(ids, billb.ConstOperand(b.konst(x)))
 		default:
 			ids = append(ids, b.input(x))
 		}
@@ -59,7 +61,7 @@ func TestTranspose(t *testing.T) {
 				}
 				*want.at(i...) = *x.at(src...)
 			})
-			same(t, "transpose", one(t, OpTranspose, e, out, []*tensor{x}, nil, perm), want)
+			same(t, "transpose", one(t, billb.OpTranspose, e, out, []*tensor{x}, nil, perm), want)
 		}
 	}
 }
@@ -71,8 +73,8 @@ func TestReshape(t *testing.T) {
 	in := b.input(x)
 	alias, moved := b.dense(I16, 24), b.dense(I16, 4, 6)
 	b.img.Buffers[alias].Offset = b.img.Buffers[in].Offset
-	b.op(OpReshape, []int{in}, []int{alias}, nil)
-	b.op(OpReshape, []int{in}, []int{moved}, nil)
+	b.op(billb.OpReshape, []int{in}, []int{alias}, nil)
+	b.op(billb.OpReshape, []int{in}, []int{moved}, nil)
 	b.output(alias)
 	b.output(moved)
 	b.output(in)
@@ -91,7 +93,7 @@ func TestSlice(t *testing.T) {
 		walk(shape, func(i []int) {
 			*want.at(i...) = *x.at(start[0]+i[0]*step[0], start[1]+i[1]*step[1], start[2]+i[2]*step[2])
 		})
-		same(t, "slice", one(t, OpSlice, e, shape, []*tensor{x}, nil, append(start, step...)), want)
+		same(t, "slice", one(t, billb.OpSlice, e, shape, []*tensor{x}, nil, append(start, step...)), want)
 	}
 }
 
@@ -119,7 +121,7 @@ func TestConcat(t *testing.T) {
 					j[axis] -= x.shape[axis]
 				}
 			})
-			same(t, "concat", one(t, OpConcat, e, out, ins, []bool{false, true, true, false}, []int{axis}), want)
+			same(t, "concat", one(t, billb.OpConcat, e, out, ins, []bool{false, true, true, false}, []int{axis}), want)
 		}
 	}
 }
@@ -135,7 +137,7 @@ func TestGather(t *testing.T) {
 			*want.at(i...) = *x.at(i[0], (int(*index.at(i[1], i[2]))+5)%5, i[3])
 		})
 		for _, fixed := range []bool{false, true} {
-			same(t, "gather", one(t, OpGather, F32, want.shape, []*tensor{x, index}, []bool{false, fixed}, []int{1}), want)
+			same(t, "gather", one(t, billb.OpGather, F32, want.shape, []*tensor{x, index}, []bool{false, fixed}, []int{1}), want)
 		}
 	}
 	// An index out of range: an error of the load, or of the run.
@@ -146,12 +148,12 @@ func TestGather(t *testing.T) {
 		id := b.input(x)
 		idx := -1
 		if fixed {
-			idx = ConstOperand(b.konst(bad))
+			idx = billb.ConstOperand(b.konst(bad))
 		} else {
 			idx = b.input(bad)
 		}
 		y := b.dense(F32, 3, 1, 2)
-		b.op(OpGather, []int{id, idx}, []int{y}, []int{1})
+		b.op(billb.OpGather, []int{id, idx}, []int{y}, []int{1})
 		b.output(y)
 		if fixed {
 			b.mustFail(t, "out of range")
@@ -178,14 +180,14 @@ func TestCast(t *testing.T) {
 		if to == F64 {
 			return v
 		}
-		lo, hi := to.intRange()
+		lo, hi := to.Range()
 		switch {
-		case to == Bool || to == Bit && !from.isFloat():
+		case to == Bool || to == Bit && !from.IsFloat():
 			if v != 0 && (to == Bool || v > 0) {
 				return 1
 			}
 			return 0
-		case from.isFloat():
+		case from.IsFloat():
 			if v != v {
 				v = 0
 			}
@@ -223,7 +225,7 @@ func TestCast(t *testing.T) {
 	}
 	for _, from := range allElems {
 		x := randTensor(rng, from, 3, 100)
-		if from.isFloat() {
+		if from.IsFloat() {
 			copy(x.v, []float64{math.NaN(), math.Inf(1), math.Inf(-1), 0, -0.5, 0.5, 2.5, -2.5, 255.75, 256, -129, 40000, 1 << 33, -1 << 33})
 		}
 		for _, to := range allElems {
@@ -231,7 +233,7 @@ func TestCast(t *testing.T) {
 			for i, v := range x.v {
 				want.v[i] = naive(v, from, to)
 			}
-			got := one(t, OpCast, to, x.shape, []*tensor{x}, nil, nil)
+			got := one(t, billb.OpCast, to, x.shape, []*tensor{x}, nil, nil)
 			same(t, "cast "+from.String()+" to "+to.String(), got, want)
 		}
 	}
@@ -249,7 +251,7 @@ func TestAffine(t *testing.T) {
 		})
 		var b builder
 		in, y := b.input(z), b.dense(F32, z.shape...)
-		b.op(OpAffine, []int{in}, []int{y}, []int{1}, []int{b.konst(num), b.konst(den), b.konst(bias)})
+		b.op(billb.OpAffine, []int{in}, []int{y}, []int{1}, []int{b.konst(num), b.konst(den), b.konst(bias)})
 		b.output(y)
 		same(t, "affine", b.run(t)[0], want)
 	}
@@ -258,7 +260,7 @@ func TestAffine(t *testing.T) {
 func TestDenseThreshold(t *testing.T) {
 	rng := newRand(17)
 	for _, e := range allElems {
-		if e.isFloat() {
+		if e.IsFloat() {
 			continue
 		}
 		x := randTensor(rng, e, 3, 7, 50)
@@ -266,7 +268,7 @@ func TestDenseThreshold(t *testing.T) {
 			th, flip := randThreshold(rng, n, 3)
 			var b builder
 			in, y := b.input(x), b.dense(SBit, x.shape...)
-			b.op(OpThreshold, []int{in}, []int{y}, []int{1}, []int{b.konst(th), b.konst(flip)})
+			b.op(billb.OpThreshold, []int{in}, []int{y}, []int{1}, []int{b.konst(th), b.konst(flip)})
 			b.output(y)
 			same(t, "threshold", b.run(t)[0], naiveThreshold(x, th, flip, 1, SBit))
 		}
@@ -322,7 +324,7 @@ func TestGemm(t *testing.T) {
 		}
 		want := naiveGemm(a, b, c, transA == 1, transB == 1, 0.5, 3, m, n, k)
 		for _, fixed := range [][]bool{{false, false, false}, {false, true, true}, {true, false, false}} {
-			got := one(t, OpGemm, e, []int{m, n}, []*tensor{a, b, c}, fixed, []int{transA, transB}, []float64{0.5, 3})
+			got := one(t, billb.OpGemm, e, []int{m, n}, []*tensor{a, b, c}, fixed, []int{transA, transB}, []float64{0.5, 3})
 			same(t, "gemm", got, want)
 		}
 	}
@@ -331,7 +333,7 @@ func TestGemm(t *testing.T) {
 func TestILinear(t *testing.T) {
 	rng := newRand(19)
 	for i, e := range allElems {
-		if e.isFloat() {
+		if e.IsFloat() {
 			continue
 		}
 		for _, we := range []Elem{SBit, Tern, I8, U8, Bit} {
@@ -347,8 +349,8 @@ func TestILinear(t *testing.T) {
 			var b builder
 			in, z, y := b.input(x), b.dense(I32, want.shape...), b.dense([]Elem{Bit, SBit}[i%2], want.shape...)
 			kw := b.konst(w)
-			b.op(OpILinear, []int{in}, []int{z}, nil, []int{kw})
-			b.op(OpILinear, []int{in}, []int{y}, nil, []int{kw, b.konst(th), b.konst(flip)})
+			b.op(billb.OpILinear, []int{in}, []int{z}, nil, []int{kw})
+			b.op(billb.OpILinear, []int{in}, []int{y}, nil, []int{kw, b.konst(th), b.konst(flip)})
 			b.output(z)
 			b.output(y)
 			out := b.run(t)
@@ -412,10 +414,10 @@ func TestBLSTM(t *testing.T) {
 		var b builder
 		ids := []int{b.input(x), -1, -1}
 		if h0 != nil {
-			ids[1], ids[2] = ConstOperand(b.konst(h0)), b.input(c0)
+			ids[1], ids[2] = billb.ConstOperand(b.konst(h0)), b.input(c0)
 		}
 		y, hb, cb := b.dense(Tern, batch, steps, h), b.dense(Tern, batch, h), b.dense(I16, batch, h)
-		b.op(OpBLSTM, ids, []int{y, hb, cb}, []int{int(sign0)}, []int{b.konst(wi), b.konst(wh), b.konst(th), b.konst(flip)})
+		b.op(billb.OpBLSTM, ids, []int{y, hb, cb}, []int{int(sign0)}, []int{b.konst(wi), b.konst(wh), b.konst(th), b.konst(flip)})
 		for _, id := range []int{y, hb, cb} {
 			b.output(id)
 		}

@@ -3,13 +3,14 @@ package runtime
 import (
 	"math"
 
+	"github.com/billnet/billnet/runtime/billb"
 	"github.com/billnet/billnet/runtime/kernels"
 )
 
 // newDot plans a convolution of bytes by constant weights of nine bits, or returns nil where x or w are something else.
 // zero is what x means by 0, wZero what every weight of an output does (nil: 0).
 func (p *prep) newDot(c *convShape, x, w *operand, zero int64, wZero []int64) *kernels.Dot {
-	if x.elem.Width() != 1 || w.fixed == nil || w.elem.isFloat() || product(x.shape) == 0 {
+	if x.elem.Width() != 1 || w.fixed == nil || w.elem.IsFloat() || billb.Product(x.shape) == 0 {
 		return nil
 	}
 	p.charge(mulSat(w.n, 8))
@@ -37,9 +38,9 @@ func (p *prep) newDot(c *convShape, x, w *operand, zero int64, wZero []int64) *k
 }
 
 // newLinearDot plans a linear layer of weights [n,k].
-func (p *prep) newLinearDot(x *operand, w *Const, n, k int) *kernels.Dot {
-	c := &convShape{window: onePlace, batch: product(x.shape[:x.rank()-1]), groups: 1, inC: k, outC: n, k: k, taps: 1}
-	return p.newDot(c, x, &operand{elem: w.Elem, n: n * k, fixed: w.dense()}, 0, nil)
+func (p *prep) newLinearDot(x *operand, w *billb.Const, n, k int) *kernels.Dot {
+	c := &convShape{window: onePlace, batch: billb.Product(x.shape[:x.rank()-1]), groups: 1, inC: k, outC: n, k: k, taps: 1}
+	return p.newDot(c, x, &operand{elem: w.Elem, n: n * k, fixed: denseData(w)}, 0, nil)
 }
 
 // dotStep is a step that computes the sums of x and gives every row of them to store.

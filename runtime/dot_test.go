@@ -1,6 +1,10 @@
 package runtime
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/billnet/billnet/runtime/billb"
+)
 
 // Constant weights of few bits take another way than weights in a buffer: the results are equal.
 func TestConstantWeights(t *testing.T) {
@@ -18,8 +22,8 @@ func TestConstantWeights(t *testing.T) {
 		x, w := randTensor(rng, e, 2, groups*inC, size), randTensor(rng, we, groups*outC, inC, k)
 		ints := []int{groups, stride, pad, pad, dil}
 		shape := []int{2, groups * outC, out}
-		want := one(t, OpDenseConv, ye, shape, []*tensor{x, w}, nil, ints)
-		same(t, "dense_conv", one(t, OpDenseConv, ye, shape, []*tensor{x, w}, []bool{false, true}, ints), want)
+		want := one(t, billb.OpDenseIConv, ye, shape, []*tensor{x, w}, nil, ints)
+		same(t, "dense_iconv", one(t, billb.OpDenseIConv, ye, shape, []*tensor{x, w}, []bool{false, true}, ints), want)
 	}
 	for i := range 40 {
 		e, we := xs[i%len(xs)], ws[rng.IntN(len(ws))]
@@ -35,7 +39,7 @@ func TestConstantWeights(t *testing.T) {
 		})
 		var b builder
 		in, y := b.input(x), b.dense(I32, rows, n)
-		b.op(OpILinear, []int{in}, []int{y}, nil, []int{b.konst(w)})
+		b.op(billb.OpILinear, []int{in}, []int{y}, nil, []int{b.konst(w)})
 		b.output(y)
 		same(t, "ilinear", b.run(t)[0], want)
 	}

@@ -1,104 +1,31 @@
 package runtime
 
 import (
-	"fmt"
 	"unsafe"
 
-	"github.com/billnet/billnet/runtime/kernels"
+	"github.com/billnet/billnet/runtime/billb"
 )
 
-// Elem is the type of one element of a buffer, constant or port. The numbers
-// are those of the file format.
-type Elem uint8
+// Elem is the type of one element of an input or output.
+type Elem = billb.Elem
 
 // The element types.
 const (
-	F32  Elem = 1
-	F64  Elem = 2
-	U8   Elem = 3
-	I8   Elem = 4
-	U16  Elem = 5
-	I16  Elem = 6
-	U32  Elem = 7
-	I32  Elem = 8
-	U64  Elem = 9
-	I64  Elem = 10
-	Bool Elem = 11
-	Bit  Elem = 12 // {0,1}
-	SBit Elem = 13 // {-1,+1}: a set bit is +1
-	Tern Elem = 14 // {-1,0,+1}
+	F32  = billb.F32
+	F64  = billb.F64
+	U8   = billb.U8
+	I8   = billb.I8
+	U16  = billb.U16
+	I16  = billb.I16
+	U32  = billb.U32
+	I32  = billb.I32
+	U64  = billb.U64
+	I64  = billb.I64
+	Bool = billb.Bool
+	Bit  = billb.Bit  // {0,1}
+	SBit = billb.SBit // {-1,+1}
+	Tern = billb.Tern // {-1,0,+1}
 )
-
-var elemInfo = [...]struct {
-	name  string
-	width int
-}{
-	F32: {"f32", 4}, F64: {"f64", 8}, U8: {"u8", 1}, I8: {"i8", 1}, U16: {"u16", 2}, I16: {"i16", 2}, U32: {"u32", 4}, I32: {"i32", 4},
-	U64: {"u64", 8}, I64: {"i64", 8}, Bool: {"bool", 1}, Bit: {"bit", 1}, SBit: {"sbit", 1}, Tern: {"tern", 1},
-}
-
-func (e Elem) valid() bool { return e >= F32 && e <= Tern }
-
-func (e Elem) String() string {
-	if e.valid() {
-		return elemInfo[e].name
-	}
-	return fmt.Sprintf("Elem(%d)", uint8(e))
-}
-
-// ParseElem returns the element type called name.
-func ParseElem(name string) (Elem, bool) {
-	for e := F32; e <= Tern; e++ {
-		if elemInfo[e].name == name {
-			return e, true
-		}
-	}
-	return 0, false
-}
-
-// Width is the number of bytes of one element of a dense buffer: the natural
-// Go width, one byte for bool and the logic types.
-func (e Elem) Width() int { return elemInfo[e].width }
-
-func (e Elem) isFloat() bool { return e == F32 || e == F64 }
-func (e Elem) isInt() bool   { return e >= U8 && e <= I64 }
-func (e Elem) isBit() bool   { return e == Bit || e == SBit }
-func (e Elem) isTruth() bool { return e == Bool || e == Bit || e == SBit } // two values, set and clear
-func (e Elem) isLogic() bool { return e >= Bit }
-
-// plane is the kernels' element type of a plane map of elements e.
-func (e Elem) plane() (kernels.Elem, bool) {
-	switch e {
-	case Bit, SBit:
-		return kernels.Bit, true
-	case U8:
-		return kernels.U8, true
-	case I8:
-		return kernels.I8, true
-	case I16:
-		return kernels.I16, true
-	case I32:
-		return kernels.I32, true
-	}
-	return 0, false
-}
-
-// intRange is the range of an integer, bool or logic type; that of u64 is cut
-// at the largest int64.
-func (e Elem) intRange() (lo, hi int64) {
-	switch e {
-	case Bool, Bit:
-		return 0, 1
-	case SBit, Tern:
-		return -1, 1
-	case U8, U16, U32:
-		return 0, 1<<(8*e.Width()) - 1
-	case U64:
-		return 0, 1<<63 - 1
-	}
-	bits := 8*e.Width() - 1
-	return -1 << bits, 1<<bits - 1
-}
 
 // Number is a Go type in which elements are kept.
 type Number interface {

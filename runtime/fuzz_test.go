@@ -1,10 +1,12 @@
 package runtime
 
 import (
-	"encoding/binary"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"testing"
+
+	"github.com/billnet/billnet/runtime/billb"
 )
 
 // FuzzLoad changes files and seals them again, so that the validator alone must
@@ -17,13 +19,10 @@ func FuzzLoad(f *testing.F) {
 		f.Add(encode(f, &b.img))
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {
-		if len(file) < headerSize {
+		if len(file) < billb.HeaderSize {
 			return
 		}
-		copy(file, magic)
-		binary.LittleEndian.PutUint32(file[8:], version)
-		binary.LittleEndian.PutUint64(file[16:], uint64(len(file)))
-		seal(file)
+		billb.Seal(file)
 		prog, err := Loader{MaxArena: 1 << 20}.LoadBytes(file)
 		if err != nil {
 			return
@@ -53,16 +52,16 @@ func runHostile(t testing.TB, prog *Program) {
 		}
 		var in, out [][]byte
 		for i, p := range prog.Inputs() {
-			x := make([]byte, product(p.Shape)*p.Elem.Width())
+			x := make([]byte, billb.Product(p.Shape)*p.Elem.Width())
 			for j := range x {
-				if x[j] = byte(j*7 + i); p.Elem == Bool || p.Elem.isLogic() {
+				if x[j] = byte(j*7 + i); p.Elem == Bool || p.Elem.IsLogic() {
 					x[j] = 1
 				}
 			}
 			in = append(in, x)
 		}
 		for _, p := range prog.Outputs() {
-			out = append(out, make([]byte, product(p.Shape)*p.Elem.Width()))
+			out = append(out, make([]byte, billb.Product(p.Shape)*p.Elem.Width()))
 		}
 		s.Run(in, out) // an error is fine
 		s.Close()
@@ -75,7 +74,7 @@ func runHostile(t testing.TB, prog *Program) {
 func opSamples() []*builder {
 	rng := newRand(50)
 	var list []*builder
-	add := func(op Opcode, e Elem, shape []int, xs []*tensor, ints []int, rest ...any) {
+	add := func(op billb.Opcode, e Elem, shape []int, xs []*tensor, ints []int, rest ...any) {
 		b := &builder{}
 		var ids []int
 		for _, x := range xs {
@@ -96,52 +95,52 @@ func opSamples() []*builder {
 		list = append(list, b)
 	}
 	r := func(e Elem, shape ...int) *tensor { return randTensor(rng, e, shape...) }
-	add(OpTranspose, I16, []int{4, 2, 3}, []*tensor{r(I16, 2, 3, 4)}, []int{2, 0, 1})
-	add(OpGather, F32, []int{2, 2}, []*tensor{r(F32, 2, 3), newTensor(I64, 2)}, []int{1})
-	add(OpConcat, U8, []int{2, 5}, []*tensor{r(U8, 2, 3), r(U8, 2, 2)}, []int{1})
-	add(OpAffine, F32, []int{2, 3}, []*tensor{r(I32, 2, 3)}, []int{1}, []*tensor{r(F64, 3), r(F64, 1), r(F64, 3)})
-	add(OpILinear, I32, []int{2, 3}, []*tensor{r(Bit, 2, 5)}, nil, []*tensor{r(SBit, 3, 5)})
-	add(OpLSTM, F32, []int{3, 2, 2, 4}, []*tensor{r(F32, 3, 2, 5), r(F32, 2, 16, 5), r(F32, 2, 16, 4), r(F32, 2, 32)}, []int{2, 0, 0}, []float64{0})
+	add(billb.OpTranspose, I16, []int{4, 2, 3}, []*tensor{r(I16, 2, 3, 4)}, []int{2, 0, 1})
+	add(billb.OpGather, F32, []int{2, 2}, []*tensor{r(F32, 2, 3), newTensor(I64, 2)}, []int{1})
+	add(billb.OpConcat, U8, []int{2, 5}, []*tensor{r(U8, 2, 3), r(U8, 2, 2)}, []int{1})
+	add(billb.OpAffine, F32, []int{2, 3}, []*tensor{r(I32, 2, 3)}, []int{1}, []*tensor{r(F64, 3), r(F64, 1), r(F64, 3)})
+	add(billb.OpILinear, I32, []int{2, 3}, []*tensor{r(Bit, 2, 5)}, nil, []*tensor{r(SBit, 3, 5)})
+	add(billb.OpLSTM, F32, []int{3, 2, 2, 4}, []*tensor{r(F32, 3, 2, 5), r(F32, 2, 16, 5), r(F32, 2, 16, 4), r(F32, 2, 32)}, []int{2, 0, 0}, []float64{0})
 	for _, e := range []Elem{F32, I16} {
-		for _, op := range []Opcode{OpAdd, OpDiv, OpMax, OpPow, OpPRelu} {
+		for _, op := range []billb.Opcode{billb.OpAdd, billb.OpDiv, billb.OpMax, billb.OpPow, billb.OpPRelu} {
 			add(op, e, []int{2, 3, 4}, []*tensor{r(e, 2, 1, 4), r(e, 3, 1)}, nil)
 		}
-		add(OpWhere, e, []int{2, 3}, []*tensor{r(Bool, 3), r(e, 2, 3), r(e, 2, 1)}, nil)
-		add(OpGreater, Bool, []int{2, 3}, []*tensor{r(e, 2, 3), r(e, 1, 3)}, nil)
-		add(OpClip, e, []int{7}, []*tensor{r(e, 7), r(e), r(e, 1)}, nil)
-		add(OpReduceMax, e, []int{2, 4}, []*tensor{r(e, 2, 3, 4)}, []int{1})
-		add(OpReduceSum, e, []int{1, 3, 1}, []*tensor{r(e, 2, 3, 4)}, []int{0, 2})
-		add(OpArgMax, I64, []int{2, 4}, []*tensor{r(e, 2, 3, 4)}, []int{1, 0})
-		add(OpMaxPool, e, []int{1, 2, 3, 2}, []*tensor{r(e, 1, 2, 5, 4)}, []int{2, 3, 2, 2, 1, 1, 0, 0, 1, 1})
-		add(OpPad, e, []int{5, 6}, []*tensor{r(e, 3, 4), r(e)}, []int{1, -1, 0})
-		add(OpPad, e, []int{9, 6}, []*tensor{r(e, 3, 4)}, []int{4, 1, 1})
-		add(OpTile, e, []int{4, 3}, []*tensor{r(e, 2, 3)}, nil)
-		add(OpExpand, e, []int{2, 3, 4}, []*tensor{r(e, 3, 1)}, nil)
-		add(OpGatherElements, e, []int{2, 2}, []*tensor{r(e, 2, 3), newTensor(I32, 2, 2)}, []int{1})
+		add(billb.OpWhere, e, []int{2, 3}, []*tensor{r(Bool, 3), r(e, 2, 3), r(e, 2, 1)}, nil)
+		add(billb.OpGreater, Bool, []int{2, 3}, []*tensor{r(e, 2, 3), r(e, 1, 3)}, nil)
+		add(billb.OpClip, e, []int{7}, []*tensor{r(e, 7), r(e), r(e, 1)}, nil)
+		add(billb.OpReduceMax, e, []int{2, 4}, []*tensor{r(e, 2, 3, 4)}, []int{1})
+		add(billb.OpReduceSum, e, []int{1, 3, 1}, []*tensor{r(e, 2, 3, 4)}, []int{0, 2})
+		add(billb.OpArgMax, I64, []int{2, 4}, []*tensor{r(e, 2, 3, 4)}, []int{1, 0})
+		add(billb.OpMaxPool, e, []int{1, 2, 3, 2}, []*tensor{r(e, 1, 2, 5, 4)}, []int{2, 3, 2, 2, 1, 1, 0, 0, 1, 1})
+		add(billb.OpPad, e, []int{5, 6}, []*tensor{r(e, 3, 4), r(e)}, []int{1, -1, 0})
+		add(billb.OpPad, e, []int{9, 6}, []*tensor{r(e, 3, 4)}, []int{4, 1, 1})
+		add(billb.OpTile, e, []int{4, 3}, []*tensor{r(e, 2, 3)}, nil)
+		add(billb.OpExpand, e, []int{2, 3, 4}, []*tensor{r(e, 3, 1)}, nil)
+		add(billb.OpGatherElements, e, []int{2, 2}, []*tensor{r(e, 2, 3), newTensor(I32, 2, 2)}, []int{1})
 	}
-	add(OpCast, U8, []int{9}, []*tensor{r(F32, 9)}, nil)
-	add(OpRecode, SBit, []int{9}, []*tensor{r(Bit, 9)}, nil)
-	add(OpJoin, Tern, []int{9}, []*tensor{r(Bit, 9), r(Bit, 9)}, nil)
-	add(OpStep, SBit, []int{9}, []*tensor{r(F32, 9)}, []int{1, 0})
-	add(OpRound, F32, []int{9}, []*tensor{r(F32, 9)}, []int{16})
-	add(OpRelu, F32, []int{9}, []*tensor{r(F32, 9)}, nil)
-	add(OpTanh, F32, []int{9}, []*tensor{r(F32, 9)}, nil)
-	add(OpElu, F64, []int{9}, []*tensor{r(F64, 9)}, nil, []float64{0.5})
-	add(OpSoftmax, F32, []int{2, 5}, []*tensor{r(F32, 2, 5)}, []int{1})
-	add(OpBatchNorm, F32, []int{2, 3, 4}, []*tensor{r(F32, 2, 3, 4), r(F32, 3), r(F32, 3), r(F32, 3), r(F32, 3)}, nil, []float64{1e-5})
-	add(OpConv, F32, []int{1, 4, 3, 4, 5}, []*tensor{r(F32, 1, 2, 3, 4, 5), r(F32, 4, 1, 3, 3, 3), r(F32, 4)}, []int{2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1})
-	add(OpDenseConv, I16, []int{2, 4, 3}, []*tensor{r(U8, 2, 3, 6), r(Tern, 4, 3, 2)}, []int{1, 2, 0, 1, 1})
-	add(OpAveragePool, F32, []int{1, 2, 3, 2}, []*tensor{r(F32, 1, 2, 5, 4)}, []int{2, 3, 2, 2, 1, 1, 0, 0, 1, 1, 1})
-	add(OpMatMul, F32, []int{2, 3, 4}, []*tensor{r(F32, 2, 3, 5), r(F32, 5, 4)}, nil)
-	add(OpMatMul, I32, []int{2, 3}, []*tensor{r(I32, 2, 3, 5), r(I32, 5)}, nil)
-	add(OpGRU, F32, []int{3, 1, 2, 4}, []*tensor{r(F32, 3, 2, 5), r(F32, 1, 12, 5), r(F32, 1, 12, 4)}, []int{1, 0, 0}, []float64{0})
-	add(OpRNN, F32, []int{3, 1, 2, 4}, []*tensor{r(F32, 3, 2, 5), r(F32, 1, 4, 5), r(F32, 1, 4, 4)}, []int{0, 0, 5}, []float64{0, 1, 2})
-	add(OpQuant, F32, []int{2, 3}, []*tensor{r(F32, 2, 3), r(F32, 3), r(F32), r(F32)}, []int{1, 0, 0})
-	add(OpTruncQuant, F32, []int{2, 3}, []*tensor{r(F32, 2, 3), r(F32, 3), r(F32), r(F32), r(F32), r(F32)}, []int{1, 0, 2})
-	add(OpBipolarQuant, F32, []int{2, 3}, []*tensor{r(F32, 2, 3), r(F32)}, nil)
-	add(OpQuantizeLinear, U8, []int{2, 3}, []*tensor{r(F32, 2, 3), r(F32, 3), r(U8, 3)}, nil)
-	add(OpDequantizeLinear, F32, []int{2, 3}, []*tensor{r(I8, 2, 3), r(F32, 3), r(I8, 3)}, nil)
-	add(OpRequantize, I8, []int{2, 3}, []*tensor{r(I32, 2, 3), r(F32, 3), r(I8)}, nil)
+	add(billb.OpCast, U8, []int{9}, []*tensor{r(F32, 9)}, nil)
+	add(billb.OpRecode, SBit, []int{9}, []*tensor{r(Bit, 9)}, nil)
+	add(billb.OpJoin, Tern, []int{9}, []*tensor{r(Bit, 9), r(Bit, 9)}, nil)
+	add(billb.OpStep, SBit, []int{9}, []*tensor{r(F32, 9)}, []int{1, 0})
+	add(billb.OpRound, F32, []int{9}, []*tensor{r(F32, 9)}, []int{16})
+	add(billb.OpRelu, F32, []int{9}, []*tensor{r(F32, 9)}, nil)
+	add(billb.OpTanh, F32, []int{9}, []*tensor{r(F32, 9)}, nil)
+	add(billb.OpElu, F64, []int{9}, []*tensor{r(F64, 9)}, nil, []float64{0.5})
+	add(billb.OpSoftmax, F32, []int{2, 5}, []*tensor{r(F32, 2, 5)}, []int{1})
+	add(billb.OpBatchNorm, F32, []int{2, 3, 4}, []*tensor{r(F32, 2, 3, 4), r(F32, 3), r(F32, 3), r(F32, 3), r(F32, 3)}, nil, []float64{1e-5})
+	add(billb.OpConv, F32, []int{1, 4, 3, 4, 5}, []*tensor{r(F32, 1, 2, 3, 4, 5), r(F32, 4, 1, 3, 3, 3), r(F32, 4)}, []int{2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1})
+	add(billb.OpDenseIConv, I16, []int{2, 4, 3}, []*tensor{r(U8, 2, 3, 6), r(Tern, 4, 3, 2)}, []int{1, 2, 0, 1, 1})
+	add(billb.OpAveragePool, F32, []int{1, 2, 3, 2}, []*tensor{r(F32, 1, 2, 5, 4)}, []int{2, 3, 2, 2, 1, 1, 0, 0, 1, 1, 1})
+	add(billb.OpMatMul, F32, []int{2, 3, 4}, []*tensor{r(F32, 2, 3, 5), r(F32, 5, 4)}, nil)
+	add(billb.OpMatMul, I32, []int{2, 3}, []*tensor{r(I32, 2, 3, 5), r(I32, 5)}, nil)
+	add(billb.OpGRU, F32, []int{3, 1, 2, 4}, []*tensor{r(F32, 3, 2, 5), r(F32, 1, 12, 5), r(F32, 1, 12, 4)}, []int{1, 0, 0}, []float64{0})
+	add(billb.OpRNN, F32, []int{3, 1, 2, 4}, []*tensor{r(F32, 3, 2, 5), r(F32, 1, 4, 5), r(F32, 1, 4, 4)}, []int{0, 0, 5}, []float64{0, 1, 2})
+	add(billb.OpQuant, F32, []int{2, 3}, []*tensor{r(F32, 2, 3), r(F32, 3), r(F32), r(F32)}, []int{1, 0, 0})
+	add(billb.OpTruncQuant, F32, []int{2, 3}, []*tensor{r(F32, 2, 3), r(F32, 3), r(F32), r(F32), r(F32), r(F32)}, []int{1, 0, 2})
+	add(billb.OpBipolarQuant, F32, []int{2, 3}, []*tensor{r(F32, 2, 3), r(F32)}, nil)
+	add(billb.OpQuantizeLinear, U8, []int{2, 3}, []*tensor{r(F32, 2, 3), r(F32, 3), r(U8, 3)}, nil)
+	add(billb.OpDequantizeLinear, F32, []int{2, 3}, []*tensor{r(I8, 2, 3), r(F32, 3), r(I8, 3)}, nil)
+	add(billb.OpRequantize, I8, []int{2, 3}, []*tensor{r(I32, 2, 3), r(F32, 3), r(I8)}, nil)
 	quantLSTM := []*tensor{}
 	for range 4 {
 		quantLSTM = append(quantLSTM, r(F32, 2, 5))
@@ -152,12 +151,12 @@ func opSamples() []*builder {
 	for range 4 {
 		quantLSTM = append(quantLSTM, r(F32, 2))
 	}
-	for range 3 * quantizers {
+	for range 3 * billb.Quantizers {
 		quantLSTM = append(quantLSTM, r(F32))
 	}
-	add(OpQuantLSTMCell, F32, []int{3, 1, 2}, []*tensor{r(F32, 3, 1, 5), r(F32, 1, 2), r(F32, 2)}, make([]int, 3+3*quantizers), quantLSTM)
-	add(OpBitXor, SBit, []int{2, 3}, []*tensor{r(SBit, 2, 3), r(SBit, 3)}, nil)
-	for _, op := range []Opcode{OpBitMaxPool, OpBitMinPool} {
+	add(billb.OpQuantLSTMCell, F32, []int{3, 1, 2}, []*tensor{r(F32, 3, 1, 5), r(F32, 1, 2), r(F32, 2)}, make([]int, 3+3*billb.Quantizers), quantLSTM)
+	add(billb.OpBitXor, SBit, []int{2, 3}, []*tensor{r(SBit, 2, 3), r(SBit, 3)}, nil)
+	for _, op := range []billb.Opcode{billb.OpBitMaxPool, billb.OpBitMinPool} {
 		b := &builder{}
 		p := b.toPlanes(b.input(r(SBit, 1, 9, 2, 6, 6)), geom(9, 2, 6, 6, ones, [3]int{1, 2, 2}))
 		y := b.planes(SBit, geom(9, 2, 3, 3, ones, ones))
@@ -168,10 +167,10 @@ func opSamples() []*builder {
 	b := &builder{}
 	p := b.toPlanes(b.input(r(I16, 1, 9, 2, 3, 4)), geom(9, 2, 3, 4, ones, ones))
 	y, z := b.planes(Bit, geom(9, 2, 3, 4, ones, ones)), b.planes(Bit, geom(9, 2, 3, 4, ones, ones))
-	b.op(OpThreshold, []int{p}, []int{y}, []int{1}, []int{b.konst(r(I32, 9)), b.konst(r(Bit, 9))})
-	b.op(OpBitNot, []int{y}, []int{z}, nil)
-	b.op(OpMux, []int{y, z, y}, []int{z}, nil)
-	b.op(OpBitAnd, []int{z, b.input(r(Bit, 1, 9, 1, 1, 1))}, []int{z}, nil)
+	b.op(billb.OpThreshold, []int{p}, []int{y}, []int{1}, []int{b.konst(r(I32, 9)), b.konst(r(Bit, 9))})
+	b.op(billb.OpBitNot, []int{y}, []int{z}, nil)
+	b.op(billb.OpMux, []int{y, z, y}, []int{z}, nil)
+	b.op(billb.OpBitAnd, []int{z, b.input(r(Bit, 1, 9, 1, 1, 1))}, []int{z}, nil)
 	b.output(b.fromPlanes(z))
 	return append(list, b)
 }
@@ -179,7 +178,7 @@ func opSamples() []*builder {
 // TestSamples runs the samples, which together with smallNet's use every opcode,
 // and checks that none allocates.
 func TestSamples(t *testing.T) {
-	used := map[Opcode]bool{OpLogSoftmax: true, OpIdentity: true} // as their neighbours
+	used := map[billb.Opcode]bool{billb.OpLogSoftmax: true, billb.OpIdentity: true} // as their neighbours
 	for _, b := range append(opSamples(), smallNet()) {
 		for _, in := range b.img.Code {
 			used[in.Op] = true
@@ -207,7 +206,7 @@ func TestSamples(t *testing.T) {
 		}
 		s.Close()
 	}
-	for _, o := range Opcodes() {
+	for _, o := range billb.Ops() {
 		family := o.Name == "and" || o.Name == "or" || o.Name == "xor" || o.Name == "not" || len(o.In) == 1 || len(o.In) == 3
 		if !used[o.Code] && !family {
 			t.Errorf("no sample uses %s", o.Name)
@@ -217,7 +216,7 @@ func TestSamples(t *testing.T) {
 
 // dividend keeps the samples' integer divisors and exponents from 0 and below.
 func (b *builder) dividend() {
-	if op := b.img.Code[0].Op; op == OpDiv || op == OpPow {
+	if op := b.img.Code[0].Op; op == billb.OpDiv || op == billb.OpPow {
 		for i := range b.inputs[1].v {
 			b.inputs[1].v[i] = 1 + math.Abs(b.inputs[1].v[i])
 		}
@@ -271,7 +270,7 @@ func tryMutant(t testing.TB, seed uint64) bool {
 }
 
 // mutate changes one thing about an image.
-func mutate(rng *rand.Rand, img *Image) {
+func mutate(rng *rand.Rand, img *billb.Image) {
 	number := func(old int) int {
 		switch rng.IntN(6) {
 		case 0:
@@ -303,10 +302,7 @@ func mutate(rng *rand.Rand, img *Image) {
 	case 2:
 		pick(in.Const)
 	case 3, 4:
-		if len(in.Ints) > 0 {
-			i := rng.IntN(len(in.Ints))
-			in.Ints[i] = int64(number(int(in.Ints[i])))
-		}
+		in.Params = changed(in.Params, number, rng)
 	case 5, 6: // a shape, in all places that must agree
 		if len(b.Shape) > 0 {
 			i := rng.IntN(len(b.Shape))
@@ -338,4 +334,41 @@ func mutate(rng *rand.Rand, img *Image) {
 		i, j := rng.IntN(len(img.Code)), rng.IntN(len(img.Code))
 		img.Code[i], img.Code[j] = img.Code[j], img.Code[i]
 	}
+}
+
+// changed is a copy of parameters with one integer changed; the file can hold it
+// unless its form is wrong.
+func changed(p billb.Params, number func(int) int, rng *rand.Rand) billb.Params {
+	if p == nil {
+		return nil
+	}
+	var leaves []reflect.Value
+	var visit func(v reflect.Value)
+	visit = func(v reflect.Value) {
+		switch v.Kind() {
+		case reflect.Struct:
+			for i := range v.NumField() {
+				visit(v.Field(i))
+			}
+		case reflect.Array, reflect.Slice:
+			for i := range v.Len() {
+				visit(v.Index(i))
+			}
+		default:
+			leaves = append(leaves, v)
+		}
+	}
+	visit(reflect.ValueOf(p).Elem())
+	if len(leaves) == 0 {
+		return p
+	}
+	switch v := leaves[rng.IntN(len(leaves))]; v.Kind() {
+	case reflect.Int:
+		v.SetInt(int64(number(int(v.Int()))))
+	case reflect.Bool:
+		v.SetBool(!v.Bool())
+	case reflect.Float64:
+		v.SetFloat(-v.Float())
+	}
+	return p
 }

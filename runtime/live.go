@@ -1,8 +1,9 @@
 package runtime
 
 import (
-	"fmt"
 	"slices"
+
+	"github.com/billnet/billnet/runtime/billb"
 )
 
 // span is a range of the arena that holds a value that may be read: that of one
@@ -15,7 +16,7 @@ type span struct {
 // live follows which buffers hold a value, instruction by instruction. Spans
 // are sorted and do not overlap.
 type live struct {
-	img   *Image
+	img   *billb.Image
 	spans []span
 }
 
@@ -55,7 +56,13 @@ func (l *live) define(b int) {
 		return
 	}
 	i, j := l.find(lo, hi)
-	l.spans = slices.Replace(l.spans, i, j, span{lo, hi, []int{b}})
+	if i == j {
+		l.spans = append(l.spans, span{})
+		copy(l.spans[i+1:], l.spans[i:])
+	} else {
+		l.spans = l.spans[:i+1+copy(l.spans[i+1:], l.spans[j:])]
+	}
+	l.spans[i] = span{lo, hi, []int{b}}
 }
 
 // alias marks buffer b as another view of buffer x, which holds a value.
@@ -75,7 +82,7 @@ func (l *live) begin() error {
 	for _, p := range l.img.Inputs {
 		lo, hi := l.extent(p.Buffer)
 		if i, j := l.find(lo, hi); lo < hi && i < j {
-			return fmt.Errorf("input %q: buffer %d overlaps another input's", p.Name, p.Buffer)
+			return errorf("input %q: buffer %d overlaps another input's", p.Name, p.Buffer)
 		}
 		l.define(p.Buffer)
 	}
@@ -85,10 +92,10 @@ func (l *live) begin() error {
 // step checks that an instruction reads values and that its outputs overlap
 // neither its inputs, but for the operations that allow it, nor one another;
 // then it defines the outputs.
-func (l *live) step(in *Instr, s *step) error {
+func (l *live) step(in *billb.Instr, s *step) error {
 	for _, b := range in.In {
 		if b >= 0 && !l.holds(b) {
-			return fmt.Errorf("buffer %d is read before it is written, or after buffer memory that overlaps it was written", b)
+			return errorf("buffer %d is read before it is written, or after buffer memory that overlaps it was written", b)
 		}
 	}
 	for i, b := range in.Out {
@@ -101,15 +108,15 @@ func (l *live) step(in *Instr, s *step) error {
 				continue
 			}
 			alo, ahi := l.extent(a)
-			if max(lo, alo) >= min(hi, ahi) || i == 0 && opcodes[in.Op].inPlace && lo == alo && hi == ahi {
+			if max(lo, alo) >= min(hi, ahi) || i == 0 && in.Op.Op().InPlace && lo == alo && hi == ahi {
 				continue
 			}
-			return fmt.Errorf("output buffer %d overlaps input buffer %d", b, a)
+			return errorf("output buffer %d overlaps input buffer %d", b, a)
 		}
 		for _, a := range in.Out[:i] {
 			if a >= 0 {
 				if alo, ahi := l.extent(a); max(lo, alo) < min(hi, ahi) {
-					return fmt.Errorf("output buffers %d and %d overlap", a, b)
+					return errorf("output buffers %d and %d overlap", a, b)
 				}
 			}
 		}
@@ -130,7 +137,7 @@ func (l *live) step(in *Instr, s *step) error {
 func (l *live) end() error {
 	for _, p := range l.img.Outputs {
 		if !l.holds(p.Buffer) {
-			return fmt.Errorf("output %q: buffer %d was never written, or memory that overlaps it was written after it", p.Name, p.Buffer)
+			return errorf("output %q: buffer %d was never written, or memory that overlaps it was written after it", p.Name, p.Buffer)
 		}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/billnet/billnet/runtime/billb"
 	"github.com/billnet/billnet/runtime/kernels"
 )
 
@@ -22,7 +23,7 @@ func smallNet() *builder {
 	b.img.Certificate = []byte("certificate")
 	clip := b.input(randTensor(rng, U8, 1, 3, 4, 10, 12))
 	x := b.planes(U8, geom(3, 4, 10, 12, ones, [3]int{1, 2, 2}))
-	b.op(OpRelayout, []int{clip}, []int{x}, nil)
+	b.op(billb.OpRelayout, []int{clip}, []int{x}, nil)
 	halo := geom(12, 4, 5, 6, ones, ones)
 	threshold := func(n, spread int) (int, int) {
 		t, f := randThreshold(rng, n, spread)
@@ -37,35 +38,35 @@ func smallNet() *builder {
 	}
 	t1, f1 := threshold(12, 500)
 	m := b.planes(Bit, halo)
-	b.op(OpIConv, []int{x}, []int{m}, []int{1, 2, 2, 1, 1, 1, 1, 1, 1, 1, 16},
+	b.op(billb.OpIConv, []int{x}, []int{m}, []int{1, 2, 2, 1, 1, 1, 1, 1, 1, 1, 16},
 		[]int{b.konst(randTensor(rng, SBit, 12, 3, 3, 3, 3)), t1, f1, limits(12, -20655), limits(12, 20655)})
 	t2, f2 := threshold(12, 6)
 	f := b.planes(Bit, halo)
-	b.op(OpBConv, []int{m}, []int{f}, []int{1, 1, 1, 1, 1, 1, 1, 1, 1, 2}, []int{b.konst(randTensor(rng, SBit, 12, 6, 3, 3, 3)), t2, f2})
+	b.op(billb.OpBConv, []int{m}, []int{f}, []int{1, 1, 1, 1, 1, 1, 1, 1, 1, 2}, []int{b.konst(randTensor(rng, SBit, 12, 6, 3, 3, 3)), t2, f2})
 	count, sel := b.dense(I32, 1, 12), b.dense(Bit, 1, 12)
-	b.op(OpCount, []int{m}, []int{count}, []int{0})
+	b.op(billb.OpCount, []int{m}, []int{count}, []int{0})
 	t3, f3 := threshold(12, 120)
-	b.op(OpThreshold, []int{count}, []int{sel}, []int{1}, []int{t3, f3})
-	b.op(OpMuxOr, []int{sel, f, m}, []int{f}, nil)
+	b.op(billb.OpThreshold, []int{count}, []int{sel}, []int{1}, []int{t3, f3})
+	b.op(billb.OpMuxOr, []int{sel, f, m}, []int{f}, nil)
 	perFrame, bits := b.dense(I32, 1, 4, 12), b.dense(Bit, 1, 4, 12)
-	b.op(OpCount, []int{f}, []int{perFrame}, []int{2})
+	b.op(billb.OpCount, []int{f}, []int{perFrame}, []int{2})
 	t4, f4 := threshold(12, 30)
-	b.op(OpThreshold, []int{perFrame}, []int{bits}, []int{2}, []int{t4, f4})
+	b.op(billb.OpThreshold, []int{perFrame}, []int{bits}, []int{2}, []int{t4, f4})
 	y := b.dense(Tern, 1, 4, 5)
 	t5, f5 := threshold(20, 3)
-	b.op(OpBLSTM, []int{bits}, []int{y}, []int{1}, []int{b.konst(randTensor(rng, SBit, 20, 12)), b.konst(randTensor(rng, Tern, 20, 5)), t5, f5})
+	b.op(billb.OpBLSTM, []int{bits}, []int{y}, []int{1}, []int{b.konst(randTensor(rng, SBit, 20, 12)), b.konst(randTensor(rng, Tern, 20, 5)), t5, f5})
 	last, flat, float := b.dense(Tern, 1, 1, 5), b.dense(Tern, 1, 5), b.dense(F32, 1, 5)
-	b.op(OpSlice, []int{y}, []int{last}, []int{0, 3, 0, 1, 1, 1})
+	b.op(billb.OpSlice, []int{y}, []int{last}, []int{0, 3, 0, 1, 1, 1})
 	b.img.Buffers[flat].Offset = b.img.Buffers[last].Offset
-	b.op(OpReshape, []int{last}, []int{flat}, nil)
-	b.op(OpCast, []int{flat}, []int{float}, nil)
+	b.op(billb.OpReshape, []int{last}, []int{flat}, nil)
+	b.op(billb.OpCast, []int{flat}, []int{float}, nil)
 	logits := b.dense(F32, 1, 3)
-	b.op(OpGemm, []int{float, ConstOperand(b.konst(randTensor(rng, F32, 3, 5))), ConstOperand(b.konst(randTensor(rng, F32, 3)))}, []int{logits}, []int{0, 1}, []float64{1, 1})
+	b.op(billb.OpGemm, []int{float, billb.ConstOperand(b.konst(randTensor(rng, F32, 3, 5))), billb.ConstOperand(b.konst(randTensor(rng, F32, 3)))}, []int{logits}, []int{0, 1}, []float64{1, 1})
 	b.output(logits)
 	return b
 }
 
-func encode(t testing.TB, img *Image) []byte {
+func encode(t testing.TB, img *billb.Image) []byte {
 	t.Helper()
 	file, err := img.Encode()
 	if err != nil {
@@ -81,7 +82,7 @@ func TestFormatRoundTrip(t *testing.T) {
 	if again := encode(t, &b.img); !bytes.Equal(file, again) {
 		t.Error("encoding the same image twice gave different bytes")
 	}
-	img, err := Decode(file)
+	img, err := billb.Decode(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,15 +131,21 @@ func TestDamage(t *testing.T) {
 	}
 }
 
+// Parts of the format.
+const (
+	entrySize = 24
+	mayIgnore = 1 << 31
+)
+
 // TestSections checks what the section table may and may not hold.
 func TestSections(t *testing.T) {
 	b := smallNet()
 	file := encode(t, &b.img)
 	n := int(binary.LittleEndian.Uint32(file[24:]))
 	add := func(id uint32) []byte {
-		head := bytes.Clone(file[:headerSize+n*entrySize])
+		head := bytes.Clone(file[:billb.HeaderSize+n*entrySize])
 		for i := range n {
-			at := head[headerSize+i*entrySize+8:]
+			at := head[billb.HeaderSize+i*entrySize+8:]
 			binary.LittleEndian.PutUint64(at, binary.LittleEndian.Uint64(at)+64)
 		}
 		entry := make([]byte, entrySize)
@@ -149,7 +156,7 @@ func TestSections(t *testing.T) {
 		out = append(append(out, file[len(head):]...), "12345"...)
 		binary.LittleEndian.PutUint32(out[24:], uint32(n+1))
 		binary.LittleEndian.PutUint64(out[16:], uint64(len(out)))
-		seal(out)
+		billb.Seal(out)
 		return out
 	}
 	if _, err := LoadBytes(add(99 | mayIgnore)); err != nil {
@@ -162,7 +169,6 @@ func TestSections(t *testing.T) {
 	}
 	newer := bytes.Clone(file)
 	newer[8] = 2
-	seal(newer)
 	if _, err := LoadBytes(newer); err == nil || !strings.Contains(err.Error(), "format version 2") {
 		t.Errorf("version 2: got %v", err)
 	}
@@ -170,7 +176,7 @@ func TestSections(t *testing.T) {
 
 // TestRefused breaks a valid image in one place each.
 func TestRefused(t *testing.T) {
-	code := func(img *Image, op Opcode) *Instr {
+	code := func(img *billb.Image, op billb.Opcode) *billb.Instr {
 		for i := range img.Code {
 			if img.Code[i].Op == op {
 				return &img.Code[i]
@@ -180,55 +186,62 @@ func TestRefused(t *testing.T) {
 	}
 	for _, c := range []struct {
 		text string
-		f    func(img *Image)
+		f    func(img *billb.Image)
 	}{
-		{"multiple of 64", func(img *Image) { img.Buffers[1].Offset += 32 }},
-		{"multiple of 64", func(img *Image) { img.Buffers[1].Offset = img.Arena }},
-		{"multiple of 64", func(img *Image) { img.Buffers[1].Offset = -64 }},
-		{"expected a multiple of 64", func(img *Image) { img.Arena++ }},
-		{"expected a multiple of 64", func(img *Image) { img.Arena = math.MaxInt }},
-		{"out of range", func(img *Image) { img.Buffers[0].Shape = []int{-1} }},
-		{"2^31", func(img *Image) { img.Buffers[0].Shape = []int{1 << 16, 1 << 16} }},
-		{"empty but", func(img *Image) { img.Buffers[0].Shape = []int{0, 1 << 30} }},
-		{"axes", func(img *Image) { img.Buffers[0].Shape = make([]int, 17) }},
-		{"HT is 1048577", func(img *Image) { img.Buffers[1].Geom.HT = 1<<20 + 1 }},
-		{"PW is 0", func(img *Image) { img.Buffers[1].Geom.PW = 0 }},
-		{"geometry", func(img *Image) { img.Buffers[1].Geom.C++ }},
-		{"unknown element type", func(img *Image) { img.Buffers[1].Elem = 99 }},
-		{"planes of f32", func(img *Image) { img.Buffers[1].Elem = F32 }},
-		{"the port is", func(img *Image) { img.Inputs[0].Elem = I8 }},
-		{"buffer 99", func(img *Image) { img.Inputs[0].Buffer = 99 }},
-		{"empty or occurs twice", func(img *Image) { img.Outputs[0].Name = "" }},
-		{"occurs twice", func(img *Image) { img.Meta[1][0] = img.Meta[0][0] }},
-		{"UTF-8", func(img *Image) { img.Name = "\xff" }},
-		{"bytes of data", func(img *Image) { img.Consts[0].Data = img.Consts[0].Data[1:] }},
-		{"after the last element", func(img *Image) { d := img.Consts[1].Data; d[len(d)-1] = 0xff }},
-		{"unknown opcode", func(img *Image) { img.Code[0].Op = 9999 }},
-		{"output buffer 99", func(img *Image) { img.Code[0].Out[0] = 99 }},
-		{"constant 99", func(img *Image) { img.Code[1].Const[0] = 99 }},
-		{"constant 99", func(img *Image) { img.Code[0].In[0] = ConstOperand(99) }},
-		{"operand x is missing", func(img *Image) { img.Code[0].In[0] = -1 }},
-		{"operand x is missing", func(img *Image) { img.Code[0].In = nil }},
-		{"output y is missing", func(img *Image) { img.Code[0].Out = nil }},
-		{"2 operand", func(img *Image) { img.Code[0].In = append(img.Code[0].In, 0) }},
-		{"constant lo is missing", func(img *Image) { img.Code[1].Const = img.Code[1].Const[:3] }},
-		{"integers, expected 11", func(img *Image) { img.Code[1].Ints = img.Code[1].Ints[1:] }},
-		{"acc is 17", func(img *Image) { img.Code[1].Ints[10] = 17 }},
-		{"out of range", func(img *Image) { img.Code[1].Ints[3] = math.MinInt64 }},
-		{"groups", func(img *Image) { img.Code[1].Ints[9] = 0 }},
-		{"groups", func(img *Image) { code(img, OpBConv).Ints[9] = 5 }},
-		{"dilation", func(img *Image) { code(img, OpBConv).Ints[6] = 0 }},
-		{"read before it is written", func(img *Image) { img.Code[1], img.Code[2] = img.Code[2], img.Code[1] }},
-		{"overlaps input", func(img *Image) { img.Code[2].Out[0] = img.Code[2].In[0] }},
-		{"never written", func(img *Image) { img.Code = img.Code[:len(img.Code)-1] }},
-		{"mode is 3", func(img *Image) { code(img, OpCount).Ints[0] = 3 }},
-		{"do not lie in", func(img *Image) { code(img, OpSlice).Ints[1] = 4 }},
-		{"do not lie in", func(img *Image) { code(img, OpSlice).Ints[1] = -1 }},
-		{"sign0", func(img *Image) { code(img, OpBLSTM).Ints[0] = 2 }},
-		{"trans_b", func(img *Image) { code(img, OpGemm).Ints[1] = 2 }},
-		{"columns against", func(img *Image) { code(img, OpGemm).Ints[1] = 0 }},
-		{"floats, expected 2", func(img *Image) { code(img, OpGemm).Floats = nil }},
-		{"axis 5", func(img *Image) { code(img, OpThreshold).Ints[0] = 5 }},
+		{"multiple of 64", func(img *billb.Image) { img.Buffers[1].Offset += 32 }},
+		{"multiple of 64", func(img *billb.Image) { img.Buffers[1].Offset = img.Arena }},
+		{"multiple of 64", func(img *billb.Image) { img.Buffers[1].Offset = -64 }},
+		{"expected a multiple of 64", func(img *billb.Image) { img.Arena++ }},
+		{"expected a multiple of 64", func(img *billb.Image) { img.Arena = math.MaxInt }},
+		{"out of range", func(img *billb.Image) { img.Buffers[0].Shape = []int{-1} }},
+		{"2^31", func(img *billb.Image) { img.Buffers[0].Shape = []int{1 << 16, 1 << 16} }},
+		{"empty but", func(img *billb.Image) { img.Buffers[0].Shape = []int{0, 1 << 30} }},
+		{"axes", func(img *billb.Image) { img.Buffers[0].Shape = make([]int, 17) }},
+		{"HT is 1048577", func(img *billb.Image) { img.Buffers[1].Geom.HT = 1<<20 + 1 }},
+		{"PW is 0", func(img *billb.Image) { img.Buffers[1].Geom.PW = 0 }},
+		{"geometry", func(img *billb.Image) { img.Buffers[1].Geom.C++ }},
+		{"unknown element type", func(img *billb.Image) { img.Buffers[1].Elem = 99 }},
+		{"planes of f32", func(img *billb.Image) { img.Buffers[1].Elem = F32 }},
+		{"the port is", func(img *billb.Image) { img.Inputs[0].Elem = I8 }},
+		{"buffer 99", func(img *billb.Image) { img.Inputs[0].Buffer = 99 }},
+		{"empty or occurs twice", func(img *billb.Image) { img.Outputs[0].Name = "" }},
+		{"occurs twice", func(img *billb.Image) { img.Meta[1][0] = img.Meta[0][0] }},
+		{"UTF-8", func(img *billb.Image) { img.Name = "\xff" }},
+		{"bytes of data", func(img *billb.Image) { img.Consts[0].Data = img.Consts[0].Data[1:] }},
+		{"after the last element", func(img *billb.Image) { d := img.Consts[1].Data; d[len(d)-1] = 0xff }},
+		{"unknown opcode", func(img *billb.Image) { img.Code[0].Op = 9999 }},
+		{"output buffer 99", func(img *billb.Image) { img.Code[0].Out[0] = 99 }},
+		{"constant 99", func(img *billb.Image) { img.Code[1].Const[0] = 99 }},
+		{"constant 99", func(img *billb.Image) { img.Code[0].In[0] = billb.ConstOperand(99) }},
+		{"operand x is missing", func(img *billb.Image) { img.Code[0].In[0] = -1 }},
+		{"operand x is missing", func(img *billb.Image) { img.Code[0].In = nil }},
+		{"output y is missing", func(img *billb.Image) { img.Code[0].Out = nil }},
+		{"2 operand", func(img *billb.Image) { img.Code[0].In = append(img.Code[0].In, 0) }},
+		{"constant lo is missing", func(img *billb.Image) { img.Code[1].Const = img.Code[1].Const[:3] }},
+		{"parameters are *billb.Conv, expected *billb.IntConv", func(img *billb.Image) { img.Code[1].Params = &billb.Conv{} }},
+		{"parameters are <nil>", func(img *billb.Image) { img.Code[1].Params = nil }},
+		{"acc is 17", func(img *billb.Image) { img.Code[1].Params.(*billb.IntConv).Acc = 17 }},
+		{"pad is -9223372036854775808: out of range", func(img *billb.Image) { img.Code[1].Params.(*billb.IntConv).Conv.Pad[0] = math.MinInt64 }},
+		{"groups is 0, expected at least 1", func(img *billb.Image) { img.Code[1].Params.(*billb.IntConv).Conv.Groups = 0 }},
+		{"5 groups do not divide", func(img *billb.Image) { code(img, billb.OpBConv).Params.(*billb.Conv).Groups = 5 }},
+		{"dilation is 0", func(img *billb.Image) { code(img, billb.OpBConv).Params.(*billb.Conv).Dilation[0] = 0 }},
+		{"read before it is written", func(img *billb.Image) { img.Code[1], img.Code[2] = img.Code[2], img.Code[1] }},
+		{"overlaps input", func(img *billb.Image) { img.Code[2].Out[0] = img.Code[2].In[0] }},
+		{"never written", func(img *billb.Image) { img.Code = img.Code[:len(img.Code)-1] }},
+		{"mode is 3, expected 0 to 2 (c, ct, tc)", func(img *billb.Image) { code(img, billb.OpCount).Params.(*billb.Count).Mode = 3 }},
+		{"do not lie in", func(img *billb.Image) { code(img, billb.OpSlice).Params.(*billb.Slice).Start[1] = 4 }},
+		{"do not lie in", func(img *billb.Image) { code(img, billb.OpSlice).Params.(*billb.Slice).Start[1] = -1 }},
+		{"as many as the other lists", func(img *billb.Image) {
+			s := code(img, billb.OpSlice).Params.(*billb.Slice)
+			s.Start, s.Step = append(s.Start, 0), s.Step[1:]
+		}},
+		{"one for every axis", func(img *billb.Image) {
+			s := code(img, billb.OpSlice).Params.(*billb.Slice)
+			s.Start, s.Step = s.Start[1:], s.Step[1:]
+		}},
+		{"sign0 is 2, expected -1 to 1", func(img *billb.Image) { code(img, billb.OpBLSTM).Params.(*billb.BLSTM).Sign0 = 2 }},
+		{"columns against", func(img *billb.Image) { code(img, billb.OpGemm).Params.(*billb.Gemm).TransB = false }},
+		{"axis 5", func(img *billb.Image) { code(img, billb.OpThreshold).Params.(*billb.Along).Axis = 5 }},
 	} {
 		b := smallNet()
 		c.f(&b.img)
@@ -246,9 +259,9 @@ func TestMemoryIsFollowed(t *testing.T) {
 		in := b.input(randTensor(rng, F32, 32))
 		a, over, c := b.dense(F32, 32), b.dense(F32, 16), b.dense(F32, 32)
 		b.img.Buffers[over].Offset = b.img.Buffers[a].Offset + shift
-		b.op(OpCast, []int{in}, []int{a}, nil)
-		b.op(OpSlice, []int{in}, []int{over}, []int{0, 1})
-		b.op(OpCast, []int{a}, []int{c}, nil)
+		b.op(billb.OpCast, []int{in}, []int{a}, nil)
+		b.op(billb.OpSlice, []int{in}, []int{over}, []int{0, 1})
+		b.op(billb.OpCast, []int{a}, []int{c}, nil)
 		b.output(c)
 		b.mustFail(t, "read before it is written")
 	}
@@ -261,9 +274,9 @@ func TestMemoryIsFollowed(t *testing.T) {
 	b = builder{}
 	in := b.input(x)
 	p, q := b.dense(F32, 16), b.dense(F32, 16)
-	b.op(OpCast, []int{in}, []int{p}, nil)
+	b.op(billb.OpCast, []int{in}, []int{p}, nil)
 	b.img.Buffers[q].Offset = b.img.Buffers[in].Offset
-	b.op(OpCast, []int{p}, []int{q}, nil)
+	b.op(billb.OpCast, []int{p}, []int{q}, nil)
 	b.output(q)
 	same(t, "copy", b.run(t)[0], x)
 }
@@ -290,10 +303,10 @@ func TestLimits(t *testing.T) {
 func TestPrepareLimit(t *testing.T) {
 	const n = 1 << 20
 	var b builder
-	b.img.Consts = []Const{{Elem: Bit, Shape: []int{n}, Data: make([]byte, n/8)}}
+	b.img.Consts = []billb.Const{{Elem: Bit, Shape: []int{n}, Data: make([]byte, n/8)}}
 	y := b.dense(U8, n)
 	for range 1<<31/n + 1 {
-		b.op(OpCast, []int{ConstOperand(0)}, []int{y}, nil)
+		b.op(billb.OpCast, []int{billb.ConstOperand(0)}, []int{y}, nil)
 	}
 	b.output(y)
 	b.mustFail(t, "packed constants")
@@ -377,7 +390,7 @@ func TestInputValues(t *testing.T) {
 		x := newTensor(e, 4)
 		var b builder
 		in, y := b.input(x), b.dense(F32, 4)
-		b.op(OpCast, []int{in}, []int{y}, nil)
+		b.op(billb.OpCast, []int{in}, []int{y}, nil)
 		b.output(y)
 		prog, err := LoadBytes(encode(t, &b.img))
 		if err != nil {
@@ -421,11 +434,11 @@ func TestNoAllocations(t *testing.T) {
 
 // TestOpcodes checks that every opcode is described and found by name.
 func TestOpcodes(t *testing.T) {
-	for _, o := range Opcodes() {
-		if o.Doc == "" || o.Out == "" {
+	for _, o := range billb.Ops() {
+		if o.Out == "" {
 			t.Errorf("%s is not described", o.Name)
 		}
-		if c, ok := LookupOpcode(o.Name); !ok || c != o.Code {
+		if c, ok := billb.Lookup(o.Name); !ok || c != o.Code {
 			t.Errorf("%s is opcode %d by name and %d in the list", o.Name, c, o.Code)
 		}
 	}

@@ -3,6 +3,8 @@ package runtime
 import (
 	"math"
 	"testing"
+
+	"github.com/billnet/billnet/runtime/billb"
 )
 
 // naiveLSTM is ONNX's equation for one direction and sequence in float64; the
@@ -122,13 +124,13 @@ func TestLSTM(t *testing.T) {
 			case o == nil:
 				ids = append(ids, -1)
 			case i%5 > 0 && (k == 1 || k == 2 || k == 3 || k == 7):
-				ids = append(ids, ConstOperand(bld.konst(o)))
+				ids = append(ids, billb.ConstOperand(bld.konst(o)))
 			default:
 				ids = append(ids, bld.input(o))
 			}
 		}
 		outs := []int{bld.dense(e, yw.shape...), bld.dense(e, hw.shape...), bld.dense(e, cw.shape...)}
-		bld.op(OpLSTM, ids, outs, []int{direction, layout, coupled}, []float64{clip})
+		bld.op(billb.OpLSTM, ids, outs, []int{direction, layout, coupled}, []float64{clip})
 		for _, id := range outs {
 			bld.output(id)
 		}

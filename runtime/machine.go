@@ -1,9 +1,11 @@
 package runtime
 
 import (
-	"fmt"
 	goruntime "runtime"
+	"sync/atomic"
 	"unsafe"
+
+	"github.com/billnet/billnet/runtime/billb"
 )
 
 const (
@@ -18,14 +20,18 @@ type machine struct {
 	steps []step
 	m     []*memory // of every part
 	team  *team     // nil with one thread
+
+	busy   atomic.Bool // a run has it; for ever after it was closed
+	closed atomic.Bool
 }
 
 // newMachine makes a machine with an arena of a size. Its goroutines end with
 // close, or when it is garbage.
 func newMachine(steps []step, arena, threads int, alloc func(n int) []byte) (*machine, error) {
-	if threads = max(threads, 1); threads > maxThreads {
-		return nil, fmt.Errorf("%d threads, expected at most %d", threads, maxThreads)
+	if threads < 0 || threads > maxThreads {
+		return nil, errorf("%d threads, expected 1 to %d, or 0 for 1", threads, maxThreads)
 	}
+	threads = max(threads, 1)
 	scratch := 0
 	for i := range steps {
 		if f := steps[i].scratch; f != nil {
@@ -33,7 +39,7 @@ func newMachine(steps []step, arena, threads int, alloc func(n int) []byte) (*ma
 		}
 	}
 	if scratch > maxScratch {
-		return nil, fmt.Errorf("%d threads need %d bytes of scratch memory, more than %d", threads, scratch, maxScratch)
+		return nil, billb.Errorf(ErrLimit, "%d threads need %d bytes of scratch memory, more than %d", threads, scratch, maxScratch)
 	}
 	x := &machine{steps: steps}
 	shared := memory{arena: alloc(arena), scratch: alloc(scratch), fault: &fault{}}
@@ -56,12 +62,38 @@ func alignedBytes(n int) []byte {
 	return b[skip : skip+n : skip+n]
 }
 
-// close ends the goroutines. The machine can not be used any more.
+// begin takes the machine for a run, which end gives back.
+func (x *machine) begin() error {
+	switch {
+	case x.closed.Load():
+		return ErrClosed
+	case x.busy.CompareAndSwap(false, true):
+		return nil
+	case x.closed.Load():
+		return ErrClosed
+	}
+	return ErrBusy
+}
+
+func (x *machine) end() {
+	x.busy.Store(false)
+	if x.closed.Load() {
+		x.stop()
+	}
+}
+
+// close ends the goroutines, those of a run that is under way at its end. The
+// machine can not be used any more.
 func (x *machine) close() {
-	if x.team != nil {
+	x.closed.Store(true)
+	x.stop()
+}
+
+// stop ends the goroutines of a closed machine unless a run has it.
+func (x *machine) stop() {
+	if x.busy.CompareAndSwap(false, true) && x.team != nil {
 		x.team.close()
 	}
-	x.steps = nil
 }
 
 // run executes step i and returns what ended it early: an index out of range or
@@ -86,10 +118,10 @@ func (x *machine) run(i int) error {
 // invalidLogic is the index of the first byte that is not an element of a bool
 // or logic type, or -1.
 func invalidLogic(e Elem, b []byte) int {
-	if e != Bool && !e.isLogic() {
+	if e != Bool && !e.IsLogic() {
 		return -1
 	}
-	lo, hi := e.intRange()
+	lo, hi := e.Range()
 	for i, v := range b {
 		if x := int64(int8(v)); x < lo || x > hi || e == SBit && x == 0 {
 			return i

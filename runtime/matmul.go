@@ -152,28 +152,6 @@ func tile1x4[T real](sums *[maxTile]T, a []T, panel []T, k int) {
 	*(*[4]T)(sums[:]) = [4]T{s0, s1, s2, s3}
 }
 
-// area hands out pieces of a step's scratch memory.
-type area struct {
-	p    *prep
-	size int
-}
-
-// take reserves n times width bytes and returns their offset.
-func (a *area) take(n, width int) int {
-	if n == 0 || width == 0 {
-		return a.size
-	}
-	if n > (defaultLimit-a.size-align)/width {
-		a.p.fail("the instruction needs more than %d bytes of scratch memory", defaultLimit)
-	}
-	at := a.size
-	a.size += roundUp(n*width, align)
-	return at
-}
-
-// scratch is the size for a step.
-func (a *area) scratch(int) int { return a.size }
-
 // matrix is a right operand that is packed at load when it is a constant, else
 // by the first stage of a step into scratch memory.
 type matrix[T real] struct {

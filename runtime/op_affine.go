@@ -3,37 +3,31 @@ package runtime
 import (
 	"encoding/binary"
 	"math"
+
+	"github.com/billnet/billnet/runtime/billb"
 )
 
-var _ = register(&opcode{
-	code: OpAffine,
-	name: "affine",
-	doc: "y = z*num[c]/den[c] + bias[c] in float64, in this order, rounded once to y's type; c is the index on an axis. den and bias may be left out (1 and 0). " +
-		"Integers: axis.",
-	in: "z", out: "y", consts: "num den? bias?",
-	inPlace: true,
-	prepare: func(p *prep) step {
-		z, y := p.dense(p.in(0)), p.dense(p.out(0), F32, F64)
-		p.sameShape(z, y)
-		axis := p.axis(z, p.ints(1)[0])
-		c, inner := z.shape[axis], product(z.shape[axis+1:])
-		num, den, bias := p.f64s(0, c, 1), p.f64s(1, c, 1), p.f64s(2, c, 0)
-		if z.elem == I32 && y.elem == F32 && y.n > 0 {
-			return p.affineRows(y, z, c, inner, num, den, bias)
-		}
-		return ranged(y.n, 4, func(m *memory, lo, hi int) {
-			var v [chunk]float64
-			for ; lo < hi; lo += chunk {
-				n := min(chunk, hi-lo)
-				loadFloats(v[:n], z, m, lo)
-				for i := range v[:n] {
-					k := (lo + i) / inner % c
-					v[i] = float64(float64(v[i]*num[k])/den[k]) + bias[k]
-				}
-				storeFloats(y, m, lo, v[:n])
+var _ = executes(billb.OpAffine, func(p *prep) step {
+	z, y := p.dense(p.in(0)), p.dense(p.out(0), F32, F64)
+	p.sameShape(z, y)
+	axis := p.axis(z, params[billb.Along](p).Axis)
+	c, inner := z.shape[axis], billb.Product(z.shape[axis+1:])
+	num, den, bias := p.f64s(0, c, 1), p.f64s(1, c, 1), p.f64s(2, c, 0)
+	if z.elem == I32 && y.elem == F32 && y.n > 0 {
+		return p.affineRows(y, z, c, inner, num, den, bias)
+	}
+	return ranged(y.n, 4, func(m *memory, lo, hi int) {
+		var v [chunk]float64
+		for ; lo < hi; lo += chunk {
+			n := min(chunk, hi-lo)
+			loadFloats(v[:n], z, m, lo)
+			for i := range v[:n] {
+				k := (lo + i) / inner % c
+				v[i] = float64(float64(v[i]*num[k])/den[k]) + bias[k]
 			}
-		})
-	},
+			storeFloats(y, m, lo, v[:n])
+		}
+	})
 })
 
 // affineRows scales integers row by row: a row is what follows the axis, or the axis itself where it is the last.
@@ -59,8 +53,8 @@ func (p *prep) f64s(i, n int, def float64) []float64 {
 	p.charge(mulSat(n, 8))
 	v := make([]float64, n)
 	c := p.konst(i, F64)
-	if c != nil && product(c.Shape) != 1 && product(c.Shape) != n {
-		p.fail("constant %s has shape %s, expected %d elements or 1", operandName(p.op.consts, i), shapeString(c.Shape), n)
+	if c != nil && billb.Product(c.Shape) != 1 && billb.Product(c.Shape) != n {
+		p.fail("constant %s has shape %s, expected %d elements or 1", operandName(p.op.Consts, i), billb.ShapeString(c.Shape), n)
 	}
 	for j := range v {
 		switch {

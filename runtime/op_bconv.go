@@ -3,45 +3,37 @@ package runtime
 import (
 	"slices"
 
+	"github.com/billnet/billnet/runtime/billb"
 	"github.com/billnet/billnet/runtime/kernels"
 )
 
-var _ = register(&opcode{
-	code: OpBConv,
-	name: "bconv",
-	doc: "Binary convolution on bit planes: z[o,p] = sum over i in o's group and taps k of w[o,i,k]*x[i, p*stride + k*dil - pad], zero padding adds exactly 0. " +
-		"y is z as i8, i16 or i32 planes, or with t the bit (z >= t[o]) != flip[o]. Integers: stride t,h,w; pad before t,h,w; dilation t,h,w; groups.",
-	in: "x", out: "y", consts: "w t? flip?",
-	macs: func(s shapes) float64 { return perChannel(s, s.konst(0)) },
-	prepare: func(p *prep) step {
-		x, y := p.planes(p.in(0), Bit, SBit), p.planes(p.out(0))
-		c, w := p.convolution(x, y, p.ints(10))
-		th := p.thresholds(1, y.geom.C)
-		p.checkConvOut(y, th, I8, I16, I32)
-		e, _ := y.elem.plane()
-		pl, err := kernels.NewBitConv(p.set, x.geom, y.geom, c, x.elem == SBit, w, th, e)
-		p.check(err)
-		return planStep(pl, convWork(y, c, x), y, x)
-	},
+var _ = executes(billb.OpBConv, func(p *prep) step {
+	x, y := p.planes(p.in(0), Bit, SBit), p.planes(p.out(0))
+	c, w := p.convolution(x, y, params[billb.Conv](p))
+	th := p.thresholds(1, y.geom.C)
+	p.checkConvOut(y, th, I8, I16, I32)
+	e, _ := y.elem.Plane()
+	pl, err := kernels.NewBitConv(p.set, x.geom, y.geom, c, x.elem == SBit, w, th, e)
+	p.check(err)
+	return planStep(pl, convWork(y, c, x), y, x)
 })
 
-// convolution reads a convolution's weights, constant 0, [O,C/groups,kt,kh,kw],
-// and its integers: stride, pad, dilation (t,h,w each) and groups.
-func (p *prep) convolution(x, y *operand, v []int) (kernels.Conv, kernels.Weights) {
+// convolution reads a convolution's weights, constant 0, [O,C/groups,kt,kh,kw].
+func (p *prep) convolution(x, y *operand, v *billb.Conv) (kernels.Conv, kernels.Weights) {
 	k := p.konst(0, SBit, Tern)
-	c := kernels.Conv{OutC: y.geom.C, Groups: v[9], Stride: [3]int(v[0:3]), Pad: [3]int(v[3:6]), Dil: [3]int(v[6:9])}
-	if c.Groups < 1 || x.geom.C%c.Groups != 0 {
+	c := kernels.Conv{OutC: y.geom.C, Groups: v.Groups, Stride: v.Stride, Pad: v.Pad, Dil: v.Dilation}
+	if x.geom.C%c.Groups != 0 {
 		p.fail("%d groups do not divide %d channels", c.Groups, x.geom.C)
 	}
 	if len(k.Shape) != 5 || k.Shape[0] != y.geom.C || k.Shape[1] != x.geom.C/c.Groups {
-		p.fail("weights have shape %s, expected [%d,%d,kt,kh,kw]", shapeString(k.Shape), y.geom.C, x.geom.C/c.Groups)
+		p.fail("weights have shape %s, expected [%d,%d,kt,kh,kw]", billb.ShapeString(k.Shape), y.geom.C, x.geom.C/c.Groups)
 	}
 	c.Kernel = [3]int(k.Shape[2:])
 	return c, weights(k)
 }
 
 // weights is a constant as the kernels take it.
-func weights(k *Const) kernels.Weights {
+func weights(k *billb.Const) kernels.Weights {
 	if k.Elem == Tern {
 		half := len(k.Data) / 2
 		return kernels.Weights{Sign: k.Data[:half], Nonzero: k.Data[half:]}
@@ -68,7 +60,7 @@ func (p *prep) thresholds(i, n int) *kernels.Threshold {
 
 // checkConvOut requires bits with thresholds and one of the integers without.
 func (p *prep) checkConvOut(y *operand, th *kernels.Threshold, ints ...Elem) {
-	if th != nil && !y.elem.isBit() {
+	if th != nil && !y.elem.IsBit() {
 		p.fail("%s, expected bit or sbit: thresholds are given", y)
 	}
 	if th == nil && !slices.Contains(ints, y.elem) {

@@ -3,15 +3,14 @@ package runtime
 import (
 	"math"
 
+	"github.com/billnet/billnet/runtime/billb"
 	"github.com/billnet/billnet/runtime/kernels"
 )
 
 // pairwise is an elementwise operation of two operands of one element type. A
 // nil float32 loop means that float64 serves: its results are rounded once.
 type pairwise struct {
-	code    Opcode
-	name    string
-	doc     string
+	code    billb.Opcode
 	f32     func(dst, a, b []float32)
 	f64     func(dst, a, b []float64)
 	i64     func(dst, a, b []int64)
@@ -19,13 +18,13 @@ type pairwise struct {
 }
 
 var pairwises = []pairwise{
-	{OpAdd, "add", "y = a + b; integers wrap.", addLoop[float32], addLoop[float64], addLoop[int64], false},
-	{OpSub, "sub", "y = a - b; integers wrap.", subLoop[float32], subLoop[float64], subLoop[int64], false},
-	{OpMul, "mul", "y = a * b; integers wrap.", mulLoop[float32], mulLoop[float64], mulLoop[int64], false},
-	{OpDiv, "div", "y = a / b; integers truncate toward zero, and a division by zero ends the run with an error.", divLoop[float32], divLoop[float64], divLoop[int64], true},
-	{OpMin, "min", "y = the smaller of a and b; NaN wins.", minLoop[float32], minLoop[float64], minLoop[int64], false},
-	{OpMax, "max", "y = the larger of a and b; NaN wins.", maxLoop[float32], maxLoop[float64], maxLoop[int64], false},
-	{OpPRelu, "prelu", "y = a, or a*b where a < 0; b broadcasts to a.", preluLoop[float32], preluLoop[float64], preluLoop[int64], false},
+	{billb.OpAdd, addLoop[float32], addLoop[float64], addLoop[int64], false},
+	{billb.OpSub, subLoop[float32], subLoop[float64], subLoop[int64], false},
+	{billb.OpMul, mulLoop[float32], mulLoop[float64], mulLoop[int64], false},
+	{billb.OpDiv, divLoop[float32], divLoop[float64], divLoop[int64], true},
+	{billb.OpMin, minLoop[float32], minLoop[float64], minLoop[int64], false},
+	{billb.OpMax, maxLoop[float32], maxLoop[float64], maxLoop[int64], false},
+	{billb.OpPRelu, preluLoop[float32], preluLoop[float64], preluLoop[int64], false},
 }
 
 func addLoop[T Number](dst, a, b []T) {
@@ -82,12 +81,7 @@ func preluLoop[T Number](dst, a, b []T) {
 
 func init() {
 	for i := range pairwises {
-		b := &pairwises[i]
-		register(&opcode{
-			code: b.code, name: b.name, doc: b.doc + " Operands broadcast; any float or integer type.",
-			in: "a b", out: "y", inPlace: true,
-			prepare: b.prepare,
-		})
+		executes(pairwises[i].code, pairwises[i].prepare)
 	}
 }
 
@@ -95,7 +89,7 @@ func (o *pairwise) prepare(p *prep) step {
 	a, b, y := p.in(0), p.in(1), p.out(0)
 	p.sameElem(a, y)
 	p.sameElem(b, y)
-	if !y.elem.isFloat() && !y.elem.isInt() {
+	if !y.elem.IsFloat() && !y.elem.IsInt() {
 		p.fail("%s, expected a float or integer type", y)
 	}
 	w, set := p.broadcasting(y, a, b), p.set
@@ -131,11 +125,15 @@ func (o *pairwise) prepare(p *prep) step {
 
 // operators are the operations that have vector kernels of float32, and what they are where b is one number; min and max,
 // which propagate NaN, have none.
-var operators = map[Opcode]struct {
+var operators = map[billb.Opcode]struct {
 	both kernels.Operator
 	one  kernels.Function
 }{
-	OpAdd: {kernels.Add, kernels.Plus}, OpSub: {both: kernels.Sub}, OpMul: {kernels.Mul, kernels.Times}, OpDiv: {kernels.Div, kernels.Over}, OpPRelu: {kernels.PRelu, kernels.LeakyRelu},
+	billb.OpAdd:   {kernels.Add, kernels.Plus},
+	billb.OpSub:   {both: kernels.Sub},
+	billb.OpMul:   {kernels.Mul, kernels.Times},
+	billb.OpDiv:   {kernels.Div, kernels.Over},
+	billb.OpPRelu: {kernels.PRelu, kernels.LeakyRelu},
 }
 
 // walkSingle computes one piece of float32.
@@ -145,11 +143,11 @@ func (o *pairwise) walkSingle(s *kernels.Set, m *memory, w *walker, r run, dst, 
 	switch {
 	case ok && w.inner[0] == 1 && w.inner[1] == 1:
 		s.Combine(op.both, dst, a[r.at[0]:][:r.n], b[r.at[1]:][:r.n])
-	case ok && o.code != OpSub && w.inner[0] == 1 && w.inner[1] == 0:
+	case ok && o.code != billb.OpSub && w.inner[0] == 1 && w.inner[1] == 0:
 		s.Map(op.one, dst, a[r.at[0]:][:r.n], b[r.at[1]], 0)
-	case o.code == OpSub && w.inner[0] == 1 && w.inner[1] == 0: // x - b is x + (-b), bit for bit
+	case o.code == billb.OpSub && w.inner[0] == 1 && w.inner[1] == 0: // x - b is x + (-b), bit for bit
 		s.Map(kernels.Plus, dst, a[r.at[0]:][:r.n], -b[r.at[1]], 0)
-	case (o.code == OpAdd || o.code == OpMul) && w.inner[0] == 0 && w.inner[1] == 1:
+	case (o.code == billb.OpAdd || o.code == billb.OpMul) && w.inner[0] == 0 && w.inner[1] == 1:
 		s.Map(op.one, dst, b[r.at[1]:][:r.n], a[r.at[0]], 0)
 	default:
 		r.first = 0
@@ -167,51 +165,44 @@ func walkPair[T, R Number](m *memory, w *walker, r run, dst []R, a, b []T, f fun
 	}
 }
 
-var _ = register(&opcode{
-	code: OpPow,
-	name: "pow",
-	doc: "y = a^b in a's element type. Floats are computed in float64 and rounded once; of an integer a an integer power is exact modulo 2^bits, and a negative power of 0 " +
-		"ends the run with an error. Operands broadcast; b may have another type.",
-	in: "a b", out: "y", inPlace: true,
-	prepare: func(p *prep) step {
-		a, b, y := p.in(0), p.in(1), p.out(0)
-		p.sameElem(a, y)
-		for _, o := range []*operand{a, b} {
-			if !o.elem.isFloat() && !o.elem.isInt() {
-				p.fail("%s, expected a float or integer type", o)
-			}
+var _ = executes(billb.OpPow, func(p *prep) step {
+	a, b, y := p.in(0), p.in(1), p.out(0)
+	p.sameElem(a, y)
+	for _, o := range []*operand{a, b} {
+		if !o.elem.IsFloat() && !o.elem.IsInt() {
+			p.fail("%s, expected a float or integer type", o)
 		}
-		w := p.broadcasting(y, a, b)
-		if a.elem.isInt() && b.elem.isInt() {
-			return w.step(16, func(m *memory, r run) {
-				var av, bv [chunk]int64
-				for i := 0; i < r.n; i += chunk {
-					n := min(chunk, r.n-i)
-					pickInts(av[:n], a, m, r.at[0]+i*w.inner[0], w.inner[0])
-					pickInts(bv[:n], b, m, r.at[1]+i*w.inner[1], w.inner[1])
-					for j, x := range av[:n] {
-						if x == 0 && bv[j] < 0 {
-							m.fault.set("element %d of the result is 0 to the power %d", r.first+i+j, bv[j])
-						}
-						av[j] = powInt(x, bv[j])
-					}
-					storeInts(y, m, r.first+i, av[:n])
-				}
-			})
-		}
-		return w.step(32, func(m *memory, r run) {
-			var av, bv [chunk]float64
+	}
+	w := p.broadcasting(y, a, b)
+	if a.elem.IsInt() && b.elem.IsInt() {
+		return w.step(16, func(m *memory, r run) {
+			var av, bv [chunk]int64
 			for i := 0; i < r.n; i += chunk {
 				n := min(chunk, r.n-i)
-				pickFloats(av[:n], a, m, r.at[0]+i*w.inner[0], w.inner[0])
-				pickFloats(bv[:n], b, m, r.at[1]+i*w.inner[1], w.inner[1])
+				pickInts(av[:n], a, m, r.at[0]+i*w.inner[0], w.inner[0])
+				pickInts(bv[:n], b, m, r.at[1]+i*w.inner[1], w.inner[1])
 				for j, x := range av[:n] {
-					av[j] = math.Pow(x, bv[j])
+					if x == 0 && bv[j] < 0 {
+						m.fault.set("element %d of the result is 0 to the power %d", r.first+i+j, bv[j])
+					}
+					av[j] = powInt(x, bv[j])
 				}
-				storeFloats(y, m, r.first+i, av[:n])
+				storeInts(y, m, r.first+i, av[:n])
 			}
 		})
-	},
+	}
+	return w.step(32, func(m *memory, r run) {
+		var av, bv [chunk]float64
+		for i := 0; i < r.n; i += chunk {
+			n := min(chunk, r.n-i)
+			pickFloats(av[:n], a, m, r.at[0]+i*w.inner[0], w.inner[0])
+			pickFloats(bv[:n], b, m, r.at[1]+i*w.inner[1], w.inner[1])
+			for j, x := range av[:n] {
+				av[j] = math.Pow(x, bv[j])
+			}
+			storeFloats(y, m, r.first+i, av[:n])
+		}
+	})
 })
 
 // powInt is x^n modulo 2^64, truncated toward zero for a negative n.

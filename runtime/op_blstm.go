@@ -1,56 +1,49 @@
 package runtime
 
-var _ = register(&opcode{
-	code: OpBLSTM,
-	name: "blstm",
-	doc: "Binary LSTM over a sequence, all integers. At every step z = wi.x[t] + wh.h; row r of z gives the bit (z[r] >= t[r]) != flip[r]; rows are the gates i, f, o, g, " +
-		"H rows each. c = sat(f*c + i*(2g-1)), saturating at -32767 and 32767; h = o*sign(c) with sign(0) = sign0. x [N,T,I], y [N,T,H], h0, c0, h and c of N*H elements; " +
-		"h and c are the last. h0 and c0 left out are 0. Integers: sign0.",
-	in: "x h0? c0?", out: "y? h? c?", consts: "wi wh t flip?",
-	macs: func(s shapes) float64 { return perStep(s, s.konst(0), s.konst(1)) },
-	prepare: func(p *prep) step {
-		x := p.dense(p.in(0), Bit, SBit, Tern)
-		if x.rank() != 3 {
-			p.fail("%s, expected [N,T,I]", x)
+import "github.com/billnet/billnet/runtime/billb"
+
+var _ = executes(billb.OpBLSTM, func(p *prep) step {
+	x := p.dense(p.in(0), Bit, SBit, Tern)
+	if x.rank() != 3 {
+		p.fail("%s, expected [N,T,I]", x)
+	}
+	l := &blstm{x: x, batch: x.shape[0], steps: x.shape[1], inputs: x.shape[2]}
+	k := p.konst(1, SBit, Tern)
+	if len(k.Shape) != 2 || k.Shape[0] != 4*k.Shape[1] {
+		p.fail("constant wh has shape %s, expected [4H,H]", billb.ShapeString(k.Shape))
+	}
+	h := k.Shape[1]
+	l.hidden = h
+	l.wi = newMatrixWords(p.konstMatrix(0, 4*h, l.inputs, SBit, Tern), 4*h, l.inputs)
+	l.wh = newMatrixWords(k, 4*h, h)
+	l.t = p.i32s(2, 4*h)
+	l.flip = make([]bool, 4*h)
+	if c := p.konstOf(3, 4*h, Bit); c != nil {
+		for i := range l.flip {
+			l.flip[i] = c.Data[i/8]>>(i%8)&1 == 1
 		}
-		l := &blstm{x: x, batch: x.shape[0], steps: x.shape[1], inputs: x.shape[2]}
-		k := p.konst(1, SBit, Tern)
-		if len(k.Shape) != 2 || k.Shape[0] != 4*k.Shape[1] {
-			p.fail("constant wh has shape %s, expected [4H,H]", shapeString(k.Shape))
+	}
+	l.sign0 = int32(params[billb.BLSTM](p).Sign0)
+	state := func(o *operand, e Elem) *operand {
+		if o != nil && p.dense(o, e).n != l.batch*h {
+			p.fail("%s, expected %d elements", o, l.batch*h)
 		}
-		h := k.Shape[1]
-		l.hidden = h
-		l.wi = newMatrixWords(p.konstMatrix(0, 4*h, l.inputs, SBit, Tern), 4*h, l.inputs)
-		l.wh = newMatrixWords(k, 4*h, h)
-		l.t = p.i32s(2, 4*h)
-		l.flip = make([]bool, 4*h)
-		if c := p.konstOf(3, 4*h, Bit); c != nil {
-			for i := range l.flip {
-				l.flip[i] = c.Data[i/8]>>(i%8)&1 == 1
-			}
-		}
-		l.sign0 = int32(p.between("sign0", p.ints(1)[0], -1, 1))
-		state := func(o *operand, e Elem) *operand {
-			if o != nil && p.dense(o, e).n != l.batch*h {
-				p.fail("%s, expected %d elements", o, l.batch*h)
-			}
-			return o
-		}
-		l.h0, l.c0 = state(p.optIn(1), Tern), state(p.optIn(2), I16)
-		l.y, l.h, l.c = p.optOut(0), state(p.optOut(1), Tern), state(p.optOut(2), I16)
-		if l.y != nil {
-			p.shaped(p.dense(l.y, Tern), l.batch, l.steps, h)
-		}
-		mem := area{p: p}
-		l.zAt = mem.take(l.batch*l.steps, 16*h)
-		l.xAt = mem.take(l.batch*l.steps, 16*l.wi.words)
-		l.stateAt = mem.take(l.batch, roundUp(16*l.wh.words+20*h, align))
-		return step{
-			stages:  []func(*memory, int, int){l.inputSums, l.recur},
-			work:    mulSat(l.batch*l.steps, 4*h, l.wi.words+l.wh.words),
-			scratch: mem.scratch,
-		}
-	},
+		return o
+	}
+	l.h0, l.c0 = state(p.optIn(1), Tern), state(p.optIn(2), I16)
+	l.y, l.h, l.c = p.optOut(0), state(p.optOut(1), Tern), state(p.optOut(2), I16)
+	if l.y != nil {
+		p.shaped(p.dense(l.y, Tern), l.batch, l.steps, h)
+	}
+	mem := area{p: p}
+	l.zAt = mem.take(l.batch*l.steps, 16*h)
+	l.xAt = mem.take(l.batch*l.steps, 16*l.wi.words)
+	l.stateAt = mem.take(l.batch, roundUp(16*l.wh.words+20*h, align))
+	return step{
+		stages:  []func(*memory, int, int){l.inputSums, l.recur},
+		work:    mulSat(l.batch*l.steps, 4*h, l.wi.words+l.wh.words),
+		scratch: mem.scratch,
+	}
 })
 
 type blstm struct {

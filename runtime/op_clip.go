@@ -3,47 +3,41 @@ package runtime
 import (
 	"math"
 
+	"github.com/billnet/billnet/runtime/billb"
 	"github.com/billnet/billnet/runtime/kernels"
 )
 
-var _ = register(&opcode{
-	code: OpClip,
-	name: "clip",
-	doc: "y = x limited to at least min, then to at most max, each of one element. A bound that is left out is the least or greatest finite number " +
-		"of the type, one that is NaN does not limit; NaN in x stays. Any float or integer type.",
-	in: "x min? max?", out: "y", inPlace: true,
-	prepare: func(p *prep) step {
-		x, lo, hi, y := p.dense(p.in(0)), p.optIn(1), p.optIn(2), p.dense(p.out(0))
-		p.sameElem(x, y)
-		p.sameShape(x, y)
-		for _, b := range []*operand{lo, hi} {
-			if b != nil {
-				if p.sameElem(p.dense(b), y); b.n != 1 {
-					p.fail("%s, expected one element", b)
-				}
+var _ = executes(billb.OpClip, func(p *prep) step {
+	x, lo, hi, y := p.dense(p.in(0)), p.optIn(1), p.optIn(2), p.dense(p.out(0))
+	p.sameElem(x, y)
+	p.sameShape(x, y)
+	for _, b := range []*operand{lo, hi} {
+		if b != nil {
+			if p.sameElem(p.dense(b), y); b.n != 1 {
+				p.fail("%s, expected one element", b)
 			}
 		}
-		switch {
-		case y.elem == F32:
-			set := p.set
-			return ranged(y.n, 1, func(m *memory, from, to int) {
-				least, most := float32(-math.MaxFloat32), float32(math.MaxFloat32)
-				if lo != nil {
-					least = view[float32](lo, m)[0]
-				}
-				if hi != nil {
-					most = view[float32](hi, m)[0]
-				}
-				set.Map(kernels.Clip, view[float32](y, m)[from:to], view[float32](x, m)[from:to], least, most)
-			})
-		case y.elem == F64:
-			return clipStep(y, x, lo, hi, -math.MaxFloat64, math.MaxFloat64, 1, loadFloats, func(m *memory, at int, v []float64) { storeFloats(y, m, at, v) })
-		case y.elem.isInt():
-			return clipStep(y, x, lo, hi, math.MinInt64, math.MaxInt64, 4, loadInts, func(m *memory, at int, v []int64) { storeInts(y, m, at, v) })
-		}
-		p.fail("%s, expected a float or integer type", y)
-		return step{}
-	},
+	}
+	switch {
+	case y.elem == F32:
+		set := p.set
+		return ranged(y.n, 1, func(m *memory, from, to int) {
+			least, most := float32(-math.MaxFloat32), float32(math.MaxFloat32)
+			if lo != nil {
+				least = view[float32](lo, m)[0]
+			}
+			if hi != nil {
+				most = view[float32](hi, m)[0]
+			}
+			set.Map(kernels.Clip, view[float32](y, m)[from:to], view[float32](x, m)[from:to], least, most)
+		})
+	case y.elem == F64:
+		return clipStep(y, x, lo, hi, -math.MaxFloat64, math.MaxFloat64, 1, loadFloats, func(m *memory, at int, v []float64) { storeFloats(y, m, at, v) })
+	case y.elem.IsInt():
+		return clipStep(y, x, lo, hi, math.MinInt64, math.MaxInt64, 4, loadInts, func(m *memory, at int, v []int64) { storeInts(y, m, at, v) })
+	}
+	p.fail("%s, expected a float or integer type", y)
+	return step{}
 })
 
 // clipStep limits x; least and most stand for bounds that are left out.

@@ -1,21 +1,21 @@
 package runtime
 
+import "github.com/billnet/billnet/runtime/billb"
+
 // comparison is an elementwise comparison. dst gets 0 or 1.
 type comparison struct {
-	code Opcode
-	name string
-	doc  string
+	code billb.Opcode
 	f32  func(dst []byte, a, b []float32)
 	f64  func(dst []byte, a, b []float64)
 	i64  func(dst []byte, a, b []int64)
 }
 
 var comparisons = []comparison{
-	{OpEqual, "equal", "y = a == b.", equalLoop[float32], equalLoop[float64], equalLoop[int64]},
-	{OpGreater, "greater", "y = a > b.", greaterLoop[float32], greaterLoop[float64], greaterLoop[int64]},
-	{OpGreaterOrEqual, "greater_or_equal", "y = a >= b.", greaterEqualLoop[float32], greaterEqualLoop[float64], greaterEqualLoop[int64]},
-	{OpLess, "less", "y = a < b.", lessLoop[float32], lessLoop[float64], lessLoop[int64]},
-	{OpLessOrEqual, "less_or_equal", "y = a <= b.", lessEqualLoop[float32], lessEqualLoop[float64], lessEqualLoop[int64]},
+	{billb.OpEqual, equalLoop[float32], equalLoop[float64], equalLoop[int64]},
+	{billb.OpGreater, greaterLoop[float32], greaterLoop[float64], greaterLoop[int64]},
+	{billb.OpGreaterOrEqual, greaterEqualLoop[float32], greaterEqualLoop[float64], greaterEqualLoop[int64]},
+	{billb.OpLess, lessLoop[float32], lessLoop[float64], lessLoop[int64]},
+	{billb.OpLessOrEqual, lessEqualLoop[float32], lessEqualLoop[float64], lessEqualLoop[int64]},
 }
 
 func equalLoop[T Number](dst []byte, a, b []T) {
@@ -42,12 +42,7 @@ func lessEqualLoop[T Number](dst []byte, a, b []T) { greaterEqualLoop(dst, b, a)
 
 func init() {
 	for i := range comparisons {
-		c := &comparisons[i]
-		register(&opcode{
-			code: c.code, name: c.name, doc: c.doc + " False when either is NaN. Operands of one type broadcast; y is bool, bit or sbit.",
-			in: "a b", out: "y", inPlace: true,
-			prepare: c.prepare,
-		})
+		executes(comparisons[i].code, comparisons[i].prepare)
 	}
 }
 

@@ -1,44 +1,29 @@
 package runtime
 
+import "github.com/billnet/billnet/runtime/billb"
+
 var (
-	_ = register(&opcode{
-		code: OpConv,
-		name: "conv",
-		doc: "Convolution of dense floats, f32 or f64, with one to three spatial axes: y[n,o,p] = sum over i in o's group and taps k of w[o,i,k]*x[n,i,p*stride + k*dilation - pad], " +
-			"summed over i, then k in row-major order, starting at 0, without fused multiply-adds; then bias is added. Padding is 0. x [N,C,...], w [O,C/groups,...], bias [O]. " +
-			"Integers: groups, strides, pads before, pads after, dilations.",
-		in: "x w bias?", out: "y",
-		macs: func(s shapes) float64 { return perChannel(s, s.in(1)) },
-		prepare: func(p *prep) step {
-			y := p.dense(p.out(0), F32, F64)
-			for _, o := range []*operand{p.in(0), p.in(1)} {
-				p.sameElem(p.dense(o), y)
-			}
-			if y.elem == F64 {
-				return prepareConv[float64](p)
-			}
-			return prepareConv[float32](p)
-		},
+	_ = executes(billb.OpConv, func(p *prep) step {
+		y := p.dense(p.out(0), F32, F64)
+		for _, o := range []*operand{p.in(0), p.in(1)} {
+			p.sameElem(p.dense(o), y)
+		}
+		if y.elem == F64 {
+			return prepareConv[float64](p)
+		}
+		return prepareConv[float32](p)
 	})
-	_ = register(&opcode{
-		code: OpDenseConv,
-		name: "dense_conv",
-		doc: "conv's equation on dense integers, bools and logic types, x and w of any of them; y is an integer that wraps. Integers: groups, strides, pads before, pads after, " +
-			"dilations.",
-		in: "x w", out: "y",
-		macs: func(s shapes) float64 { return perChannel(s, s.in(1)) },
-		prepare: func(p *prep) step {
-			y := p.dense(p.out(0))
-			for _, o := range []*operand{p.in(0), p.in(1)} {
-				if p.dense(o).elem.isFloat() {
-					p.fail("%s, expected an integer, bool or logic type", o)
-				}
+	_ = executes(billb.OpDenseIConv, func(p *prep) step {
+		y := p.dense(p.out(0))
+		for _, o := range []*operand{p.in(0), p.in(1)} {
+			if p.dense(o).elem.IsFloat() {
+				p.fail("%s, expected an integer, bool or logic type", o)
 			}
-			if !y.elem.isInt() {
-				p.fail("%s, expected an integer type", y)
-			}
-			return prepareDenseConv(p)
-		},
+		}
+		if !y.elem.IsInt() {
+			p.fail("%s, expected an integer type", y)
+		}
+		return prepareDenseConv(p)
 	})
 )
 
@@ -82,9 +67,9 @@ func newConvShape(p *prep) *convShape {
 	if k < 1 || w.rank() != x.rank() || y.rank() != x.rank() {
 		p.fail("%s, %s and %s, expected as many axes, at least three", x, w, y)
 	}
-	v := p.ints(1 + 4*k)
-	groups := v[0]
-	if groups < 1 || x.shape[1]%groups != 0 || w.shape[0]%groups != 0 {
+	v := params[billb.DenseConv](p)
+	groups := v.Groups
+	if x.shape[1]%groups != 0 || w.shape[0]%groups != 0 {
 		p.fail("%d groups do not divide %d input and %d output channels", groups, x.shape[1], w.shape[0])
 	}
 	c := &convShape{batch: x.shape[0], groups: groups, inC: x.shape[1] / groups, outC: w.shape[0] / groups, bias: bias}
@@ -95,7 +80,7 @@ func newConvShape(p *prep) *convShape {
 		p.sameElem(p.dense(bias), y)
 		p.shaped(bias, w.shape[0])
 	}
-	c.window = p.newWindow(x, y, w.shape[2:], v[1:])
+	c.window = p.newWindow(x, y, w.shape[2:], &v.Window)
 	c.inSize, c.outSize, c.taps = c.sizes()
 	c.k = c.inC * c.taps
 	return c
@@ -286,67 +271,5 @@ func (c *conv[T]) gatherTap(dst, x []T, at, step, n int) {
 		for i := range row[lo:hi] {
 			row[lo+i] = src[i*step]
 		}
-	}
-}
-
-// values is an operand seen as elements T: its own memory where it holds them,
-// else a converted copy in scratch memory (for a constant: made at load).
-type values[T real] struct {
-	*operand
-	convert bool
-	fixed   []T
-	at      int
-}
-
-func newValues[T real](mem *area, o *operand) *values[T] {
-	v := &values[T]{operand: o, convert: !holds[T](o.elem)}
-	switch {
-	case v.convert && o.fixed != nil:
-		v.convert = false
-		v.fixed = make([]T, o.n)
-		v.read(nil, v.fixed, 0)
-	case v.convert:
-		v.at = mem.take(o.n, sizeOf[T]())
-	}
-	return v
-}
-
-func (v *values[T]) view(m *memory) []T {
-	switch {
-	case v.fixed != nil:
-		return v.fixed
-	case v.convert:
-		return as[T](m.scratch[v.at:])[:v.n]
-	}
-	return view[T](v.operand, m)
-}
-
-// read converts elements from lo on.
-func (v *values[T]) read(m *memory, dst []T, lo int) {
-	var ints [chunk]int64
-	for i := 0; i < len(dst); i += chunk {
-		n := min(chunk, len(dst)-i)
-		loadInts(ints[:n], v.operand, m, lo+i)
-		narrow(dst[i:], ints[:n])
-	}
-}
-
-// load is a part of a stage that converts an input.
-func (v *values[T]) load(m *memory, part, parts int) {
-	if v.convert {
-		lo, hi := share(v.n, part, parts)
-		v.read(m, v.view(m)[lo:hi], lo)
-	}
-}
-
-// store is a part of a stage that converts an output.
-func (v *values[T]) store(m *memory, part, parts int) {
-	lo, hi := share(v.n, part, parts)
-	src := v.view(m)
-	var ints [chunk]int64
-	for ; lo < hi; lo += chunk {
-		n := min(chunk, hi-lo)
-		widen(ints[:n], src[lo:])
-		storeInts(v.operand, m, lo, ints[:n])
 	}
 }

@@ -3,6 +3,7 @@ package runtime
 import (
 	"encoding/binary"
 
+	"github.com/billnet/billnet/runtime/billb"
 	"github.com/billnet/billnet/runtime/kernels"
 )
 
@@ -19,85 +20,25 @@ var (
 )
 
 var (
-	_ = register(&opcode{
-		code: OpBitOr,
-		name: "bit_or",
-		doc:  "y is set where a or b is. Planes of one geometry, or planes a and a dense b of one bit a channel, or dense operands that broadcast.",
-		in:   "a b", out: "y", inPlace: true,
-		prepare: func(p *prep) step { return p.gate(gateOr) },
+	_ = executes(billb.OpBitOr, func(p *prep) step { return p.gate(gateOr) })
+	_ = executes(billb.OpBitAnd, func(p *prep) step { return p.gate(gateAnd) })
+	_ = executes(billb.OpBitXor, func(p *prep) step { return p.gate(gateXor) })
+	_ = executes(billb.OpBitNot, func(p *prep) step { return p.inverted() })
+	_ = executes(billb.OpOr, func(p *prep) step { return p.gate(gateOr) })
+	_ = executes(billb.OpAnd, func(p *prep) step { return p.gate(gateAnd) })
+	_ = executes(billb.OpXor, func(p *prep) step { return p.gate(gateXor) })
+	_ = executes(billb.OpNot, func(p *prep) step { return p.inverted() })
+	_ = executes(billb.OpMux, func(p *prep) step {
+		return p.selection(kernels.SelMux, func(s, a, b uint64) uint64 { return a ^ s&(a^b) })
 	})
-	_ = register(&opcode{
-		code: OpBitAnd,
-		name: "bit_and",
-		doc:  "y is set where a and b are. Operands as bit_or's.",
-		in:   "a b", out: "y", inPlace: true,
-		prepare: func(p *prep) step { return p.gate(gateAnd) },
-	})
-	_ = register(&opcode{
-		code: OpBitXor,
-		name: "bit_xor",
-		doc:  "y is set where a and b differ. Operands as bit_or's.",
-		in:   "a b", out: "y", inPlace: true,
-		prepare: func(p *prep) step { return p.gate(gateXor) },
-	})
-	_ = register(&opcode{
-		code: OpBitNot,
-		name: "bit_not",
-		doc:  "y is set where a is not. Planes of one geometry, or dense.",
-		in:   "a", out: "y", inPlace: true,
-		prepare: func(p *prep) step { return p.inverted() },
-	})
-	_ = register(&opcode{
-		code: OpOr,
-		name: "or",
-		doc:  "y = a or b on dense bool, bit or sbit, which broadcast.",
-		in:   "a b", out: "y", inPlace: true,
-		prepare: func(p *prep) step { return p.gate(gateOr) },
-	})
-	_ = register(&opcode{
-		code: OpAnd,
-		name: "and",
-		doc:  "y = a and b on dense bool, bit or sbit, which broadcast.",
-		in:   "a b", out: "y", inPlace: true,
-		prepare: func(p *prep) step { return p.gate(gateAnd) },
-	})
-	_ = register(&opcode{
-		code: OpXor,
-		name: "xor",
-		doc:  "y = a or b but not both, on dense bool, bit or sbit, which broadcast.",
-		in:   "a b", out: "y", inPlace: true,
-		prepare: func(p *prep) step { return p.gate(gateXor) },
-	})
-	_ = register(&opcode{
-		code: OpNot,
-		name: "not",
-		doc:  "y = not a on dense bool, bit or sbit.",
-		in:   "a", out: "y", inPlace: true,
-		prepare: func(p *prep) step { return p.inverted() },
-	})
-	_ = register(&opcode{
-		code: OpMux,
-		name: "mux",
-		doc:  "y = a where s is clear, b where s is set. a, b and y are planes of one geometry, s too or a dense vector of one bit a channel; or all are dense and broadcast.",
-		in:   "s a b", out: "y", inPlace: true,
-		prepare: func(p *prep) step {
-			return p.selection(kernels.SelMux, func(s, a, b uint64) uint64 { return a ^ s&(a^b) })
-		},
-	})
-	_ = register(&opcode{
-		code: OpMuxOr,
-		name: "mux_or",
-		doc:  "The MUX-OR residual: y = f OR (s AND x). Operands as mux's.",
-		in:   "s f x", out: "y", inPlace: true,
-		prepare: func(p *prep) step {
-			return p.selection(kernels.SelOr, func(s, f, x uint64) uint64 { return f | s&x })
-		},
+	_ = executes(billb.OpMuxOr, func(p *prep) step {
+		return p.selection(kernels.SelOr, func(s, f, x uint64) uint64 { return f | s&x })
 	})
 )
 
 // bits requires bit or sbit planes, or dense bits or bools.
 func (p *prep) bits(o *operand) *operand {
-	if !o.elem.isTruth() {
+	if !o.elem.IsTruth() {
 		p.fail("%s, expected bit, sbit or bool", o)
 	}
 	return o
@@ -181,9 +122,6 @@ func (p *prep) channelVector(s, y *operand) {
 		p.fail("%s, expected one bit for each of %d channels", s, y.geom.C)
 	}
 }
-
-//go:noinline
-func roundUp(n, to int) int { return (n + to - 1) / to * to }
 
 // packChannels sets bit j of byte b for channel 8b+j.
 func packChannels(dst, bits []byte) {

@@ -1,57 +1,46 @@
 package runtime
 
-import "slices"
+import (
+	"slices"
 
-var _ = register(&opcode{
-	code: OpGather,
-	name: "gather",
-	doc: "y[a..., i..., b...] = x[a..., index[i...], b...] with index on one axis of x. A negative index counts from the end. One that is out of range is an error: " +
-		"of loading when index is a constant, else of the run. Integers: axis.",
-	in: "x index", out: "y",
-	prepare: func(p *prep) step {
-		x, index, y := p.dense(p.in(0)), p.dense(p.in(1), I32, I64), p.dense(p.out(0))
-		p.sameElem(x, y)
-		axis := p.axis(x, p.ints(1)[0])
-		p.shaped(y, slices.Concat(x.shape[:axis], index.shape, x.shape[axis+1:])...)
-		size := x.shape[axis]
-		if index.fixed != nil {
-			fixed := make([]int32, index.n)
-			for j := range fixed {
-				i := indexAt(index, nil, j)
-				if i < -int64(size) || i >= int64(size) {
-					p.fail("index %d is out of range for axis %d, %s", i, axis, x)
-				}
-				fixed[j] = int32(i)
-			}
-			index = &operand{elem: I32, n: index.n, fixed: Bytes(fixed)}
-		}
-		if y.n == 0 {
-			return step{}
-		}
-		inner := product(x.shape[axis+1:]) * x.elem.Width()
-		return ranged(product(x.shape[:axis])*index.n, inner, func(m *memory, lo, hi int) {
-			dst, src := y.bytes(m), x.bytes(m)
-			for r := lo; r < hi; r++ {
-				outer, j := r/index.n, r%index.n
-				i := indexAt(index, m, j)
-				if i < 0 {
-					i += int64(size)
-				}
-				if i < 0 || i >= int64(size) {
-					m.fault.set("index element %d is out of range for an axis of %d", j, size)
-					return
-				}
-				at := (outer*size + int(i)) * inner
-				copy(dst[r*inner:(r+1)*inner], src[at:at+inner])
-			}
-		})
-	},
-})
+	"github.com/billnet/billnet/runtime/billb"
+)
 
-// indexAt is element j of an I32 or I64 operand.
-func indexAt(o *operand, m *memory, j int) int64 {
-	if o.elem == I32 {
-		return int64(view[int32](o, m)[j])
+var _ = executes(billb.OpGather, func(p *prep) step {
+	x, index, y := p.dense(p.in(0)), p.dense(p.in(1), I32, I64), p.dense(p.out(0))
+	p.sameElem(x, y)
+	axis := p.axis(x, params[billb.Along](p).Axis)
+	p.shaped(y, slices.Concat(x.shape[:axis], index.shape, x.shape[axis+1:])...)
+	size := x.shape[axis]
+	if index.fixed != nil {
+		fixed := make([]int32, index.n)
+		for j := range fixed {
+			i := indexAt(index, nil, j)
+			if i < -int64(size) || i >= int64(size) {
+				p.fail("index %d is out of range for axis %d, %s", i, axis, x)
+			}
+			fixed[j] = int32(i)
+		}
+		index = &operand{elem: I32, n: index.n, fixed: Bytes(fixed)}
 	}
-	return view[int64](o, m)[j]
-}
+	if y.n == 0 {
+		return step{}
+	}
+	inner := billb.Product(x.shape[axis+1:]) * x.elem.Width()
+	return ranged(billb.Product(x.shape[:axis])*index.n, inner, func(m *memory, lo, hi int) {
+		dst, src := y.bytes(m), x.bytes(m)
+		for r := lo; r < hi; r++ {
+			outer, j := r/index.n, r%index.n
+			i := indexAt(index, m, j)
+			if i < 0 {
+				i += int64(size)
+			}
+			if i < 0 || i >= int64(size) {
+				m.fault.set("index element %d is out of range for an axis of %d", j, size)
+				return
+			}
+			at := (outer*size + int(i)) * inner
+			copy(dst[r*inner:(r+1)*inner], src[at:at+inner])
+		}
+	})
+})

@@ -1,18 +1,12 @@
 package runtime
 
-var _ = register(&opcode{
-	code: OpGemm,
-	name: "gemm",
-	doc: "y = alpha * A B + beta * c with A = a or its transpose [M,K], B = b or its transpose [K,N]; c broadcasts to y [M,N]. Sums run over k in ascending order and " +
-		"start at 0, without fused multiply-adds. f32 or f64. Integers: trans_a, trans_b. Floats: alpha, beta.",
-	in: "a b c?", out: "y",
-	macs: func(s shapes) float64 { return volume(s.in(0)) * volume(s.out(0)[1:]) }, // a is M by K or K by M, y is M by N
-	prepare: func(p *prep) step {
-		if p.out(0).elem == F64 {
-			return prepareGemm[float64](p)
-		}
-		return prepareGemm[float32](p)
-	},
+import "github.com/billnet/billnet/runtime/billb"
+
+var _ = executes(billb.OpGemm, func(p *prep) step {
+	if p.out(0).elem == F64 {
+		return prepareGemm[float64](p)
+	}
+	return prepareGemm[float32](p)
 })
 
 func prepareGemm[T float](p *prep) step {
@@ -22,14 +16,13 @@ func prepareGemm[T float](p *prep) step {
 	if a.rank() != 2 || b.rank() != 2 {
 		p.fail("%s and %s, expected matrices", a, b)
 	}
-	flags, scale := p.ints(2), p.floats(2)
-	transA, transB := p.between("trans_a", flags[0], 0, 1) == 1, p.between("trans_b", flags[1], 0, 1) == 1
+	v := params[billb.Gemm](p)
 	m, k := a.shape[0], a.shape[1]
-	if transA {
+	if v.TransA {
 		m, k = k, m
 	}
 	rows, n, rowStep, colStep := b.shape[0], b.shape[1], b.shape[1], 1
-	if transB {
+	if v.TransB {
 		rows, n, rowStep, colStep = n, rows, 1, b.shape[1]
 	}
 	if rows != k {
@@ -51,10 +44,10 @@ func prepareGemm[T float](p *prep) step {
 	mem := area{p: p}
 	right := newMatrix[T](&mem, b, 0, k, n, rowStep, colStep)
 	left := -1 // offset of the transpose of a in scratch memory
-	if transA {
+	if v.TransA {
 		left = mem.take(a.size, 1)
 	}
-	alpha, beta := T(scale[0]), T(scale[1])
+	alpha, beta := T(v.Alpha), T(v.Beta)
 	s := step{work: mulSat(m, n, k), scratch: mem.scratch}
 	if left >= 0 || right.packed == nil {
 		s.stages = append(s.stages, func(mm *memory, part, parts int) {

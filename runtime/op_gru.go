@@ -1,18 +1,13 @@
 package runtime
 
-var _ = register(&opcode{
-	code: OpGRU,
-	name: "gru",
-	doc: "Gated recurrent unit as ONNX defines it; gates in the order z r h. Shapes as lstm's. Integers: direction, layout, linear_before_reset, then activation codes, two a " +
-		"direction, or none for sigmoid tanh. Floats: clip, then alpha and beta of every activation, or none for the defaults. Codes as lstm's.",
-	in: "x w r b? lens? h0?", out: "y? y_h?",
-	macs: perStepOfAll, prepare: prepareGRU,
-})
+import "github.com/billnet/billnet/runtime/billb"
+
+var _ = executes(billb.OpGRU, prepareGRU)
 
 func prepareGRU(p *prep) step {
 	mem := area{p: p}
-	rec, more := newRecurrence(p, &mem, 3, 1, []int{actSigmoid, actTanh})
-	linear := p.between("linear_before_reset", more[0], 0, 1) == 1
+	v := params[billb.GRU](p)
+	rec := newRecurrence(p, &mem, 3, &v.Sequence, &v.Gates, billb.Sigmoid, billb.Tanh)
 	hn := rec.hidden
 	// The candidate's recurrent weights by themselves: they multiply another
 	// vector than the gates' do.
@@ -36,7 +31,7 @@ func prepareGRU(p *prep) step {
 			for j := range hn {
 				reset[j] = gate(1, j)
 			}
-			if !linear {
+			if !v.LinearBeforeReset {
 				for j := range hn {
 					reset[j] = rec.round(reset[j] * h[j])
 				}
@@ -47,7 +42,7 @@ func prepareGRU(p *prep) step {
 				if q.rb != nil {
 					sums[j] = rec.round(sums[j] + q.rb[k])
 				}
-				if linear {
+				if v.LinearBeforeReset {
 					sums[j] = rec.round(float64(reset[j] * sums[j]))
 				}
 				if q.wb != nil {
@@ -75,18 +70,12 @@ func prepareGRU(p *prep) step {
 	return s
 }
 
-var _ = register(&opcode{
-	code: OpRNN,
-	name: "rnn",
-	doc: "Plain recurrence as ONNX defines it: h = f(W x + R h + Wb + Rb). Shapes as lstm's. Integers: direction, layout, then activation codes, one a direction, or none for " +
-		"tanh. Floats: clip, then alpha and beta of every activation, or none for the defaults. Codes as lstm's.",
-	in: "x w r b? lens? h0?", out: "y? y_h?",
-	macs: perStepOfAll, prepare: prepareRNN,
-})
+var _ = executes(billb.OpRNN, prepareRNN)
 
 func prepareRNN(p *prep) step {
 	mem := area{p: p}
-	rec, _ := newRecurrence(p, &mem, 1, 0, []int{actTanh})
+	v := params[billb.RNN](p)
+	rec := newRecurrence(p, &mem, 1, &v.Sequence, &v.Gates, billb.Tanh)
 	hn := rec.hidden
 	return rec.step(&mem, func(m *memory, d, b int) {
 		q := rec.sequence(m, d, b, nil)

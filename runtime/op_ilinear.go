@@ -1,60 +1,55 @@
 package runtime
 
-import "github.com/billnet/billnet/runtime/kernels"
+import (
+	"github.com/billnet/billnet/runtime/billb"
+	"github.com/billnet/billnet/runtime/kernels"
+)
 
-var _ = register(&opcode{
-	code: OpILinear,
-	name: "ilinear",
-	doc: "Integer linear layer: z[..., o] = sum over k of w[o,k]*x[..., k], wrapped to 32 bits. y is z as i32, or with t the bit (z >= t[o]) != flip[o]. " +
-		"x and w are of any integer, bool or logic type.",
-	in: "x", out: "y", consts: "w t? flip?",
-	macs: func(s shapes) float64 { return perChannel(s, s.konst(0)) },
-	prepare: func(p *prep) step {
-		x, y := p.dense(p.in(0)), p.dense(p.out(0))
-		if x.elem.isFloat() || x.rank() == 0 || y.rank() != x.rank() {
-			p.fail("%s and %s, expected integers [...,K] and [...,O]", x, y)
+var _ = executes(billb.OpILinear, func(p *prep) step {
+	x, y := p.dense(p.in(0)), p.dense(p.out(0))
+	if x.elem.IsFloat() || x.rank() == 0 || y.rank() != x.rank() {
+		p.fail("%s and %s, expected integers [...,K] and [...,O]", x, y)
+	}
+	k, n := x.shape[x.rank()-1], y.shape[y.rank()-1]
+	want := append([]int{}, x.shape...)
+	want[len(want)-1] = n
+	p.shaped(y, want...)
+	w := p.konstMatrix(0, n, k, U8, I8, U16, I16, U32, I32, U64, I64, Bool, Bit, SBit, Tern)
+	th := p.thresholds(1, n)
+	p.checkLinearOut(y, th != nil)
+	if y.n == 0 {
+		return step{}
+	}
+	mem := area{p: p}
+	set := func(m *memory, i, o int, z int32) {
+		if th == nil {
+			view[int32](y, m)[i] = z
+			return
 		}
-		k, n := x.shape[x.rank()-1], y.shape[y.rank()-1]
-		want := append([]int{}, x.shape...)
-		want[len(want)-1] = n
-		p.shaped(y, want...)
-		w := p.konstMatrix(0, n, k, U8, I8, U16, I16, U32, I32, U64, I64, Bool, Bit, SBit, Tern)
-		th := p.thresholds(1, n)
-		p.checkLinearOut(y, th != nil)
-		if y.n == 0 {
-			return step{}
+		y.bytes(m)[i] = clearByte(y.elem)
+		if (z >= th.T[o]) != flipped(th, o) {
+			y.bytes(m)[i] = 1
 		}
-		mem := area{p: p}
-		set := func(m *memory, i, o int, z int32) {
-			if th == nil {
-				view[int32](y, m)[i] = z
-				return
+	}
+	var s step
+	if (x.elem == Bool || x.elem.IsLogic()) && (w.Elem == SBit || w.Elem == Tern) {
+		s = linearWords(&mem, x, newMatrixWords(w, n, k), set)
+	} else if d := p.newLinearDot(x, w, n, k); d != nil {
+		s = dotStep(d, x, 0, func(m *memory, b *kernels.DotBlock, i int) {
+			for j, z := range b.Z[i] {
+				set(m, b.At[i]+j*b.Step, b.Channel[i]+j, z)
 			}
-			y.bytes(m)[i] = clearByte(y.elem)
-			if (z >= th.T[o]) != flipped(th, o) {
-				y.bytes(m)[i] = 1
-			}
-		}
-		var s step
-		if (x.elem == Bool || x.elem.isLogic()) && (w.Elem == SBit || w.Elem == Tern) {
-			s = linearWords(&mem, x, newMatrixWords(w, n, k), set)
-		} else if d := p.newLinearDot(x, w, n, k); d != nil {
-			s = dotStep(d, x, 0, func(m *memory, b *kernels.DotBlock, i int) {
-				for j, z := range b.Z[i] {
-					set(m, b.At[i]+j*b.Step, b.Channel[i]+j, z)
-				}
-			})
-		} else {
-			s = linearInts(&mem, x, w.i32Data(), n, k, set)
-		}
-		s.work = mulSat(y.n, k)
-		return s
-	},
+		})
+	} else {
+		s = linearInts(&mem, x, int32s(w), n, k, set)
+	}
+	s.work = mulSat(y.n, k)
+	return s
 })
 
 func (p *prep) checkLinearOut(y *operand, bits bool) {
 	switch {
-	case bits && !y.elem.isBit():
+	case bits && !y.elem.IsBit():
 		p.fail("%s, expected bit or sbit: thresholds are given", y)
 	case !bits && y.elem != I32:
 		p.fail("%s, expected i32: no thresholds are given", y)

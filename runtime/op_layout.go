@@ -1,95 +1,79 @@
 package runtime
 
+import "github.com/billnet/billnet/runtime/billb"
+
 var (
-	_ = register(&opcode{
-		code: OpExpand,
-		name: "expand",
-		doc:  "x stretched to y's shape: axes of size 1 repeat, axes missing in front are added.",
-		in:   "x", out: "y",
-		prepare: func(p *prep) step {
-			x, y := p.dense(p.in(0)), p.dense(p.out(0))
-			p.sameElem(x, y)
-			s, ok := broadcast(x.shape, y.shape)
-			if !ok {
-				p.fail("%s does not broadcast to %s", x, y)
-			}
-			return reorder(y, x, newStrided(y.shape, s, 0))
-		},
+	_ = executes(billb.OpExpand, func(p *prep) step {
+		x, y := p.dense(p.in(0)), p.dense(p.out(0))
+		p.sameElem(x, y)
+		s, ok := broadcast(x.shape, y.shape)
+		if !ok {
+			p.fail("%s does not broadcast to %s", x, y)
+		}
+		return reorder(y, x, newStrided(y.shape, s, 0))
 	})
-	_ = register(&opcode{
-		code: OpTile,
-		name: "tile",
-		doc:  "x repeated along every axis: y[i, ...] = x[i mod d, ...]. y's sizes are multiples of x's.",
-		in:   "x", out: "y",
-		prepare: func(p *prep) step {
-			x, y := p.dense(p.in(0)), p.dense(p.out(0))
-			p.sameElem(x, y)
-			if x.rank() != y.rank() {
-				p.fail("%s and %s, expected as many axes", x, y)
-			}
-			if x.n == 0 && y.n > 0 {
-				p.fail("%s has no elements to repeat", x)
-			}
-			return indexed(p, y, x, nil, func(a, i int) int { return i % x.shape[a] })
-		},
+	_ = executes(billb.OpTile, func(p *prep) step {
+		x, y := p.dense(p.in(0)), p.dense(p.out(0))
+		p.sameElem(x, y)
+		if x.rank() != y.rank() {
+			p.fail("%s and %s, expected as many axes", x, y)
+		}
+		if x.n == 0 && y.n > 0 {
+			p.fail("%s has no elements to repeat", x)
+		}
+		return indexed(p, y, x, nil, func(a, i int) int { return i % x.shape[a] })
 	})
-	_ = register(&opcode{
-		code: OpPad,
-		name: "pad",
-		doc: "Elements added before and after axes, or first removed where the numbers are negative; y's shape says how many after. Modes: 0 constant (value, or 0), 1 reflect " +
-			"(about the first and last element, which are not repeated), 2 edge (the nearest element), 3 wrap (periodic), each of what is left. Integers: elements before every axis, then mode.",
-		in: "x value?", out: "y",
-		prepare: func(p *prep) step {
-			x, value, y := p.dense(p.in(0)), p.optIn(1), p.dense(p.out(0))
-			p.sameElem(x, y)
-			if x.rank() != y.rank() {
-				p.fail("%s and %s, expected as many axes", x, y)
+	_ = executes(billb.OpPad, func(p *prep) step {
+		x, value, y := p.dense(p.in(0)), p.optIn(1), p.dense(p.out(0))
+		p.sameElem(x, y)
+		if x.rank() != y.rank() {
+			p.fail("%s and %s, expected as many axes", x, y)
+		}
+		v := params[billb.Pad](p)
+		p.perAxis("before", v.Before, x)
+		if value != nil {
+			if p.sameElem(p.dense(value), y); value.n != 1 {
+				p.fail("%s, expected one element", value)
 			}
-			v := p.ints(x.rank() + 1)
-			mode := p.between("mode", v[x.rank()], 0, 3)
-			if value != nil {
-				if p.sameElem(p.dense(value), y); value.n != 1 {
-					p.fail("%s, expected one element", value)
-				}
-			} else if mode == 0 && y.elem == SBit {
-				p.fail("%s has no 0 to pad with: expected value", y)
+		} else if v.Mode == billb.PadConstant && y.elem == SBit {
+			p.fail("%s has no 0 to pad with: expected value", y)
+		}
+		first, left := make([]int, x.rank()), make([]int, x.rank())
+		for a, d := range x.shape {
+			before := v.Before[a]
+			after := y.shape[a] - d - before
+			first[a] = max(0, -before)
+			if left[a] = d - first[a] - max(0, -after); left[a] <= 0 && y.n > 0 && v.Mode != billb.PadConstant {
+				p.fail("%s leaves no elements of axis %d to pad with", x, a)
 			}
-			first, left := make([]int, x.rank()), make([]int, x.rank())
-			for a, d := range x.shape {
-				after := y.shape[a] - d - v[a]
-				first[a] = max(0, -v[a])
-				if left[a] = d - first[a] - max(0, -after); left[a] <= 0 && y.n > 0 && mode != 0 {
-					p.fail("%s leaves no elements of axis %d to pad with", x, a)
-				}
+		}
+		return indexed(p, y, x, value, func(a, i int) int {
+			from := padSource(v.Mode, i-max(v.Before[a], 0), left[a])
+			if from >= 0 {
+				from += first[a]
 			}
-			return indexed(p, y, x, value, func(a, i int) int {
-				from := padSource(mode, i-max(v[a], 0), left[a])
-				if from >= 0 {
-					from += first[a]
-				}
-				return from
-			})
-		},
+			return from
+		})
 	})
 )
 
 // padSource is the index that position i of an axis of d elements is taken
 // from, -1 for the padding value.
-func padSource(mode, i, d int) int {
+func padSource(mode billb.PadMode, i, d int) int {
 	if i >= 0 && i < d {
 		return i
 	}
 	switch mode {
-	case 1:
+	case billb.PadReflect:
 		if d == 1 {
 			return 0
 		}
 		period := 2 * (d - 1)
 		i = (i%period + period) % period
 		return min(i, period-i)
-	case 2:
+	case billb.PadEdge:
 		return min(max(i, 0), d-1)
-	case 3:
+	case billb.PadWrap:
 		return (i%d + d) % d
 	}
 	return -1
@@ -158,67 +142,54 @@ func indexedStep[T Number](y, x, value *operand, table [][]int32) step {
 	})
 }
 
-var _ = register(&opcode{
-	code: OpGatherElements,
-	name: "gather_elements",
-	doc: "y[i,j,...] = x at (i,j,...) with the coordinate on axis replaced by index[i,j,...]. Negative indices count from the end; one out of range ends the run with an " +
-		"error. Integers: axis.",
-	in: "x index", out: "y",
-	prepare: func(p *prep) step {
-		x, index, y := p.dense(p.in(0)), p.dense(p.in(1), I32, I64), p.dense(p.out(0))
-		p.sameElem(x, y)
-		p.sameShape(index, y)
-		axis := p.axis(x, p.ints(1)[0])
-		if x.rank() != y.rank() {
-			p.fail("%s and %s, expected as many axes", x, y)
+var _ = executes(billb.OpGatherElements, func(p *prep) step {
+	x, index, y := p.dense(p.in(0)), p.dense(p.in(1), I32, I64), p.dense(p.out(0))
+	p.sameElem(x, y)
+	p.sameShape(index, y)
+	axis := p.axis(x, params[billb.Along](p).Axis)
+	if x.rank() != y.rank() {
+		p.fail("%s and %s, expected as many axes", x, y)
+	}
+	for a, n := range y.shape {
+		if a != axis && n > x.shape[a] {
+			p.fail("%s and %s: axis %d does not fit", x, y, a)
 		}
-		for a, n := range y.shape {
-			if a != axis && n > x.shape[a] {
-				p.fail("%s and %s: axis %d does not fit", x, y, a)
+	}
+	if y.n == 0 {
+		return step{}
+	}
+	own, size, width := strides(x.shape), x.shape[axis], x.elem.Width()
+	return ranged(y.n, 8, func(m *memory, lo, hi int) {
+		src, dst := x.bytes(m), y.bytes(m)
+		for r := lo; r < hi; r++ {
+			i := indexAt(index, m, r)
+			if i < 0 {
+				i += int64(size)
 			}
-		}
-		if y.n == 0 {
-			return step{}
-		}
-		own, size, width := strides(x.shape), x.shape[axis], x.elem.Width()
-		return ranged(y.n, 8, func(m *memory, lo, hi int) {
-			src, dst := x.bytes(m), y.bytes(m)
-			for r := lo; r < hi; r++ {
-				i := indexAt(index, m, r)
-				if i < 0 {
-					i += int64(size)
-				}
-				if i < 0 || i >= int64(size) {
-					m.fault.set("index element %d is out of range for an axis of %d", r, size)
-					return
-				}
-				at, q := int(i)*own[axis], r
-				for a := len(own) - 1; a >= 0; a-- {
-					if a != axis {
-						at += q % y.shape[a] * own[a]
-					}
-					q /= y.shape[a]
-				}
-				copy(dst[r*width:(r+1)*width], src[at*width:])
+			if i < 0 || i >= int64(size) {
+				m.fault.set("index element %d is out of range for an axis of %d", r, size)
+				return
 			}
-		})
-	},
+			at, q := int(i)*own[axis], r
+			for a := len(own) - 1; a >= 0; a-- {
+				if a != axis {
+					at += q % y.shape[a] * own[a]
+				}
+				q /= y.shape[a]
+			}
+			copy(dst[r*width:(r+1)*width], src[at*width:])
+		}
+	})
 })
 
-var _ = register(&opcode{
-	code: OpJoin,
-	name: "join",
-	doc:  "A tern from two dense bits: y = pos - neg. Where both are set y is 0.",
-	in:   "pos neg", out: "y", inPlace: true,
-	prepare: func(p *prep) step {
-		pos, neg, y := p.dense(p.in(0), Bit), p.dense(p.in(1), Bit), p.dense(p.out(0), Tern)
-		p.sameShape(pos, y)
-		p.sameShape(neg, y)
-		return ranged(y.n, 1, func(m *memory, lo, hi int) {
-			a, b, dst := pos.bytes(m)[lo:hi], neg.bytes(m)[lo:hi], y.bytes(m)[lo:hi]
-			for i, v := range a {
-				dst[i] = v - b[i]
-			}
-		})
-	},
+var _ = executes(billb.OpJoin, func(p *prep) step {
+	pos, neg, y := p.dense(p.in(0), Bit), p.dense(p.in(1), Bit), p.dense(p.out(0), Tern)
+	p.sameShape(pos, y)
+	p.sameShape(neg, y)
+	return ranged(y.n, 1, func(m *memory, lo, hi int) {
+		a, b, dst := pos.bytes(m)[lo:hi], neg.bytes(m)[lo:hi], y.bytes(m)[lo:hi]
+		for i, v := range a {
+			dst[i] = v - b[i]
+		}
+	})
 })

@@ -1,20 +1,13 @@
 package runtime
 
-var _ = register(&opcode{
-	code: OpLSTM,
-	name: "lstm",
-	doc: "Long short-term memory as ONNX defines it; gates in the order i o f c, peepholes i o f. f32 or f64. Shapes are ONNX's: with layout 0 x [S,B,I], y [S,D,B,H], " +
-		"states [D,B,H]; with layout 1 x [B,S,I], y [B,S,D,H], states [B,D,H]. Integers: direction (0 forward, 1 reverse, 2 both), layout, input_forget, then activation " +
-		"codes, three a direction, or none for sigmoid tanh tanh. Floats: clip (0: none), then alpha and beta of every activation, or none for the defaults. " +
-		"Codes: 0 relu, 1 tanh, 2 sigmoid, 3 affine, 4 leaky_relu, 5 thresholded_relu, 6 scaled_tanh, 7 hard_sigmoid, 8 elu, 9 softsign, 10 softplus.",
-	in: "x w r b? lens? h0? c0? p?", out: "y? y_h? y_c?",
-	macs: perStepOfAll, prepare: prepareLSTM,
-})
+import "github.com/billnet/billnet/runtime/billb"
+
+var _ = executes(billb.OpLSTM, prepareLSTM)
 
 func prepareLSTM(p *prep) step {
 	mem := area{p: p}
-	rec, more := newRecurrence(p, &mem, 4, 1, []int{actSigmoid, actTanh, actTanh})
-	coupled := p.between("input_forget", more[0], 0, 1) == 1
+	v := params[billb.LSTM](p)
+	rec := newRecurrence(p, &mem, 4, &v.Sequence, &v.Gates, billb.Sigmoid, billb.Tanh, billb.Tanh)
 	c0, peep, yc := p.optIn(6), p.optIn(7), p.optOut(2)
 	rec.checkState(p, c0)
 	rec.checkState(p, yc)
@@ -43,7 +36,7 @@ func prepareLSTM(p *prep) step {
 			for j := range hn {
 				input := rec.activate(pre(0, j, c[j]), &acts[0])
 				forget := rec.round(1 - input)
-				if !coupled {
+				if !v.InputForget {
 					forget = rec.activate(pre(2, j, c[j]), &acts[0])
 				}
 				cell := rec.activate(pre(3, j, 0), &acts[1])

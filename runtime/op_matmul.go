@@ -1,29 +1,22 @@
 package runtime
 
-import "slices"
+import (
+	"slices"
 
-var _ = register(&opcode{
-	code: OpMatMul,
-	name: "matmul",
-	doc: "Matrix product over the last two axes: y[...,i,j] = sum over k of a[...,i,k]*b[...,k,j]; the axes before broadcast. An operand with one axis is a row (a) or a " +
-		"column (b), and its axis is dropped from y. Sums run over k in ascending order and start at 0, without fused multiply-adds. f32, f64, i32 or i64; integers wrap.",
-	in: "a b", out: "y",
-	macs: func(s shapes) float64 {
-		a := s.in(0)
-		return volume(s.out(0)) * float64(a[len(a)-1])
-	},
-	prepare: func(p *prep) step {
-		switch p.out(0).elem {
-		case F32:
-			return prepareMatMul[float32](p)
-		case F64:
-			return prepareMatMul[float64](p)
-		case I32, I64:
-			return prepareMatMul[int64](p) // i32 sums wrap to the low bits of these
-		}
-		p.fail("%s, expected f32, f64, i32 or i64", p.out(0))
-		return step{}
-	},
+	"github.com/billnet/billnet/runtime/billb"
+)
+
+var _ = executes(billb.OpMatMul, func(p *prep) step {
+	switch p.out(0).elem {
+	case F32:
+		return prepareMatMul[float32](p)
+	case F64:
+		return prepareMatMul[float64](p)
+	case I32, I64:
+		return prepareMatMul[int64](p) // i32 sums wrap to the low bits of these
+	}
+	p.fail("%s, expected f32, f64, i32 or i64", p.out(0))
+	return step{}
 })
 
 // unitRows and unitPanels bound a unit of work of a matrix product.
@@ -69,7 +62,7 @@ func newMatMulShape(p *prep) matMulShape {
 	}
 	split := y.rank() - len(matrix)
 	if split < 0 || !slices.Equal(y.shape[split:], matrix) {
-		p.fail("%s, expected the last axes %s", y, shapeString(matrix))
+		p.fail("%s, expected the last axes %s", y, billb.ShapeString(matrix))
 	}
 	batch := y.shape[:split]
 	sa, okA := broadcast(as, batch)
@@ -77,7 +70,7 @@ func newMatMulShape(p *prep) matMulShape {
 	if !okA || !okB || len(batch) != max(len(as), len(bs)) {
 		p.fail("%s, expected the axes that %s and %s broadcast to", y, a, b)
 	}
-	return matMulShape{m, k, n, batch, sa, sb, product(bs)}
+	return matMulShape{m, k, n, batch, sa, sb, billb.Product(bs)}
 }
 
 func prepareMatMul[T real](p *prep) step {
@@ -103,7 +96,7 @@ func prepareMatMul[T real](p *prep) step {
 	rowUnits, panelUnits := (m+unitRows-1)/unitRows, (right.count()+unitPanels-1)/unitPanels
 	s.stages = append(s.stages, func(mm *memory, part, parts int) {
 		dst, x := out.view(mm), left.view(mm)
-		lo, hi := share(product(batch)*rowUnits*panelUnits, part, parts)
+		lo, hi := share(billb.Product(batch)*rowUnits*panelUnits, part, parts)
 		for u := lo; u < hi; u++ {
 			i, row, panel := u/(rowUnits*panelUnits), u/panelUnits%rowUnits*unitRows, u%panelUnits*unitPanels
 			atA, atB, q := 0, 0, i

@@ -1,31 +1,15 @@
 package runtime
 
-import "math"
+import (
+	"math"
+
+	"github.com/billnet/billnet/runtime/billb"
+)
 
 var (
-	_ = register(&opcode{
-		code: OpMaxPool,
-		name: "max_pool",
-		doc: "Largest element under a window of dense x [N,C,...] with one to three spatial axes, any type; padding is ignored, NaN wins. A window that lies in the padding gives " +
-			"the smallest value of the type, -inf for floats. Integers: kernel, strides, pads before, pads after, dilations.",
-		in: "x", out: "y",
-		prepare: func(p *prep) step { return preparePool(p, poolMax) },
-	})
-	_ = register(&opcode{
-		code: OpMinPool,
-		name: "min_pool",
-		doc:  "Smallest element under a window, as max_pool. Integers: kernel, strides, pads before, pads after, dilations.",
-		in:   "x", out: "y",
-		prepare: func(p *prep) step { return preparePool(p, poolMin) },
-	})
-	_ = register(&opcode{
-		code: OpAveragePool,
-		name: "average_pool",
-		doc: "Mean under a window of dense floats: the sum of the taps in row-major order, divided by the number of taps that are not in the padding, or with count_include_pad " +
-			"not outside of it. Integers: kernel, strides, pads before, pads after, dilations, count_include_pad.",
-		in: "x", out: "y",
-		prepare: func(p *prep) step { return preparePool(p, poolAverage) },
-	})
+	_ = executes(billb.OpMaxPool, func(p *prep) step { return preparePool(p, poolMax) })
+	_ = executes(billb.OpMinPool, func(p *prep) step { return preparePool(p, poolMin) })
+	_ = executes(billb.OpAveragePool, func(p *prep) step { return preparePool(p, poolAverage) })
 )
 
 type poolKind int
@@ -39,21 +23,20 @@ const (
 func preparePool(p *prep, kind poolKind) step {
 	x, y := p.dense(p.in(0)), p.dense(p.out(0))
 	p.sameElem(x, y)
-	k, extra := x.rank()-2, 0
+	var v *billb.Pool
+	padded := false
 	if kind == poolAverage {
-		extra = 1
 		p.dense(y, F32, F64)
+		average := params[billb.AveragePool](p)
+		v, padded = &average.Pool, average.CountIncludePad
+	} else {
+		v = params[billb.Pool](p)
 	}
-	if k < 1 {
-		p.fail("%s, expected [N,C,...]", x)
-	}
-	v := p.ints(5*k + extra)
-	w := p.newWindow(x, y, v[:k], v[k:5*k])
+	w := p.newWindow(x, y, v.Kernel, &v.Window)
 	if x.shape[0] != y.shape[0] || x.shape[1] != y.shape[1] {
 		p.fail("%s and %s, expected equal batches and channels", x, y)
 	}
-	padded := extra == 1 && p.between("count_include_pad", v[5*k], 0, 1) == 1
-	work := mulSat(product(w.out[:]), w.kernel[0], w.kernel[1], w.kernel[2])
+	work := mulSat(billb.Product(w.out[:]), w.kernel[0], w.kernel[1], w.kernel[2])
 	switch y.elem {
 	case F32:
 		return ranged(x.shape[0]*x.shape[1], work, func(m *memory, lo, hi int) {
@@ -70,7 +53,7 @@ func preparePool(p *prep, kind poolKind) step {
 // poolInts pools integers, bools and logic types in int64: every part converts
 // one map after the other into its scratch memory, and the result back.
 func poolInts(p *prep, w *window, kind poolKind, y, x *operand, work int) step {
-	least, most := x.elem.intRange()
+	least, most := x.elem.Range()
 	in, out, _ := w.sizes()
 	slot := roundUp(mulSat(addSat(in, out), 8), align)
 	if slot > defaultLimit {

@@ -1,44 +1,34 @@
 package runtime
 
-import "math"
+import (
+	"math"
 
-// The ways of rounding to an integer: codes of the file format.
-const (
-	roundHalfEven = iota
-	roundCeil
-	roundFloor
-	roundUpAway
-	roundDown
-	roundHalfUp
-	roundHalfDown
-	roundingCount
+	"github.com/billnet/billnet/runtime/billb"
 )
 
-func roundBy(code int, x float64) float64 {
-	switch code {
-	case roundCeil:
+func roundBy(r billb.Rounding, x float64) float64 {
+	switch r {
+	case billb.Ceil:
 		return math.Ceil(x)
-	case roundFloor:
+	case billb.Floor:
 		return math.Floor(x)
-	case roundUpAway:
+	case billb.Up:
 		return math.Copysign(math.Ceil(math.Abs(x)), x)
-	case roundDown:
+	case billb.Down:
 		return math.Trunc(x)
-	case roundHalfUp:
+	case billb.HalfUp:
 		return math.Copysign(math.Floor(math.Abs(x)+0.5), x)
-	case roundHalfDown:
+	case billb.HalfDown:
 		return math.Copysign(math.Ceil(math.Abs(x)-0.5), x)
 	}
 	return math.RoundToEven(x)
 }
 
-const roundingDoc = "rounding: 0 halves to even, 1 ceil, 2 floor, 3 up (away from 0), 4 down (toward 0), 5 halves up (away from 0), 6 halves down (toward 0)"
-
 // quantizer rounds numbers to a scaled integer grid, every operation rounded to
 // float32 where single says so.
 type quantizer struct {
 	single, signed, narrow bool
-	rounding               int
+	rounding               billb.Rounding
 }
 
 // cut rounds to the element type.
@@ -90,7 +80,7 @@ func requantize(e Elem, v float64, zero int64) int64 {
 		v = 0
 	}
 	v = math.RoundToEven(v) + float64(zero)
-	lo, hi := e.intRange()
+	lo, hi := e.Range()
 	switch {
 	case v <= float64(lo):
 		return lo
@@ -154,7 +144,7 @@ func (p *prep) rows(y, x, scale, zero *operand, f func(m *memory, first, n, from
 }
 
 func (p *prep) quantizeBytes(y, x, scale, zero *operand) step {
-	least, most := y.elem.intRange()
+	least, most := y.elem.Range()
 	set := p.set
 	return p.rows(y, x, scale, zero, func(m *memory, first, n, from int, scale float32, zero int32) {
 		set.Quantize(y.bytes(m)[first:][:n], view[float32](x, m)[from:], scale, zero, int32(least), int32(most))
@@ -168,144 +158,103 @@ func (p *prep) dequantizeBytes(y, x, scale, zero *operand) step {
 	})
 }
 
-// quantOperands checks x and y, floats of one type, and returns the quantizer
-// that integers signed, narrow and rounding describe.
+// quantOperands checks x and y, floats of one type, and returns the quantizer.
 func (p *prep) quantOperands(x, y *operand) *quantizer {
 	p.sameElem(p.dense(x, F32, F64), p.dense(y))
 	p.sameShape(x, y)
-	v := p.ints(3)
-	return &quantizer{y.elem == F32, p.between("signed", v[0], 0, 1) == 1, p.between("narrow", v[1], 0, 1) == 1, p.between("rounding", v[2], 0, roundingCount-1)}
+	v := params[billb.Quantizer](p)
+	return &quantizer{y.elem == F32, v.Signed, v.Narrow, v.Rounding}
 }
 
 var (
-	_ = register(&opcode{
-		code: OpBipolarQuant,
-		name: "bipolar_quant",
-		doc:  "y = scale where x >= 0, -scale for everything else, NaN included; scale broadcasts to x.",
-		in:   "x scale", out: "y",
-		prepare: func(p *prep) step {
-			x, y := p.in(0), p.out(0)
-			p.sameElem(p.dense(x, F32, F64), p.dense(y))
-			p.sameShape(x, y)
-			return p.quantizing(y, func(v *[maxWalk]float64) float64 {
-				if v[0] >= 0 {
-					return v[1]
-				}
-				return -v[1]
-			}, x, p.in(1))
-		},
+	_ = executes(billb.OpBipolarQuant, func(p *prep) step {
+		x, y := p.in(0), p.out(0)
+		p.sameElem(p.dense(x, F32, F64), p.dense(y))
+		p.sameShape(x, y)
+		return p.quantizing(y, func(v *[maxWalk]float64) float64 {
+			if v[0] >= 0 {
+				return v[1]
+			}
+			return -v[1]
+		}, x, p.in(1))
 	})
-	_ = register(&opcode{
-		code: OpQuant,
-		name: "quant",
-		doc: "Rounds to a grid: y = (round(clamp(x/scale + zero, lo, hi)) - zero)*scale with lo..hi the range of that many bits, every operation rounded to x's type; the operands " +
-			"broadcast to x. One signed bit is {-1,+1}. Integers: signed, narrow, rounding; " + roundingDoc + ".",
-		in: "x scale zero bits", out: "y",
-		prepare: func(p *prep) step {
-			q := p.quantOperands(p.in(0), p.out(0))
-			return p.quantizing(p.out(0), func(v *[maxWalk]float64) float64 { return q.grid(v[0], v[1], v[2], v[3]) }, p.in(0), p.in(1), p.in(2), p.in(3))
-		},
+	_ = executes(billb.OpQuant, func(p *prep) step {
+		q := p.quantOperands(p.in(0), p.out(0))
+		return p.quantizing(p.out(0), func(v *[maxWalk]float64) float64 { return q.grid(v[0], v[1], v[2], v[3]) }, p.in(0), p.in(1), p.in(2), p.in(3))
 	})
-	_ = register(&opcode{
-		code: OpTruncQuant,
-		name: "trunc_quant",
-		doc: "Drops low bits of numbers on a grid: q = round(x/scale + zero), halves to even; without out_scale y = (r(q/2^(in_bits-out_bits)) - zero)*scale; with it " +
-			"y = (r(clamp(q/s)) - zero/s)*out_scale, s = out_scale/scale as a power of two. Operands broadcast to x. Integers: signed, narrow, rounding; " + roundingDoc + ".",
-		in: "x scale zero in_bits out_scale? out_bits", out: "y",
-		prepare: func(p *prep) step {
-			q := p.quantOperands(p.in(0), p.out(0))
-			rescale := p.optIn(4) != nil
-			return p.quantizing(p.out(0), func(v *[maxWalk]float64) float64 {
-				x, scale, zero, inBits, outScale, outBits := v[0], v[1], v[2], v[3], v[4], v[5]
-				y := math.RoundToEven(q.cut(q.cut(x/scale) + zero))
-				if !rescale {
-					y = roundBy(q.rounding, q.cut(y/q.cut(math.Exp2(inBits-outBits))))
-					return q.cut(q.cut(y-zero) * scale)
-				}
-				s := math.Exp2(math.RoundToEven(math.Log2(outScale / scale)))
-				y = roundBy(q.rounding, q.clamp(q.cut(y/s), outBits))
-				return q.cut(q.cut(y-q.cut(zero/s)) * outScale)
-			}, p.in(0), p.in(1), p.in(2), p.in(3), p.optIn(4), p.in(5))
-		},
+	_ = executes(billb.OpTruncQuant, func(p *prep) step {
+		q := p.quantOperands(p.in(0), p.out(0))
+		rescale := p.optIn(4) != nil
+		return p.quantizing(p.out(0), func(v *[maxWalk]float64) float64 {
+			x, scale, zero, inBits, outScale, outBits := v[0], v[1], v[2], v[3], v[4], v[5]
+			y := math.RoundToEven(q.cut(q.cut(x/scale) + zero))
+			if !rescale {
+				y = roundBy(q.rounding, q.cut(y/q.cut(math.Exp2(inBits-outBits))))
+				return q.cut(q.cut(y-zero) * scale)
+			}
+			s := math.Exp2(math.RoundToEven(math.Log2(outScale / scale)))
+			y = roundBy(q.rounding, q.clamp(q.cut(y/s), outBits))
+			return q.cut(q.cut(y-q.cut(zero/s)) * outScale)
+		}, p.in(0), p.in(1), p.in(2), p.in(3), p.optIn(4), p.in(5))
 	})
-	_ = register(&opcode{
-		code: OpQuantizeLinear,
-		name: "quantize_linear",
-		doc: "y = saturate(round(x/scale) + zero), halves to even, the quotient rounded to x's type (scale's for an integer x). scale, a float, and zero, of y's integer type, " +
-			"broadcast to x.",
-		in: "x scale zero?", out: "y",
-		prepare: func(p *prep) step {
-			x, scale, zero, y := p.dense(p.in(0)), p.dense(p.in(1), F32, F64), p.optIn(2), p.dense(p.out(0))
-			p.sameShape(x, y)
-			if !y.elem.isInt() || !x.elem.isFloat() && x.elem != I32 {
-				p.fail("%s and %s, expected a float or i32, and an integer type", x, y)
+	_ = executes(billb.OpQuantizeLinear, func(p *prep) step {
+		x, scale, zero, y := p.dense(p.in(0)), p.dense(p.in(1), F32, F64), p.optIn(2), p.dense(p.out(0))
+		p.sameShape(x, y)
+		if !y.elem.IsInt() || !x.elem.IsFloat() && x.elem != I32 {
+			p.fail("%s and %s, expected a float or i32, and an integer type", x, y)
+		}
+		q := &quantizer{single: x.elem == F32 || x.elem == I32 && scale.elem == F32}
+		if zero != nil {
+			p.sameElem(zero, y)
+		}
+		if x.elem == F32 && scale.elem == F32 && (y.elem == U8 || y.elem == I8) {
+			return p.quantizeBytes(y, x, scale, zero)
+		}
+		return p.quantizing(y, func(v *[maxWalk]float64) float64 {
+			z := int64(0)
+			if v[2] == v[2] {
+				z = int64(v[2])
 			}
-			q := &quantizer{single: x.elem == F32 || x.elem == I32 && scale.elem == F32}
-			if zero != nil {
-				p.sameElem(zero, y)
-			}
-			if x.elem == F32 && scale.elem == F32 && (y.elem == U8 || y.elem == I8) {
-				return p.quantizeBytes(y, x, scale, zero)
-			}
-			return p.quantizing(y, func(v *[maxWalk]float64) float64 {
-				z := int64(0)
-				if v[2] == v[2] {
-					z = int64(v[2])
-				}
-				return float64(requantize(y.elem, q.cut(q.cut(v[0])/v[1]), z))
-			}, x, scale, zero)
-		},
+			return float64(requantize(y.elem, q.cut(q.cut(v[0])/v[1]), z))
+		}, x, scale, zero)
 	})
-	_ = register(&opcode{
-		code: OpDequantizeLinear,
-		name: "dequantize_linear",
-		doc:  "y = (x - zero)*scale in y's type, scale's. x is an integer, zero of its type; scale and zero broadcast to x.",
-		in:   "x scale zero?", out: "y",
-		prepare: func(p *prep) step {
-			x, scale, zero, y := p.dense(p.in(0)), p.dense(p.in(1), F32, F64), p.optIn(2), p.dense(p.out(0))
-			p.sameShape(x, y)
-			p.sameElem(scale, y)
-			if !x.elem.isInt() {
-				p.fail("%s, expected an integer type", x)
+	_ = executes(billb.OpDequantizeLinear, func(p *prep) step {
+		x, scale, zero, y := p.dense(p.in(0)), p.dense(p.in(1), F32, F64), p.optIn(2), p.dense(p.out(0))
+		p.sameShape(x, y)
+		p.sameElem(scale, y)
+		if !x.elem.IsInt() {
+			p.fail("%s, expected an integer type", x)
+		}
+		q := &quantizer{single: y.elem == F32}
+		if zero != nil {
+			p.sameElem(zero, x)
+		}
+		if y.elem == F32 && (x.elem == U8 || x.elem == I8) {
+			return p.dequantizeBytes(y, x, scale, zero)
+		}
+		return p.quantizing(y, func(v *[maxWalk]float64) float64 {
+			x := v[0]
+			if v[2] == v[2] {
+				x -= v[2]
 			}
-			q := &quantizer{single: y.elem == F32}
-			if zero != nil {
-				p.sameElem(zero, x)
-			}
-			if y.elem == F32 && (x.elem == U8 || x.elem == I8) {
-				return p.dequantizeBytes(y, x, scale, zero)
-			}
-			return p.quantizing(y, func(v *[maxWalk]float64) float64 {
-				x := v[0]
-				if v[2] == v[2] {
-					x -= v[2]
-				}
-				return q.cut(x) * v[1]
-			}, x, scale, zero)
-		},
+			return q.cut(x) * v[1]
+		}, x, scale, zero)
 	})
-	_ = register(&opcode{
-		code: OpRequantize,
-		name: "requantize",
-		doc: "What a quantized convolution or product ends with: y = saturate(round(float32(float32(s)*factor)) + zero), halves to even. s is an integer; factor, f32, and zero, of " +
-			"y's integer type, broadcast to it.",
-		in: "s factor zero?", out: "y",
-		prepare: func(p *prep) step {
-			s, factor, zero, y := p.dense(p.in(0)), p.dense(p.in(1), F32), p.optIn(2), p.dense(p.out(0))
-			p.sameShape(s, y)
-			if !s.elem.isInt() || !y.elem.isInt() {
-				p.fail("%s and %s, expected integer types", s, y)
+	_ = executes(billb.OpRequantize, func(p *prep) step {
+		s, factor, zero, y := p.dense(p.in(0)), p.dense(p.in(1), F32), p.optIn(2), p.dense(p.out(0))
+		p.sameShape(s, y)
+		if !s.elem.IsInt() || !y.elem.IsInt() {
+			p.fail("%s and %s, expected integer types", s, y)
+		}
+		if zero != nil {
+			p.sameElem(zero, y)
+		}
+		return p.quantizing(y, func(v *[maxWalk]float64) float64 {
+			z := int64(0)
+			if v[2] == v[2] {
+				z = int64(v[2])
 			}
-			if zero != nil {
-				p.sameElem(zero, y)
-			}
-			return p.quantizing(y, func(v *[maxWalk]float64) float64 {
-				z := int64(0)
-				if v[2] == v[2] {
-					z = int64(v[2])
-				}
-				return float64(requantize(y.elem, float64(float32(float32(v[0])*float32(v[1]))), z))
-			}, s, factor, zero)
-		},
+			return float64(requantize(y.elem, float64(float32(float32(v[0])*float32(v[1]))), z))
+		}, s, factor, zero)
 	})
 )

@@ -1,29 +1,12 @@
 package runtime
 
-import "math"
+import (
+	"math"
 
-var _ = register(&opcode{
-	code: OpQuantLSTMCell,
-	name: "quant_lstm_cell",
-	doc: "A quantized LSTM, f32 or f64; gates in the order i f c o, Q a quantizer as quant's. A step: i = Q6(sigmoid(Q2(Wii x + Whi h + bi))); " +
-		"f = Q7(sigmoid(Q3(Wif x + Whf h + bf))), or Q6(1) - i with cifg; g = Q8(tanh(Q4(Wic x + Whc h + bc))); o = Q9(sigmoid(Q5(Wio x + Who h + bo))); " +
-		"c = Q1(Q1(f*c) + Q1(i*g)); h = Q0(o * Q10(tanh(c))). x [S,B,I], y [S,B,H], or with batch_first [B,S,...]; h0 and c0 broadcast to [B,H], which y_h and y_c are. " +
-		"Constants: input weights [H,I] and recurrent weights [H,H] of the four gates, biases that broadcast to [H], then scale, zero and bits of quantizers 0 to 10, one number " +
-		"each. Integers: batch_first, reverse, cifg, then signed, narrow, rounding of every quantizer; " + roundingDoc + ".",
-	in:     "x h0 c0",
-	out:    "y? y_h? y_c?",
-	consts: "w_ii w_if w_ic w_io w_hi w_hf w_hc w_ho b_i b_f b_c b_o q...",
-	macs: func(s shapes) float64 {
-		n := 0.0
-		for g := range 8 { // input and recurrent weights of four gates
-			n += perStep(s, s.konst(g))
-		}
-		return n
-	},
-	prepare: prepareQuantLSTM,
-})
+	"github.com/billnet/billnet/runtime/billb"
+)
 
-const quantizers = 11
+var _ = executes(billb.OpQuantLSTMCell, prepareQuantLSTM)
 
 // quantLSTM computes in float64. In f32 the result of every operation is rounded
 // to float32, which gives what float32 arithmetic gives: a sum, difference or
@@ -36,7 +19,7 @@ type quantLSTM struct {
 	batchFirst, reverse, coupled bool
 	atH, atC                     []int // strides of h0 and c0 in [B,H]
 	w, r, b                      [4][]float64
-	q                            [quantizers]gridOf
+	q                            [billb.Quantizers]gridOf
 }
 
 // gridOf is a quantizer with its parameters.
@@ -52,16 +35,15 @@ func prepareQuantLSTM(p *prep) step {
 	if x.rank() != 3 {
 		p.fail("%s, expected three axes", x)
 	}
-	v := p.ints(3 + 3*quantizers)
-	flag := func(i int) bool { return p.between("flag", v[i], 0, 1) == 1 }
-	l := &quantLSTM{single: x.elem == F32, x: x, y: p.optOut(0), yh: p.optOut(1), yc: p.optOut(2), batchFirst: flag(0), reverse: flag(1), coupled: flag(2)}
+	v := params[billb.QuantLSTM](p)
+	l := &quantLSTM{single: x.elem == F32, x: x, y: p.optOut(0), yh: p.optOut(1), yc: p.optOut(2), batchFirst: v.BatchFirst, reverse: v.Reverse, coupled: v.CIFG}
 	l.steps, l.batch, l.inputs = x.shape[0], x.shape[1], x.shape[2]
 	if l.batchFirst {
 		l.steps, l.batch = l.batch, l.steps
 	}
 	k := p.konst(4, x.elem)
 	if len(k.Shape) != 2 || k.Shape[0] != k.Shape[1] {
-		p.fail("constant w_hi has shape %s, expected [H,H]", shapeString(k.Shape))
+		p.fail("constant w_hi has shape %s, expected [H,H]", billb.ShapeString(k.Shape))
 	}
 	l.hidden = k.Shape[0]
 	state := []int{l.batch, l.hidden}
@@ -71,32 +53,32 @@ func prepareQuantLSTM(p *prep) step {
 		b := p.konst(8+g, x.elem)
 		s, ok := broadcast(b.Shape, []int{l.hidden})
 		if !ok {
-			p.fail("constant %s has shape %s, expected one that broadcasts to [%d]", operandName(p.op.consts, 8+g), shapeString(b.Shape), l.hidden)
+			p.fail("constant %s has shape %s, expected one that broadcasts to [%d]", operandName(p.op.Consts, 8+g), billb.ShapeString(b.Shape), l.hidden)
 		}
 		values := p.floatsOf(b)
 		for j := range l.hidden {
 			l.b[g] = append(l.b[g], values[j*s[0]])
 		}
 	}
-	if len(p.instr.Const) != 12+3*quantizers {
-		p.fail("%d constants, expected %d", len(p.instr.Const), 12+3*quantizers)
+	if len(p.instr.Const) != 12+3*billb.Quantizers {
+		p.fail("%d constants, expected %d", len(p.instr.Const), 12+3*billb.Quantizers)
 	}
 	number := func(i int) float64 {
 		c := p.konst(i, F32, F64, U8, I8, U16, I16, U32, I32, U64, I64)
-		if product(c.Shape) != 1 {
-			p.fail("constant %d has shape %s, expected one number", i, shapeString(c.Shape))
+		if billb.Product(c.Shape) != 1 {
+			p.fail("constant %d has shape %s, expected one number", i, billb.ShapeString(c.Shape))
 		}
 		return p.floatsOf(c)[0]
 	}
 	for i := range l.q {
-		q := quantizer{l.single, flag(3 + 3*i), flag(4 + 3*i), p.between("rounding", v[5+3*i], 0, roundingCount-1)}
+		q := quantizer{l.single, v.Quantizers[i].Signed, v.Quantizers[i].Narrow, v.Quantizers[i].Rounding}
 		l.q[i] = gridOf{q, number(12 + 3*i), number(13 + 3*i), number(14 + 3*i)}
 	}
 	initial := func(i int) (*operand, []int) {
 		o := p.dense(p.in(i), x.elem)
 		s, ok := broadcast(o.shape, state)
 		if !ok {
-			p.fail("%s does not broadcast to %s", o, shapeString(state))
+			p.fail("%s does not broadcast to %s", o, billb.ShapeString(state))
 		}
 		return o, s
 	}
@@ -131,11 +113,11 @@ func prepareQuantLSTM(p *prep) step {
 }
 
 // floatsOf is a constant's elements.
-func (p *prep) floatsOf(c *Const) []float64 {
-	n := product(c.Shape)
+func (p *prep) floatsOf(c *billb.Const) []float64 {
+	n := billb.Product(c.Shape)
 	p.charge(mulSat(n, 8))
 	v := make([]float64, n)
-	loadFloats(v, &operand{elem: c.Elem, n: n, fixed: c.dense()}, nil, 0)
+	loadFloats(v, &operand{elem: c.Elem, n: n, fixed: denseData(c)}, nil, 0)
 	return v
 }
 

@@ -1,32 +1,27 @@
 package runtime
 
-var _ = register(&opcode{
-	code: OpRecode,
-	name: "recode",
-	doc:  "The same bits under another encoding: bit, sbit and bool into one another (a set bit is 1 or +1). On planes it costs nothing when y lies where x does.",
-	in:   "x", out: "y",
-	inPlace: true,
-	prepare: func(p *prep) step {
-		x, y := p.in(0), p.out(0)
-		p.sameShape(x, y)
-		if !x.elem.isTruth() || !y.elem.isTruth() {
-			p.fail("%s and %s, expected bit, sbit or bool", x, y)
-		}
-		if x.planes || y.planes {
-			p.sameGeom(x, y)
-			return move(y, x)
-		}
-		return ranged(y.n, 1, func(m *memory, lo, hi int) {
-			src, dst := x.bytes(m)[lo:hi], y.bytes(m)[lo:hi]
-			clear := clearByte(y.elem)
-			for i, v := range src {
-				dst[i] = clear
-				if int8(v) > 0 {
-					dst[i] = 1
-				}
+import "github.com/billnet/billnet/runtime/billb"
+
+var _ = executes(billb.OpRecode, func(p *prep) step {
+	x, y := p.in(0), p.out(0)
+	p.sameShape(x, y)
+	if !x.elem.IsTruth() || !y.elem.IsTruth() {
+		p.fail("%s and %s, expected bit, sbit or bool", x, y)
+	}
+	if x.planes || y.planes {
+		p.sameGeom(x, y)
+		return move(y, x)
+	}
+	return ranged(y.n, 1, func(m *memory, lo, hi int) {
+		src, dst := x.bytes(m)[lo:hi], y.bytes(m)[lo:hi]
+		clear := clearByte(y.elem)
+		for i, v := range src {
+			dst[i] = clear
+			if int8(v) > 0 {
+				dst[i] = 1
 			}
-		})
-	},
+		}
+	})
 })
 
 // clearByte is how a dense buffer holds a clear bit: -1 for sbit, else 0.

@@ -3,32 +3,17 @@ package runtime
 import (
 	"math"
 	"slices"
+
+	"github.com/billnet/billnet/runtime/billb"
 )
 
-// reduction is a fold over axes. Every result is one accumulator that takes its
+// A reduction is a fold over axes. Every result is one accumulator that takes its
 // elements in row-major order.
-type reduction struct {
-	code Opcode
-	name string
-	doc  string
-}
-
-var reductions = []reduction{
-	{OpReduceSum, "reduce_sum", "Sum over axes, starting at 0; integers wrap. y has x's type, or i32 or i64 for an integer, bool or logic x."},
-	{OpReduceMean, "reduce_mean", "Sum over axes, starting at 0, divided by the number of elements; floats only."},
-	{OpReduceMax, "reduce_max", "Largest element over axes; NaN wins. Over no elements the smallest value of the type, -inf for floats."},
-	{OpReduceMin, "reduce_min", "Smallest element over axes; NaN wins. Over no elements the largest value of the type, inf for floats."},
-	{OpReduceProd, "reduce_prod", "Product over axes, starting at 1; integers wrap."},
-}
+var reductions = []billb.Opcode{billb.OpReduceSum, billb.OpReduceMean, billb.OpReduceMax, billb.OpReduceMin, billb.OpReduceProd}
 
 func init() {
-	for i := range reductions {
-		r := &reductions[i]
-		register(&opcode{
-			code: r.code, name: r.name, doc: r.doc + " Integers: the axes, ascending. y keeps them with size 1 or drops them.",
-			in: "x", out: "y",
-			prepare: r.prepare,
-		})
+	for _, op := range reductions {
+		executes(op, func(p *prep) step { return prepareReduce(p, op) })
 	}
 }
 
@@ -56,9 +41,9 @@ func (p *prep) reducing(x, y *operand, axes []int) *reduced {
 		}
 	}
 	if !slices.Equal(y.shape, kept) && !slices.Equal(y.shape, with) {
-		p.fail("%s, expected shape %s or %s", y, shapeString(kept), shapeString(with))
+		p.fail("%s, expected shape %s or %s", y, billb.ShapeString(kept), billb.ShapeString(with))
 	}
-	return &reduced{kept: newStrided(kept, keptStride, 0), over: newStrided(over, overStride, 0), n: product(over)}
+	return &reduced{kept: newStrided(kept, keptStride, 0), over: newStrided(over, overStride, 0), n: billb.Product(over)}
 }
 
 // first is the offset of result i's first element.
@@ -80,33 +65,33 @@ func (r *reduced) rows(first int, f func(at, step, n int)) {
 	}
 }
 
-func (op *reduction) prepare(p *prep) step {
+func prepareReduce(p *prep, op billb.Opcode) step {
 	x, y := p.dense(p.in(0)), p.dense(p.out(0))
-	red := p.reducing(x, y, p.ints(len(p.instr.Ints)))
-	counts := op.code == OpReduceSum && !x.elem.isFloat() && (y.elem == I32 || y.elem == I64)
-	if x.elem != y.elem && !counts || op.code == OpReduceMean && !x.elem.isFloat() {
-		p.fail("%s and %s: %s is not defined for them", x, y, op.name)
+	red := p.reducing(x, y, params[billb.Reduce](p).Axes)
+	counts := op == billb.OpReduceSum && !x.elem.IsFloat() && (y.elem == I32 || y.elem == I64)
+	if x.elem != y.elem && !counts || op == billb.OpReduceMean && !x.elem.IsFloat() {
+		p.fail("%s and %s: %s is not defined for them", x, y, op)
 	}
 	work := max(red.n, 1)
 	switch x.elem {
 	case F32:
 		return ranged(y.n, work, func(m *memory, lo, hi int) {
-			foldAll(op.code, view[float32](y, m), view[float32](x, m), red, lo, hi, float32(math.Inf(1)))
+			foldAll(op, view[float32](y, m), view[float32](x, m), red, lo, hi, float32(math.Inf(1)))
 		})
 	case F64:
 		return ranged(y.n, work, func(m *memory, lo, hi int) {
-			foldAll(op.code, view[float64](y, m), view[float64](x, m), red, lo, hi, math.Inf(1))
+			foldAll(op, view[float64](y, m), view[float64](x, m), red, lo, hi, math.Inf(1))
 		})
 	}
-	least, most := x.elem.intRange()
+	least, most := x.elem.Range()
 	return ranged(y.n, mulSat(work, 4), func(m *memory, lo, hi int) {
 		for i := lo; i < hi; i++ {
-			acc := firstOf(op.code, least, most)
+			acc := firstOf(op, least, most)
 			red.rows(red.first(i), func(at, step, n int) {
 				var v [chunk]int64
 				for j := 0; j < n; j += chunk {
 					c := min(chunk, n-j)
-					acc = fold(op.code, acc, pickInts(v[:c], x, m, at+j*step, step), 0, 1, c)
+					acc = fold(op, acc, pickInts(v[:c], x, m, at+j*step, step), 0, 1, c)
 				}
 			})
 			v := [1]int64{acc}
@@ -116,24 +101,24 @@ func (op *reduction) prepare(p *prep) step {
 }
 
 // firstOf is where a reduction starts.
-func firstOf[T Number](op Opcode, least, most T) T {
+func firstOf[T Number](op billb.Opcode, least, most T) T {
 	switch op {
-	case OpReduceMax:
+	case billb.OpReduceMax:
 		return least
-	case OpReduceMin:
+	case billb.OpReduceMin:
 		return most
-	case OpReduceProd:
+	case billb.OpReduceProd:
 		return 1
 	}
 	return 0
 }
 
 // foldAll computes results lo to hi of floats.
-func foldAll[T float](op Opcode, y, x []T, red *reduced, lo, hi int, inf T) {
+func foldAll[T float](op billb.Opcode, y, x []T, red *reduced, lo, hi int, inf T) {
 	for i := lo; i < hi; i++ {
 		acc := firstOf(op, -inf, inf)
 		red.rows(red.first(i), func(at, step, n int) { acc = fold(op, acc, x, at, step, n) })
-		if op == OpReduceMean {
+		if op == billb.OpReduceMean {
 			acc /= T(red.n)
 		}
 		y[i] = acc
@@ -141,19 +126,19 @@ func foldAll[T float](op Opcode, y, x []T, red *reduced, lo, hi int, inf T) {
 }
 
 // fold takes n elements from at on, step apart, into an accumulator.
-func fold[T Number](op Opcode, acc T, x []T, at, step, n int) T {
+func fold[T Number](op billb.Opcode, acc T, x []T, at, step, n int) T {
 	switch op {
-	case OpReduceMax:
+	case billb.OpReduceMax:
 		for range n {
 			acc = max(acc, x[at])
 			at += step
 		}
-	case OpReduceMin:
+	case billb.OpReduceMin:
 		for range n {
 			acc = min(acc, x[at])
 			at += step
 		}
-	case OpReduceProd:
+	case billb.OpReduceProd:
 		for range n {
 			acc *= x[at]
 			at += step
@@ -167,38 +152,30 @@ func fold[T Number](op Opcode, acc T, x []T, at, step, n int) T {
 	return acc
 }
 
-var _ = register(&opcode{
-	code: OpArgMax,
-	name: "arg_max",
-	doc: "Index of the largest element along an axis: the first of equals, or the last with select_last. NaN counts as larger than everything. y is i64 or i32 and keeps " +
-		"the axis with size 1 or drops it. Integers: axis, select_last.",
-	in: "x", out: "y",
-	prepare: func(p *prep) step {
-		x, y := p.dense(p.in(0)), p.dense(p.out(0), I64, I32)
-		v := p.ints(2)
-		red := p.reducing(x, y, v[:1])
-		last := p.between("select_last", v[1], 0, 1) == 1
-		if red.n == 0 && y.n > 0 {
-			p.fail("%s has no elements to choose from", x)
-		}
-		inner := product(x.shape[v[0]+1:])
-		return ranged(y.n, mulSat(red.n, 4), func(m *memory, lo, hi int) {
-			for i := lo; i < hi; i++ {
-				first := red.first(i)
-				var best int
-				switch x.elem {
-				case F32:
-					best = argMax(view[float32](x, m), first, inner, red.n, last)
-				case F64:
-					best = argMax(view[float64](x, m), first, inner, red.n, last)
-				default:
-					best = argMaxInt(x, m, first, inner, red.n, last)
-				}
-				v := [1]int64{int64(best)}
-				storeInts(y, m, i, v[:])
+var _ = executes(billb.OpArgMax, func(p *prep) step {
+	x, y := p.dense(p.in(0)), p.dense(p.out(0), I64, I32)
+	v := params[billb.ArgMax](p)
+	red := p.reducing(x, y, []int{v.Axis})
+	if red.n == 0 && y.n > 0 {
+		p.fail("%s has no elements to choose from", x)
+	}
+	inner := billb.Product(x.shape[v.Axis+1:])
+	return ranged(y.n, mulSat(red.n, 4), func(m *memory, lo, hi int) {
+		for i := lo; i < hi; i++ {
+			first := red.first(i)
+			var best int
+			switch x.elem {
+			case F32:
+				best = argMax(view[float32](x, m), first, inner, red.n, v.SelectLast)
+			case F64:
+				best = argMax(view[float64](x, m), first, inner, red.n, v.SelectLast)
+			default:
+				best = argMaxInt(x, m, first, inner, red.n, v.SelectLast)
 			}
-		})
-	},
+			index := [1]int64{int64(best)}
+			storeInts(y, m, i, index[:])
+		}
+	})
 })
 
 func argMax[T float](x []T, first, step, n int, last bool) int {

@@ -1,41 +1,38 @@
 package runtime
 
-import "github.com/billnet/billnet/runtime/kernels"
+import (
+	"github.com/billnet/billnet/runtime/billb"
+	"github.com/billnet/billnet/runtime/kernels"
+)
 
-var _ = register(&opcode{
-	code: OpRelayout,
-	name: "relayout",
-	doc:  "The same elements in another layout: dense to planes, planes to dense, or planes to planes with other halos or phases.",
-	in:   "x", out: "y",
-	prepare: func(p *prep) step {
-		x, y := p.in(0), p.out(0)
-		p.sameElem(x, y)
-		p.sameShape(x, y)
-		e, _ := y.elem.plane()
-		switch {
-		case x.planes && y.planes:
-			pl, err := kernels.NewRelayout(p.set, x.geom, y.geom, e)
-			p.check(err)
-			return planStep(pl, y.size, y, x)
-		case !x.planes && !y.planes:
-			p.fail("%s and %s are both dense, expected planes on one side", x, y)
-		case x.elem == U8 && y.planes:
-			pl, err := kernels.NewLoad(p.set, y.geom)
-			p.check(err)
-			return stageOf(y.size, func(m *memory, part, parts int) { pl.Run(0, part, parts, y.bytes(m), x.bytes(m)) })
-		case e == kernels.Bit && y.planes:
-			return packBits(p, y, x)
-		case e == kernels.Bit:
-			return unpackBits(p, y, x)
-		}
-		switch y.elem.Width() {
-		case 1:
-			return moveDense[uint8](y, x)
-		case 2:
-			return moveDense[uint16](y, x)
-		}
-		return moveDense[uint32](y, x)
-	},
+var _ = executes(billb.OpRelayout, func(p *prep) step {
+	x, y := p.in(0), p.out(0)
+	p.sameElem(x, y)
+	p.sameShape(x, y)
+	e, _ := y.elem.Plane()
+	switch {
+	case x.planes && y.planes:
+		pl, err := kernels.NewRelayout(p.set, x.geom, y.geom, e)
+		p.check(err)
+		return planStep(pl, y.size, y, x)
+	case !x.planes && !y.planes:
+		p.fail("%s and %s are both dense, expected planes on one side", x, y)
+	case x.elem == U8 && y.planes:
+		pl, err := kernels.NewLoad(p.set, y.geom)
+		p.check(err)
+		return stageOf(y.size, func(m *memory, part, parts int) { pl.Run(0, part, parts, y.bytes(m), x.bytes(m)) })
+	case e == kernels.Bit && y.planes:
+		return packBits(p, y, x)
+	case e == kernels.Bit:
+		return unpackBits(p, y, x)
+	}
+	switch y.elem.Width() {
+	case 1:
+		return moveDense[uint8](y, x)
+	case 2:
+		return moveDense[uint16](y, x)
+	}
+	return moveDense[uint32](y, x)
 })
 
 // moveDense stores dense integers as planes, or planes as dense integers.

@@ -1,19 +1,14 @@
 package runtime
 
-var _ = register(&opcode{
-	code: OpReshape,
-	name: "reshape",
-	doc:  "The elements of x under another shape. It costs nothing when y lies where x does.",
-	in:   "x", out: "y",
-	inPlace: true,
-	prepare: func(p *prep) step {
-		x, y := p.dense(p.in(0)), p.dense(p.out(0))
-		p.sameElem(x, y)
-		if x.n != y.n {
-			p.fail("%s and %s, expected as many elements", x, y)
-		}
-		return move(y, x)
-	},
+import "github.com/billnet/billnet/runtime/billb"
+
+var _ = executes(billb.OpReshape, func(p *prep) step {
+	x, y := p.dense(p.in(0)), p.dense(p.out(0))
+	p.sameElem(x, y)
+	if x.n != y.n {
+		p.fail("%s and %s, expected as many elements", x, y)
+	}
+	return move(y, x)
 })
 
 // move is a step that copies x to y, or nothing when both are the same memory.

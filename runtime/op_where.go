@@ -1,25 +1,21 @@
 package runtime
 
-var _ = register(&opcode{
-	code: OpWhere,
-	name: "where",
-	doc:  "y = a where c is set, else b. c is bool, bit or sbit; a and b are of any one type; all broadcast.",
-	in:   "c a b", out: "y", inPlace: true,
-	prepare: func(p *prep) step {
-		c, a, b, y := p.bits(p.in(0)), p.in(1), p.in(2), p.out(0)
-		p.sameElem(a, y)
-		p.sameElem(b, y)
-		w := p.broadcasting(y, c, a, b)
-		switch y.elem.Width() {
-		case 1:
-			return whereStep[uint8](w, y, c, a, b)
-		case 2:
-			return whereStep[uint16](w, y, c, a, b)
-		case 4:
-			return whereStep[uint32](w, y, c, a, b)
-		}
-		return whereStep[uint64](w, y, c, a, b)
-	},
+import "github.com/billnet/billnet/runtime/billb"
+
+var _ = executes(billb.OpWhere, func(p *prep) step {
+	c, a, b, y := p.bits(p.in(0)), p.in(1), p.in(2), p.out(0)
+	p.sameElem(a, y)
+	p.sameElem(b, y)
+	w := p.broadcasting(y, c, a, b)
+	switch y.elem.Width() {
+	case 1:
+		return whereStep[uint8](w, y, c, a, b)
+	case 2:
+		return whereStep[uint16](w, y, c, a, b)
+	case 4:
+		return whereStep[uint32](w, y, c, a, b)
+	}
+	return whereStep[uint64](w, y, c, a, b)
 })
 
 func whereStep[T Number](w *walker, y, c, a, b *operand) step {

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/billnet/billnet/runtime/billb"
 	"github.com/billnet/billnet/runtime/kernels"
 )
 
@@ -30,7 +31,7 @@ func TestRelayout(t *testing.T) {
 			var b builder
 			p := b.toPlanes(b.input(x), g)
 			q := b.planes(e, g2)
-			b.op(OpRelayout, []int{p}, []int{q}, nil)
+			b.op(billb.OpRelayout, []int{p}, []int{q}, nil)
 			b.output(b.fromPlanes(q))
 			same(t, "relayout", b.run(t)[0], x)
 		}
@@ -126,8 +127,8 @@ func TestBConv(t *testing.T) {
 		x := b.toPlanes(b.input(c.x), c.in)
 		z, y := b.planes(I16, c.out), b.planes(SBit, c.out)
 		w := b.konst(c.w)
-		b.op(OpBConv, []int{x}, []int{z}, c.ints(), []int{w})
-		b.op(OpBConv, []int{x}, []int{y}, c.ints(), []int{w, b.konst(th), b.konst(flip)})
+		b.op(billb.OpBConv, []int{x}, []int{z}, c.ints(), []int{w})
+		b.op(billb.OpBConv, []int{x}, []int{y}, c.ints(), []int{w, b.konst(th), b.konst(flip)})
 		b.output(b.fromPlanes(z))
 		b.output(b.fromPlanes(y))
 		out := b.run(t)
@@ -157,10 +158,10 @@ func TestIConv(t *testing.T) {
 		x := b.toPlanes(b.input(c.x), c.in)
 		z, y := b.planes(e, c.out), b.planes(Bit, c.out)
 		w, l, h := b.konst(c.w), b.konst(lo), b.konst(hi)
-		b.op(OpIConv, []int{x}, []int{z}, append(c.ints(), acc), []int{w, -1, -1, l, h})
-		b.op(OpIConv, []int{x}, []int{y}, append(c.ints(), acc), []int{w, b.konst(th), b.konst(flip), l, h})
+		b.op(billb.OpIConv, []int{x}, []int{z}, append(c.ints(), acc), []int{w, -1, -1, l, h})
+		b.op(billb.OpIConv, []int{x}, []int{y}, append(c.ints(), acc), []int{w, b.konst(th), b.konst(flip), l, h})
 		y2 := b.planes(Bit, c.out)
-		b.op(OpThreshold, []int{z}, []int{y2}, []int{1}, []int{b.konst(th), b.konst(flip)})
+		b.op(billb.OpThreshold, []int{z}, []int{y2}, []int{1}, []int{b.konst(th), b.konst(flip)})
 		b.output(b.fromPlanes(z))
 		b.output(b.fromPlanes(y))
 		b.output(b.fromPlanes(y2))
@@ -178,7 +179,7 @@ func TestBitPool(t *testing.T) {
 		c := randConv(rng, []Elem{Bit, SBit}[i%2], SBit)
 		c.out.C = c.in.C
 		k := [3]int(c.w.shape[2:])
-		for _, op := range []Opcode{OpBitMaxPool, OpBitMinPool} {
+		for _, op := range []billb.Opcode{billb.OpBitMaxPool, billb.OpBitMinPool} {
 			want := newTensor(c.x.elem, 1, c.out.C, c.out.T, c.out.H, c.out.W)
 			walk(want.shape, func(o []int) {
 				v, any := 0.0, false
@@ -191,13 +192,13 @@ func TestBitPool(t *testing.T) {
 						}
 					}
 					e := *c.x.at(0, o[1], p[0], p[1], p[2])
-					if !any || op == OpBitMaxPool && e > v || op == OpBitMinPool && e < v {
+					if !any || op == billb.OpBitMaxPool && e > v || op == billb.OpBitMinPool && e < v {
 						v, any = e, true
 					}
 				})
 				if !any { // the whole window is padding: the neutral element
 					v = 1
-					if op == OpBitMaxPool {
+					if op == billb.OpBitMaxPool {
 						v = map[Elem]float64{Bit: 0, SBit: -1}[c.x.elem]
 					}
 				}
@@ -240,21 +241,21 @@ func naiveGate(e Elem, shape []int, f func(v []bool) bool, xs ...*tensor) *tenso
 }
 
 var gateTable = []struct {
-	op Opcode
+	op billb.Opcode
 	n  int
 	f  func(v []bool) bool
 }{
-	{OpBitOr, 2, func(v []bool) bool { return v[0] || v[1] }},
-	{OpBitAnd, 2, func(v []bool) bool { return v[0] && v[1] }},
-	{OpBitXor, 2, func(v []bool) bool { return v[0] != v[1] }},
-	{OpBitNot, 1, func(v []bool) bool { return !v[0] }},
-	{OpMux, 3, func(v []bool) bool {
+	{billb.OpBitOr, 2, func(v []bool) bool { return v[0] || v[1] }},
+	{billb.OpBitAnd, 2, func(v []bool) bool { return v[0] && v[1] }},
+	{billb.OpBitXor, 2, func(v []bool) bool { return v[0] != v[1] }},
+	{billb.OpBitNot, 1, func(v []bool) bool { return !v[0] }},
+	{billb.OpMux, 3, func(v []bool) bool {
 		if v[0] {
 			return v[2]
 		}
 		return v[1]
 	}},
-	{OpMuxOr, 3, func(v []bool) bool { return v[1] || v[0] && v[2] }},
+	{billb.OpMuxOr, 3, func(v []bool) bool { return v[1] || v[0] && v[2] }},
 }
 
 func TestGates(t *testing.T) {
@@ -310,7 +311,7 @@ func TestDenseGates(t *testing.T) {
 				x := randTensor(rng, e, shapes[k]...)
 				xs = append(xs, x)
 				if k == 1 {
-					ids = append(ids, ConstOperand(b.konst(x)))
+					ids = append(ids, billb.ConstOperand(b.konst(x)))
 				} else {
 					ids = append(ids, b.input(x))
 				}
@@ -339,7 +340,7 @@ func TestCount(t *testing.T) {
 		p := b.toPlanes(b.input(x), g)
 		for mode, want := range []*tensor{all, ct, tc} {
 			y := b.dense(I32, want.shape...)
-			b.op(OpCount, []int{p}, []int{y}, []int{mode})
+			b.op(billb.OpCount, []int{p}, []int{y}, []int{mode})
 			b.output(y)
 		}
 		out := b.run(t)
@@ -357,11 +358,11 @@ func TestRecode(t *testing.T) {
 	var b builder
 	in := b.input(x)
 	d := b.dense(SBit, x.shape...)
-	b.op(OpRecode, []int{in}, []int{d}, nil)
+	b.op(billb.OpRecode, []int{in}, []int{d}, nil)
 	p := b.toPlanes(in, g)
 	q := b.planes(SBit, g)
 	b.img.Buffers[q].Offset = b.img.Buffers[p].Offset
-	b.op(OpRecode, []int{p}, []int{q}, nil)
+	b.op(billb.OpRecode, []int{p}, []int{q}, nil)
 	b.output(d)
 	b.output(b.fromPlanes(q))
 	b.output(b.fromPlanes(p)) // still alive

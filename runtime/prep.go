@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unsafe"
 
+	"github.com/billnet/billnet/runtime/billb"
 	"github.com/billnet/billnet/runtime/kernels"
 )
 
@@ -69,7 +70,7 @@ func (o *operand) bytes(m *memory) []byte {
 func view[T Number](o *operand, m *memory) []T { return as[T](o.bytes(m)) }
 
 func (o *operand) String() string {
-	return fmt.Sprintf("%s is %s", o.name, Buffer{Elem: o.elem, Shape: o.shape, Planes: o.planes, Geom: o.geom})
+	return fmt.Sprintf("%s is %s", o.name, billb.Buffer{Elem: o.elem, Shape: o.shape, Planes: o.planes, Geom: o.geom})
 }
 
 // rank is the number of axes.
@@ -77,9 +78,9 @@ func (o *operand) rank() int { return len(o.shape) }
 
 // prep is the view of an instruction that an opcode's prepare gets.
 type prep struct {
-	img    *Image
-	instr  *Instr
-	op     *opcode
+	img    *billb.Image
+	instr  *billb.Instr
+	op     *billb.Op
 	set    *kernels.Set
 	consts *constants
 }
@@ -91,14 +92,14 @@ type prepError struct{ error }
 // of planes. A small file may not take much of it by naming one thing often.
 func (p *prep) charge(bytes int) {
 	if p.consts.charged = addSat(p.consts.charged, bytes); p.consts.charged > prepareLimit {
-		p.fail("the instructions up to here need more than %d bytes of packed constants and tables", prepareLimit)
+		p.check(billb.Errorf(ErrLimit, "the instructions up to here need more than %d bytes of packed constants and tables", prepareLimit))
 	}
 }
 
 const prepareLimit = 1<<31 - 2
 
 // fail ends prepare with an error.
-func (p *prep) fail(format string, args ...any) { panic(prepError{fmt.Errorf(format, args...)}) }
+func (p *prep) fail(format string, args ...any) { panic(prepError{errorf(format, args...)}) }
 
 func (p *prep) check(err error) {
 	if err != nil {
@@ -106,10 +107,10 @@ func (p *prep) check(err error) {
 	}
 }
 
-// prepare checks an instruction of img and builds its executor. consts is that
-// of all instructions of img.
-func (in *Instr) prepare(img *Image, set *kernels.Set, consts *constants) (s step, err error) {
-	p := &prep{img: img, instr: in, op: opcodes[in.Op], set: set, consts: consts}
+// prepare checks an instruction of img, whose form is valid, and builds its
+// executor. consts is that of all instructions of img.
+func prepare(img *billb.Image, in *billb.Instr, set *kernels.Set, consts *constants) (s step, err error) {
+	p := &prep{img: img, instr: in, op: in.Op.Op(), set: set, consts: consts}
 	defer func() {
 		if r := recover(); r != nil {
 			e, ok := r.(prepError)
@@ -119,40 +120,30 @@ func (in *Instr) prepare(img *Image, set *kernels.Set, consts *constants) (s ste
 			err = e.error
 		}
 	}()
-	present := func(list []int) []bool {
-		b := make([]bool, len(list))
-		for i, v := range list {
-			b[i] = v != -1
-		}
-		return b
-	}
-	p.check(checkArity("operand", p.op.in, present(p.instr.In)))
-	p.check(checkArity("output", p.op.out, present(p.instr.Out)))
-	p.check(checkArity("constant", p.op.consts, present(p.instr.Const)))
-	for i, b := range p.instr.In {
+	for i, b := range in.In {
 		if b < -1 {
 			p.chargeConst(-2 - b)
-		} else if b >= 0 && p.img.Buffers[b].Planes && i == 0 {
-			p.chargePlanes(p.img.Buffers[b].Geom)
+		} else if b >= 0 && img.Buffers[b].Planes && i == 0 {
+			p.chargePlanes(img.Buffers[b].Geom)
 		}
 	}
-	for _, b := range p.instr.Out {
-		if b >= 0 && p.img.Buffers[b].Planes {
-			p.chargePlanes(p.img.Buffers[b].Geom)
+	for _, b := range in.Out {
+		if b >= 0 && img.Buffers[b].Planes {
+			p.chargePlanes(img.Buffers[b].Geom)
 		}
 	}
-	for _, c := range p.instr.Const {
+	for _, c := range in.Const {
 		if c >= 0 {
 			p.chargeConst(c)
 		}
 	}
-	return p.op.prepare(p), nil
+	return executors[in.Op](p), nil
 }
 
 // chargeConst charges a constant as a dense buffer holds it.
 func (p *prep) chargeConst(id int) {
 	c := &p.img.Consts[id]
-	p.charge(mulSat(product(c.Shape), c.Elem.Width()))
+	p.charge(mulSat(billb.Product(c.Shape), c.Elem.Width()))
 }
 
 // chargePlanes charges the masks of a map's frames.
@@ -171,7 +162,7 @@ func operandName(names string, i int) string {
 func (p *prep) in(i int) *operand {
 	o := p.optIn(i)
 	if o == nil {
-		p.fail("operand %s is missing", operandName(p.op.in, i))
+		p.fail("operand %s is missing", operandName(p.op.In, i))
 	}
 	return o
 }
@@ -181,7 +172,7 @@ func (p *prep) optIn(i int) *operand {
 	if i >= len(p.instr.In) || p.instr.In[i] == -1 {
 		return nil
 	}
-	name := operandName(p.op.in, i)
+	name := operandName(p.op.In, i)
 	if id := p.instr.In[i]; id < 0 {
 		return p.consts.operand(-2-id, name)
 	}
@@ -201,7 +192,7 @@ func (p *prep) ins() []*operand {
 func (p *prep) out(i int) *operand {
 	o := p.optOut(i)
 	if o == nil {
-		p.fail("output %s is missing", operandName(p.op.out, i))
+		p.fail("output %s is missing", operandName(p.op.Out, i))
 	}
 	return o
 }
@@ -211,14 +202,14 @@ func (p *prep) optOut(i int) *operand {
 	if i >= len(p.instr.Out) || p.instr.Out[i] == -1 {
 		return nil
 	}
-	return p.buffer(p.instr.Out[i], operandName(p.op.out, i))
+	return p.buffer(p.instr.Out[i], operandName(p.op.Out, i))
 }
 
 func (p *prep) buffer(id int, name string) *operand {
 	b := p.img.Buffers[id]
 	size, err := b.Size()
 	p.check(err)
-	return &operand{name: name, elem: b.Elem, shape: b.Shape, n: product(b.Shape), planes: b.Planes, geom: b.Geom, off: b.Offset, size: size}
+	return &operand{name: name, elem: b.Elem, shape: b.Shape, n: billb.Product(b.Shape), planes: b.Planes, geom: b.Geom, off: b.Offset, size: size}
 }
 
 // dense requires dense operands of one of the element types; none means any.
@@ -262,41 +253,18 @@ func (p *prep) sameElem(a, b *operand) {
 // shaped requires a shape.
 func (p *prep) shaped(o *operand, shape ...int) {
 	if !slices.Equal(o.shape, shape) {
-		p.fail("%s, expected shape %s", o, shapeString(shape))
+		p.fail("%s, expected shape %s", o, billb.ShapeString(shape))
 	}
 }
 
-// ints requires n integers and returns them; each must fit 31 bits and a sign.
-func (p *prep) ints(n int) []int {
-	if len(p.instr.Ints) != n {
-		p.fail("%d integers, expected %d", len(p.instr.Ints), n)
-	}
-	v := make([]int, n)
-	for i, x := range p.instr.Ints {
-		if x < -maxElems || x > maxElems {
-			p.fail("integer %d is %d: out of range", i, x)
-		}
-		v[i] = int(x)
-	}
-	return v
-}
+// params is the parameters of an instruction whose form is valid.
+func params[T any](p *prep) *T { return p.instr.Params.(*T) }
 
-// floats requires n floats.
-func (p *prep) floats(n int) []float64 {
-	if len(p.instr.Floats) != n {
-		p.fail("%d floats, expected %d", len(p.instr.Floats), n)
+// perAxis requires a parameter with a number for every axis of o.
+func (p *prep) perAxis(name string, v []int, o *operand) {
+	if len(v) != o.rank() {
+		p.fail("%s has %d numbers, %s, expected one for every axis", name, len(v), o)
 	}
-	return p.instr.Floats
-}
-
-// between requires a number from a range.
-//
-//go:noinline
-func (p *prep) between(name string, v, lo, hi int) int {
-	if v < lo || v > hi {
-		p.fail("%s is %d, expected %d to %d", name, v, lo, hi)
-	}
-	return v
 }
 
 // axis requires an axis of o.
@@ -308,22 +276,22 @@ func (p *prep) axis(o *operand, a int) int {
 }
 
 // konst is constant operand i, nil when it is left out.
-func (p *prep) konst(i int, allowed ...Elem) *Const {
+func (p *prep) konst(i int, allowed ...Elem) *billb.Const {
 	if i >= len(p.instr.Const) || p.instr.Const[i] == -1 {
 		return nil
 	}
 	c := &p.img.Consts[p.instr.Const[i]]
 	if !slices.Contains(allowed, c.Elem) {
-		p.fail("constant %s is %s%s, expected %v", operandName(p.op.consts, i), c.Elem, shapeString(c.Shape), allowed)
+		p.fail("constant %s is %s%s, expected %v", operandName(p.op.Consts, i), c.Elem, billb.ShapeString(c.Shape), allowed)
 	}
 	return c
 }
 
 // konstOf is constant operand i with n elements, or nil.
-func (p *prep) konstOf(i, n int, e Elem) *Const {
+func (p *prep) konstOf(i, n int, e Elem) *billb.Const {
 	c := p.konst(i, e)
-	if c != nil && product(c.Shape) != n {
-		p.fail("constant %s has shape %s, expected %d elements", operandName(p.op.consts, i), shapeString(c.Shape), n)
+	if c != nil && billb.Product(c.Shape) != n {
+		p.fail("constant %s has shape %s, expected %d elements", operandName(p.op.Consts, i), billb.ShapeString(c.Shape), n)
 	}
 	return c
 }
@@ -344,7 +312,7 @@ func (p *prep) i32s(i, n int) []int32 {
 
 // constants expands constants into the form of dense buffers, once each.
 type constants struct {
-	img     *Image
+	img     *billb.Image
 	dense   map[int][]byte
 	charged int // bytes, by all instructions so far
 }
@@ -353,16 +321,16 @@ func (c *constants) operand(id int, name string) *operand {
 	k := c.img.Consts[id]
 	data, ok := c.dense[id]
 	if !ok {
-		data = k.dense()
+		data = denseData(&k)
 		c.dense[id] = data
 	}
-	return &operand{name: name, elem: k.Elem, shape: k.Shape, n: product(k.Shape), size: len(data), fixed: data}
+	return &operand{name: name, elem: k.Elem, shape: k.Shape, n: billb.Product(k.Shape), size: len(data), fixed: data}
 }
 
-// dense is the constant as a dense buffer holds it. Data itself serves when it
+// denseData is the constant as a dense buffer holds it. Data itself serves when it
 // is aligned and the machine little endian.
-func (c *Const) dense() []byte {
-	n := product(c.Shape)
+func denseData(c *billb.Const) []byte {
+	n := billb.Product(c.Shape)
 	width := c.Elem.Width()
 	out := []byte{}
 	switch {
@@ -421,6 +389,8 @@ func ranged(n, cost int, f func(m *memory, lo, hi int)) step {
 }
 
 // share is the range of n pieces that belongs to a part.
+//
+//go:noinline
 func share(n, part, parts int) (lo, hi int) {
 	return int(int64(n) * int64(part) / int64(parts)), int(int64(n) * int64(part+1) / int64(parts))
 }

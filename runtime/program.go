@@ -2,17 +2,17 @@ package runtime
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"sync"
 
+	"github.com/billnet/billnet/runtime/billb"
 	"github.com/billnet/billnet/runtime/kernels"
 )
 
 // Program is a loaded, validated model. It is read-only and may be shared by
 // any number of sessions.
 type Program struct {
-	img  *Image
+	img  *billb.Image
 	best kernels.ISA
 
 	mu    sync.Mutex
@@ -39,14 +39,14 @@ func LoadBytes(file []byte) (*Program, error) { return Loader{}.LoadBytes(file) 
 func (l Loader) Load(r io.Reader) (*Program, error) {
 	limit := int64(orDefault(l.MaxFile))
 	var buf bytes.Buffer
-	if _, err := io.CopyN(&buf, r, headerSize); err != nil && err != io.EOF {
-		return nil, fmt.Errorf("billb: %w", err)
+	if _, err := io.CopyN(&buf, r, billb.HeaderSize); err != nil && err != io.EOF {
+		return nil, errorf("billb: %w", err)
 	}
-	if err := checkHeader(buf.Bytes()); err != nil {
-		return nil, fmt.Errorf("billb: %w", err)
+	if err := billb.CheckHeader(buf.Bytes()); err != nil {
+		return nil, err
 	}
-	if _, err := io.CopyN(&buf, r, limit+1-headerSize); err != nil && err != io.EOF {
-		return nil, fmt.Errorf("billb: %w", err)
+	if _, err := io.CopyN(&buf, r, limit+1-billb.HeaderSize); err != nil && err != io.EOF {
+		return nil, errorf("billb: %w", err)
 	}
 	return l.LoadBytes(buf.Bytes())
 }
@@ -55,14 +55,14 @@ func (l Loader) Load(r io.Reader) (*Program, error) {
 // must not change afterwards.
 func (l Loader) LoadBytes(file []byte) (*Program, error) {
 	if limit := orDefault(l.MaxFile); len(file) > limit {
-		return nil, fmt.Errorf("billb: the file has more than %d bytes, the limit set for it", limit)
+		return nil, billb.Errorf(ErrLimit, "billb: the file has more than %d bytes, the limit set for it", limit)
 	}
-	img, err := Decode(file)
+	img, err := billb.Decode(file)
 	if err != nil {
 		return nil, err
 	}
 	if limit := orDefault(l.MaxArena); img.Arena > limit {
-		return nil, fmt.Errorf("billb: %s: the arena has %d bytes, the limit set for it is %d", img.Name, img.Arena, limit)
+		return nil, billb.Errorf(ErrLimit, "billb: %s: the arena has %d bytes, the limit set for it is %d", img.Name, img.Arena, limit)
 	}
 	p := &Program{img: img, codes: map[kernels.ISA][]step{}}
 	if p.best, err = parseISA(l.ISA); err != nil {
@@ -87,10 +87,10 @@ func parseISA(name string) (kernels.ISA, error) {
 	}
 	isa, err := kernels.ParseISA(name)
 	if err != nil {
-		return 0, err
+		return 0, billb.Mark(ErrISA, err)
 	}
 	if !kernels.Available(isa) {
-		return 0, fmt.Errorf("instruction set %s is not available on this machine, the best is %s", name, kernels.Best())
+		return 0, billb.Errorf(ErrISA, "instruction set %s is not available on this machine, the best is %s", name, kernels.Best())
 	}
 	return isa, nil
 }
@@ -103,16 +103,16 @@ func (p *Program) prepared(isa kernels.ISA) ([]step, error) {
 	if steps, ok := p.codes[isa]; ok {
 		return steps, nil
 	}
-	steps, err := p.img.prepare(kernels.Select(isa))
+	steps, err := prepareAll(p.img, kernels.Select(isa))
 	if err != nil {
-		return nil, fmt.Errorf("billb: %s: %w", p.img.Name, err)
+		return nil, errorf("billb: %s: %w", p.img.Name, billb.Mark(ErrFormat, err))
 	}
 	p.codes[isa] = steps
 	return steps, nil
 }
 
-// prepare validates the instructions and builds their executors.
-func (img *Image) prepare(set *kernels.Set) ([]step, error) {
+// prepareAll validates the instructions and builds their executors.
+func prepareAll(img *billb.Image, set *kernels.Set) ([]step, error) {
 	consts := &constants{img: img, dense: map[int][]byte{}}
 	l := &live{img: img}
 	if err := l.begin(); err != nil {
@@ -121,12 +121,12 @@ func (img *Image) prepare(set *kernels.Set) ([]step, error) {
 	steps := make([]step, len(img.Code))
 	for i := range img.Code {
 		in := &img.Code[i]
-		s, err := in.prepare(img, set, consts)
+		s, err := prepare(img, in, set, consts)
 		if err == nil {
 			err = l.step(in, &s)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", in.where(i), err)
+			return nil, errorf("%s: %w", in.Where(i), err)
 		}
 		steps[i] = s
 	}
@@ -141,6 +141,9 @@ func (p *Program) Meta() [][2]string { return p.img.Meta }
 
 // Labels is the class names of the first output, nil when there are none.
 func (p *Program) Labels() []string { return p.img.Labels }
+
+// Port is a named input or output.
+type Port = billb.Port
 
 // Inputs is the input ports in the order that Run takes them.
 func (p *Program) Inputs() []Port { return p.img.Inputs }
@@ -168,48 +171,7 @@ func (p *Program) Instructions() []InstrInfo {
 	list := make([]InstrInfo, len(p.img.Code))
 	for i := range p.img.Code {
 		in := &p.img.Code[i]
-		list[i] = InstrInfo{Name: in.Name, Op: in.Op.String(), Text: p.img.text(in), MACs: p.img.MACs(in)}
+		list[i] = InstrInfo{Name: in.Name, Op: in.Op.String(), Text: p.img.Text(in), MACs: p.img.MACs(in)}
 	}
 	return list
-}
-
-// text prints an instruction: results, opcode, operands, numbers.
-func (img *Image) text(in *Instr) string {
-	var s []byte
-	operand := func(id int) {
-		switch {
-		case id == -1:
-			s = append(s, '_')
-		case id < 0:
-			c := img.Consts[-2-id]
-			s = fmt.Appendf(s, "#%d %s%s", -2-id, c.Elem, shapeString(c.Shape))
-		default:
-			s = fmt.Appendf(s, "@%d %s", id, img.Buffers[id])
-		}
-	}
-	list := func(ids []int, shift int) {
-		for i, id := range ids {
-			if i > 0 {
-				s = append(s, ", "...)
-			}
-			if shift != 0 && id != -1 {
-				id = shift - id
-			}
-			operand(id)
-		}
-	}
-	list(in.Out, 0)
-	s = fmt.Appendf(s, " = %s ", in.Op)
-	list(in.In, 0)
-	if len(in.Const) > 0 {
-		s = append(s, "; "...)
-		list(in.Const, -2)
-	}
-	if len(in.Ints) > 0 {
-		s = fmt.Appendf(s, " %v", in.Ints)
-	}
-	if len(in.Floats) > 0 {
-		s = fmt.Appendf(s, " %v", in.Floats)
-	}
-	return string(s)
 }

@@ -1,5 +1,7 @@
 package runtime
 
+import "github.com/billnet/billnet/runtime/billb"
+
 // recurrence is what lstm, gru and rnn share: operands, sizes, directions,
 // activations and the input sums of all steps. The matrix products are computed
 // in the type of x, the rest of a step in float64: in f32 the result of every
@@ -69,31 +71,26 @@ func (f factor) row(m *memory, y, x []float64, temp []float32) {
 	widen(y, y32)
 }
 
-// newRecurrence checks the operands x w r b? lens? h0? and the outputs y? y_h?,
-// and the first numbers: integers direction, layout, then extra ones of the
-// operation, then activation codes; floats clip, then alphas and betas.
-func newRecurrence(p *prep, mem *area, gates, extra int, defaults []int) (rec *recurrence, more []int) {
+// newRecurrence checks the operands x w r b? lens? h0?, the outputs y? y_h? and
+// the parameters that all have.
+func newRecurrence(p *prep, mem *area, gates int, sequence *billb.Sequence, with *billb.Gates, defaults ...billb.Activation) *recurrence {
 	x := p.dense(p.in(0), F32, F64)
 	w, r := p.dense(p.in(1), x.elem), p.dense(p.in(2), x.elem)
 	c := &recurrence{single: x.elem == F32, x: x, b: p.optIn(3), lens: p.optIn(4), h0: p.optIn(5), y: p.optOut(0), yh: p.optOut(1), gates: gates, dirs: 1}
 	if x.rank() != 3 || w.rank() != 3 || r.rank() != 3 {
 		p.fail("%s, %s and %s, expected three axes each", x, w, r)
 	}
-	v := p.ints(len(p.instr.Ints))
-	if len(v) < 2+extra {
-		p.fail("%d integers, expected at least %d", len(v), 2+extra)
-	}
-	switch p.between("direction", v[0], 0, 2) {
-	case 1:
+	switch sequence.Direction {
+	case billb.Reverse:
 		c.reverse[0] = true
-	case 2:
+	case billb.Bidirectional:
 		c.dirs, c.reverse[1] = 2, true
 	}
 	c.steps, c.batch, c.inputs, c.hidden = x.shape[0], x.shape[1], x.shape[2], r.shape[2]
-	if c.batchFirst = p.between("layout", v[1], 0, 1) == 1; c.batchFirst {
+	if c.batchFirst = sequence.BatchFirst; c.batchFirst {
 		c.steps, c.batch = c.batch, c.steps
 	}
-	c.activations(p, v[2+extra:], defaults)
+	c.activations(p, with, defaults)
 	rows := gates * c.hidden
 	p.shaped(w, c.dirs, rows, c.inputs)
 	p.shaped(r, c.dirs, rows, c.hidden)
@@ -119,7 +116,7 @@ func newRecurrence(p *prep, mem *area, gates, extra int, defaults []int) (rec *r
 	c.zAt = mem.take(mulSat(c.dirs, c.steps, c.batch, rows), x.elem.Width())
 	c.slot = roundUp(mulSat(8, c.vectors(), c.hidden), align)
 	c.hAt = mem.take(c.dirs*c.batch, c.slot)
-	return c, v[2 : 2+extra]
+	return c
 }
 
 func (c *recurrence) checkState(p *prep, o *operand) {
@@ -133,27 +130,28 @@ func (c *recurrence) checkState(p *prep, o *operand) {
 	}
 }
 
-// activations reads the activation codes and their parameters.
-func (c *recurrence) activations(p *prep, codes, defaults []int) {
+// activations sets the activation functions and their parameters.
+func (c *recurrence) activations(p *prep, with *billb.Gates, defaults []billb.Activation) {
 	want := c.dirs * len(defaults)
-	f := p.floats(len(p.instr.Floats))
-	if len(codes) != 0 && len(codes) != want {
-		p.fail("%d activation codes, expected %d or none", len(codes), want)
+	if n := len(with.Activations); n != 0 && n != want {
+		p.fail("%d activations, expected %d or none", n, want)
 	}
-	if len(f) != 1 && len(f) != 1+2*want {
-		p.fail("%d floats, expected clip, or clip with alpha and beta of %d activations", len(f), want)
+	if n := len(with.Scales); n != 0 && n != want {
+		p.fail("alpha and beta of %d activations, expected of %d or none", n, want)
 	}
-	if c.clip = f[0]; !(c.clip >= 0) {
+	if c.clip = with.Clip; !(c.clip >= 0) {
 		p.fail("clip is %v, expected 0 or more", c.clip)
 	}
 	for i := range want {
 		code := defaults[i%len(defaults)]
-		if len(codes) > 0 {
-			code = p.between("activation", codes[i], 0, activationCount-1)
+		if len(with.Activations) > 0 {
+			code = with.Activations[i]
 		}
-		a := activation{code, activationDefaults[code][0], activationDefaults[code][1]}
-		if len(f) > 1 {
-			a.alpha, a.beta = f[1+2*i], f[2+2*i]
+		a := activation{code: code}
+		if len(with.Scales) > 0 {
+			a.alpha, a.beta = with.Scales[i].Alpha, with.Scales[i].Beta
+		} else {
+			a.alpha, a.beta = code.Defaults()
 		}
 		c.acts = append(c.acts, a)
 	}
@@ -342,6 +340,3 @@ func (c *recurrence) activate(v float64, a *activation) float64 {
 	}
 	return c.round(a.apply(v))
 }
-
-// perStepOfAll counts input and recurrent weights of all directions.
-func perStepOfAll(s shapes) float64 { return perStep(s, s.in(1), s.in(2)) }

@@ -1,21 +1,22 @@
 package runtime
 
 import (
-	"fmt"
 	"time"
 
+	"github.com/billnet/billnet/runtime/billb"
 	"github.com/billnet/billnet/runtime/kernels"
 )
 
 // Options are the choices of a session.
 type Options struct {
-	Threads int    // goroutines that share the work of one run; 0: 1
+	Threads int    // goroutines that share the work of one run, at most 256; 0: 1
 	ISA     string // the instruction set of the kernels, one of kernels.Names; "": what the program was loaded for
 	Profile bool   // measure every instruction
 }
 
-// Session runs a program. It owns the memory of one run at a time and is not
-// safe for concurrent use; sessions are independent of each other.
+// Session runs a program. It owns the memory of one run at a time: what is called
+// while another goroutine's call runs fails with ErrBusy. Sessions are independent
+// of each other.
 type Session struct {
 	*machine
 	prog  *Program
@@ -44,7 +45,7 @@ func (p *Program) newSession(opt Options, alloc func(n int) []byte) (*Session, e
 	}
 	x, err := newMachine(steps, p.img.Arena, opt.Threads, alloc)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", p.img.Name, err)
+		return nil, errorf("%s: %w", p.img.Name, err)
 	}
 	s := &Session{machine: x, prog: p, isa: isa, ready: make([]bool, len(p.img.Inputs))}
 	if opt.Profile {
@@ -56,7 +57,8 @@ func (p *Program) newSession(opt Options, alloc func(n int) []byte) (*Session, e
 // ISA names the instruction set of the session's kernels.
 func (s *Session) ISA() string { return s.isa.String() }
 
-// Close ends the session's goroutines. The session can not be used any more.
+// Close ends the session's goroutines, at the end of a run that is under way. The
+// session can not be used any more.
 func (s *Session) Close() { s.close() }
 
 // Run sets all inputs, executes the program and copies the outputs out. Inputs
@@ -66,17 +68,21 @@ func (s *Session) Close() { s.close() }
 // for what is not wanted; Output reads those. Run allocates nothing.
 func (s *Session) Run(inputs, outputs [][]byte) error {
 	if len(inputs) != len(s.prog.img.Inputs) {
-		return fmt.Errorf("%s takes %d inputs, got %d", s.prog.img.Name, len(s.prog.img.Inputs), len(inputs))
+		return errorf("%s takes %d inputs, got %d", s.prog.img.Name, len(s.prog.img.Inputs), len(inputs))
 	}
 	if outputs != nil && len(outputs) != len(s.prog.img.Outputs) {
-		return fmt.Errorf("%s has %d outputs, got room for %d", s.prog.img.Name, len(s.prog.img.Outputs), len(outputs))
+		return errorf("%s has %d outputs, got room for %d", s.prog.img.Name, len(s.prog.img.Outputs), len(outputs))
 	}
+	if err := s.begin(); err != nil {
+		return s.named(err)
+	}
+	defer s.end()
 	for i, b := range inputs {
 		if err := s.set(i, b); err != nil {
 			return err
 		}
 	}
-	if err := s.Execute(); err != nil {
+	if err := s.execute(); err != nil {
 		return err
 	}
 	for i, b := range outputs {
@@ -93,7 +99,7 @@ func (s *Session) Run(inputs, outputs [][]byte) error {
 // port is the memory of a port.
 func (s *Session) port(p *Port) []byte {
 	b := &s.prog.img.Buffers[p.Buffer]
-	n := product(b.Shape) * b.Elem.Width()
+	n := billb.Product(b.Shape) * b.Elem.Width()
 	return s.m[0].arena[b.Offset : b.Offset+n : b.Offset+n]
 }
 
@@ -101,10 +107,10 @@ func (s *Session) set(i int, b []byte) error {
 	p := &s.prog.img.Inputs[i]
 	dst := s.port(p)
 	if len(b) != len(dst) {
-		return fmt.Errorf("input %q is %s%s: %d bytes, got %d", p.Name, p.Elem, shapeString(p.Shape), len(dst), len(b))
+		return errorf("input %q is %s%s: %d bytes, got %d", p.Name, p.Elem, billb.ShapeString(p.Shape), len(dst), len(b))
 	}
 	if at := invalidLogic(p.Elem, b); at >= 0 {
-		return fmt.Errorf("input %q: element %d is %d, not a %s", p.Name, at, int8(b[at]), p.Elem)
+		return errorf("input %q: element %d is %d, not a %s", p.Name, at, int8(b[at]), p.Elem)
 	}
 	copy(dst, b)
 	s.ready[i], s.done = true, false
@@ -115,10 +121,10 @@ func (s *Session) get(i int, dst []byte) error {
 	p := &s.prog.img.Outputs[i]
 	src := s.port(p)
 	if len(dst) != len(src) {
-		return fmt.Errorf("output %q is %s%s: %d bytes, got room for %d", p.Name, p.Elem, shapeString(p.Shape), len(src), len(dst))
+		return errorf("output %q is %s%s: %d bytes, got room for %d", p.Name, p.Elem, billb.ShapeString(p.Shape), len(src), len(dst))
 	}
 	if !s.done {
-		return fmt.Errorf("output %q: the session has not run since its inputs were set", p.Name)
+		return errorf("output %q: the session has not run since its inputs were set", p.Name)
 	}
 	copy(dst, src)
 	return nil
@@ -128,12 +134,20 @@ func (s *Session) get(i int, dst []byte) error {
 // before every run, because their memory is used again. A fault of the runtime
 // itself panics, on the caller's goroutine whatever thread met it.
 func (s *Session) Execute() error {
-	if s.steps == nil {
-		return fmt.Errorf("%s: the session is closed", s.prog.img.Name)
+	if err := s.begin(); err != nil {
+		return s.named(err)
 	}
+	defer s.end()
+	return s.execute()
+}
+
+// named is an error of the model's name.
+func (s *Session) named(err error) error { return errorf("%s: %w", s.prog.img.Name, err) }
+
+func (s *Session) execute() error {
 	for i, ok := range s.ready {
 		if !ok {
-			return fmt.Errorf("input %q is not set; all inputs must be set before every run", s.prog.img.Inputs[i].Name)
+			return errorf("input %q is not set; all inputs must be set before every run", s.prog.img.Inputs[i].Name)
 		}
 	}
 	clear(s.ready)
@@ -143,7 +157,7 @@ func (s *Session) Execute() error {
 			start = time.Now()
 		}
 		if err := s.run(i); err != nil {
-			return fmt.Errorf("%s: %s: %w", s.prog.img.Name, s.prog.img.Code[i].where(i), err)
+			return errorf("%s: %s: %w", s.prog.img.Name, s.prog.img.Code[i].Where(i), err)
 		}
 		if s.times != nil {
 			s.times[i] += time.Since(start)
@@ -160,12 +174,16 @@ func SetInput[T Number](s *Session, name string, values []T) error {
 	for i := range s.prog.img.Inputs {
 		if p := &s.prog.img.Inputs[i]; p.Name == name {
 			if !holds[T](p.Elem) {
-				return fmt.Errorf("input %q has elements %s, got %T", name, p.Elem, values)
+				return errorf("input %q has elements %s, got %T", name, p.Elem, values)
 			}
+			if err := s.begin(); err != nil {
+				return s.named(err)
+			}
+			defer s.end()
 			return s.set(i, Bytes(values))
 		}
 	}
-	return fmt.Errorf("%s has no input %q", s.prog.img.Name, name)
+	return errorf("%s has no input %q", s.prog.img.Name, name)
 }
 
 // Output copies the output called name into values, which must have its length;
@@ -174,12 +192,16 @@ func Output[T Number](s *Session, name string, values []T) error {
 	for i := range s.prog.img.Outputs {
 		if p := &s.prog.img.Outputs[i]; p.Name == name {
 			if !holds[T](p.Elem) {
-				return fmt.Errorf("output %q has elements %s, got %T", name, p.Elem, values)
+				return errorf("output %q has elements %s, got %T", name, p.Elem, values)
 			}
+			if err := s.begin(); err != nil {
+				return s.named(err)
+			}
+			defer s.end()
 			return s.get(i, Bytes(values))
 		}
 	}
-	return fmt.Errorf("%s has no output %q", s.prog.img.Name, name)
+	return errorf("%s has no output %q", s.prog.img.Name, name)
 }
 
 // InstrTime is the time that an instruction took.

@@ -1,5 +1,7 @@
 package runtime
 
+import "github.com/billnet/billnet/runtime/billb"
+
 // strided describes reading a tensor in another order: element (i0,i1,...) of
 // shape is at base + sum of i*stride of the source, all in elements.
 type strided struct {
@@ -83,7 +85,7 @@ func newStrided(shape, stride []int, base int) *strided {
 }
 
 // rows is the number of rows: runs along the last axis.
-func (s *strided) rows() int { return product(s.shape[:len(s.shape)-1]) }
+func (s *strided) rows() int { return billb.Product(s.shape[:len(s.shape)-1]) }
 
 // row is the source element at which row r begins.
 func (s *strided) row(r int) int {

@@ -162,7 +162,7 @@ type fault struct{ err atomic.Pointer[error] }
 
 func (f *fault) set(format string, args ...any) {
 	if f.err.Load() == nil {
-		err := fmt.Errorf(format, args...)
+		err := errorf(format, args...)
 		f.err.CompareAndSwap(nil, &err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/billnet/billnet/runtime/billb"
 	"github.com/billnet/billnet/runtime/kernels"
 )
 
@@ -19,23 +20,23 @@ type tensor struct {
 }
 
 func newTensor(e Elem, shape ...int) *tensor {
-	return &tensor{e, shape, make([]float64, product(shape))}
+	return &tensor{e, shape, make([]float64, billb.Product(shape))}
 }
 
 func randTensor(rng *rand.Rand, e Elem, shape ...int) *tensor {
 	t := newTensor(e, shape...)
 	for i := range t.v {
 		switch {
-		case e.isFloat():
+		case e.IsFloat():
 			t.v[i] = float64(float32(rng.NormFloat64()))
 		case e == SBit:
 			t.v[i] = float64(2*rng.IntN(2) - 1)
 		case e == Tern:
 			t.v[i] = float64(rng.IntN(3) - 1)
-		case e.isTruth():
+		case e.IsTruth():
 			t.v[i] = float64(rng.IntN(2))
 		default:
-			lo, hi := e.intRange()
+			lo, hi := e.Range()
 			lo, hi = max(lo, -1000), min(hi, 1000)
 			t.v[i] = float64(lo + rng.Int64N(hi-lo+1))
 		}
@@ -58,7 +59,7 @@ func (t *tensor) bytes() []byte {
 	o := &operand{elem: t.elem, n: n, fixed: Bytes(make([]uint64, n+1))}
 	for i := 0; i < n; i += chunk {
 		src := t.v[i:min(n, i+chunk)]
-		if t.elem.isFloat() {
+		if t.elem.IsFloat() {
 			storeFloats(o, nil, i, src)
 			continue
 		}
@@ -83,8 +84,8 @@ func tensorOf(e Elem, shape []int, b []byte) *tensor {
 }
 
 // constant is the tensor as a canonical constant.
-func (t *tensor) constant() Const {
-	c := Const{Elem: t.elem, Shape: t.shape}
+func (t *tensor) constant() billb.Const {
+	c := billb.Const{Elem: t.elem, Shape: t.shape}
 	switch t.elem {
 	case Bit, SBit, Tern:
 		half := (len(t.v) + 7) / 8
@@ -108,11 +109,11 @@ func (t *tensor) constant() Const {
 
 // builder makes images for tests; every buffer has its own memory.
 type builder struct {
-	img    Image
+	img    billb.Image
 	inputs []*tensor
 }
 
-func (b *builder) buffer(buf Buffer) int {
+func (b *builder) buffer(buf billb.Buffer) int {
 	size, err := buf.Size()
 	if err != nil {
 		panic(err)
@@ -124,23 +125,23 @@ func (b *builder) buffer(buf Buffer) int {
 }
 
 func (b *builder) dense(e Elem, shape ...int) int {
-	return b.buffer(Buffer{Elem: e, Shape: slices.Clone(shape)})
+	return b.buffer(billb.Buffer{Elem: e, Shape: slices.Clone(shape)})
 }
 
 func (b *builder) planes(e Elem, g kernels.Geom) int {
-	return b.buffer(Buffer{Elem: e, Shape: []int{1, g.C, g.T, g.H, g.W}, Planes: true, Geom: g})
+	return b.buffer(billb.Buffer{Elem: e, Shape: []int{1, g.C, g.T, g.H, g.W}, Planes: true, Geom: g})
 }
 
 func (b *builder) input(t *tensor) int {
 	id := b.dense(t.elem, t.shape...)
-	b.img.Inputs = append(b.img.Inputs, Port{fmt.Sprintf("in%d", len(b.inputs)), t.elem, t.shape, id})
+	b.img.Inputs = append(b.img.Inputs, Port{Name: fmt.Sprintf("in%d", len(b.inputs)), Elem: t.elem, Shape: t.shape, Buffer: id})
 	b.inputs = append(b.inputs, t)
 	return id
 }
 
 func (b *builder) output(id int) {
 	buf := b.img.Buffers[id]
-	b.img.Outputs = append(b.img.Outputs, Port{fmt.Sprintf("out%d", len(b.img.Outputs)), buf.Elem, buf.Shape, id})
+	b.img.Outputs = append(b.img.Outputs, Port{Name: fmt.Sprintf("out%d", len(b.img.Outputs)), Elem: buf.Elem, Shape: buf.Shape, Buffer: id})
 }
 
 func (b *builder) konst(t *tensor) int {
@@ -148,18 +149,24 @@ func (b *builder) konst(t *tensor) int {
 	return len(b.img.Consts) - 1
 }
 
-func (b *builder) op(op Opcode, in, out []int, ints []int, rest ...any) {
-	i := Instr{Op: op, In: in, Out: out, Name: fmt.Sprintf("n%d", len(b.img.Code))}
+func (b *builder) op(op billb.Opcode, in, out []int, ints []int, rest ...any) {
+	i := billb.Instr{Op: op, In: in, Out: out, Name: fmt.Sprintf("n%d", len(b.img.Code))}
+	var numbers []int64
 	for _, v := range ints {
-		i.Ints = append(i.Ints, int64(v))
+		numbers = append(numbers, int64(v))
 	}
+	var floats []float64
 	for _, r := range rest {
 		switch v := r.(type) {
 		case []float64:
-			i.Floats = v
+			floats = v
 		case []int:
 			i.Const = v
 		}
+	}
+	var err error
+	if i.Params, err = billb.NewParams(op, numbers, floats); err != nil {
+		panic(fmt.Sprintf("%s: %v", op, err))
 	}
 	b.img.Code = append(b.img.Code, i)
 }
@@ -167,14 +174,14 @@ func (b *builder) op(op Opcode, in, out []int, ints []int, rest ...any) {
 // toPlanes adds a relayout of a dense buffer, fromPlanes one back.
 func (b *builder) toPlanes(id int, g kernels.Geom) int {
 	p := b.planes(b.img.Buffers[id].Elem, g)
-	b.op(OpRelayout, []int{id}, []int{p}, nil)
+	b.op(billb.OpRelayout, []int{id}, []int{p}, nil)
 	return p
 }
 
 func (b *builder) fromPlanes(id int) int {
 	buf := b.img.Buffers[id]
 	d := b.dense(buf.Elem, buf.Shape...)
-	b.op(OpRelayout, []int{id}, []int{d}, nil)
+	b.op(billb.OpRelayout, []int{id}, []int{d}, nil)
 	return d
 }
 
@@ -239,7 +246,7 @@ func (b *builder) runSession(t testing.TB, s *Session) [][]byte {
 		in = append(in, x.bytes())
 	}
 	for _, p := range b.img.Outputs {
-		out = append(out, make([]byte, product(p.Shape)*p.Elem.Width()))
+		out = append(out, make([]byte, billb.Product(p.Shape)*p.Elem.Width()))
 	}
 	if err := s.Run(in, out); err != nil {
 		t.Fatal(err)
@@ -256,7 +263,7 @@ func (b *builder) checkZeros(t testing.TB, s *Session) {
 		}
 		size, _ := buf.Size()
 		mem := slices.Clone(s.m[0].arena[buf.Offset : buf.Offset+size])
-		e, _ := buf.Elem.plane()
+		e, _ := buf.Elem.Plane()
 		g := buf.Geom
 		for c := range g.C {
 			for tt := range g.T {
@@ -295,7 +302,7 @@ func same(t testing.TB, what string, got, want *tensor) {
 
 // walk calls f for every index of a shape.
 func walk(shape []int, f func(idx []int)) {
-	if product(shape) == 0 {
+	if billb.Product(shape) == 0 {
 		return
 	}
 	idx := make([]int, len(shape))

@@ -1,23 +1,24 @@
 package runtime
 
+import "github.com/billnet/billnet/runtime/billb"
+
 // window is the geometry of a convolution or pooling over [N,C,spatial...] with
 // one to three spatial axes, which are brought to three (t, h, w) with sizes 1.
 type window struct {
 	in, out, kernel, stride, pad, after, dil [3]int
 }
 
-// newWindow reads strides, pads (all before, then all after) and dilations from
-// v, k each, and checks the sizes of the result.
-func (p *prep) newWindow(x, y *operand, kernel, v []int) *window {
+// newWindow checks the parameters of a window and the sizes of the result.
+func (p *prep) newWindow(x, y *operand, kernel []int, v *billb.Window) *window {
 	k := x.rank() - 2
-	if k < 1 || k > 3 || y.rank() != x.rank() || len(kernel) != k {
+	if k < 1 || k > 3 || y.rank() != x.rank() || len(kernel) != k || len(v.Stride) != k {
 		p.fail("%s, %s and a kernel with %d axes, expected [N,C,...] with one to three more axes", x, y, len(kernel))
 	}
 	w := &window{in: [3]int{1, 1, 1}, out: [3]int{1, 1, 1}, kernel: [3]int{1, 1, 1}, stride: [3]int{1, 1, 1}, dil: [3]int{1, 1, 1}}
 	for i := range k {
 		a := 3 - k + i
 		w.in[a], w.out[a], w.kernel[a] = x.shape[2+i], y.shape[2+i], kernel[i]
-		w.stride[a], w.pad[a], w.after[a], w.dil[a] = v[i], v[k+i], v[2*k+i], v[3*k+i]
+		w.stride[a], w.pad[a], w.after[a], w.dil[a] = v.Stride[i], v.PadBefore[i], v.PadAfter[i], v.Dilation[i]
 		const longest = 1 << 24 // keeps sums of sizes and padding inside 32 bits
 		if w.kernel[a] < 1 || w.stride[a] < 1 || w.dil[a] < 1 || w.pad[a] < 0 || w.after[a] < 0 || max(w.pad[a], w.after[a]) > longest {
 			p.fail("axis %d: kernel %d, stride %d, dilation %d, pad %d and %d", i, w.kernel[a], w.stride[a], w.dil[a], w.pad[a], w.after[a])
@@ -50,7 +51,7 @@ func (w *window) inside(a, p int) (lo, hi int) {
 // sizes are the numbers of elements of an input map, an output map and the
 // kernel.
 func (w *window) sizes() (in, out, taps int) {
-	return product(w.in[:]), product(w.out[:]), mulSat(w.kernel[:]...)
+	return billb.Product(w.in[:]), billb.Product(w.out[:]), mulSat(w.kernel[:]...)
 }
 
 // onePlace is the window of a matrix product: one element and one tap.

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"slices"
+
+	"github.com/billnet/billnet/runtime/billb"
 )
 
 // Vectors of bits, sbits and terns as two bit planes of 64-bit words: sign (set
@@ -40,10 +42,10 @@ type matrixWords struct {
 }
 
 // newMatrixWords packs a constant of sbits or terns with rows rows.
-func newMatrixWords(c *Const, rows, cols int) *matrixWords {
+func newMatrixWords(c *billb.Const, rows, cols int) *matrixWords {
 	m := &matrixWords{rows: rows, cols: cols, words: wordsOf(cols)}
 	m.sign, m.nonzero = make([]uint64, rows*m.words), make([]uint64, rows*m.words)
-	dense := c.dense()
+	dense := denseData(c)
 	for r := range rows {
 		packWords(m.sign[r*m.words:][:m.words], m.nonzero[r*m.words:][:m.words], dense[r*cols:(r+1)*cols])
 	}
@@ -83,18 +85,18 @@ func (m *matrixWords) product(z []int32, lo int, sign, nonzero []uint64) {
 
 // konstMatrix is constant operand i, rows by cols of one of the element types,
 // in any shape with two axes.
-func (p *prep) konstMatrix(i, rows, cols int, allowed ...Elem) *Const {
+func (p *prep) konstMatrix(i, rows, cols int, allowed ...Elem) *billb.Const {
 	c := p.konst(i, allowed...)
 	if c != nil && (len(c.Shape) != 2 || c.Shape[0] != rows || c.Shape[1] != cols) {
-		p.fail("constant %s has shape %s, expected [%d,%d]", operandName(p.op.consts, i), shapeString(c.Shape), rows, cols)
+		p.fail("constant %s has shape %s, expected [%d,%d]", operandName(p.op.Consts, i), billb.ShapeString(c.Shape), rows, cols)
 	}
 	return c
 }
 
-// i32Data is a constant of any integer or logic type as int32, wrapped.
-func (c *Const) i32Data() []int32 {
-	data, width := c.dense(), c.Elem.Width()
-	v := make([]int32, product(c.Shape))
+// int32s is a constant of any integer or logic type as int32, wrapped.
+func int32s(c *billb.Const) []int32 {
+	data, width := denseData(c), c.Elem.Width()
+	v := make([]int32, billb.Product(c.Shape))
 	for i := range v {
 		b := data[i*width:]
 		switch {

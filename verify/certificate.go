@@ -10,7 +10,7 @@ import (
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
 	"github.com/billnet/billnet/passes/report"
-	"github.com/billnet/billnet/runtime"
+	"github.com/billnet/billnet/runtime/billb"
 )
 
 // CertificateReport is the result of checking an artifact against its source.
@@ -151,27 +151,17 @@ type thresholds struct {
 	flip  []bool
 }
 
-// thresholdOperands says which constants of an instruction are the thresholds
-// and the flips.
-var thresholdOperands = map[runtime.Opcode][2]int{
-	runtime.OpBConv:     {1, 2},
-	runtime.OpIConv:     {1, 2},
-	runtime.OpILinear:   {1, 2},
-	runtime.OpThreshold: {0, 1},
-	runtime.OpBLSTM:     {2, 3},
-}
-
 // thresholdsOf lists what a program compares with, in order.
-func thresholdsOf(img *runtime.Image) []thresholds {
+func thresholdsOf(img *billb.Image) []thresholds {
 	var list []thresholds
 	for _, in := range img.Code {
-		at, ok := thresholdOperands[in.Op]
-		if !ok || constAt(in, at[0]) < 0 {
+		t := in.Constant("t")
+		if t < 0 {
 			continue
 		}
-		th := thresholds{layer: in.Name, t: constInts(img, constAt(in, at[0]))}
+		th := thresholds{layer: in.Name, t: constInts(img, t)}
 		th.flip = make([]bool, len(th.t))
-		if f := constAt(in, at[1]); f >= 0 {
+		if f := in.Constant("flip"); f >= 0 {
 			for i, v := range constInts(img, f) {
 				th.flip[i] = v != 0
 			}
@@ -181,15 +171,8 @@ func thresholdsOf(img *runtime.Image) []thresholds {
 	return list
 }
 
-func constAt(in runtime.Instr, i int) int {
-	if i >= len(in.Const) {
-		return -1
-	}
-	return in.Const[i]
-}
-
 // constInts reads a constant of integers or bits.
-func constInts(img *runtime.Image, id int) []int64 {
+func constInts(img *billb.Image, id int) []int64 {
 	c := img.Consts[id]
 	t, err := ir.TensorFromData(elemType(c.Elem, c.Shape), c.Data)
 	if err != nil {
@@ -210,51 +193,50 @@ func takeThresholds(list *[]thresholds, layer string) *thresholds {
 
 // compareConstants compares all constants but the thresholds, instruction by
 // instruction. The first instruction that does not correspond ends it.
-func (r *CertificateReport) compareConstants(have, want *runtime.Image) {
-	names := opcodeNames()
+func (r *CertificateReport) compareConstants(have, want *billb.Image) {
 	for i := range max(len(have.Code), len(want.Code)) {
 		if i >= len(have.Code) || i >= len(want.Code) || have.Code[i].Op != want.Code[i].Op || have.Code[i].Name != want.Code[i].Name {
 			r.Faults = append(r.Faults, fmt.Sprintf("instruction %d is %s, the source gives %s: the artifact is from another model, pipeline or compiler",
-				i, instruction(have, i, names), instruction(want, i, names)))
+				i, instruction(have, i), instruction(want, i)))
 			return
 		}
 		a, b := have.Code[i], want.Code[i]
-		if !slices.Equal(a.Ints, b.Ints) || !slices.Equal(a.Floats, b.Floats) || !slices.Equal(a.In, b.In) || !slices.Equal(a.Out, b.Out) {
-			r.Faults = append(r.Faults, fmt.Sprintf("layer %q (%s): its operands or parameters are not those that the source gives", a.Name, names[a.Op]))
+		if !billb.SameParams(a.Params, b.Params) || !slices.Equal(a.In, b.In) || !slices.Equal(a.Out, b.Out) {
+			r.Faults = append(r.Faults, fmt.Sprintf("layer %q (%s): its operands or parameters are not those that the source gives", a.Name, a.Op))
 		}
 		x, y := constOperands(a), constOperands(b)
 		if len(x) != len(y) {
-			r.Faults = append(r.Faults, fmt.Sprintf("layer %q (%s): %d constants, the source gives %d", a.Name, names[a.Op], len(x), len(y)))
+			r.Faults = append(r.Faults, fmt.Sprintf("layer %q (%s): %d constants, the source gives %d", a.Name, a.Op, len(x), len(y)))
 			continue
 		}
 		for k := range x {
 			c, d := have.Consts[x[k]], want.Consts[y[k]]
 			r.Constants++
 			if c.Elem != d.Elem || !slices.Equal(c.Shape, d.Shape) || !bytes.Equal(c.Data, d.Data) {
-				r.Faults = append(r.Faults, fmt.Sprintf("layer %q (%s): constant %d of %d is not the one that the source gives", a.Name, names[a.Op], k+1, len(x)))
+				r.Faults = append(r.Faults, fmt.Sprintf("layer %q (%s): constant %d of %d is not the one that the source gives", a.Name, a.Op, k+1, len(x)))
 			}
 		}
 	}
 }
 
-func instruction(img *runtime.Image, i int, names map[runtime.Opcode]string) string {
+func instruction(img *billb.Image, i int) string {
 	if i >= len(img.Code) {
 		return "missing"
 	}
-	return fmt.Sprintf("%s of layer %q", names[img.Code[i].Op], img.Code[i].Name)
+	return fmt.Sprintf("%s of layer %q", img.Code[i].Op, img.Code[i].Name)
 }
 
 // constOperands lists the constants of an instruction without its thresholds.
-func constOperands(in runtime.Instr) []int {
+func constOperands(in billb.Instr) []int {
 	var ids []int
 	for _, id := range in.In {
 		if id < -1 {
 			ids = append(ids, -2-id)
 		}
 	}
-	at, ok := thresholdOperands[in.Op]
-	for i, id := range in.Const {
-		if id >= 0 && !(ok && i == at[0]) && !(ok && i == at[1]) {
+	t, flip := in.Constant("t"), in.Constant("flip")
+	for _, id := range in.Const {
+		if id >= 0 && id != t && id != flip {
 			ids = append(ids, id)
 		}
 	}

@@ -7,12 +7,13 @@ import (
 
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/runtime"
+	"github.com/billnet/billnet/runtime/billb"
 )
 
 // Program is bytecode under the runtime.
 type Program struct {
 	label   string
-	img     *runtime.Image
+	img     *billb.Image
 	session *runtime.Session
 
 	exposed      *runtime.Session // every instruction's result is an output
@@ -33,7 +34,7 @@ func NewProgram(label string, file []byte) (*Program, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", label, err)
 	}
-	img, err := runtime.Decode(file)
+	img, err := billb.Decode(file)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", label, err)
 	}
@@ -48,7 +49,7 @@ func NewProgram(label string, file []byte) (*Program, error) {
 func (p *Program) Name() string { return p.label }
 
 // Image is the decoded file.
-func (p *Program) Image() *runtime.Image { return p.img }
+func (p *Program) Image() *billb.Image { return p.img }
 
 // Inputs is the input ports.
 func (p *Program) Inputs() []Port { return programPorts(p.img.Inputs) }
@@ -107,17 +108,12 @@ func (p *Program) Run(ctx context.Context, inputs []*ir.Tensor, visit func(Layer
 func (p *Program) expose() error {
 	img := *p.img
 	img.Outputs = append([]runtime.Port{}, p.img.Outputs...)
-	img.Buffers = append([]runtime.Buffer{}, p.img.Buffers...)
-	img.Code = append([]runtime.Instr{}, p.img.Code...)
+	img.Buffers = append([]billb.Buffer{}, p.img.Buffers...)
+	img.Code = append([]billb.Instr{}, p.img.Code...)
 	portOf := map[int]int{}
 	for i, o := range img.Outputs {
 		portOf[o.Buffer] = i
 	}
-	relayout, ok := runtime.LookupOpcode("relayout")
-	if !ok {
-		return fmt.Errorf("BUG: the runtime has no relayout")
-	}
-	names := opcodeNames()
 	for i, in := range p.img.Code {
 		for _, id := range in.Out {
 			if id < 0 {
@@ -127,8 +123,8 @@ func (p *Program) expose() error {
 			dense := id
 			if b.Planes {
 				dense = len(img.Buffers)
-				img.Buffers = append(img.Buffers, runtime.Buffer{Elem: b.Elem, Shape: b.Shape})
-				img.Code = append(img.Code, runtime.Instr{Op: relayout, In: []int{id}, Out: []int{dense}})
+				img.Buffers = append(img.Buffers, billb.Buffer{Elem: b.Elem, Shape: b.Shape})
+				img.Code = append(img.Code, billb.Instr{Op: billb.OpRelayout, In: []int{id}, Out: []int{dense}})
 			}
 			port, ok := portOf[dense]
 			if !ok {
@@ -136,7 +132,7 @@ func (p *Program) expose() error {
 				portOf[dense] = port
 				img.Outputs = append(img.Outputs, runtime.Port{Name: fmt.Sprintf("result %d of instruction %d", port, i), Elem: b.Elem, Shape: b.Shape, Buffer: dense})
 			}
-			p.layers = append(p.layers, exposedLayer{in.Name, names[in.Op], port})
+			p.layers = append(p.layers, exposedLayer{in.Name, in.Op.String(), port})
 		}
 	}
 	img.Arena = 0
@@ -166,14 +162,6 @@ func (p *Program) expose() error {
 
 // maxExposed bounds the memory of a run that keeps the values of all layers.
 const maxExposed = 1<<31 - 64
-
-func opcodeNames() map[runtime.Opcode]string {
-	names := map[runtime.Opcode]string{}
-	for _, o := range runtime.Opcodes() {
-		names[o.Code] = o.Name
-	}
-	return names
-}
 
 func runSession(s *runtime.Session, outputs []Port, inputs []*ir.Tensor) ([]*ir.Tensor, error) {
 	in, out := make([][]byte, len(inputs)), make([][]byte, len(outputs))

@@ -109,17 +109,16 @@ func tampered(t *testing.T, p *Program, k, ch int, what string) *Program {
 	img := *p.Image()
 	img.Consts = slices.Clone(img.Consts)
 	for _, in := range img.Code {
-		at, ok := thresholdOperands[in.Op]
-		if !ok || constAt(in, at[0]) < 0 {
+		id := in.Constant("t")
+		if id < 0 {
 			continue
 		}
 		if k--; k >= 0 {
 			continue
 		}
-		id := in.Const[at[0]]
 		bit, i := byte(1), 4*ch
 		if what == "flip" {
-			id, bit, i = in.Const[at[1]], 1<<(ch%8), ch/8
+			id, bit, i = in.Constant("flip"), 1<<(ch%8), ch/8
 		}
 		c := &img.Consts[id]
 		c.Data = slices.Clone(c.Data)

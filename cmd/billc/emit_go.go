@@ -13,11 +13,12 @@ import (
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes/report"
 	"github.com/billnet/billnet/runtime"
+	"github.com/billnet/billnet/runtime/billb"
 	"github.com/billnet/billnet/verify"
 )
 
 // image compiles the model.
-func (c *compileCmd) image(ctx context.Context, s *streams) (*compiled, *runtime.Image, error) {
+func (c *compileCmd) image(ctx context.Context, s *streams) (*compiled, *billb.Image, error) {
 	steps, err := c.steps()
 	if err != nil {
 		return nil, nil, err
@@ -76,7 +77,7 @@ func (c *compileCmd) writeGo(ctx context.Context, s *streams, dir string, built 
 const maxGolden = 8
 
 // golden runs clips through the reference interpreter.
-func (c clipFlags) golden(ctx context.Context, s *streams, paths []string, built *compiled, img *runtime.Image) ([]gosrc.Vector, error) {
+func (c clipFlags) golden(ctx context.Context, s *streams, paths []string, built *compiled, img *billb.Image) ([]gosrc.Vector, error) {
 	if len(paths) == 0 {
 		return nil, nil
 	}
@@ -142,7 +143,7 @@ func portBytes(list []*ir.Tensor) [][]byte {
 const samples = 4
 
 // sampleOutputs is what the plain kernels give for the samples.
-func sampleOutputs(img *runtime.Image) ([][][]byte, error) {
+func sampleOutputs(img *billb.Image) ([][][]byte, error) {
 	list, err := sampleVectors(img)
 	var out [][][]byte
 	for _, v := range list {
@@ -151,7 +152,7 @@ func sampleOutputs(img *runtime.Image) ([][][]byte, error) {
 	return out, err
 }
 
-func sampleVectors(img *runtime.Image) ([]gosrc.Vector, error) {
+func sampleVectors(img *billb.Image) ([]gosrc.Vector, error) {
 	var list []gosrc.Vector
 	for k := range samples {
 		var v gosrc.Vector
@@ -169,7 +170,7 @@ func sampleVectors(img *runtime.Image) ([]gosrc.Vector, error) {
 }
 
 // runImage runs a program with the plain kernels.
-func runImage(img *runtime.Image, in [][]byte) ([][]byte, error) {
+func runImage(img *billb.Image, in [][]byte) ([][]byte, error) {
 	data, err := img.Encode()
 	if err != nil {
 		return nil, err

@@ -14,6 +14,7 @@ import (
 	"github.com/billnet/billnet/passes/pipeline"
 	"github.com/billnet/billnet/passes/report"
 	"github.com/billnet/billnet/runtime"
+	"github.com/billnet/billnet/runtime/billb"
 )
 
 type inspectCmd struct {
@@ -139,7 +140,7 @@ func inspectBytecode(path string) (*inspection, error) {
 	if err != nil {
 		return nil, err
 	}
-	img, err := runtime.Decode(data)
+	img, err := billb.Decode(data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -160,12 +161,8 @@ func inspectBytecode(path string) (*inspection, error) {
 	for _, q := range img.Outputs {
 		in.Outputs = append(in.Outputs, portInfo{q.Name, q.Elem.String() + ir.ShapeString(q.Shape)})
 	}
-	names := map[runtime.Opcode]string{}
-	for _, o := range runtime.Opcodes() {
-		names[o.Code] = o.Name
-	}
 	for _, i := range img.Code {
-		in.Instructions = append(in.Instructions, instruction{i.Name, names[i.Op]})
+		in.Instructions = append(in.Instructions, instruction{i.Name, i.Op.String()})
 	}
 	if len(img.Certificate) > 0 {
 		certs, err := report.DecodeCertificates(img.Certificate)

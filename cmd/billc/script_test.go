@@ -13,7 +13,7 @@ import (
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
 	"github.com/billnet/billnet/passes/report"
-	"github.com/billnet/billnet/runtime"
+	"github.com/billnet/billnet/runtime/billb"
 	"github.com/billnet/billnet/tests/golden/script"
 )
 
@@ -76,10 +76,10 @@ func tamper() {
 	from, to, what, layer := os.Args[1], os.Args[2], os.Args[3], os.Args[4]
 	data, err := os.ReadFile(from)
 	check(err)
-	img, err := runtime.Decode(data)
+	img, err := billb.Decode(data)
 	check(err)
-	i := slices.IndexFunc(img.Code, func(in runtime.Instr) bool {
-		return in.Name == layer && (in.Op == runtime.OpBConv || in.Op == runtime.OpIConv || in.Op == runtime.OpThreshold)
+	i := slices.IndexFunc(img.Code, func(in billb.Instr) bool {
+		return in.Name == layer && (in.Op == billb.OpBConv || in.Op == billb.OpIConv || in.Op == billb.OpThreshold)
 	})
 	if i < 0 {
 		check(fmt.Errorf("no layer %q", layer))
@@ -101,7 +101,7 @@ func tamper() {
 		img.Certificate = report.EncodeCertificates(certs)
 	case what == "weight":
 		change(in.Const[0])
-	case in.Op == runtime.OpThreshold:
+	case in.Op == billb.OpThreshold:
 		change(in.Const[0])
 	default:
 		change(in.Const[1])

@@ -6,6 +6,7 @@ import (
 
 	"github.com/billnet/billnet/internal/runner"
 	"github.com/billnet/billnet/runtime"
+	"github.com/billnet/billnet/runtime/billb"
 )
 
 // model is a loaded .billb file.
@@ -41,7 +42,7 @@ func (m *model) Inspect() (runner.Inspection, error) {
 	if err != nil {
 		return runner.Inspection{}, err
 	}
-	img, err := runtime.Decode(file)
+	img, err := billb.Decode(file)
 	if err != nil {
 		return runner.Inspection{}, fmt.Errorf("%s: %w", m.path, err)
 	}

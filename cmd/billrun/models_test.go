@@ -4,17 +4,18 @@ import (
 	"testing"
 
 	"github.com/billnet/billnet/runtime"
+	"github.com/billnet/billnet/runtime/billb"
 	"github.com/billnet/billnet/runtime/kernels"
 )
 
 // builder collects the parts of a small program.
 type builder struct {
-	runtime.Image
+	billb.Image
 	tb testing.TB
 }
 
 // buffer adds a buffer after all others.
-func (m *builder) buffer(b runtime.Buffer) int {
+func (m *builder) buffer(b billb.Buffer) int {
 	m.tb.Helper()
 	n, err := b.Size()
 	if err != nil {
@@ -27,15 +28,15 @@ func (m *builder) buffer(b runtime.Buffer) int {
 }
 
 func (m *builder) dense(e runtime.Elem, shape ...int) int {
-	return m.buffer(runtime.Buffer{Elem: e, Shape: shape})
+	return m.buffer(billb.Buffer{Elem: e, Shape: shape})
 }
 
 func (m *builder) planes(e runtime.Elem, g kernels.Geom) int {
-	return m.buffer(runtime.Buffer{Elem: e, Shape: []int{1, g.C, g.T, g.H, g.W}, Planes: true, Geom: g})
+	return m.buffer(billb.Buffer{Elem: e, Shape: []int{1, g.C, g.T, g.H, g.W}, Planes: true, Geom: g})
 }
 
 func (m *builder) konst(e runtime.Elem, data []byte, shape ...int) int {
-	m.Consts = append(m.Consts, runtime.Const{Elem: e, Shape: shape, Data: data})
+	m.Consts = append(m.Consts, billb.Const{Elem: e, Shape: shape, Data: data})
 	return len(m.Consts) - 1
 }
 
@@ -46,8 +47,8 @@ func (m *builder) port(name string, b int) runtime.Port {
 	return runtime.Port{Name: name, Elem: m.Buffers[b].Elem, Shape: m.Buffers[b].Shape, Buffer: b}
 }
 
-func (m *builder) op(code runtime.Opcode, name string, in, out, consts []int, ints []int64, floats []float64) {
-	m.Code = append(m.Code, runtime.Instr{Op: code, In: in, Out: out, Const: consts, Ints: ints, Floats: floats, Name: name})
+func (m *builder) op(code billb.Opcode, name string, in, out, consts []int, params billb.Params) {
+	m.Code = append(m.Code, billb.Instr{Op: code, In: in, Out: out, Const: consts, Params: params, Name: name})
 }
 
 func (m *builder) encode() []byte {
@@ -107,13 +108,14 @@ func clipModel(tb testing.TB, scale float32) []byte {
 	}
 	fc := m.konst(runtime.F32, runtime.Bytes(w3), hidden, classes)
 
-	conv := []int64{1, 1, 1, 0, 0, 0, 1, 1, 1, 1}
-	m.op(runtime.OpRelayout, "load", []int{x}, []int{px}, nil, nil, nil)
-	m.op(runtime.OpIConv, "stem", []int{px}, []int{bits}, []int{w1, t1, -1, lo1, hi1}, append(conv, 16), nil)
-	m.op(runtime.OpBConv, "mix", []int{bits}, []int{mixed}, []int{w2, t2}, conv, nil)
-	m.op(runtime.OpCount, "pool", []int{mixed}, []int{counts}, nil, []int64{0}, nil)
-	m.op(runtime.OpCast, "float", []int{counts}, []int{floats}, nil, nil, nil)
-	m.op(runtime.OpGemm, "fc", []int{floats, runtime.ConstOperand(fc)}, []int{logits}, nil, []int64{0, 0}, []float64{1, 0})
+	one := [3]int{1, 1, 1}
+	conv := billb.Conv{Stride: one, Dilation: one, Groups: 1}
+	m.op(billb.OpRelayout, "load", []int{x}, []int{px}, nil, nil)
+	m.op(billb.OpIConv, "stem", []int{px}, []int{bits}, []int{w1, t1, -1, lo1, hi1}, &billb.IntConv{Conv: conv, Acc: 16})
+	m.op(billb.OpBConv, "mix", []int{bits}, []int{mixed}, []int{w2, t2}, &conv)
+	m.op(billb.OpCount, "pool", []int{mixed}, []int{counts}, nil, &billb.Count{})
+	m.op(billb.OpCast, "float", []int{counts}, []int{floats}, nil, nil)
+	m.op(billb.OpGemm, "fc", []int{floats, billb.ConstOperand(fc)}, []int{logits}, nil, &billb.Gemm{Alpha: 1})
 	return m.encode()
 }
 
@@ -126,8 +128,8 @@ func floatModel(tb testing.TB) []byte {
 	y := m.dense(runtime.F32, 1, 4)
 	m.input("clip", x)
 	m.output("y", y)
-	m.op(runtime.OpReshape, "", []int{x}, []int{row}, nil, nil, nil)
-	m.op(runtime.OpSlice, "", []int{row}, []int{y}, nil, []int64{0, 0, 1, 1}, nil)
+	m.op(billb.OpReshape, "", []int{x}, []int{row}, nil, nil)
+	m.op(billb.OpSlice, "", []int{row}, []int{y}, nil, &billb.Slice{Start: []int{0, 0}, Step: []int{1, 1}})
 	return m.encode()
 }
 
@@ -141,6 +143,6 @@ func pickModel(tb testing.TB) []byte {
 	m.input("x", x)
 	m.input("sel", sel)
 	m.output("../rows/y:0", y)
-	m.op(runtime.OpGather, "pick", []int{x, sel}, []int{y}, nil, []int64{0}, nil)
+	m.op(billb.OpGather, "pick", []int{x, sel}, []int{y}, nil, &billb.Along{})
 	return m.encode()
 }

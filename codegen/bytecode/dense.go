@@ -1,22 +1,28 @@
 package bytecode
 
-import "github.com/billnet/billnet/ir"
+import (
+	"fmt"
+	"strings"
+
+	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/runtime/billb"
+)
 
 // dense are the operations on row-major tensors.
 var dense = map[*ir.Op]row{
-	ir.Threshold:      {consts: []int{1, 2}, ints: ints("axis")},
-	ir.Transpose:      {ints: perm},
-	ir.Gather:         {ints: ints("axis")},
-	ir.Slice:          {ints: sliceInts},
-	ir.Concat:         {ints: ints("axis")},
+	ir.Threshold:      {consts: []int{1, 2}, params: along},
+	ir.Transpose:      {params: perm},
+	ir.Gather:         {params: along},
+	ir.Slice:          {params: slice},
+	ir.Concat:         {params: along},
 	ir.Cast:           {},
 	ir.ToFloat:        {op: "cast"},
-	ir.Affine:         {consts: []int{1, 2, 3}, ints: ints("axis")},
-	ir.Gemm:           {ints: bools("trans_a", "trans_b"), floats: floats("alpha", "beta")},
+	ir.Affine:         {consts: []int{1, 2, 3}, params: along},
+	ir.Gemm:           {params: gemmParams},
 	ir.ILinear:        {consts: []int{1}},
-	ir.BLSTM:          {consts: []int{1, 2, 3, 4}, ints: ints("sign0")},
-	ir.LSTM:           {ints: lstmInts, floats: lstmFloats},
-	ir.GRU:            {ints: gruInts, floats: lstmFloats},
+	ir.BLSTM:          {consts: []int{1, 2, 3, 4}, params: blstm},
+	ir.LSTM:           {params: lstm},
+	ir.GRU:            {params: gru},
 	ir.Add:            {},
 	ir.Sub:            {},
 	ir.Mul:            {},
@@ -44,40 +50,40 @@ var dense = map[*ir.Op]row{
 	ir.Sigmoid:        {},
 	ir.Tanh:           {},
 	ir.Relu:           {},
-	ir.LeakyRelu:      {floats: floats("alpha")},
-	ir.HardSigmoid:    {floats: floats("alpha", "beta")},
+	ir.LeakyRelu:      {params: alpha},
+	ir.HardSigmoid:    {params: alphaBeta},
 	ir.HardSwish:      {},
 	ir.PRelu:          {},
 	ir.Clip:           {},
-	ir.Softmax:        {ints: ints("axis")},
-	ir.LogSoftmax:     {ints: ints("axis")},
-	ir.Step:           {ints: bools("strict", "nan")},
-	ir.ReduceSum:      {ints: reduceAxes},
-	ir.ReduceMean:     {ints: reduceAxes},
-	ir.ReduceMax:      {ints: reduceAxes},
-	ir.ReduceMin:      {ints: reduceAxes},
-	ir.ReduceProd:     {ints: reduceAxes},
-	ir.Count:          {op: "reduce_sum", ints: reduceAxes},
-	ir.ArgMax:         {ints: argMaxInts},
-	ir.Conv:           {ints: denseConvInts},
-	ir.BatchNorm:      {floats: floats("epsilon")},
-	ir.MaxPool:        {ints: densePoolInts},
-	ir.MinPool:        {ints: densePoolInts},
-	ir.AveragePool:    {ints: averagePoolInts},
+	ir.Softmax:        {params: along},
+	ir.LogSoftmax:     {params: along},
+	ir.Step:           {params: step},
+	ir.ReduceSum:      {params: reduce},
+	ir.ReduceMean:     {params: reduce},
+	ir.ReduceMax:      {params: reduce},
+	ir.ReduceMin:      {params: reduce},
+	ir.ReduceProd:     {params: reduce},
+	ir.Count:          {op: "reduce_sum", params: reduce},
+	ir.ArgMax:         {params: argMax},
+	ir.Conv:           {params: denseConv},
+	ir.BatchNorm:      {params: batchNorm},
+	ir.MaxPool:        {params: densePool},
+	ir.MinPool:        {params: densePool},
+	ir.AveragePool:    {params: averagePool},
 	ir.MatMul:         {},
 	ir.Max:            {},
 	ir.Min:            {},
-	ir.Elu:            {floats: floats("alpha")},
+	ir.Elu:            {params: alpha},
 	ir.Reciprocal:     {},
 	ir.Join:           {},
 	ir.Recode:         {},
-	ir.Pad:            {ints: padInts},
-	ir.GatherElements: {ints: ints("axis")},
+	ir.Pad:            {params: pad},
+	ir.GatherElements: {params: along},
 	ir.BipolarQuant:   {},
-	ir.Quant:          {ints: quantInts},
-	ir.TruncQuant:     {ints: quantInts},
-	ir.QuantLSTMCell:  {consts: quantLSTMConsts(), ints: quantLSTMInts},
-	ir.RNN:            {ints: rnnInts, floats: lstmFloats},
+	ir.Quant:          {params: quant},
+	ir.TruncQuant:     {params: quant},
+	ir.QuantLSTMCell:  {consts: quantLSTMConsts(), params: quantLSTMParams},
+	ir.RNN:            {params: rnn},
 	ir.Expand:         {},
 	ir.Tile:           {},
 	ir.BitAnd:         {},
@@ -88,51 +94,78 @@ var dense = map[*ir.Op]row{
 	ir.MuxOr:          {},
 }
 
-func denseConvInts(n *ir.Node) []int64 {
-	k := n.In(0).Rank() - 2
-	out := append([]int64{int64(n.Int("groups"))}, spread(n, "stride", k, 1)...)
-	out = append(out, spread(n, "pad", 2*k, 0)...)
-	return append(out, spread(n, "dilation", k, 1)...)
+// The functions below make an instruction's parameters of a node's attributes.
+
+func along(n *ir.Node) billb.Params {
+	axis := n.Int("axis")
+	if axis < 0 {
+		axis += n.In(0).Rank()
+	}
+	return &billb.Along{Axis: axis}
 }
 
-func densePoolInts(n *ir.Node) []int64 {
-	k := n.In(0).Rank() - 2
-	out := append(spread(n, "kernel", k, 1), spread(n, "stride", k, 1)...)
-	out = append(out, spread(n, "pad", 2*k, 0)...)
-	return append(out, spread(n, "dilation", k, 1)...)
+func alpha(n *ir.Node) billb.Params { return &billb.Alpha{Alpha: n.Float("alpha")} }
+
+func alphaBeta(n *ir.Node) billb.Params {
+	return &billb.AlphaBeta{Alpha: n.Float("alpha"), Beta: n.Float("beta")}
 }
 
-func perm(n *ir.Node) []int64 {
+func gemmParams(n *ir.Node) billb.Params {
+	return &billb.Gemm{TransA: n.Bool("trans_a"), TransB: n.Bool("trans_b"), Alpha: n.Float("alpha"), Beta: n.Float("beta")}
+}
+
+func step(n *ir.Node) billb.Params {
+	return &billb.Step{Strict: n.Bool("strict"), NaN: n.Bool("nan")}
+}
+
+func batchNorm(n *ir.Node) billb.Params { return &billb.BatchNorm{Epsilon: n.Float("epsilon")} }
+
+// window reads a kernel's way over k axes.
+func window(n *ir.Node, k int) billb.Window {
+	pad := spread(n, "pad", 2*k, 0)
+	return billb.Window{Stride: spread(n, "stride", k, 1), PadBefore: pad[:k], PadAfter: pad[k:], Dilation: spread(n, "dilation", k, 1)}
+}
+
+func denseConv(n *ir.Node) billb.Params {
+	return &billb.DenseConv{Groups: n.Int("groups"), Window: window(n, n.In(0).Rank()-2)}
+}
+
+func densePool(n *ir.Node) billb.Params {
+	k := n.In(0).Rank() - 2
+	return &billb.Pool{Kernel: spread(n, "kernel", k, 1), Window: window(n, k)}
+}
+
+func averagePool(n *ir.Node) billb.Params {
+	return &billb.AveragePool{Pool: *densePool(n).(*billb.Pool), CountIncludePad: n.Bool("count_include_pad")}
+}
+
+func perm(n *ir.Node) billb.Params {
 	rank := n.In(0).Rank()
-	out := make([]int64, rank)
+	out := make([]int, rank)
 	for i := range out {
-		out[i] = int64(rank - 1 - i)
+		out[i] = rank - 1 - i
 		if p := n.Ints("perm"); len(p) > 0 {
-			out[i] = int64(p[i])
+			out[i] = p[i]
 		}
 	}
-	return out
+	return &billb.Transpose{Perm: out}
 }
 
-func reduceAxes(n *ir.Node) []int64 {
+func reduce(n *ir.Node) billb.Params {
 	mask, _ := ir.Axes(n.Ints("axes"), n.In(0).Rank())
-	out := []int64{}
+	var axes []int
 	for i, m := range mask {
 		if m {
-			out = append(out, int64(i))
+			axes = append(axes, i)
 		}
 	}
-	return out
+	return &billb.Reduce{Axes: axes}
 }
 
-// sliceInts returns the start and the step on every axis; counts are the
-// result's shape.
-func sliceInts(n *ir.Node) []int64 {
+// slice has the start and the step on every axis; counts are the result's shape.
+func slice(n *ir.Node) billb.Params {
 	x := n.In(0)
-	out := make([]int64, 2*x.Rank())
-	for i := range x.Rank() {
-		out[x.Rank()+i] = 1
-	}
+	out := whole(x.Rank())
 	for i, start := range n.Ints("starts") {
 		axis := i
 		if a := n.Ints("axes"); len(a) > 0 {
@@ -151,40 +184,63 @@ func sliceInts(n *ir.Node) []int64 {
 		} else {
 			start = min(max(start, 0), size)
 		}
-		out[axis], out[x.Rank()+axis] = int64(start), int64(step)
+		out.Start[axis], out.Step[axis] = start, step
 	}
 	return out
 }
 
-func argMaxInts(n *ir.Node) []int64 {
-	return append(ints("axis")(n), bools("select_last")(n)...)
+// whole is the slice that is all of a tensor.
+func whole(rank int) *billb.Slice {
+	s := &billb.Slice{Start: make([]int, rank), Step: make([]int, rank)}
+	for i := range s.Step {
+		s.Step[i] = 1
+	}
+	return s
 }
 
-func averagePoolInts(n *ir.Node) []int64 {
-	return append(densePoolInts(n), bools("count_include_pad")(n)...)
+func argMax(n *ir.Node) billb.Params {
+	return &billb.ArgMax{Axis: along(n).(*billb.Along).Axis, SelectLast: n.Bool("select_last")}
 }
 
-var padMode = map[string]int64{"constant": 0, "reflect": 1, "edge": 2, "wrap": 3}
-
-// padInts returns the elements before every axis and the mode; how many come
-// after is the result's shape.
-func padInts(n *ir.Node) []int64 {
+// pad has the elements before every axis; how many come after is the result's
+// shape.
+func pad(n *ir.Node) billb.Params {
 	rank, axes := n.In(0).Rank(), n.Ints("axes")
-	out := make([]int64, rank+1)
-	out[rank] = padMode[n.Str("mode")]
+	out := &billb.Pad{Before: make([]int, rank), Mode: named[billb.PadMode](n.Str("mode"))}
 	for i, p := range n.Ints("pads")[:len(n.Ints("pads"))/2] {
 		axis := i
 		if len(axes) > 0 {
 			axis, _ = ir.Axis(axes[i], rank)
 		}
-		out[axis] = int64(p)
+		out.Before[axis] = p
 	}
 	return out
 }
 
-// rounding codes of the quantizers.
-var rounding = map[string]int64{"ROUND": 0, "HALF_EVEN": 0, "CEIL": 1, "FLOOR": 2, "UP": 3, "DOWN": 4, "ROUND_TO_ZERO": 4, "HALF_UP": 5, "HALF_DOWN": 6}
+// rounding is a way of rounding by QONNX's name of it.
+func rounding(name string) billb.Rounding {
+	switch name {
+	case "ROUND":
+		return billb.HalfEven
+	case "ROUND_TO_ZERO":
+		return billb.Down
+	}
+	return named[billb.Rounding](strings.ToLower(name))
+}
 
-func quantInts(n *ir.Node) []int64 {
-	return append(bools("signed", "narrow")(n), rounding[n.Str("rounding")])
+func quant(n *ir.Node) billb.Params {
+	return &billb.Quantizer{Signed: n.Bool("signed"), Narrow: n.Bool("narrow"), Rounding: rounding(n.Str("rounding"))}
+}
+
+// named is the number of an enumeration that has a name. The operation has
+// checked that there is one.
+func named[E interface {
+	~int
+	billb.Enum
+}](name string) E {
+	e, ok := billb.Parse[E](name)
+	if !ok {
+		panic(fmt.Sprintf("BUG: bytecode has no %T called %q", e, name))
+	}
+	return e
 }

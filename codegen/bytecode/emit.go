@@ -5,14 +5,14 @@ import (
 	"slices"
 
 	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/runtime/billb"
 )
 
 // row says how a node becomes one instruction.
 type row struct {
 	op     string // the instruction's name; "" is the operation's own
 	consts []int  // operands that are constants read at load, in order; the others are inputs
-	ints   func(n *ir.Node) []int64
-	floats func(n *ir.Node) []float64
+	params func(n *ir.Node) billb.Params
 }
 
 // node emits one node.
@@ -69,13 +69,9 @@ func (g *gen) row(r row, n *ir.Node) error {
 		}
 		consts = append(consts, g.constant(t))
 	}
-	var is []int64
-	var fs []float64
-	if r.ints != nil {
-		is = r.ints(n)
-	}
-	if r.floats != nil {
-		fs = r.floats(n)
+	var params billb.Params
+	if r.params != nil {
+		params = r.params(n)
 	}
 	if n.Is(ir.IConv) && usesPlanes(n) {
 		lo, hi, acc, err := g.bounds(n)
@@ -83,56 +79,18 @@ func (g *gen) row(r row, n *ir.Node) error {
 			return err
 		}
 		consts = append(consts, lo, hi)
-		is = append(is, int64(acc))
+		params = &billb.IntConv{Conv: *conv(n).(*billb.Conv), Acc: acc}
 	}
-	return g.emit(op, n.Loc.Name, in, n.Results, consts, is, fs)
-}
-
-// The functions below translate attributes.
-
-func ints(names ...string) func(n *ir.Node) []int64 {
-	return func(n *ir.Node) []int64 {
-		var out []int64
-		for _, name := range names {
-			v := n.Int(name)
-			if name == "axis" && v < 0 {
-				v += n.In(0).Rank()
-			}
-			out = append(out, int64(v))
-		}
-		return out
-	}
-}
-
-func bools(names ...string) func(n *ir.Node) []int64 {
-	return func(n *ir.Node) []int64 {
-		out := make([]int64, len(names))
-		for i, name := range names {
-			if n.Bool(name) {
-				out[i] = 1
-			}
-		}
-		return out
-	}
-}
-
-func floats(names ...string) func(n *ir.Node) []float64 {
-	return func(n *ir.Node) []float64 {
-		var out []float64
-		for _, name := range names {
-			out = append(out, n.Float(name))
-		}
-		return out
-	}
+	return g.emit(op, n.Loc.Name, in, n.Results, consts, params)
 }
 
 // spread returns the first k entries of an attribute, or fill where it is empty.
-func spread(n *ir.Node, name string, k int, fill int64) []int64 {
-	out := make([]int64, k)
+func spread(n *ir.Node, name string, k, fill int) []int {
+	out := make([]int, k)
 	for i := range out {
 		out[i] = fill
 		if v := n.Ints(name); i < len(v) {
-			out[i] = int64(v[i])
+			out[i] = v[i]
 		}
 	}
 	return out

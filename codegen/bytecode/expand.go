@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/runtime/billb"
 )
 
 // expansions are the operations that may need more than one instruction. A
@@ -146,7 +147,7 @@ func (e *expansion) again(args []*ir.Value) []*ir.Value {
 }
 
 // instruction emits one that is no operation of the IR.
-func (e *expansion) instruction(op string, t ir.Type, ints []int64, args ...*ir.Value) *ir.Value {
+func (e *expansion) instruction(op string, t ir.Type, params billb.Params, args ...*ir.Value) *ir.Value {
 	y := &ir.Value{Type: t}
 	if e.err != nil {
 		return y
@@ -155,7 +156,7 @@ func (e *expansion) instruction(op string, t ir.Type, ints []int64, args ...*ir.
 	for i, a := range args {
 		in[i] = e.g.operand(a)
 	}
-	e.err = e.g.emit(op, e.node.Loc.Name, in, []*ir.Value{y}, nil, ints, nil)
+	e.err = e.g.emit(op, e.node.Loc.Name, in, []*ir.Value{y}, nil, params)
 	return y
 }
 

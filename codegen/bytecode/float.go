@@ -1,13 +1,16 @@
 package bytecode
 
-import "github.com/billnet/billnet/ir"
+import (
+	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/runtime/billb"
+)
 
 // globalPool is a reduction over the axes behind the channels.
 func globalPool(e *expansion, n *ir.Node) []*ir.Value {
 	x, y := n.In(0), n.Result().Type
-	op, axes := "reduce_max", []int64{}
+	op, axes := "reduce_max", []int(nil)
 	for a := 2; a < x.Rank(); a++ {
-		axes = append(axes, int64(a))
+		axes = append(axes, a)
 	}
 	switch {
 	case n.Is(ir.GlobalAveragePool) && x.Elems() == 0:
@@ -15,7 +18,7 @@ func globalPool(e *expansion, n *ir.Node) []*ir.Value {
 	case n.Is(ir.GlobalAveragePool):
 		op = "reduce_mean"
 	}
-	return []*ir.Value{e.instruction(op, y, axes, n.Args[0])}
+	return []*ir.Value{e.instruction(op, y, &billb.Reduce{Axes: axes}, n.Args[0])}
 }
 
 // accumulator is a type in which the sums of integers d, wrapped to d, come out

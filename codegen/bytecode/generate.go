@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/billnet/billnet/ir"
-	"github.com/billnet/billnet/runtime"
+	"github.com/billnet/billnet/runtime/billb"
 	"github.com/billnet/billnet/runtime/kernels"
 )
 
@@ -18,12 +18,12 @@ import (
 // The machine has no f16 and bf16: such values lie in f32 buffers and are rounded
 // after every operation. An input or output of these types is a port of type f32;
 // inputs are rounded first.
-func Generate(m *ir.Module, certificate []byte) (*runtime.Image, Plan, error) {
+func Generate(m *ir.Module, certificate []byte) (*billb.Image, Plan, error) {
 	if m.Level != ir.Packed {
 		return nil, Plan{}, fmt.Errorf("module %q is at the %s level, code generation needs the packed one", m.Name, m.Level)
 	}
 	g := &gen{
-		img:    &runtime.Image{Name: m.Name, Labels: m.Labels, Certificate: certificate},
+		img:    &billb.Image{Name: m.Name, Labels: m.Labels, Certificate: certificate},
 		alias:  map[*ir.Value]*ir.Value{},
 		buf:    map[*ir.Value]int{},
 		consts: map[*ir.Tensor]int{},
@@ -49,7 +49,7 @@ func Generate(m *ir.Module, certificate []byte) (*runtime.Image, Plan, error) {
 		}
 		g.img.Inputs = append(g.img.Inputs, port)
 		if p.Value != v {
-			if err := g.emit("cast", "input", []int{port.Buffer}, []*ir.Value{v}, nil, nil, nil); err != nil {
+			if err := g.emit("cast", "input", []int{port.Buffer}, []*ir.Value{v}, nil, nil); err != nil {
 				return nil, Plan{}, fmt.Errorf("input %q: %w", p.Name, err)
 			}
 		}
@@ -72,7 +72,7 @@ func Generate(m *ir.Module, certificate []byte) (*runtime.Image, Plan, error) {
 		if c := g.constOf(r.Value); c != nil || g.isInput(r.Value) || g.isOutput(r.Value) {
 			// The result is a constant, an input or another result: it gets a copy.
 			v := &ir.Value{Type: r.Value.Type}
-			if err := g.emit("identity", "output", []int{g.operand(r.Value)}, []*ir.Value{v}, nil, nil, nil); err != nil {
+			if err := g.emit("identity", "output", []int{g.operand(r.Value)}, []*ir.Value{v}, nil, nil); err != nil {
 				return nil, Plan{}, fmt.Errorf("output %q: %w", r.Name, err)
 			}
 			r.Value = v
@@ -107,7 +107,7 @@ func missing(format string, args ...any) error { return &missingError{fmt.Sprint
 
 // gen is the state of one generation.
 type gen struct {
-	img    *runtime.Image
+	img    *billb.Image
 	alias  map[*ir.Value]*ir.Value // results of nodes that are other values
 	buf    map[*ir.Value]int
 	group  []int // for every buffer, the one whose memory it shares
@@ -146,24 +146,24 @@ func (g *gen) isOutput(v *ir.Value) bool {
 	return false
 }
 
-func (g *gen) port(p ir.Port) (runtime.Port, error) {
+func (g *gen) port(p ir.Port) (billb.Port, error) {
 	e, err := elem(p.Value.Type.DType)
 	if err != nil {
-		return runtime.Port{}, err
+		return billb.Port{}, err
 	}
 	if p.Value.Type.Layout.Planes {
-		return runtime.Port{}, fmt.Errorf("BUG: %s has a layout of planes", p.Value.Type)
+		return billb.Port{}, fmt.Errorf("BUG: %s has a layout of planes", p.Value.Type)
 	}
-	return runtime.Port{Name: p.Name, Elem: e, Shape: p.Value.Type.Shape, Buffer: g.buffer(p.Value)}, nil
+	return billb.Port{Name: p.Name, Elem: e, Shape: p.Value.Type.Shape, Buffer: g.buffer(p.Value)}, nil
 }
 
 func isHalf(d ir.DType) bool { return d == ir.F16 || d == ir.BF16 }
 
-func elem(d ir.DType) (runtime.Elem, error) {
+func elem(d ir.DType) (billb.Elem, error) {
 	if isHalf(d) {
 		d = ir.F32
 	}
-	e, ok := runtime.ParseElem(d.String())
+	e, ok := billb.ParseElem(d.String())
 	if !ok {
 		return 0, fmt.Errorf("bytecode has no element type %s", d)
 	}
@@ -180,7 +180,7 @@ func (g *gen) buffer(v *ir.Value) int {
 	if err != nil && g.err == nil {
 		g.err = err
 	}
-	b := runtime.Buffer{Elem: e, Shape: v.Type.Shape}
+	b := billb.Buffer{Elem: e, Shape: v.Type.Shape}
 	if l := v.Type.Layout; l.Planes {
 		s := v.Type.Shape
 		b.Planes = true
@@ -206,7 +206,7 @@ func (g *gen) constant(t *ir.Tensor) int {
 	if isHalf(t.Type.DType) {
 		data = t.Convert(ir.F32).Data()
 	}
-	g.img.Consts = append(g.img.Consts, runtime.Const{Elem: e, Shape: t.Type.Shape, Data: data})
+	g.img.Consts = append(g.img.Consts, billb.Const{Elem: e, Shape: t.Type.Shape, Data: data})
 	g.consts[t] = id
 	return id
 }
@@ -217,7 +217,7 @@ func (g *gen) operand(v *ir.Value) int {
 		return -1
 	}
 	if t := g.constOf(v); t != nil {
-		return runtime.ConstOperand(g.constant(t))
+		return billb.ConstOperand(g.constant(t))
 	}
 	return g.buffer(v)
 }
@@ -231,12 +231,12 @@ func rounds(instruction string) bool {
 
 // emit appends an instruction. Results that nothing reads are left out, but for
 // the first. Results in f16 or bf16 are rounded in place behind it.
-func (g *gen) emit(op, name string, in []int, out []*ir.Value, consts []int, ints []int64, floats []float64) error {
-	code, ok := runtime.LookupOpcode(op)
+func (g *gen) emit(op, name string, in []int, out []*ir.Value, consts []int, params billb.Params) error {
+	code, ok := billb.Lookup(op)
 	if !ok {
 		return fmt.Errorf("BUG: the runtime has no instruction %q", op)
 	}
-	i := runtime.Instr{Op: code, In: in, Const: consts, Ints: ints, Floats: floats, Name: name}
+	i := billb.Instr{Op: code, In: in, Const: consts, Params: params, Name: name}
 	var halves []*ir.Value
 	for k, v := range out {
 		switch {
@@ -253,11 +253,11 @@ func (g *gen) emit(op, name string, in []int, out []*ir.Value, consts []int, int
 	}
 	g.img.Code = append(g.img.Code, i)
 	for k := 0; k < len(halves); k += 2 {
-		format := int64(16)
+		round := &billb.Round{Format: billb.RoundF16}
 		if halves[k+1].Type.DType == ir.BF16 {
-			format = 17
+			round.Format = billb.RoundBF16
 		}
-		if err := g.emit("round", name, []int{g.buffer(halves[k])}, halves[k+1:k+2], nil, []int64{format}, nil); err != nil {
+		if err := g.emit("round", name, []int{g.buffer(halves[k])}, halves[k+1:k+2], nil, round); err != nil {
 			return err
 		}
 	}

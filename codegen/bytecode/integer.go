@@ -30,13 +30,13 @@ func integerConv(e *expansion, n *ir.Node) []*ir.Value {
 	few(e, n)
 	y := n.Result().Type
 	if n.Arg(2) == nil {
-		return []*ir.Value{e.instruction("dense_conv", y, denseConvInts(n), n.Args[0], n.Args[1])}
+		return []*ir.Value{e.instruction("dense_iconv", y, denseConv(n), n.Args[0], n.Args[1])}
 	}
 	sums := sumsType(n.In(0).DType, n.In(1).DType, fanIn(n.In(1)))
 	if n.Is(ir.IConv) && fits(n.Ints("lo"), n.Ints("hi"), n.In(1).Shape[0]) {
 		sums = ir.I32
 	}
-	z := e.instruction("dense_conv", y.With(sums), denseConvInts(n), n.Args[0], n.Args[1])
+	z := e.instruction("dense_iconv", y.With(sums), denseConv(n), n.Args[0], n.Args[1])
 	return []*ir.Value{e.op(ir.Threshold, map[string]any{"signed": y.DType == ir.SBit}, z, n.Args[2], n.Args[3])}
 }
 
@@ -177,7 +177,7 @@ func qlinearConv(e *expansion, n *ir.Node) []*ir.Value {
 	y := n.Result().Type
 	acc := sumsType(n.In(0).DType, n.In(3).DType, fanIn(n.In(3)))
 	x, weights := e.convOperands(n, 0, 3, 2, 5, acc)
-	s := e.instruction("dense_conv", y.With(acc), denseConvInts(n), x, weights)
+	s := e.instruction("dense_iconv", y.With(acc), denseConv(n), x, weights)
 	channels := func(v *ir.Value) *ir.Value { return e.reshape(v, onAxis(v.Type.Elems(), 1, len(y.Shape))) }
 	if bias := n.Arg(8); bias != nil {
 		s = e.op(ir.Add, nil, e.cast(s, ir.I64), channels(e.cast(bias, ir.I64)))

@@ -11,7 +11,7 @@ func reshape(e *expansion, n *ir.Node) []*ir.Value {
 	if ir.SameShape(x.Type.Shape, y.Type.Shape) {
 		return []*ir.Value{x}
 	}
-	if e.err = g.emit("reshape", n.Loc.Name, []int{g.operand(x)}, []*ir.Value{y}, nil, nil, nil); e.err != nil {
+	if e.err = g.emit("reshape", n.Loc.Name, []int{g.operand(x)}, []*ir.Value{y}, nil, nil); e.err != nil {
 		return nil
 	}
 	if !g.isInput(x) {
@@ -31,12 +31,9 @@ func split(e *expansion, n *ir.Node) []*ir.Value {
 	at, parts := 0, make([]*ir.Value, len(n.Results))
 	for k, r := range n.Results {
 		if len(e.g.uses[r]) > 0 {
-			start := make([]int64, 2*rank)
-			start[axis] = int64(at)
-			for i := rank; i < len(start); i++ {
-				start[i] = 1
-			}
-			parts[k] = e.instruction("slice", r.Type, start, n.Args[0])
+			part := whole(rank)
+			part.Start[axis] = at
+			parts[k] = e.instruction("slice", r.Type, part, n.Args[0])
 		}
 		at += r.Type.Shape[axis]
 	}

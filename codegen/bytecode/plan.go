@@ -9,7 +9,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/billnet/billnet/runtime"
+	"github.com/billnet/billnet/runtime/billb"
 )
 
 // Plan is the memory plan of an image.
@@ -62,7 +62,7 @@ const align = 64
 // place gives every buffer its offset. group maps a buffer to the one whose
 // memory it shares (itself when none). Allocations are placed by falling size,
 // each at the lowest offset where no allocation alive at the same time lies.
-func place(img *runtime.Image, group []int) (Plan, error) {
+func place(img *billb.Image, group []int) (Plan, error) {
 	lives := map[int]*life{}
 	for b := range img.Buffers {
 		size, err := img.Buffers[b].Size()

@@ -4,22 +4,23 @@ import (
 	"fmt"
 
 	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/runtime/billb"
 )
 
 // onPlanes are the operations that have kernels on planes.
 var onPlanes = map[*ir.Op]row{
-	ir.BConv:     {consts: []int{1, 2, 3}, ints: convInts},
-	ir.IConv:     {consts: []int{1, 2, 3}, ints: convInts},
-	ir.MaxPool:   {op: "bit_max_pool", ints: poolInts},
-	ir.MinPool:   {op: "bit_min_pool", ints: poolInts},
+	ir.BConv:     {consts: []int{1, 2, 3}, params: conv},
+	ir.IConv:     {consts: []int{1, 2, 3}},
+	ir.MaxPool:   {op: "bit_max_pool", params: bitPool},
+	ir.MinPool:   {op: "bit_min_pool", params: bitPool},
 	ir.BitAnd:    {},
 	ir.BitOr:     {},
 	ir.BitXor:    {},
 	ir.BitNot:    {},
 	ir.Mux:       {},
 	ir.MuxOr:     {},
-	ir.Count:     {ints: countMode},
-	ir.Threshold: {consts: []int{1, 2}, ints: ints("axis")},
+	ir.Count:     {params: count},
+	ir.Threshold: {consts: []int{1, 2}, params: along},
 	ir.Relayout:  {},
 	ir.Recode:    {},
 }
@@ -45,22 +46,21 @@ func (g *gen) bounds(n *ir.Node) (lo, hi, acc int, err error) {
 	return g.constant(l), g.constant(h), acc, nil
 }
 
-func convInts(n *ir.Node) []int64 {
-	out := append(spread(n, "stride", 3, 1), spread(n, "pad", 3, 0)...)
-	out = append(out, spread(n, "dilation", 3, 1)...)
-	return append(out, int64(n.Int("groups")))
+func conv(n *ir.Node) billb.Params {
+	return &billb.Conv{Stride: each3(n, "stride", 1), Pad: each3(n, "pad", 0), Dilation: each3(n, "dilation", 1), Groups: n.Int("groups")}
 }
 
-func poolInts(n *ir.Node) []int64 {
-	out := append(spread(n, "kernel", 3, 1), spread(n, "stride", 3, 1)...)
-	out = append(out, spread(n, "pad", 3, 0)...)
-	return append(out, spread(n, "dilation", 3, 1)...)
+func bitPool(n *ir.Node) billb.Params {
+	return &billb.BitPool{Kernel: each3(n, "kernel", 1), Stride: each3(n, "stride", 1), Pad: each3(n, "pad", 0), Dilation: each3(n, "dilation", 1)}
 }
 
-// countMode is 0 for a count over t, h and w, 1 for one over h and w.
-func countMode(n *ir.Node) []int64 {
+// each3 is an attribute for t, h and w, or fill where it is empty.
+func each3(n *ir.Node, name string, fill int) [3]int { return [3]int(spread(n, name, 3, fill)) }
+
+// count is over t, h and w, or over h and w only.
+func count(n *ir.Node) billb.Params {
 	if len(n.Ints("axes")) == 2 {
-		return []int64{1}
+		return &billb.Count{Mode: billb.CountCT}
 	}
-	return []int64{0}
+	return &billb.Count{Mode: billb.CountC}
 }

@@ -6,70 +6,54 @@ import (
 	"strings"
 
 	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/runtime/billb"
 )
 
-var direction = map[string]int64{"forward": 0, "reverse": 1, "bidirectional": 2}
+func blstm(n *ir.Node) billb.Params { return &billb.BLSTM{Sign0: n.Int("sign0")} }
 
-// activation codes of the recurrent instructions.
-var activation = map[string]int64{"relu": 0, "tanh": 1, "sigmoid": 2, "affine": 3, "leakyrelu": 4, "thresholdedrelu": 5, "scaledtanh": 6, "hardsigmoid": 7, "elu": 8, "softsign": 9, "softplus": 10}
-
-// defaults are alpha and beta of the activations that have them; a NaN stands
-// for a parameter that the function does not have.
-var defaults = map[string][2]float64{
-	"affine": {1, 0}, "leakyrelu": {0.01, nan}, "thresholdedrelu": {1, nan}, "scaledtanh": {1, 1}, "hardsigmoid": {0.2, 0.5}, "elu": {1, nan},
+func lstm(n *ir.Node) billb.Params {
+	return &billb.LSTM{Sequence: sequence(n), InputForget: n.Bool("input_forget"), Gates: gates(n)}
 }
 
-var nan = math.NaN()
-
-func lstmInts(n *ir.Node) []int64 {
-	out := []int64{direction[n.Str("direction")], int64(n.Int("layout")), bools("input_forget")(n)[0]}
-	return append(out, activationCodes(n)...)
+func gru(n *ir.Node) billb.Params {
+	return &billb.GRU{Sequence: sequence(n), LinearBeforeReset: n.Bool("linear_before_reset"), Gates: gates(n)}
 }
 
-func gruInts(n *ir.Node) []int64 {
-	out := []int64{direction[n.Str("direction")], int64(n.Int("layout")), bools("linear_before_reset")(n)[0]}
-	return append(out, activationCodes(n)...)
+func rnn(n *ir.Node) billb.Params {
+	return &billb.RNN{Sequence: sequence(n), Gates: gates(n)}
 }
 
-func rnnInts(n *ir.Node) []int64 {
-	return append([]int64{direction[n.Str("direction")], int64(n.Int("layout"))}, activationCodes(n)...)
+func sequence(n *ir.Node) billb.Sequence {
+	return billb.Sequence{Direction: named[billb.Direction](n.Str("direction")), BatchFirst: n.Int("layout") == 1}
 }
 
-func activationCodes(n *ir.Node) []int64 {
-	var out []int64
-	for _, a := range n.Strs("activations") {
-		out = append(out, activation[strings.ToLower(a)])
+// gates has the activations and, when the node gives any, alpha and beta of every
+// one: ONNX lists them for the functions that have one, in order.
+func gates(n *ir.Node) billb.Gates {
+	g := billb.Gates{Clip: n.Float("clip")}
+	for _, name := range n.Strs("activations") {
+		g.Activations = append(g.Activations, named[billb.Activation](strings.ToLower(name)))
 	}
-	return out
-}
-
-// lstmFloats returns the clip and, when the node gives any, alpha and beta of
-// every activation: ONNX lists them for the functions that have one, in order.
-func lstmFloats(n *ir.Node) []float64 {
-	out := []float64{n.Float("clip")}
 	alphas, betas := n.Floats("activation_alpha"), n.Floats("activation_beta")
 	if len(alphas) == 0 && len(betas) == 0 {
-		return out
+		return g
 	}
 	take := func(list *[]float64, def float64) float64 {
-		if def != def {
+		switch {
+		case math.IsNaN(def): // the function does not have it
 			return 0
-		}
-		if len(*list) == 0 {
+		case len(*list) == 0:
 			return def
 		}
 		v := (*list)[0]
 		*list = (*list)[1:]
 		return v
 	}
-	for _, a := range n.Strs("activations") {
-		d, ok := defaults[strings.ToLower(a)]
-		if !ok {
-			d = [2]float64{nan, nan}
-		}
-		out = append(out, take(&alphas, d[0]), take(&betas, d[1]))
+	for _, a := range g.Activations {
+		alpha, beta := a.Defaults()
+		g.Scales = append(g.Scales, billb.AlphaBeta{Alpha: take(&alphas, alpha), Beta: take(&betas, beta)})
 	}
-	return out
+	return g
 }
 
 // recurrent gives lstm, gru and rnn the types of lengths that they take.
@@ -95,12 +79,12 @@ func quantLSTMConsts() []int {
 	return out
 }
 
-func quantLSTMInts(n *ir.Node) []int64 {
-	out := bools("batch_first", "reverse_input", "cifg")(n)
+func quantLSTMParams(n *ir.Node) billb.Params {
+	p := &billb.QuantLSTM{BatchFirst: n.Bool("batch_first"), Reverse: n.Bool("reverse_input"), CIFG: n.Bool("cifg")}
 	for i, r := range n.Strs("rounding") {
-		out = append(out, int64(n.Ints("signed")[i]), int64(n.Ints("narrow")[i]), rounding[r])
+		p.Quantizers[i] = billb.Quantizer{Signed: n.Ints("signed")[i] == 1, Narrow: n.Ints("narrow")[i] == 1, Rounding: rounding(r)}
 	}
-	return out
+	return p
 }
 
 // quantLSTM leaves a cell to the table if all of it is of one type.

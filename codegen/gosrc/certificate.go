@@ -19,11 +19,6 @@ type certified struct {
 	Constant int
 }
 
-// thresholdOperand says which constant of an instruction is the thresholds.
-var thresholdOperand = map[runtime.Opcode]int{
-	runtime.OpBConv: 1, runtime.OpIConv: 1, runtime.OpILinear: 1, runtime.OpThreshold: 0, runtime.OpBLSTM: 2,
-}
-
 // certify finds the constants of certified layers and writes the thresholds for
 // the generated check. Those of the program must be the certified ones.
 func (m *model) certify(list []Certified) ([]byte, error) {
@@ -32,9 +27,8 @@ func (m *model) certify(list []Certified) ([]byte, error) {
 	for _, c := range list {
 		id := -1
 		for i, in := range m.img.Code {
-			k, ok := thresholdOperand[in.Op]
-			if ok && in.Name == c.Layer && !used[i] && k < len(in.Const) && in.Const[k] >= 0 {
-				id, used[i] = in.Const[k], true
+			if k := in.Constant("t"); k >= 0 && in.Name == c.Layer && !used[i] {
+				id, used[i] = k, true
 				break
 			}
 		}

@@ -38,13 +38,23 @@ func (l *library) renames(taken []string) {
 	}
 }
 
+// selfAlias reports whether a unit declares a name to be itself: where a package
+// takes over a name of another that is copied with it under the same name.
+func selfAlias(u *unit) bool {
+	text := string(u.text())
+	line, _, _ := strings.Cut(text[strings.LastIndexByte(text, '\n')+1:], "//")
+	left, right, _ := strings.Cut(line, "=")
+	names := strings.Fields(left)
+	return len(names) > 0 && names[len(names)-1] == strings.TrimSpace(right)
+}
+
 // copyFiles writes the kept units as the files of one package, named after the
 // package and file they come from.
 func (l *library) copyFiles(kept map[*unit]bool, name string) (map[string][]byte, error) {
 	out := map[string][]byte{}
 	for _, p := range l.packages {
 		for _, f := range p.files {
-			units := slices.DeleteFunc(slices.Clone(f.units), func(u *unit) bool { return !kept[u] })
+			units := slices.DeleteFunc(slices.Clone(f.units), func(u *unit) bool { return !kept[u] || selfAlias(u) })
 			if len(units) == 0 {
 				continue
 			}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/billnet/billnet/internal/runner"
 	"github.com/billnet/billnet/runtime"
+	"github.com/billnet/billnet/runtime/billb"
 	"github.com/billnet/billnet/runtime/clip"
 )
 
@@ -32,7 +33,7 @@ type ExeOptions struct {
 //	internal/runner  the command line, as it is
 //	runtime          the little of package runtime that the others need
 //	runtime/clip     the clip reader, as it is
-func Executable(img *runtime.Image, opt ExeOptions) (map[string][]byte, error) {
+func Executable(img *billb.Image, opt ExeOptions) (map[string][]byte, error) {
 	network, err := Generate(img, Options{Package: "network", Certified: opt.Certified, Small: opt.Small, Profile: true})
 	if err != nil {
 		return nil, err
@@ -124,16 +125,18 @@ func verbatimFiles() (map[string][]byte, error) {
 }
 
 // runtimeFiles are the declarations of package runtime that package runner and
-// the main package mention.
+// the main package mention, and those of package billb that these lead to, as one
+// package.
 func runtimeFiles() (map[string][]byte, error) {
 	lib := &library{spelled: map[string]bool{}}
 	if err := errors.Join(
+		lib.add(module+"runtime/billb", "", billb.Sources()),
 		lib.add(module+"runtime", "", runtime.Sources),
 		lib.add(module+"internal/runner", "", runner.Sources),
 	); err != nil {
 		return nil, fmt.Errorf("BUG: reading the runtime's source: %w", err)
 	}
-	from, user := lib.packages[0], lib.packages[1]
+	from, user := lib.packages[1], lib.packages[2]
 	needs := []need{{from, "Options"}, {from, "Port"}, {from, "InstrInfo"}, {from, "InstrTime"}, {from, "Bytes"}}
 	selectors := map[string]bool{}
 	for _, f := range user.files {
@@ -158,7 +161,7 @@ func (m *model) execute(name string) ([]byte, error) {
 	t, err := template.New(name).Funcs(template.FuncMap{
 		"header":  func() string { return header },
 		"elem":    func(e runtime.Elem) string { return elemNames[e] },
-		"ints":    ints[int],
+		"ints":    ints,
 		"strings": func(list []string) string { return fmt.Sprintf("%#v", list) },
 	}).ParseFS(templates, name)
 	if err != nil {

@@ -13,10 +13,11 @@ import (
 	"github.com/billnet/billnet/codegen/bytecode"
 	"github.com/billnet/billnet/codegen/gosrc"
 	"github.com/billnet/billnet/runtime"
+	"github.com/billnet/billnet/runtime/billb"
 )
 
 // executable generates a program with the outputs of samples.
-func executable(t *testing.T, img *runtime.Image, opt gosrc.ExeOptions) map[string][]byte {
+func executable(t *testing.T, img *billb.Image, opt gosrc.ExeOptions) map[string][]byte {
 	t.Helper()
 	for k := range 3 {
 		var in [][]byte

@@ -13,6 +13,7 @@ import (
 	"text/template"
 
 	"github.com/billnet/billnet/runtime"
+	"github.com/billnet/billnet/runtime/billb"
 	"github.com/billnet/billnet/runtime/kernels"
 )
 
@@ -38,7 +39,7 @@ type Vector struct{ Inputs, Outputs [][]byte }
 // Generate writes a package for a compiled model: the content of its files by
 // name. It loads the image first, so that what it generates is known to run.
 // The same image and options give the same files.
-func Generate(img *runtime.Image, opt Options) (map[string][]byte, error) {
+func Generate(img *billb.Image, opt Options) (map[string][]byte, error) {
 	data, err := img.Encode()
 	if err != nil {
 		return nil, fmt.Errorf("model %q: %w", img.Name, err)
@@ -55,6 +56,7 @@ func Generate(img *runtime.Image, opt Options) (map[string][]byte, error) {
 	lib := &library{spelled: map[string]bool{}}
 	if err := errors.Join(
 		lib.add("github.com/billnet/billnet/runtime/kernels", "k", kernels.Sources),
+		lib.add("github.com/billnet/billnet/runtime/billb", "b", billb.Sources()),
 		lib.add("github.com/billnet/billnet/runtime", "r", runtime.Sources),
 	); err != nil {
 		return nil, fmt.Errorf("BUG: reading the runtime's source: %w", err)
@@ -107,6 +109,13 @@ func Generate(img *runtime.Image, opt Options) (map[string][]byte, error) {
 //go:embed *.tmpl
 var templates embed.FS
 
+// The packages whose sources are copied, in the order of their imports.
+const (
+	kernelsSource = iota
+	billbSource
+	runtimeSource
+)
+
 // writer executes templates and notes what they need of the runtime.
 type writer struct {
 	lib       *library
@@ -122,6 +131,7 @@ func (w *writer) file(name string) ([]byte, error) {
 	t, err := template.New(name).Funcs(template.FuncMap{
 		"r":         w.runtimeName,
 		"k":         w.kernelsName,
+		"b":         w.billbName,
 		"header":    func() string { return header },
 		"buffer":    w.buffer,
 		"const":     w.constant,
@@ -155,10 +165,13 @@ func (w *writer) file(name string) ([]byte, error) {
 
 // runtimeName is what a package-level name of the runtime is called in the
 // generated package, which will have it.
-func (w *writer) runtimeName(name string) string { return w.name(w.lib.packages[1], name) }
+func (w *writer) runtimeName(name string) string { return w.name(w.lib.packages[runtimeSource], name) }
 
 // kernelsName is runtimeName for package kernels.
-func (w *writer) kernelsName(name string) string { return w.name(w.lib.packages[0], name) }
+func (w *writer) kernelsName(name string) string { return w.name(w.lib.packages[kernelsSource], name) }
+
+// billbName is runtimeName for package billb.
+func (w *writer) billbName(name string) string { return w.name(w.lib.packages[billbSource], name) }
 
 func (w *writer) name(p *sourcePackage, name string) string {
 	w.needs = append(w.needs, need{p, name})

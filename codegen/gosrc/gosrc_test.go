@@ -21,6 +21,7 @@ import (
 	"github.com/billnet/billnet/passes"
 	"github.com/billnet/billnet/passes/pipeline"
 	"github.com/billnet/billnet/runtime"
+	"github.com/billnet/billnet/runtime/billb"
 	"github.com/billnet/billnet/runtime/kernels"
 	"github.com/billnet/billnet/tests/randgraph"
 	"github.com/billnet/billnet/tests/shared"
@@ -32,13 +33,13 @@ func long() bool { return os.Getenv("BILLNET_LONG") != "" }
 // project is a module of generated packages, in a folder of its own.
 type project struct {
 	dir     string
-	opcodes map[runtime.Opcode]bool // that the packages use
-	size    map[string]int          // bytes of text of a package
+	opcodes map[billb.Opcode]bool // that the packages use
+	size    map[string]int        // bytes of text of a package
 }
 
 func newProject(t *testing.T) *project {
 	t.Helper()
-	p := &project{dir: t.TempDir(), opcodes: map[runtime.Opcode]bool{}, size: map[string]int{}}
+	p := &project{dir: t.TempDir(), opcodes: map[billb.Opcode]bool{}, size: map[string]int{}}
 	if err := os.WriteFile(filepath.Join(p.dir, "go.mod"), []byte("module generated\n\ngo 1.26\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +82,7 @@ func (p *project) add(t *testing.T, name string, m *ir.Module, inputs [][]*ir.Te
 
 // addImage generates a package with what bytecode gives for the inputs as golden
 // vectors, and returns these.
-func (p *project) addImage(t *testing.T, name string, img *runtime.Image, inputs [][][]byte) []gosrc.Vector {
+func (p *project) addImage(t *testing.T, name string, img *billb.Image, inputs [][][]byte) []gosrc.Vector {
 	t.Helper()
 	for _, in := range img.Code {
 		p.opcodes[in.Op] = true
@@ -110,7 +111,7 @@ func (p *project) addImage(t *testing.T, name string, img *runtime.Image, inputs
 }
 
 // outputs runs an image on the bytecode runtime.
-func outputs(t *testing.T, img *runtime.Image, in [][]byte) [][]byte {
+func outputs(t *testing.T, img *billb.Image, in [][]byte) [][]byte {
 	t.Helper()
 	file, err := img.Encode()
 	if err != nil {
@@ -230,16 +231,16 @@ func isFirst(f *ir.Func, v *ir.Value) bool {
 // program is an image that is being made. Every value has memory of its own.
 type program struct {
 	t      *testing.T
-	img    runtime.Image
+	img    billb.Image
 	rng    *rand.Rand
 	inputs [][]byte
 }
 
 func newProgram(t *testing.T, name string) *program {
-	return &program{t: t, img: runtime.Image{Name: name}, rng: rand.New(rand.NewPCG(3, 4))}
+	return &program{t: t, img: billb.Image{Name: name}, rng: rand.New(rand.NewPCG(3, 4))}
 }
 
-func (p *program) buffer(b runtime.Buffer) int {
+func (p *program) buffer(b billb.Buffer) int {
 	p.t.Helper()
 	size, err := b.Size()
 	if err != nil {
@@ -254,13 +255,13 @@ func (p *program) buffer(b runtime.Buffer) int {
 // planes is a buffer of planes.
 func (p *program) planes(e runtime.Elem, g kernels.Geom) int {
 	p.t.Helper()
-	return p.buffer(runtime.Buffer{Elem: e, Shape: []int{1, g.C, g.T, g.H, g.W}, Planes: true, Geom: g})
+	return p.buffer(billb.Buffer{Elem: e, Shape: []int{1, g.C, g.T, g.H, g.W}, Planes: true, Geom: g})
 }
 
 // input is a dense input of random elements; ones is how often a bit is set, of
 // eight times.
 func (p *program) input(e runtime.Elem, ones int, shape ...int) int {
-	b := p.buffer(runtime.Buffer{Elem: e, Shape: shape})
+	b := p.buffer(billb.Buffer{Elem: e, Shape: shape})
 	size, _ := p.img.Buffers[b].Size()
 	data := make([]byte, size)
 	for i := range data {
@@ -278,24 +279,24 @@ func (p *program) input(e runtime.Elem, ones int, shape ...int) int {
 func (p *program) output(b int) {
 	x := p.img.Buffers[b]
 	if x.Planes {
-		d := p.buffer(runtime.Buffer{Elem: x.Elem, Shape: x.Shape})
+		d := p.buffer(billb.Buffer{Elem: x.Elem, Shape: x.Shape})
 		p.op("relayout", []int{b}, d, nil, nil)
 		b = d
 	}
 	p.img.Outputs = append(p.img.Outputs, runtime.Port{Name: fmt.Sprintf("out %d", b), Elem: x.Elem, Shape: x.Shape, Buffer: b})
 }
 
-func (p *program) op(name string, in []int, out int, consts []int, ints []int64) {
+func (p *program) op(name string, in []int, out int, consts []int, params billb.Params) {
 	p.t.Helper()
-	code, ok := runtime.LookupOpcode(name)
+	code, ok := billb.Lookup(name)
 	if !ok {
 		p.t.Fatalf("no opcode %s", name)
 	}
-	p.img.Code = append(p.img.Code, runtime.Instr{Op: code, In: in, Out: []int{out}, Const: consts, Ints: ints, Name: fmt.Sprintf("%s %d", name, out)})
+	p.img.Code = append(p.img.Code, billb.Instr{Op: code, In: in, Out: []int{out}, Const: consts, Params: params, Name: fmt.Sprintf("%s %d", name, out)})
 }
 
 func (p *program) constant(e runtime.Elem, data []byte, shape ...int) int {
-	p.img.Consts = append(p.img.Consts, runtime.Const{Elem: e, Shape: shape, Data: data})
+	p.img.Consts = append(p.img.Consts, billb.Const{Elem: e, Shape: shape, Data: data})
 	return len(p.img.Consts) - 1
 }
 
@@ -308,11 +309,11 @@ func (p *program) remaining() {
 	p.op("relayout", []int{x}, planes, nil, nil)
 	g.H, g.W = 3, 3
 	pooled := p.planes(runtime.Bit, g)
-	p.op("bit_min_pool", []int{planes}, pooled, nil, []int64{1, 2, 2, 1, 2, 2, 0, 0, 0, 1, 1, 1})
+	p.op("bit_min_pool", []int{planes}, pooled, nil, &billb.BitPool{Kernel: [3]int{1, 2, 2}, Stride: [3]int{1, 2, 2}, Dilation: [3]int{1, 1, 1}})
 	p.output(pooled)
 	f := p.input(runtime.F32, 0, 40)
-	r := p.buffer(runtime.Buffer{Elem: runtime.F32, Shape: []int{40}})
-	p.op("round", []int{f}, r, nil, []int64{16})
+	r := p.buffer(billb.Buffer{Elem: runtime.F32, Shape: []int{40}})
+	p.op("round", []int{f}, r, nil, &billb.Round{Format: billb.RoundF16})
 	p.output(r)
 }
 
@@ -387,7 +388,7 @@ func special(t *testing.T) *program {
 		y := kernels.Geom{C: g.C, T: g.T / k[0], H: g.H / k[1], W: g.W / k[2], HT: i % 2, HH: 1, HW: i, PT: 1, PH: 1, PW: 1}
 		for _, name := range []string{"bit_max_pool", "bit_min_pool"} {
 			pooled := p.planes(runtime.Bit, y)
-			p.op(name, []int{planes}, pooled, nil, []int64{int64(k[0]), int64(k[1]), int64(k[2]), int64(k[0]), int64(k[1]), int64(k[2]), 0, 0, 0, 1, 1, 1})
+			p.op(name, []int{planes}, pooled, nil, &billb.BitPool{Kernel: k, Stride: k, Dilation: [3]int{1, 1, 1}})
 			p.output(pooled)
 		}
 	}
@@ -460,13 +461,7 @@ func (p *program) conv(x int, c conv) int {
 		consts[1], consts[2] = p.constant(runtime.I32, runtime.Bytes(t), c.out), p.constant(runtime.Bit, flip, c.out)
 	}
 	consts[3], consts[4] = p.constant(runtime.I32, runtime.Bytes(lo), c.out), p.constant(runtime.I32, runtime.Bytes(hi), c.out)
-	var ints []int64
-	for _, list := range [][3]int{c.stride, c.pad, c.dil} {
-		for _, v := range list {
-			ints = append(ints, int64(v))
-		}
-	}
-	p.op("iconv", []int{x}, y, consts, append(ints, int64(c.groups), int64(c.acc)))
+	p.op("iconv", []int{x}, y, consts, &billb.IntConv{Conv: billb.Conv{Stride: c.stride, Pad: c.pad, Dilation: c.dil, Groups: c.groups}, Acc: c.acc})
 	return y
 }
 
@@ -502,7 +497,7 @@ func TestGenerated(t *testing.T) {
 			p.add(t, strings.ToLower(filepath.Base(name)), m, clips, false)
 		}
 	}
-	for _, o := range runtime.Opcodes() {
+	for _, o := range billb.Ops() {
 		if !p.opcodes[o.Code] {
 			t.Errorf("no package uses opcode %s", o.Name)
 		}

@@ -360,8 +360,12 @@ func (m *mentioner) Visit(n ast.Node) ast.Visitor {
 		}
 		return nil
 	case *ast.KeyValueExpr:
-		// The key is a field, or an index that is a constant.
-		if id, ok := n.Key.(*ast.Ident); !ok || !m.f.pkg.fields[id.Name] {
+		// The key is a field, of a struct of this package or of one that it
+		// imports, or an index that is a constant.
+		isField := func(name string) bool {
+			return m.f.pkg.fields[name] || slices.ContainsFunc(m.l.packages, func(p *sourcePackage) bool { return p.fields[name] })
+		}
+		if id, ok := n.Key.(*ast.Ident); !ok || !isField(id.Name) {
 			m.walk(n.Key)
 		}
 		m.walk(n.Value)

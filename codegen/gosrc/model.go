@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"github.com/billnet/billnet/runtime"
+	"github.com/billnet/billnet/runtime/billb"
 	"github.com/billnet/billnet/runtime/kernels"
 )
 
@@ -27,7 +28,7 @@ type model struct {
 	Pooled   []*pooled
 	Split    []*split
 
-	img  *runtime.Image
+	img  *billb.Image
 	prog *runtime.Program
 }
 
@@ -139,7 +140,7 @@ func (m *model) Ports() []port { return slices.Concat(m.Inputs, m.Outputs) }
 func (m *model) Kernels() []string { return kernels.Names() }
 
 // Image is the model's code.
-func (m *model) Image() *runtime.Image { return m.img }
+func (m *model) Image() *billb.Image { return m.img }
 
 // Text describes instruction i.
 func (m *model) Text(i int) string { return m.prog.Instructions()[i].Text }

@@ -1,6 +1,6 @@
 package gosrc
 
-import "github.com/billnet/billnet/runtime"
+import "github.com/billnet/billnet/runtime/billb"
 
 // Pools of bits and the splitting of an input into phases, as AVX-512 code.
 //
@@ -12,24 +12,22 @@ import "github.com/billnet/billnet/runtime"
 type pooled struct {
 	Index   int
 	Name    string
-	In, Out runtime.Buffer
+	In, Out billb.Buffer
 	and     bool
 	kernel  [3]int
 }
 
 // newPooled returns the form of instruction i, nil where it has none.
-func newPooled(img *runtime.Image, i int) *pooled {
+func newPooled(img *billb.Image, i int) *pooled {
 	in := &img.Code[i]
-	if in.Op != runtime.OpBitMaxPool && in.Op != runtime.OpBitMinPool {
+	if in.Op != billb.OpBitMaxPool && in.Op != billb.OpBitMinPool {
 		return nil
 	}
-	p := &pooled{Index: i, Name: in.Name, In: img.Buffers[in.In[0]], Out: img.Buffers[in.Out[0]], and: in.Op == runtime.OpBitMinPool}
+	p := &pooled{Index: i, Name: in.Name, In: img.Buffers[in.In[0]], Out: img.Buffers[in.Out[0]], and: in.Op == billb.OpBitMinPool}
 	x, y := p.In.Geom, p.Out.Geom
-	for a := range 3 {
-		p.kernel[a] = int(in.Ints[a])
-		if in.Ints[3+a] != in.Ints[a] || in.Ints[6+a] != 0 || in.Ints[9+a] != 1 {
-			return nil
-		}
+	v := in.Params.(*billb.BitPool)
+	if p.kernel = v.Kernel; v.Stride != v.Kernel || v.Pad != [3]int{} || v.Dilation != [3]int{1, 1, 1} {
+		return nil
 	}
 	if p.kernel[2] != 2 || x.Phases() != 1 || y.Phases() != 1 || 2*y.W > x.W || y.HW > 4 ||
 		y.T*p.kernel[0] > x.T || y.H*p.kernel[1] > x.H || pieces(2*y.W) == nil {
@@ -104,18 +102,18 @@ func (p *pooled) assembly() []byte {
 type split struct {
 	Index   int
 	Name    string
-	In, Out runtime.Buffer
+	In, Out billb.Buffer
 }
 
 // newSplit returns the form of instruction i, nil where it has none.
-func newSplit(img *runtime.Image, i int) *split {
+func newSplit(img *billb.Image, i int) *split {
 	in := &img.Code[i]
-	if in.Op != runtime.OpRelayout || in.In[0] < 0 {
+	if in.Op != billb.OpRelayout || in.In[0] < 0 {
 		return nil
 	}
 	s := &split{Index: i, Name: in.Name, In: img.Buffers[in.In[0]], Out: img.Buffers[in.Out[0]]}
 	g := s.Out.Geom
-	if s.In.Planes || !s.Out.Planes || s.Out.Elem != runtime.U8 || g.PT != 1 || g.PW != 2 || g.H%g.PH != 0 || g.HW > 4 || pieces(g.W) == nil {
+	if s.In.Planes || !s.Out.Planes || s.Out.Elem != billb.U8 || g.PT != 1 || g.PW != 2 || g.H%g.PH != 0 || g.HW > 4 || pieces(g.W) == nil {
 		return nil
 	}
 	return s

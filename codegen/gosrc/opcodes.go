@@ -4,27 +4,27 @@ import (
 	"regexp"
 	"strconv"
 
-	"github.com/billnet/billnet/runtime"
+	"github.com/billnet/billnet/runtime/billb"
 )
 
-// opcodeTable is how the runtime's source names its opcodes.
+// opcodeTable is how the sources name opcodes.
 type opcodeTable struct {
-	names map[runtime.Opcode]string
+	names map[billb.Opcode]string
 }
 
 var (
 	opcodeConst = regexp.MustCompile(`^(Op\w+)\s+Opcode\s*=\s*(\d+)`)
-	opcodeField = regexp.MustCompile(`code:\s*(Op\w+),`)
+	opcodeField = regexp.MustCompile(`Code:\s*(Op\w+),|executes\(billb\.(Op\w+),`)
 )
 
-// opcodes reads the table from the constants of package runtime.
+// opcodes reads the table from the constants of package billb.
 func (l *library) opcodes() opcodeTable {
-	t := opcodeTable{map[runtime.Opcode]string{}}
-	for _, f := range l.packages[1].files {
+	t := opcodeTable{map[billb.Opcode]string{}}
+	for _, f := range l.packages[billbSource].files {
 		for _, u := range f.units {
 			if m := opcodeConst.FindSubmatch(f.src[u.start:u.end]); m != nil {
 				n, _ := strconv.Atoi(string(m[2]))
-				t.names[runtime.Opcode(n)] = string(m[1])
+				t.names[billb.Opcode(n)] = string(m[1])
 			}
 		}
 	}
@@ -32,9 +32,9 @@ func (l *library) opcodes() opcodeTable {
 }
 
 // keep says which registrations an image needs. A blank variable registers the
-// opcode of its literal; a function init those that the variables hold that it
-// mentions.
-func (t opcodeTable) keep(img *runtime.Image) func(u *unit) bool {
+// operation of its literal, or what executes an opcode; a function init what
+// executes those that the variables hold that it mentions.
+func (t opcodeTable) keep(img *billb.Image) func(u *unit) bool {
 	used := map[string]bool{}
 	for _, in := range img.Code {
 		used[t.names[in.Op]] = true
@@ -42,7 +42,7 @@ func (t opcodeTable) keep(img *runtime.Image) func(u *unit) bool {
 	return func(u *unit) bool {
 		if u.names[0] == "_" {
 			m := opcodeField.FindSubmatch(u.file.src[u.start:u.end])
-			return m != nil && used[string(m[1])]
+			return m != nil && (used[string(m[1])] || used[string(m[2])])
 		}
 		for _, m := range u.mentions {
 			for _, table := range m.pkg.decls[m.name] {

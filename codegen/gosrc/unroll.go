@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/billnet/billnet/runtime"
+	"github.com/billnet/billnet/runtime/billb"
 	"github.com/billnet/billnet/runtime/kernels"
 )
 
@@ -32,8 +33,8 @@ type unrolled struct {
 	Index int // of the instruction
 	Name  string
 
-	In, Out runtime.Buffer // planes
-	weights []byte         // signs of [O][I][taps]
+	In, Out billb.Buffer // planes
+	weights []byte       // signs of [O][I][taps]
 	Groups  int
 	outC    int // of a group
 	inC     int
@@ -78,13 +79,14 @@ const (
 )
 
 // newUnrolled returns the unrolled form of instruction i, nil where it has none.
-func newUnrolled(img *runtime.Image, i int) *unrolled {
+func newUnrolled(img *billb.Image, i int) *unrolled {
 	in := &img.Code[i]
-	if in.Op != runtime.OpIConv || in.In[0] < 0 {
+	if in.Op != billb.OpIConv || in.In[0] < 0 {
 		return nil
 	}
-	u := &unrolled{Index: i, Name: in.Name, In: img.Buffers[in.In[0]], Out: img.Buffers[in.Out[0]], acc: int(in.Ints[10]) / 8}
-	if !u.readOperands(img, in) || !u.readTaps(in.Ints) || !u.tile() {
+	v := in.Params.(*billb.IntConv)
+	u := &unrolled{Index: i, Name: in.Name, In: img.Buffers[in.In[0]], Out: img.Buffers[in.Out[0]], Groups: v.Conv.Groups, acc: v.Acc / 8}
+	if !u.readOperands(img, in) || !u.readTaps(&v.Conv) || !u.tile() {
 		return nil
 	}
 	return u
@@ -93,32 +95,32 @@ func newUnrolled(img *runtime.Image, i int) *unrolled {
 // readOperands reads weights and thresholds. It refuses ternary weights, groups
 // of other than multiples of 8 outputs, and ranges that do not fit the
 // accumulator as they are.
-func (u *unrolled) readOperands(img *runtime.Image, in *runtime.Instr) bool {
-	konst := func(k int) *runtime.Const {
-		if k >= len(in.Const) || in.Const[k] < 0 {
-			return nil
+func (u *unrolled) readOperands(img *billb.Image, in *billb.Instr) bool {
+	konst := func(name string) *billb.Const {
+		if id := in.Constant(name); id >= 0 {
+			return &img.Consts[id]
 		}
-		return &img.Consts[in.Const[k]]
+		return nil
 	}
-	w := konst(0)
-	u.weights, u.Groups = w.Data, int(in.Ints[9])
+	w := konst("w")
+	u.weights = w.Data
 	u.outC, u.inC, u.kernel = w.Shape[0]/u.Groups, w.Shape[1], [3]int(w.Shape[2:])
 	u.bundle = min(4, u.inC)
 	if w.Elem != runtime.SBit || u.outC%8 != 0 || u.inC%u.bundle != 0 || loads[[2]string{u.In.Elem.String(), lane(u.acc)}] == "" {
 		return false
 	}
-	lo, hi := int32s(konst(3)), int32s(konst(4))
+	lo, hi := int32s(konst("lo")), int32s(konst("hi"))
 	for o := range lo {
 		if u.acc == 2 && (lo[o] < -1<<15 || hi[o] > 1<<15-1) {
 			return false
 		}
 	}
-	u.t = int32s(konst(1))
+	u.t = int32s(konst("t"))
 	if u.t == nil && u.Out.Elem.Width() != u.acc {
 		return false
 	}
 	u.flip, u.fixed = make([]bool, len(lo)), make([]bool, len(lo))
-	if flip := konst(2); flip != nil {
+	if flip := konst("flip"); flip != nil {
 		for o := range u.flip {
 			u.flip[o] = flip.Data[o/8]>>(o%8)&1 == 1
 		}
@@ -134,7 +136,7 @@ func (u *unrolled) readOperands(img *runtime.Image, in *runtime.Instr) bool {
 	return true
 }
 
-func int32s(c *runtime.Const) []int32 {
+func int32s(c *billb.Const) []int32 {
 	if c == nil {
 		return nil
 	}
@@ -148,15 +150,15 @@ func int32s(c *runtime.Const) []int32 {
 // readTaps resolves the taps. It refuses an input that would have to be copied
 // first, an output in phases, columns further away than one, and wide gaps
 // between rows.
-func (u *unrolled) readTaps(v []int64) bool {
+func (u *unrolled) readTaps(v *billb.Conv) bool {
 	in, out := u.In.Geom, u.Out.Geom
 	var axis [3][]read // the phase and the offset along one axis
 	for a, phases := range [3]int{in.PT, in.PH, in.PW} {
-		if phases != int(v[a]) {
+		if phases != v.Stride[a] {
 			return false
 		}
 		for k := range u.kernel[a] {
-			c := k*int(v[6+a]) - int(v[3+a])
+			c := k*v.Dilation[a] - v.Pad[a]
 			phase := (c%phases + phases) % phases
 			r := read{phase: phase}
 			r.off[a] = (c - phase) / phases
@@ -299,7 +301,7 @@ const maxTerms = 75000
 
 // unroll returns the convolutions of an image to unroll, those with most
 // positions first where there are too many.
-func unroll(img *runtime.Image) []*unrolled {
+func unroll(img *billb.Image) []*unrolled {
 	var all []*unrolled
 	for i := range img.Code {
 		if u := newUnrolled(img, i); u != nil && u.pays() {
@@ -325,7 +327,7 @@ func unroll(img *runtime.Image) []*unrolled {
 }
 
 // readOnce reports whether one instruction reads a buffer, and nothing else.
-func readOnce(img *runtime.Image, buffer int) bool {
+func readOnce(img *billb.Image, buffer int) bool {
 	n := 0
 	for _, in := range img.Code {
 		for _, b := range in.In {
@@ -364,12 +366,12 @@ func (u *unrolled) join(next *unrolled) {
 }
 
 // overlap reports whether two buffers share memory.
-func overlap(a, b runtime.Buffer) bool {
+func overlap(a, b billb.Buffer) bool {
 	return a.Offset < b.Offset+sizeOf(b) && b.Offset < a.Offset+sizeOf(a)
 }
 
 // sizeOf is the size of a buffer of a program that has been loaded.
-func sizeOf(b runtime.Buffer) int {
+func sizeOf(b billb.Buffer) int {
 	n, _ := b.Size()
 	return n
 }

@@ -34,11 +34,12 @@ var allowed = map[string]struct {
 	"passes/lossy":         {[]string{"internal/spec", "ir", "internal/suggest", "passes", "passes/analysis", "passes/hardcell", "passes/report"}, []string{"gonum.org/v1/gonum", "github.com/alecthomas/participle/v2"}},
 	"passes/packed":        {[]string{"internal/spec", "ir", "internal/suggest", "passes", "passes/analysis", "passes/report"}, []string{"github.com/alecthomas/participle/v2"}},
 	"passes/pipeline":      {append([]string{"internal/spec", "ir", "internal/suggest", "passes/lossy", "passes/packed"}, exactPasses...), []string{"gonum.org/v1/gonum", "github.com/alecthomas/participle/v2"}},
-	"verify":               {[]string{"internal/spec", "ir", "internal/suggest", "passes", "passes/analysis", "passes/report", "codegen/bytecode", "runtime", "runtime/kernels", "runtime/clip"}, []string{""}},
-	"codegen/bytecode":     {[]string{"ir", "runtime", "runtime/kernels"}, nil},
-	"codegen/gosrc":        {[]string{"internal/runner", "runtime", "runtime/kernels", "runtime/clip"}, nil}, // whose sources it copies
-	"internal/runner":      {[]string{"runtime", "runtime/kernels", "runtime/clip"}, nil},
-	"runtime":              {[]string{"runtime/kernels"}, nil},
+	"verify":               {[]string{"internal/spec", "ir", "internal/suggest", "passes", "passes/analysis", "passes/report", "codegen/bytecode", "runtime", "runtime/billb", "runtime/kernels", "runtime/clip"}, []string{""}},
+	"codegen/bytecode":     {[]string{"ir", "runtime/billb", "runtime/kernels"}, nil},
+	"codegen/gosrc":        {[]string{"internal/runner", "runtime", "runtime/billb", "runtime/kernels", "runtime/clip"}, nil}, // whose sources it copies
+	"internal/runner":      {[]string{"runtime", "runtime/billb", "runtime/kernels", "runtime/clip"}, nil},
+	"runtime":              {[]string{"runtime/billb", "runtime/kernels"}, nil},
+	"runtime/billb":        {[]string{"runtime/kernels"}, nil},
 	"runtime/kernels":      {nil, nil},
 	"runtime/clip":         {nil, nil},
 	"train/data":           {[]string{"internal/spec", "runtime/clip"}, []string{"github.com/alecthomas/participle/v2"}},
@@ -46,7 +47,7 @@ var allowed = map[string]struct {
 	"train/gemm":           {nil, []string{"golang.org/x/sys/cpu"}},
 	"train/vec":            {nil, []string{"golang.org/x/sys/cpu"}},
 	"train/recipe":         {append([]string{"internal/spec", "ir", "internal/atomicfile", "internal/suggest", "passes/lossy", "passes/packed", "passes/pipeline", "runtime/clip", "train", "train/data", "train/gemm", "train/vec"}, exactPasses...), []string{""}}, // plots
-	"cmd/billrun":          {[]string{"internal/runner", "runtime", "runtime/kernels", "runtime/clip"}, nil},
+	"cmd/billrun":          {[]string{"internal/runner", "runtime", "runtime/billb", "runtime/kernels", "runtime/clip"}, nil},
 }
 
 func TestImports(t *testing.T) {

@@ -1,8 +1,7 @@
-package runtime
+package billb
 
 import (
 	"encoding/binary"
-	"fmt"
 	"hash/crc32"
 	"math"
 )
@@ -11,12 +10,14 @@ import (
 const (
 	magic       = "\x93BILLB\r\n"
 	version     = 1
-	headerSize  = 32
 	entrySize   = 24
 	sumStart    = 16 // the checksum covers the file from here on
 	maxSections = 64
 	mayIgnore   = 1 << 31
 )
+
+// HeaderSize is the number of bytes of a file's header.
+const HeaderSize = 32
 
 // The sections of version 1, in file order.
 const (
@@ -36,7 +37,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // mean: Load does.
 func (img *Image) Encode() ([]byte, error) {
 	if err := img.checkForm(); err != nil {
-		return nil, fmt.Errorf("billb: %s: %w", img.Name, err)
+		return nil, errorf("billb: %s: %w", img.Name, err)
 	}
 	sections := []section{
 		{secInterface, img.encodeInterface()},
@@ -51,27 +52,28 @@ func (img *Image) Encode() ([]byte, error) {
 	if names := img.encodeDebug(); names != nil {
 		sections = append(sections, section{secDebug, names})
 	}
-	out := make([]byte, headerSize+entrySize*len(sections))
+	out := make([]byte, HeaderSize+entrySize*len(sections))
 	for i, s := range sections {
 		if s.id == secData {
 			out = pad(out)
 		}
-		e := out[headerSize+entrySize*i:]
+		e := out[HeaderSize+entrySize*i:]
 		binary.LittleEndian.PutUint32(e, s.id)
 		binary.LittleEndian.PutUint64(e[8:], uint64(len(out)))
 		binary.LittleEndian.PutUint64(e[16:], uint64(len(s.data)))
 		out = append(out, s.data...)
 	}
-	copy(out, magic)
-	binary.LittleEndian.PutUint32(out[8:], version)
-	binary.LittleEndian.PutUint64(out[16:], uint64(len(out)))
 	binary.LittleEndian.PutUint32(out[24:], uint32(len(sections)))
-	seal(out)
+	Seal(out)
 	return out, nil
 }
 
-// seal sets the checksum of a file.
-func seal(file []byte) {
+// Seal makes the header of a file of at least HeaderSize bytes fit what follows:
+// magic, version, size and checksum. Tests that damage files use it.
+func Seal(file []byte) {
+	copy(file, magic)
+	binary.LittleEndian.PutUint32(file[8:], version)
+	binary.LittleEndian.PutUint64(file[16:], uint64(len(file)))
 	binary.LittleEndian.PutUint32(file[12:], crc32.Checksum(file[sumStart:], castagnoli))
 }
 
@@ -155,12 +157,13 @@ func (img *Image) encodeCode() []byte {
 		}
 		w.uints(in.Out, 1)
 		w.uints(in.Const, 1)
-		w.uint(len(in.Ints))
-		for _, v := range in.Ints {
+		ints, floats := encodeParams(in.Params)
+		w.uint(len(ints))
+		for _, v := range ints {
 			w.int(v)
 		}
-		w.uint(len(in.Floats))
-		for _, v := range in.Floats {
+		w.uint(len(floats))
+		for _, v := range floats {
 			w.float(v)
 		}
 	}

@@ -1,7 +1,9 @@
-package runtime
+package billb
 
 import (
 	"fmt"
+	"maps"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -87,7 +89,7 @@ const (
 	OpReduceProd       Opcode = 93
 	OpArgMax           Opcode = 94
 	OpConv             Opcode = 95
-	OpDenseConv        Opcode = 96
+	OpDenseIConv       Opcode = 96
 	OpMaxPool          Opcode = 97
 	OpMinPool          Opcode = 98
 	OpAveragePool      Opcode = 99
@@ -109,89 +111,90 @@ const (
 	OpQuantLSTMCell    Opcode = 115
 )
 
-// opcode is one operation: a literal that says everything about it. The lists
-// of operands are names separated by spaces; "x?" may be left out, "x..."
-// stands for any number.
-type opcode struct {
-	code    Opcode
-	name    string
-	doc     string // contract and equation
-	in      string
-	out     string
-	consts  string
-	inPlace bool // the first output may be a same-sized input's memory
+// Op is an operation: a literal that says everything about it but how to compute
+// it, below its contract and equation. The lists of operands are names separated by spaces; "x?" may be left out,
+// "x..." stands for any number.
+type Op struct {
+	Code    Opcode
+	Name    string
+	In      string
+	Out     string
+	Consts  string // operands that are constants and read when a program is loaded
+	InPlace bool   // the first output may be the memory of an input of the same size
+	Params  Params // a nil pointer to the struct; nil: it takes none
 
 	// macs counts multiply-accumulates; nil: the operation is not made of them.
 	macs func(s shapes) float64
-
-	// prepare checks the operands' kinds and shapes, the constants and the
-	// numbers, and returns the executor. It calls fail for what does not fit.
-	prepare func(p *prep) step
 }
 
-var opcodes = map[Opcode]*opcode{}
+var ops = map[Opcode]*Op{}
 
 //go:noinline
-func register(o *opcode) *opcode {
-	if opcodes[o.code] != nil {
-		panic("runtime: opcode " + o.name + " is registered twice")
+func register(o *Op) *Op {
+	if ops[o.Code] != nil {
+		panic("billb: opcode " + o.Name + " is registered twice")
 	}
-	opcodes[o.code] = o
+	ops[o.Code] = o
 	return o
 }
 
+// Ops lists all operations by number. They must not be changed.
+func Ops() []*Op {
+	list := slices.Collect(maps.Values(ops))
+	slices.SortFunc(list, func(a, b *Op) int { return int(a.Code) - int(b.Code) })
+	return list
+}
+
+// Op is the operation of an opcode, nil for one that does not exist.
+func (c Opcode) Op() *Op { return ops[c] }
+
+// Schema describes the parameters: their names in the order of the file, how many
+// numbers each stands for (*3, or *n for a list) and what is expected of them.
+func (o *Op) Schema() string { return schema(o.params()) }
+
+// params is the type of the parameters' struct, nil when there are none.
+func (o *Op) params() reflect.Type {
+	if o.Params == nil {
+		return nil
+	}
+	return reflect.TypeOf(o.Params).Elem()
+}
+
 func (c Opcode) String() string {
-	if o := opcodes[c]; o != nil {
-		return o.name
+	if o := ops[c]; o != nil {
+		return o.Name
 	}
 	return fmt.Sprintf("opcode %d", uint16(c))
 }
 
-// OpcodeInfo describes an opcode.
-type OpcodeInfo struct {
-	Code            Opcode
-	Name, Doc       string
-	In, Out, Consts string // operand names; "x?" may be left out, "x..." repeats
-	InPlace         bool   // the first output may be the memory of an input of the same size
-}
-
-// Opcodes lists all opcodes by number.
-func Opcodes() []OpcodeInfo {
-	var list []OpcodeInfo
-	for _, o := range opcodes {
-		list = append(list, OpcodeInfo{o.code, o.name, o.doc, o.in, o.out, o.consts, o.inPlace})
-	}
-	slices.SortFunc(list, func(a, b OpcodeInfo) int { return int(a.Code) - int(b.Code) })
-	return list
-}
-
-// LookupOpcode returns the opcode called name.
-func LookupOpcode(name string) (Opcode, bool) {
-	for _, o := range opcodes {
-		if o.name == name {
-			return o.code, true
+// Lookup returns the opcode of the operation called name.
+func Lookup(name string) (Opcode, bool) {
+	for _, o := range ops {
+		if o.Name == name {
+			return o.Code, true
 		}
 	}
 	return 0, false
 }
 
-// checkArity checks a list of operands against a list of names.
-func checkArity(what, names string, present []bool) error {
+// checkArity checks the ids of operands, -1 for one that is left out, against a
+// list of names.
+func checkArity(what, names string, ids []int) error {
 	list := strings.Fields(names)
 	variadic := len(list) > 0 && strings.HasSuffix(list[len(list)-1], "...")
-	if len(present) > len(list) && !variadic {
-		return fmt.Errorf("%d %s, expected (%s)", len(present), what, names)
+	if len(ids) > len(list) && !variadic {
+		return errorf("%d %ss, expected (%s)", len(ids), what, names)
 	}
+	missing := func(i int) bool { return i >= len(ids) || ids[i] == -1 }
 	for i, n := range list {
-		optional := strings.HasSuffix(n, "?") || strings.HasSuffix(n, "...")
-		if !optional && (i >= len(present) || !present[i]) {
-			return fmt.Errorf("%s %s is missing, expected (%s)", what, n, names)
+		if !strings.HasSuffix(n, "?") && !strings.HasSuffix(n, "...") && missing(i) {
+			return errorf("%s %s is missing, expected (%s)", what, n, names)
 		}
 	}
 	if variadic {
-		for i := len(list) - 1; i < len(present); i++ {
-			if !present[i] {
-				return fmt.Errorf("%s %d is missing, expected (%s)", what, i, names)
+		for i := len(list) - 1; i < len(ids); i++ {
+			if missing(i) {
+				return errorf("%s %d is missing, expected (%s)", what, i, names)
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-package runtime
+package billb
 
 import (
 	"fmt"
@@ -58,9 +58,29 @@ type Instr struct {
 	Op      Opcode
 	In, Out []int
 	Const   []int
-	Ints    []int64
-	Floats  []float64
+	Params  Params
 	Name    string
+}
+
+// Input is the entry of In of the operand that the operation calls name, -1 when
+// it is left out.
+func (in *Instr) Input(name string) int { return named(in.Op.Op().In, in.In, name) }
+
+// Output is the entry of Out called name.
+func (in *Instr) Output(name string) int { return named(in.Op.Op().Out, in.Out, name) }
+
+// Constant is the entry of Const called name.
+func (in *Instr) Constant(name string) int { return named(in.Op.Op().Consts, in.Const, name) }
+
+func named(names string, ids []int, name string) int {
+	i := 0
+	for n := range strings.FieldsSeq(names) {
+		if i < len(ids) && strings.TrimRight(n, "?.") == name {
+			return ids[i]
+		}
+		i++
+	}
+	return -1
 }
 
 // ConstOperand is the entry of Instr.In that stands for constant c.
@@ -74,30 +94,34 @@ const (
 	maxCount  = 1 << 16 // buffers, constants, instructions, ports, strings
 	maxString = 1 << 16
 	maxEmpty  = 1 << 20 // the product of the other dimensions of a shape with a zero
-	align     = 64
+	align     = Align
 )
+
+// Align is what the offsets of buffers and the size of the arena are multiples
+// of, in bytes.
+const Align = 64
 
 // elems is the number of elements of a shape. Zeros are left out of the
 // overflow check's product, so that no product of some dimensions overflows.
 func elems(shape []int) (int, error) {
 	if len(shape) > maxRank {
-		return 0, fmt.Errorf("%d axes, expected at most %d", len(shape), maxRank)
+		return 0, errorf("%d axes, expected at most %d", len(shape), maxRank)
 	}
 	n, zero := 1, false
 	for _, d := range shape {
 		switch {
 		case d < 0 || d > maxElems:
-			return 0, fmt.Errorf("dimension %d of shape %s is out of range", d, shapeString(shape))
+			return 0, errorf("dimension %d of shape %s is out of range", d, ShapeString(shape))
 		case d == 0:
 			zero = true
 		case n > maxElems/d:
-			return 0, fmt.Errorf("shape %s has 2^31 elements or more", shapeString(shape))
+			return 0, errorf("shape %s has 2^31 elements or more", ShapeString(shape))
 		default:
 			n *= d
 		}
 	}
 	if zero && n > maxEmpty {
-		return 0, fmt.Errorf("shape %s is empty but has dimensions of more than %d together", shapeString(shape), maxEmpty)
+		return 0, errorf("shape %s is empty but has dimensions of more than %d together", ShapeString(shape), maxEmpty)
 	}
 	if zero {
 		n = 0
@@ -105,7 +129,10 @@ func elems(shape []int) (int, error) {
 	return n, nil
 }
 
-func product(shape []int) int {
+// Product is the number of elements of a shape that is known to be valid.
+//
+//go:noinline
+func Product(shape []int) int {
 	n := 1
 	for _, d := range shape {
 		n *= d
@@ -113,7 +140,8 @@ func product(shape []int) int {
 	return n
 }
 
-func shapeString(s []int) string {
+// ShapeString prints a shape as [1,3,8].
+func ShapeString(s []int) string {
 	var b strings.Builder
 	b.WriteByte('[')
 	for i, d := range s {
@@ -129,8 +157,8 @@ func shapeString(s []int) string {
 // Size is the number of bytes of the buffer in the arena. It checks the element
 // type, shape and geometry.
 func (b Buffer) Size() (int, error) {
-	if !b.Elem.valid() {
-		return 0, fmt.Errorf("unknown element type %d", uint8(b.Elem))
+	if !b.Elem.Valid() {
+		return 0, errorf("unknown element type %d", uint8(b.Elem))
 	}
 	n, err := elems(b.Shape)
 	if err != nil {
@@ -138,17 +166,17 @@ func (b Buffer) Size() (int, error) {
 	}
 	if !b.Planes {
 		if n > maxArena/b.Elem.Width() {
-			return 0, fmt.Errorf("%s%s needs 2^31 bytes or more", b.Elem, shapeString(b.Shape))
+			return 0, errorf("%s%s needs 2^31 bytes or more", b.Elem, ShapeString(b.Shape))
 		}
 		return n * b.Elem.Width(), nil
 	}
-	e, ok := b.Elem.plane()
+	e, ok := b.Elem.Plane()
 	if !ok {
-		return 0, fmt.Errorf("planes of %s, expected bit, sbit, u8, i8, i16 or i32", b.Elem)
+		return 0, errorf("planes of %s, expected bit, sbit, u8, i8, i16 or i32", b.Elem)
 	}
 	g := b.Geom
 	if !slices.Equal(b.Shape, []int{1, g.C, g.T, g.H, g.W}) {
-		return 0, fmt.Errorf("planes of shape %s with geometry [1,%d,%d,%d,%d], expected the same", shapeString(b.Shape), g.C, g.T, g.H, g.W)
+		return 0, errorf("planes of shape %s with geometry [1,%d,%d,%d,%d], expected the same", ShapeString(b.Shape), g.C, g.T, g.H, g.W)
 	}
 	if err := g.Check(e); err != nil {
 		return 0, err
@@ -157,7 +185,7 @@ func (b Buffer) Size() (int, error) {
 }
 
 func (b Buffer) String() string {
-	s := b.Elem.String() + shapeString(b.Shape)
+	s := b.Elem.String() + ShapeString(b.Shape)
 	if b.Planes {
 		g := b.Geom
 		s += fmt.Sprintf("{halo=%d,%d,%d phase=%d,%d,%d}", g.HT, g.HH, g.HW, g.PT, g.PH, g.PW)
@@ -167,20 +195,20 @@ func (b Buffer) String() string {
 
 // Size is the number of bytes that Data must have.
 func (c Const) Size() (int, error) {
-	if !c.Elem.valid() {
-		return 0, fmt.Errorf("unknown element type %d", uint8(c.Elem))
+	if !c.Elem.Valid() {
+		return 0, errorf("unknown element type %d", uint8(c.Elem))
 	}
 	n, err := elems(c.Shape)
 	if err != nil {
 		return 0, err
 	}
 	switch {
-	case c.Elem.isBit():
+	case c.Elem.IsBit():
 		return (n + 7) / 8, nil
 	case c.Elem == Tern:
 		return 2 * ((n + 7) / 8), nil
 	case n > maxArena/c.Elem.Width():
-		return 0, fmt.Errorf("%s%s needs 2^31 bytes or more", c.Elem, shapeString(c.Shape))
+		return 0, errorf("%s%s needs 2^31 bytes or more", c.Elem, ShapeString(c.Shape))
 	}
 	return n * c.Elem.Width(), nil
 }
@@ -192,32 +220,32 @@ func (c Const) check() error {
 		return err
 	}
 	if len(c.Data) != size {
-		return fmt.Errorf("%s%s has %d bytes of data, expected %d", c.Elem, shapeString(c.Shape), len(c.Data), size)
+		return errorf("%s%s has %d bytes of data, expected %d", c.Elem, ShapeString(c.Shape), len(c.Data), size)
 	}
 	tail := func(plane []byte) bool {
-		n := product(c.Shape) % 8
+		n := Product(c.Shape) % 8
 		return n == 0 || len(plane) == 0 || plane[len(plane)-1]>>n == 0
 	}
 	switch c.Elem {
 	case Bool:
 		for i, v := range c.Data {
 			if v > 1 {
-				return fmt.Errorf("bool element %d is %d, expected 0 or 1", i, v)
+				return errorf("bool element %d is %d, expected 0 or 1", i, v)
 			}
 		}
 	case Bit, SBit:
 		if !tail(c.Data) {
-			return fmt.Errorf("bits after the last element of %s%s are set", c.Elem, shapeString(c.Shape))
+			return errorf("bits after the last element of %s%s are set", c.Elem, ShapeString(c.Shape))
 		}
 	case Tern:
 		sign, nonzero := c.Data[:size/2], c.Data[size/2:]
 		for i := range sign {
 			if sign[i]&^nonzero[i] != 0 {
-				return fmt.Errorf("byte %d of tern%s has signs of zeros", i, shapeString(c.Shape))
+				return errorf("byte %d of tern%s has signs of zeros", i, ShapeString(c.Shape))
 			}
 		}
 		if !tail(nonzero) {
-			return fmt.Errorf("bits after the last element of tern%s are set", shapeString(c.Shape))
+			return errorf("bits after the last element of tern%s are set", ShapeString(c.Shape))
 		}
 	}
 	return nil
@@ -230,23 +258,23 @@ func (img *Image) checkForm() error {
 		return err
 	}
 	if img.Arena < 0 || img.Arena > maxArena || img.Arena%align != 0 {
-		return fmt.Errorf("the arena has %d bytes, expected a multiple of %d below 2^31", img.Arena, align)
+		return errorf("the arena has %d bytes, expected a multiple of %d below 2^31", img.Arena, align)
 	}
 	if len(img.Buffers) > maxCount || len(img.Consts) > maxCount || len(img.Code) > maxCount {
-		return fmt.Errorf("%d buffers, %d constants, %d instructions: expected at most %d of each", len(img.Buffers), len(img.Consts), len(img.Code), maxCount)
+		return errorf("%d buffers, %d constants, %d instructions: expected at most %d of each", len(img.Buffers), len(img.Consts), len(img.Code), maxCount)
 	}
 	for i, b := range img.Buffers {
 		size, err := b.Size()
 		if err != nil {
-			return fmt.Errorf("buffer %d: %w", i, err)
+			return errorf("buffer %d: %w", i, err)
 		}
 		if b.Offset < 0 || b.Offset%align != 0 || b.Offset > img.Arena-size {
-			return fmt.Errorf("buffer %d: %d bytes at offset %d of an arena of %d, expected a multiple of %d inside", i, size, b.Offset, img.Arena, align)
+			return errorf("buffer %d: %d bytes at offset %d of an arena of %d, expected a multiple of %d inside", i, size, b.Offset, img.Arena, align)
 		}
 	}
 	for i, c := range img.Consts {
 		if err := c.check(); err != nil {
-			return fmt.Errorf("constant %d: %w", i, err)
+			return errorf("constant %d: %w", i, err)
 		}
 	}
 	for _, side := range []struct {
@@ -255,20 +283,20 @@ func (img *Image) checkForm() error {
 	}{{"input", img.Inputs}, {"output", img.Outputs}} {
 		for _, p := range side.ports {
 			if err := img.checkPort(p); err != nil {
-				return fmt.Errorf("%s %q: %w", side.what, p.Name, err)
+				return errorf("%s %q: %w", side.what, p.Name, err)
 			}
 		}
 	}
 	for i := range img.Code {
 		if err := img.checkInstr(&img.Code[i]); err != nil {
-			return fmt.Errorf("%s: %w", img.Code[i].where(i), err)
+			return errorf("%s: %w", img.Code[i].Where(i), err)
 		}
 	}
 	return nil
 }
 
-// where names an instruction in messages.
-func (in *Instr) where(i int) string {
+// Where names instruction i in messages.
+func (in *Instr) Where(i int) string {
 	s := fmt.Sprintf("instruction %d (%s)", i, in.Op)
 	if in.Name != "" {
 		s += fmt.Sprintf(" %q", in.Name)
@@ -278,13 +306,13 @@ func (in *Instr) where(i int) string {
 
 func (img *Image) checkInterface() error {
 	if len(img.Meta) > maxCount || len(img.Labels) > maxCount || len(img.Inputs) > maxCount || len(img.Outputs) > maxCount {
-		return fmt.Errorf("more than %d metadata entries, labels or ports", maxCount)
+		return errorf("more than %d metadata entries, labels or ports", maxCount)
 	}
 	text := append([]string{img.Name}, img.Labels...)
 	keys := map[string]bool{}
 	for _, kv := range img.Meta {
 		if keys[kv[0]] {
-			return fmt.Errorf("metadata key %q occurs twice", kv[0])
+			return errorf("metadata key %q occurs twice", kv[0])
 		}
 		keys[kv[0]] = true
 		text = append(text, kv[0], kv[1])
@@ -293,7 +321,7 @@ func (img *Image) checkInterface() error {
 		names := map[string]bool{}
 		for _, p := range ports {
 			if p.Name == "" || names[p.Name] {
-				return fmt.Errorf("port name %q is empty or occurs twice", p.Name)
+				return errorf("port name %q is empty or occurs twice", p.Name)
 			}
 			names[p.Name] = true
 			text = append(text, p.Name)
@@ -309,53 +337,68 @@ func (img *Image) checkInterface() error {
 
 func checkText(s string) error {
 	if len(s) > maxString || !utf8.ValidString(s) {
-		return fmt.Errorf("text %.40q has %d bytes, expected UTF-8 of at most %d", s, len(s), maxString)
+		return errorf("text %.40q has %d bytes, expected UTF-8 of at most %d", s, len(s), maxString)
 	}
 	return nil
 }
 
 func (img *Image) checkPort(p Port) error {
 	if p.Buffer < 0 || p.Buffer >= len(img.Buffers) {
-		return fmt.Errorf("buffer %d does not exist, there are %d", p.Buffer, len(img.Buffers))
+		return errorf("buffer %d does not exist, there are %d", p.Buffer, len(img.Buffers))
 	}
 	b := img.Buffers[p.Buffer]
 	if b.Planes || b.Elem != p.Elem || !slices.Equal(b.Shape, p.Shape) {
-		return fmt.Errorf("the port is dense %s%s, buffer %d is %s", p.Elem, shapeString(p.Shape), p.Buffer, b)
+		return errorf("the port is dense %s%s, buffer %d is %s", p.Elem, ShapeString(p.Shape), p.Buffer, b)
 	}
 	return nil
 }
 
+// checkInstr checks operands and parameters against what the operation takes.
 func (img *Image) checkInstr(in *Instr) error {
-	if opcodes[in.Op] == nil {
-		return fmt.Errorf("unknown opcode: the file needs a newer runtime")
+	op := in.Op.Op()
+	if op == nil {
+		return errUnknownOpcode
 	}
 	if err := checkText(in.Name); err != nil {
 		return err
 	}
 	for _, list := range [][]int{in.In, in.Out, in.Const} {
 		if len(list) > maxCount {
-			return fmt.Errorf("%d operands, expected at most %d", len(list), maxCount)
+			return errorf("%d operands, expected at most %d", len(list), maxCount)
 		}
 	}
-	if len(in.Ints) > maxCount || len(in.Floats) > maxCount {
-		return fmt.Errorf("%d and %d numbers, expected at most %d", len(in.Ints), len(in.Floats), maxCount)
+	if err := img.checkOperands(in); err != nil {
+		return err
 	}
+	for _, side := range []struct {
+		what, names string
+		ids         []int
+	}{{"operand", op.In, in.In}, {"output", op.Out, in.Out}, {"constant", op.Consts, in.Const}} {
+		if err := checkArity(side.what, side.names, side.ids); err != nil {
+			return err
+		}
+	}
+	return checkParams(op.params(), in.Params)
+}
+
+// checkOperands checks that what an instruction refers to exists.
+func (img *Image) checkOperands(in *Instr) error {
 	for _, b := range in.In {
 		switch {
 		case b < -1 && -2-b >= len(img.Consts):
-			return fmt.Errorf("constant %d does not exist, there are %d", -2-b, len(img.Consts))
+			return errorf("constant %d does not exist, there are %d", -2-b, len(img.Consts))
 		case b >= len(img.Buffers):
-			return fmt.Errorf("buffer %d does not exist, there are %d", b, len(img.Buffers))
+			return errorf("buffer %d does not exist, there are %d", b, len(img.Buffers))
 		}
 	}
 	for _, b := range in.Out {
 		if b < -1 || b >= len(img.Buffers) {
-			return fmt.Errorf("output buffer %d does not exist, there are %d", b, len(img.Buffers))
+			return errorf("output buffer %d does not exist, there are %d", b, len(img.Buffers))
 		}
 	}
 	for _, c := range in.Const {
 		if c < -1 || c >= len(img.Consts) {
-			return fmt.Errorf("constant %d does not exist, there are %d", c, len(img.Consts))
+			return errorf("constant %d does not exist, there are %d", c, len(img.Consts))
 		}
 	}
 	return nil

@@ -1,4 +1,4 @@
-package runtime
+package billb
 
 // shapes is the shapes of an instruction's operands, nil for one left out.
 type shapes struct {
@@ -31,11 +31,11 @@ func (s shapes) of(ids []int, i int) []int {
 // is not made of them. Binary ones and additions of signed inputs count; what
 // falls into padding is not left out. The image must be one that loads.
 func (img *Image) MACs(in *Instr) float64 {
-	count := opcodes[in.Op].macs
-	if count == nil {
+	op := in.Op.Op()
+	if op.macs == nil {
 		return 0
 	}
-	return count(shapes{img, in})
+	return op.macs(shapes{img, in})
 }
 
 func volume(shape []int) float64 {
@@ -59,3 +59,6 @@ func perStep(s shapes, weights ...[]int) float64 {
 	}
 	return volume(s.in(0)[:2]) * n
 }
+
+// perStepOfAll counts input and recurrent weights of all directions.
+func perStepOfAll(s shapes) float64 { return perStep(s, s.in(1), s.in(2)) }

@@ -1,13 +1,12 @@
-package runtime
+package billb
 
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"hash/crc32"
 	"math"
 	"slices"
+	"strings"
 )
 
 // Decode reads a .billb file and checks its form: header, checksum, sections,
@@ -16,20 +15,24 @@ import (
 func Decode(file []byte) (*Image, error) {
 	img, err := decode(file)
 	if err != nil {
-		return nil, fmt.Errorf("billb: %w", err)
+		return nil, errorf("billb: %w", Mark(ErrFormat, err))
 	}
 	return img, nil
 }
 
 func decode(file []byte) (*Image, error) {
-	if err := checkHeader(file); err != nil {
+	if err := checkStart(file); err != nil {
 		return nil, err
 	}
 	if want := binary.LittleEndian.Uint64(file[16:]); want != uint64(len(file)) {
-		return nil, fmt.Errorf("the file has %d bytes, its header says %d: it is cut off or was changed", len(file), want)
+		kind := ErrTruncated
+		if want < uint64(len(file)) {
+			kind = ErrFormat
+		}
+		return nil, Errorf(kind, "the file has %d bytes, its header says %d: it is cut off or was changed", len(file), want)
 	}
 	if want, sum := binary.LittleEndian.Uint32(file[12:]), crc32.Checksum(file[sumStart:], castagnoli); sum != want {
-		return nil, fmt.Errorf("checksum %08x, the header says %08x: the file was damaged", sum, want)
+		return nil, Errorf(ErrChecksum, "checksum %08x, the header says %08x: the file was damaged", sum, want)
 	}
 	sections, err := readSections(file)
 	if err != nil {
@@ -45,16 +48,27 @@ func decode(file []byte) (*Image, error) {
 	return img, nil
 }
 
-// checkHeader checks the first bytes of a file.
-func checkHeader(file []byte) error {
-	if len(file) < len(magic) || string(file[:len(magic)]) != magic {
-		return errors.New("not a .billb file: it does not begin with the format's magic bytes")
+// CheckHeader checks the beginning of a file, of which the first HeaderSize bytes
+// are enough: whether it is a .billb file of a version that can be read.
+func CheckHeader(file []byte) error {
+	if err := checkStart(file); err != nil {
+		return errorf("billb: %w", err)
 	}
-	if len(file) < headerSize {
-		return fmt.Errorf("the file has %d bytes, its header alone has %d: it is cut off", len(file), headerSize)
+	return nil
+}
+
+func checkStart(file []byte) error {
+	if len(file) < len(magic) && len(file) > 0 && strings.HasPrefix(magic, string(file)) {
+		return Errorf(ErrTruncated, "the file has %d bytes, its header alone has %d: it is cut off", len(file), HeaderSize)
+	}
+	if len(file) < len(magic) || string(file[:len(magic)]) != magic {
+		return Errorf(ErrNotModel, "not a .billb file: it does not begin with the format's magic bytes")
+	}
+	if len(file) < HeaderSize {
+		return Errorf(ErrTruncated, "the file has %d bytes, its header alone has %d: it is cut off", len(file), HeaderSize)
 	}
 	if v := binary.LittleEndian.Uint32(file[8:]); v != version {
-		return fmt.Errorf("format version %d, this runtime reads up to %d: use a newer runtime, or compile the model again", v, version)
+		return Errorf(ErrVersion, "format version %d, this runtime reads up to %d: use a newer runtime, or compile the model again", v, version)
 	}
 	return nil
 }
@@ -63,42 +77,42 @@ func checkHeader(file []byte) error {
 // with less than 64 zero bytes between them, up to the end of the file.
 func readSections(file []byte) (map[uint32][]byte, error) {
 	n := int(binary.LittleEndian.Uint32(file[24:]))
-	if n > maxSections || headerSize+n*entrySize > len(file) || binary.LittleEndian.Uint32(file[28:]) != 0 {
-		return nil, fmt.Errorf("a table of %d sections does not fit the file", n)
+	if n > maxSections || HeaderSize+n*entrySize > len(file) || binary.LittleEndian.Uint32(file[28:]) != 0 {
+		return nil, errorf("a table of %d sections does not fit the file", n)
 	}
 	sections := map[uint32][]byte{}
-	end, last := headerSize+n*entrySize, uint32(0)
+	end, last := HeaderSize+n*entrySize, uint32(0)
 	for i := range n {
-		e := file[headerSize+i*entrySize:]
+		e := file[HeaderSize+i*entrySize:]
 		id, off, size := binary.LittleEndian.Uint32(e), binary.LittleEndian.Uint64(e[8:]), binary.LittleEndian.Uint64(e[16:])
 		number := id &^ mayIgnore
 		switch {
 		case number <= last || binary.LittleEndian.Uint32(e[4:]) != 0:
-			return nil, fmt.Errorf("section %d of the table is out of order or malformed", i)
+			return nil, errorf("section %d of the table is out of order or malformed", i)
 		case off < uint64(end) || off-uint64(end) >= align || off > uint64(len(file)) || size > uint64(len(file))-off:
-			return nil, fmt.Errorf("section %d lies at %d with %d bytes, expected after %d inside a file of %d", number, off, size, end, len(file))
+			return nil, errorf("section %d lies at %d with %d bytes, expected after %d inside a file of %d", number, off, size, end, len(file))
 		case len(bytes.Trim(file[end:off], "\x00")) != 0:
-			return nil, fmt.Errorf("the bytes before section %d are not zero", number)
+			return nil, errorf("the bytes before section %d are not zero", number)
 		}
 		switch id {
 		case secInterface, secBuffers, secCode, secConsts, secData, secCertificate, secDebug:
 			sections[id] = file[off : off+size : off+size]
 		default:
 			if id&mayIgnore == 0 {
-				return nil, fmt.Errorf("section %d is unknown and may not be ignored: the file needs a newer runtime", number)
+				return nil, Errorf(ErrVersion, "section %d is unknown and may not be ignored: the file needs a newer runtime", number)
 			}
 		}
 		if id == secData && off%align != 0 {
-			return nil, fmt.Errorf("the data begin at %d, expected a multiple of %d", off, align)
+			return nil, errorf("the data begin at %d, expected a multiple of %d", off, align)
 		}
 		last, end = number, int(off+size)
 	}
 	if end != len(file) {
-		return nil, fmt.Errorf("%d bytes follow the last section", len(file)-end)
+		return nil, errorf("%d bytes follow the last section", len(file)-end)
 	}
 	for id := uint32(secInterface); id <= secData; id++ {
 		if _, ok := sections[id]; !ok {
-			return nil, fmt.Errorf("section %d is missing", id)
+			return nil, errorf("section %d is missing", id)
 		}
 	}
 	return sections, nil
@@ -113,7 +127,7 @@ type reader struct {
 
 func (r *reader) fail(format string, args ...any) {
 	if r.err == nil {
-		r.err = fmt.Errorf(format, args...)
+		r.err = errorf(format, args...)
 	}
 	r.b = nil
 }
@@ -205,7 +219,7 @@ func read(name string, b []byte, f func(r *reader)) error {
 		r.fail("%d bytes are left over", len(r.b))
 	}
 	if r.err != nil {
-		return fmt.Errorf("section %s: %w", name, r.err)
+		return errorf("section %s: %w", name, r.err)
 	}
 	return nil
 }
@@ -231,7 +245,7 @@ func readImage(sections map[uint32][]byte) (*Image, error) {
 		}
 	}
 	if err := img.readData(sections[secData]); err != nil {
-		return nil, fmt.Errorf("section DATA: %w", err)
+		return nil, errorf("section DATA: %w", err)
 	}
 	if debug, ok := sections[secDebug]; ok {
 		if err := read("DEBUG", debug, img.readDebug); err != nil {
@@ -269,7 +283,7 @@ func (img *Image) readBuffers(r *reader) {
 		case 1:
 			b.Planes = true
 			if len(b.Shape) != 5 {
-				r.fail("planes of shape %s, expected [1,C,T,H,W]", shapeString(b.Shape))
+				r.fail("planes of shape %s, expected [1,C,T,H,W]", ShapeString(b.Shape))
 				return b
 			}
 			g := &b.Geom
@@ -296,12 +310,13 @@ func (r *reader) units() int {
 }
 
 func (img *Image) readCode(r *reader) {
+	i := 0
 	img.Code = list(r, 6, func() Instr {
 		op := r.uint()
 		if op > math.MaxUint16 {
 			r.fail("opcode %d is out of range", op)
 		}
-		return Instr{
+		in := Instr{
 			Op: Opcode(op),
 			In: list(r, 1, func() int {
 				v := r.int()
@@ -310,12 +325,26 @@ func (img *Image) readCode(r *reader) {
 				}
 				return int(v)
 			}),
-			Out:    r.uints(1),
-			Const:  r.uints(1),
-			Ints:   list(r, 1, r.int),
-			Floats: list(r, 8, r.float),
+			Out:   r.uints(1),
+			Const: r.uints(1),
 		}
+		in.Params = r.params(&in, i)
+		i++
+		return in
 	})
+}
+
+// params reads the numbers of instruction i.
+func (r *reader) params(in *Instr, i int) Params {
+	ints, floats := list(r, 1, r.int), list(r, 8, r.float)
+	if r.err != nil {
+		return nil
+	}
+	p, err := NewParams(in.Op, ints, floats)
+	if err != nil {
+		r.fail("%s: %w", in.Where(i), err)
+	}
+	return p
 }
 
 func (img *Image) readConsts(r *reader) {
@@ -328,23 +357,23 @@ func (img *Image) readData(b []byte) error {
 		c := &img.Consts[i]
 		size, err := c.Size()
 		if err != nil {
-			return fmt.Errorf("constant %d: %w", i, err)
+			return errorf("constant %d: %w", i, err)
 		}
 		if i > 0 {
 			gap := -off & (align - 1)
 			if gap > len(b)-off || len(bytes.Trim(b[off:off+gap], "\x00")) != 0 {
-				return fmt.Errorf("the bytes before constant %d are missing or not zero", i)
+				return errorf("the bytes before constant %d are missing or not zero", i)
 			}
 			off += gap
 		}
 		if size > len(b)-off {
-			return fmt.Errorf("constant %d needs %d bytes, %d are left", i, size, len(b)-off)
+			return errorf("constant %d needs %d bytes, %d are left", i, size, len(b)-off)
 		}
 		c.Data = b[off : off+size : off+size]
 		off += size
 	}
 	if off != len(b) {
-		return fmt.Errorf("%d bytes are left over", len(b)-off)
+		return errorf("%d bytes are left over", len(b)-off)
 	}
 	return nil
 }

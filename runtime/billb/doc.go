@@ -1,0 +1,110 @@
+// Package billb is the .billb file format: the image of a program, its
+// instructions and what they mean.
+//
+// Decode reads a file and checks its form, Image.Encode writes one. An Instr is an
+// operation applied to operands; what it is told besides, such as strides, is a
+// struct with names (Params), the same for whoever writes, reads, prints or
+// compiles it on. Package runtime executes programs; who only runs models needs
+// nothing from here.
+//
+// This comment specifies the file format and the machine that executes it.
+//
+// # The machine
+//
+// A program works in one block of memory, the arena. Buffers are places in it:
+// an element type, a static shape and an offset, a multiple of 64. Buffers may
+// overlap, because memory is used again when a value is no longer needed. An
+// instruction applies an opcode to buffers and constants and writes buffers.
+// Instructions run in order, each once; there are no jumps. A run copies the
+// inputs into their buffers, executes all instructions and copies the outputs
+// out of theirs.
+//
+// A dense buffer holds its elements in row-major order, each in its natural
+// width: bool and bit take a byte of 0 or 1, sbit ({-1,+1}) and tern
+// ({-1,0,+1}) a signed byte. A buffer of planes holds an activation of shape
+// [1,C,T,H,W] as kernels.Geom describes: bits as byte planes of eight channels,
+// integers as one plane a channel, both with zeros around rows and frames that
+// serve as halo, and split into phases for strided convolutions.
+//
+// The operations, with their operands, parameters and equations, are listed by
+// Ops. An operand may be left out where the list says so. An input operand may be a
+// constant, which then has the form of a dense buffer; constants of the third
+// operand list are read at load time only.
+//
+// # Validation
+//
+// Decode checks the form of a file: sizes, references, and of every instruction
+// how many operands it has and its parameters. Load of package runtime then checks
+// kinds, shapes and constants as the operation wants them; that every buffer is
+// read only between the instruction that writes it (or the start, for inputs)
+// and the next write to memory that overlaps it; that outputs overlap neither
+// one another nor inputs, but for elementwise opcodes, whose first output may
+// be exactly the memory of an input of the same size. A program that has
+// passed can neither read nor write outside its arena and its scratch memory,
+// whatever its inputs are; what depends on values, such as an index held in a
+// buffer, is checked as it runs and ends the run with an error.
+//
+// # The file
+//
+// All fixed-width numbers are little endian. The header has 32 bytes:
+//
+//	 0  8 bytes  magic: 93 42 49 4c 4c 42 0d 0a
+//	 8  uint32   format version: 1
+//	12  uint32   CRC-32C of everything from byte 16 to the end
+//	16  uint64   size of the file
+//	24  uint32   number of sections, at most 64
+//	28  uint32   0
+//
+// The section table follows, 24 bytes a section:
+//
+//	 0  uint32   id; bit 31 says that a reader that does not know it may ignore it
+//	 4  uint32   0
+//	 8  uint64   offset in the file
+//	16  uint64   size
+//
+// Ids without bit 31 ascend. Sections lie in the order of the table, the first
+// after the table, the last up to the end of the file, with less than 64 bytes
+// between them, all zero. DATA begins at a multiple of 64 bytes, so that
+// constants are aligned when the file is mapped into memory.
+//
+// In sections, uint is an unsigned LEB128 number in its shortest form, at most
+// 2^31-1 where not said otherwise; int is a zigzag-coded signed number of 64
+// bits in the same form; text is a uint length and UTF-8 bytes; list(x) is a
+// uint count and that many x; elem is a byte: 1 f32, 2 f64, 3 u8, 4 i8, 5 u16,
+// 6 i16, 7 u32, 8 i32, 9 u64, 10 i64, 11 bool, 12 bit, 13 sbit, 14 tern; shape
+// is list(uint), at most 16 axes.
+//
+//	1 INTERFACE    text name; list(text key, text value) metadata;
+//	               list(text) labels; list(port) inputs; list(port) outputs,
+//	               with port = text name, elem, shape, uint buffer
+//	2 BUFFERS      uint arena size / 64; list(buffer), with buffer = elem, shape,
+//	               byte kind, for kind 1 uint halo t, h, w and uint phases t, h, w,
+//	               uint offset / 64. Kind 0 is dense, 1 is planes.
+//	3 CODE         list(instruction), with instruction = uint opcode,
+//	               list(int) inputs: a buffer, -1 left out, -2-c constant c;
+//	               list(uint) outputs: 0 left out, else buffer + 1;
+//	               list(uint) constants: 0 left out, else constant + 1;
+//	               list(int) integers; list(8 bytes, IEEE double) floats:
+//	               the numbers of its Params
+//	4 CONSTS       list(constant), with constant = elem, shape
+//	5 DATA         the constants' elements in order, each constant at the next
+//	               multiple of 64 from the section's start, zeros between. Bits
+//	               are packed, element i in bit i%8 of byte i/8, set for 1 or +1;
+//	               a tern has all its sign bits (set for +1), then all its nonzero
+//	               bits, each in whole bytes; bits after the last element are 0.
+//	               Other elements have their own width.
+//	6|2^31 CERTIFICATE  bytes that the compiler vouches with; the runtime does
+//	               not look into them
+//	7|2^31 DEBUG   list(text), a name for every instruction
+//
+// The same Image always makes the same bytes.
+//
+// # Versions
+//
+// A later version of the runtime reads all earlier versions of the format.
+// What can be added without a new version: opcodes (numbers are never reused,
+// and an opcode never changes its meaning; a file with an unknown opcode is
+// refused), and sections that may be ignored. A new version number is for
+// changes of the layout itself: header, sections 1 to 5, their encoding. The
+// reader then keeps a decoder for each version, all of which make an Image.
+package billb

@@ -1,0 +1,12 @@
+package billb
+
+import "embed"
+
+// sources is the source of this package.
+//
+//go:embed *.go
+var sources embed.FS
+
+// Sources is the source of this package. Generated Go packages are built from a
+// copy of it.
+func Sources() embed.FS { return sources }

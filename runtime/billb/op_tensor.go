@@ -1,0 +1,82 @@
+package billb
+
+// Transpose is the parameters of a change of the order of axes.
+type Transpose struct{ Perm []int }
+
+// Slice is the parameters of a part of a tensor: where it starts on every axis
+// and how far apart its elements are.
+type Slice struct{ Start, Step []int }
+
+// Pad is the parameters of a padding.
+type Pad struct {
+	Before []int // elements before every axis; fewer than 0 remove
+	Mode   PadMode
+}
+
+var (
+	// Axis i of y is axis perm[i] of x.
+	_ = register(&Op{
+		Code: OpTranspose,
+		Name: "transpose",
+		In:   "x", Out: "y",
+		Params: (*Transpose)(nil),
+	})
+	// The elements of x under another shape. It costs nothing when y lies where x does.
+	_ = register(&Op{
+		Code: OpReshape,
+		Name: "reshape",
+		In:   "x", Out: "y", InPlace: true,
+	})
+	// y[i0,i1,...] = x[start0+i0*step0, start1+i1*step1, ...]; y's shape gives the counts. A step may
+	// be negative.
+	_ = register(&Op{
+		Code: OpSlice,
+		Name: "slice",
+		In:   "x", Out: "y",
+		Params: (*Slice)(nil),
+	})
+	// The operands one after the other along an axis.
+	_ = register(&Op{
+		Code: OpConcat,
+		Name: "concat",
+		In:   "x...", Out: "y",
+		Params: (*Along)(nil),
+	})
+	// y[a..., i..., b...] = x[a..., index[i...], b...] with index on one axis of x. A negative index
+	// counts from the end. One that is out of range is an error: of loading when index is a constant,
+	// else of the run.
+	_ = register(&Op{
+		Code: OpGather,
+		Name: "gather",
+		In:   "x index", Out: "y",
+		Params: (*Along)(nil),
+	})
+	// x stretched to y's shape: axes of size 1 repeat, axes missing in front are added.
+	_ = register(&Op{
+		Code: OpExpand,
+		Name: "expand",
+		In:   "x", Out: "y",
+	})
+	// x repeated along every axis: y[i, ...] = x[i mod d, ...]. y's sizes are multiples of x's.
+	_ = register(&Op{
+		Code: OpTile,
+		Name: "tile",
+		In:   "x", Out: "y",
+	})
+	// Elements added before and after axes, or first removed where the numbers are negative; y's
+	// shape says how many after. They are made of what is left; the constant is value, or 0.
+	_ = register(&Op{
+		Code: OpPad,
+		Name: "pad",
+		In:   "x value?", Out: "y",
+		Params: (*Pad)(nil),
+	})
+	// y[i,j,...] = x at (i,j,...) with the coordinate on axis replaced by index[i,j,...]. Negative
+	// indices count from the end; one out of range ends the run with an error.
+	_ = register(&Op{
+		Code: OpGatherElements,
+		Name: "gather_elements",
+		In:   "x index", Out: "y",
+		Params: (*Along)(nil),
+	})
+)
