@@ -7,14 +7,18 @@ import (
 )
 
 // BinaryWeights is a float weight tensor [O,...] recognised as scale[o] times
-// -1, +1 (Bits is sbit) or -1, 0, +1 (tern).
+// -1, +1 (Bits is sbit), -1, 0, +1 (tern) or integers (i8).
 type BinaryWeights struct {
 	Bits  *ir.Tensor
 	Scale []float64
+	Off   float64 // the largest sum over an output of |w - scale*bits|: 0 where the weights are the products themselves
 }
 
-// Unit reports whether all scales are 1.
+// Unit reports whether the weights are the integers themselves.
 func (b *BinaryWeights) Unit() bool {
+	if b.Off != 0 {
+		return false
+	}
 	for _, s := range b.Scale {
 		if s != 1 {
 			return false
@@ -26,6 +30,9 @@ func (b *BinaryWeights) Unit() bool {
 // LargestWhole returns the largest scale when all are whole numbers that a
 // product of float32 may have as an exact factor, 0 otherwise.
 func (b *BinaryWeights) LargestWhole() int64 {
+	if b.Off != 0 {
+		return 0
+	}
 	most := 1.0
 	for _, s := range b.Scale {
 		if s != math.Trunc(s) || s < 1 || s >= ExactFloat {
@@ -77,11 +84,19 @@ func RecoverBinary(t *ir.Tensor) *BinaryWeights {
 }
 
 // RecoverWeights recognises binary or ternary weights or, failing that, few-bit
-// ones: a scale times integers of at most 8 bits.
+// ones: a scale times integers of at most 8 bits. Failing that too, it takes
+// weights that are such products but for rounding (recoverRounded).
 func RecoverWeights(t *ir.Tensor) *BinaryWeights {
 	if b := RecoverBinary(t); b != nil {
 		return b
 	}
+	if b := recoverFewBit(t); b != nil {
+		return b
+	}
+	return recoverRounded(t)
+}
+
+func recoverFewBit(t *ir.Tensor) *BinaryWeights {
 	if t == nil || t.Type.DType != ir.F32 || t.Type.Rank() == 0 || t.Len() == 0 {
 		return nil
 	}

@@ -16,7 +16,7 @@ var BinaryActivations = &passes.Pass{
 	Run: func(c *passes.Context, m *ir.Module) error {
 		m.Level = ir.Logic
 		return passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
-			return passes.Rewrite(f, compareToStep, notOfBit, logicOfBits, castOfBit, integerCast, whereOfBit, twiceLessOne, bipolarQuant, larqSign, straightThrough, recodeStep, notStep)
+			return passes.Rewrite(f, compareToStep, notOfBit, logicOfBits, castOfBit, integerCast, whereOfBit, twiceLessOne, bipolarQuant, larqSign, signWithoutZero, moveOfBit, straightThrough, recodeStep, notStep)
 		})(c, m)
 	},
 }
@@ -219,6 +219,92 @@ func larqSign(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 		return []*ir.Value{rw.Op(ir.ToFloat, nil, rw.Op(ir.Step, map[string]any{"strict": c < 0, "signed": true}, x))}
 	}
 	return nil
+}
+
+// signWithoutZero: a sign whose zeros are made +1 or -1, by selecting or by
+// adding, is a sign with sign(0) = +1 or -1.
+func signWithoutZero(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	if n.Result().Type.DType != ir.F32 {
+		return nil
+	}
+	var x *ir.Value
+	var zero float64
+	switch n.Op {
+	case ir.Where:
+		x, zero = zeroSelected(n)
+	case ir.Add:
+		x, zero = zeroAdded(n)
+	}
+	if x == nil || zero != 1 && zero != -1 || !ir.SameShape(x.Type.Shape, n.Result().Type.Shape) {
+		return nil
+	}
+	return []*ir.Value{rw.Op(ir.ToFloat, nil, rw.Op(ir.Step, map[string]any{"strict": zero < 0, "signed": true}, x))}
+}
+
+// zeroSelected reads where(s == 0, k, s), or with the condition negated and the
+// operands exchanged, for s = sign(x) and returns x and k.
+func zeroSelected(n *ir.Node) (x *ir.Value, zero float64) {
+	cond, yes, no := n.Args[0], n.Args[1], n.Args[2]
+	if c := ir.Unwrap(cond, ir.Not); c != nil {
+		cond, yes, no = c, no, yes
+	}
+	k, ok := ir.Splat(yes)
+	x = ir.Unwrap(no, ir.Sign)
+	if !ok || x == nil || !isZeroTest(cond, no, x) {
+		return nil, 0
+	}
+	return x, k
+}
+
+// zeroAdded reads s + (s == 0) and s - (s == 0), the comparison as a number.
+func zeroAdded(n *ir.Node) (x *ir.Value, zero float64) {
+	for i := range 2 {
+		x := ir.Unwrap(n.Args[i], ir.Sign)
+		test, k := n.Args[1-i], 1.0
+		if m := ir.Def(test); m.Is(ir.Mul) {
+			for j := range 2 {
+				if f, ok := ir.Splat(m.Args[j]); ok {
+					test, k = m.Args[1-j], f
+				}
+			}
+		}
+		if neg := ir.Unwrap(test, ir.Neg); neg != nil {
+			test, k = neg, -k
+		}
+		if cond := ir.Unwrap(test, ir.Cast); x != nil && cond != nil && isZeroTest(cond, n.Args[i], x) {
+			return x, k
+		}
+	}
+	return nil, 0
+}
+
+// isZeroTest reports whether a condition is that a sign, or what it is the sign
+// of, equals 0.
+func isZeroTest(cond, sign, x *ir.Value) bool {
+	d := ir.Def(cond)
+	if !d.Is(ir.Equal) {
+		return false
+	}
+	for i := range 2 {
+		if (d.Args[i] == sign || d.Args[i] == x) && ir.IsSplat(d.Args[1-i], 0) {
+			return true
+		}
+	}
+	return false
+}
+
+// moveOfBit: a bool that came from a bit stays one when it is moved: channel
+// shuffles and other reshapes between a comparison and what it selects.
+func moveOfBit(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	if n.Op.Kind != ir.Moves || len(n.Results) != 1 || n.Op == ir.Pad && n.Arg(1) != nil {
+		return nil
+	}
+	b := bitOfBool(n.Args[0])
+	if b == nil || len(n.Op.Operands) > 0 && n.Op.Operands[0].Variadic {
+		return nil
+	}
+	args := append([]*ir.Value{b}, n.Args[1:]...)
+	return asBool(rw, rw.Op(n.Op, n.Attrs, args...))
 }
 
 // straightThrough: (a - c) + c, as a straight-through estimator leaves it in the

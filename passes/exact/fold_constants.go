@@ -11,10 +11,10 @@ import (
 // FoldConstants is the pass fold-constants.
 var FoldConstants = &passes.Pass{
 	Name:  "fold-constants",
-	Doc:   "Evaluates every node whose operands are constants, and drops identities.",
+	Doc:   "Evaluates every node whose operands are constants, drops identities, and lets elementwise operations stretch operands instead of storing what repeats.",
 	Class: passes.Exact,
 	Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
-		return passes.Rewrite(f, foldNode, dropIdentity)
+		return passes.Rewrite(f, foldNode, dropIdentity, shrinkOperands)
 	}),
 }
 

@@ -5,12 +5,13 @@ import (
 
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/analysis"
 )
 
 // MultiBit is the pass multi-bit.
 var MultiBit = &passes.Pass{
 	Name: "multi-bit",
-	Doc: "Recognises the few-bit quantizers of exporters (QONNX Quant, QuantizeLinear and DequantizeLinear, DoReFa's Round between two Muls) " +
+	Doc: "Recognises the few-bit quantizers of exporters (QONNX Quant, QuantizeLinear and DequantizeLinear, Round of a value that was limited, as DoReFa, PACT and LSQ write it) " +
 		"and writes each as a quantization to integers, scaled back.",
 	Class: passes.Exact,
 	Needs: BinaryActivations,
@@ -82,46 +83,109 @@ func dequantize(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	return scaleBack(rw, n.Args[0], s)
 }
 
-// roundOfBounded: round(v) with v = clip(x, 0, 1)*n, n whole and below 256, is
-// an integer.
+// roundOfBounded: round(v) of a value that was limited is an integer of few
+// bits: DoReFa, PACT, LSQ and rounded sigmoids, whatever they scale by. Between 0
+// and 1 it is the bit v > 1/2, since halves go to even.
 func roundOfBounded(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if n.Op != ir.Round || n.In(0).DType != ir.F32 {
+	if n.Op != ir.Round || n.In(0).DType != ir.F32 || ir.ConstOf(n.Args[0]) != nil {
 		return nil
 	}
-	m := ir.Def(n.Args[0])
-	if !m.Is(ir.Mul) {
+	least, most := bounds(n.Args[0])
+	lo, hi := math.RoundToEven(least), math.RoundToEven(most)
+	switch {
+	case lo == 0 && hi == 1:
+		v := rw.Op(ir.Sub, nil, n.Args[0], rw.Const(ir.Scalar(ir.F32, 0.5)))
+		return []*ir.Value{rw.Op(ir.ToFloat, nil, rw.Op(ir.Step, map[string]any{"strict": true}, v))}
+	case lo == hi || lo < -128 || hi > 255 || lo < 0 && hi > 127:
 		return nil
 	}
-	for i := range 2 {
-		k, ok := ir.Splat(m.Args[1-i])
-		if ok && k >= 1 && k <= 255 && k == math.Trunc(k) && inUnit(m.Args[i]) {
-			return scaleBack(rw, toGrid(rw, n.Args[0], 1, 0, int64(k)), 1)
-		}
-	}
-	return nil
+	return scaleBack(rw, toGrid(rw, n.Args[0], 1, int64(lo), int64(hi)), 1)
 }
 
-// inUnit reports whether v was limited to 0..1.
-func inUnit(v *ir.Value) bool {
+// bounds returns what a float32 value lies between, infinities where nothing
+// limits it. Every operation that is looked through is monotone, rounding
+// included, so its bounds are what it makes of its operand's.
+func bounds(v *ir.Value) (lo, hi float64) {
+	lo, hi = math.Inf(-1), math.Inf(1)
 	d := ir.Def(v)
-	limits := func(n *ir.Node, op *ir.Op, bound float64) *ir.Value {
-		if n.Is(op) && len(n.Args) == 2 {
-			for i := range 2 {
-				if ir.IsSplat(n.Args[1-i], bound) {
-					return n.Args[i]
-				}
+	if d == nil || v.Type.DType != ir.F32 {
+		return lo, hi
+	}
+	cut := func(x *ir.Value, least, most float64) (float64, float64) {
+		l, h := bounds(x)
+		return min(max(l, least), most), min(max(h, least), most)
+	}
+	switch d.Op {
+	case ir.Sigmoid, ir.HardSigmoid:
+		return 0, 1
+	case ir.Tanh:
+		return -1, 1
+	case ir.Relu:
+		return cut(d.Args[0], 0, hi)
+	case ir.Clip:
+		return cut(d.Args[0], limit(d.Arg(1), lo), limit(d.Arg(2), hi))
+	case ir.Min, ir.Max:
+		for i := range d.Args {
+			k, ok := ir.Splat(d.Args[i])
+			switch {
+			case !ok || len(d.Args) != 2:
+			case d.Op == ir.Min:
+				return cut(d.Args[1-i], lo, k)
+			default:
+				return cut(d.Args[1-i], k, hi)
 			}
 		}
-		return nil
+	case ir.Add, ir.Sub, ir.Mul, ir.Div:
+		return arithmeticBounds(d)
 	}
-	if d.Is(ir.Clip) {
-		return d.Arg(1) != nil && ir.IsSplat(d.Args[1], 0) && upperBound(d, 1)
+	return lo, hi
+}
+
+// limit is a constant bound of a clip, or what stands for it when it is left out
+// or not known.
+func limit(v *ir.Value, def float64) float64 {
+	if v != nil {
+		if k, ok := ir.Splat(v); ok {
+			return k
+		}
 	}
-	if x := limits(d, ir.Max, 0); x != nil {
-		return limits(ir.Def(x), ir.Min, 1) != nil
+	return def
+}
+
+// arithmeticBounds is bounds of a sum, product or quotient with constants.
+func arithmeticBounds(d *ir.Node) (lo, hi float64) {
+	for i := range 2 {
+		k := ir.ConstOf(d.Args[1-i])
+		if k == nil || k.Len() == 0 || !analysis.Finite32(k) || d.Op == ir.Div && i == 1 {
+			continue
+		}
+		l, h := bounds(d.Args[i])
+		lo, hi = math.Inf(1), math.Inf(-1)
+		for _, b := range k.F {
+			for _, a := range []float32{float32(l), float32(h)} {
+				y := float64(apply(d.Op, i, a, b))
+				lo, hi = min(lo, y), max(hi, y) // NaN, of 0 times infinity, stays
+			}
+		}
+		if lo <= hi {
+			return lo, hi
+		}
 	}
-	if x := limits(d, ir.Min, 1); x != nil {
-		return limits(ir.Def(x), ir.Max, 0) != nil
+	return math.Inf(-1), math.Inf(1)
+}
+
+// apply is a op b in float32 or, where a is operand 1, b op a.
+func apply(op *ir.Op, which int, a, b float32) float32 {
+	if which == 1 {
+		a, b = b, a
 	}
-	return false
+	switch op {
+	case ir.Add:
+		return a + b
+	case ir.Sub:
+		return a - b
+	case ir.Mul:
+		return a * b
+	}
+	return a / b
 }

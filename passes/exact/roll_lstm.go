@@ -383,7 +383,7 @@ func rollSteps(f *ir.Func, steps []*lstmStep) error {
 	for i := 1; i < 5; i++ {
 		args = append(args, perm(ir.ConstOf(first.norm.Args[i])))
 	}
-	args = append(args, b.Const(initialH(first, last.wh)), b.Const(ir.ConstOf(first.cPrev)))
+	args = append(args, b.Const(initialH(first, last.wh)), stretch(b, ir.ConstOf(first.cPrev), first.c.Type.Shape))
 	cell := b.Node(ir.BinLSTM, map[string]any{"epsilon": first.norm.Float("epsilon"), "strict": first.strict[:], "sign0": first.sign0}, args...)
 	if b.Err != nil {
 		return b.Err
@@ -400,6 +400,24 @@ func rollSteps(f *ir.Func, steps []*lstmStep) error {
 	f.Replace(repl)
 	f.RemoveDead()
 	return b.Err
+}
+
+// stretch is a constant in the shape that a product or sum stretches it to.
+func stretch(b *ir.Builder, t *ir.Tensor, shape []int) *ir.Value {
+	v := b.Const(t)
+	if ir.SameShape(t.Type.Shape, shape) {
+		return v
+	}
+	n := b.Node(ir.Expand, map[string]any{"shape": shape}, v)
+	if b.Err != nil {
+		return v
+	}
+	out, err := ir.EvalNode(n, []*ir.Tensor{t})
+	if err != nil {
+		b.Err = err
+		return v
+	}
+	return b.Const(out[0])
 }
 
 // readOutside reports whether h is read by anything but the next step's product.

@@ -281,14 +281,28 @@ func (s *scaled) emit(rw *passes.Rewriter, r *analysis.Ranger, z *ir.Value, l *l
 		bias = analysis.Zip(bias, l.bias.Convert(ir.F64).D, func(a, b float64) float64 { return a + b })
 	}
 	attrs := map[string]any{"axis": l.axis}
+	terms := 0.0
 	if s.terms > 0 {
-		attrs["terms"] = s.terms*rowMagnitude(l.source) + maxAbs(bias)
+		terms = s.terms*rowMagnitude(l.source) + maxAbs(bias)
+	}
+	if l.w.Off > 0 { // as if that much more had been rounded in a sum of row+2 terms
+		inLo, inHi := r.Of(s.z).All()
+		row := l.source.Len() / l.source.Type.Shape[0]
+		terms += l.w.Off * (float64(max(inHi, -inLo))*maxRatio(s.num, s.den) + s.terms) / (unitRoundoff * float64(row+2))
+	}
+	if terms > 0 {
+		attrs["terms"] = terms
 	}
 	y := rw.Op(ir.Affine, attrs, z, rw.Float64s(scale...), rw.Float64s(l.den), rw.Float64s(bias...))
 	if l.border != nil {
 		y = rw.Op(ir.Add, nil, y, l.border.value(rw, ir.F32))
 	}
 	return y
+}
+
+// maxRatio returns the largest magnitude of num/den.
+func maxRatio(num, den []float64) float64 {
+	return maxAbs(analysis.Zip(num, den, func(a, b float64) float64 { return a / b }))
 }
 
 // rowMagnitude returns the largest sum of magnitudes of weights [O,...] that

@@ -1,0 +1,120 @@
+package analysis
+
+import (
+	"math"
+	"slices"
+
+	"github.com/billnet/billnet/ir"
+)
+
+// Exporters fold what training leaves around quantized weights: a straight-through
+// (s*sign(w) - c) + c with |c| up to about 1, or 2*round(15*u)/15 - 1. Each
+// operation rounds a number of about that size to float32, so the products come
+// back off by an absolute error, whatever their own size.
+const (
+	straightThroughError = 0x1p-22 // of two roundings of numbers up to 2
+	mostRelativeError    = 0x1p-9  // beyond it the integers would be guesses
+	leastRounded         = 8       // weights that must agree
+)
+
+// recoverRounded recognises weights that are, within straightThroughError, a
+// scale times -1, +1 and 0 or, failing that, integers of 2 to 5 bits with a
+// scale for every output channel or one for all. Over the real numbers they are
+// those products; Off says how far the float32 weights are from them.
+func recoverRounded(t *ir.Tensor) *BinaryWeights {
+	if t == nil || t.Type.DType != ir.F32 || t.Type.Rank() == 0 || t.Len() < leastRounded || !Finite32(t) {
+		return nil
+	}
+	if b := roundedGrid(t, 1); b != nil {
+		return b
+	}
+	for _, most := range []float64{3, 7, 15} {
+		if b := roundedGrid(t, most); b != nil {
+			return b
+		}
+	}
+	return nil
+}
+
+// roundedGrid sees the weights as a scale times integers up to most: one scale a
+// row where rows are long enough to tell, else one for all.
+func roundedGrid(t *ir.Tensor, most float64) *BinaryWeights {
+	rows := t.Type.Shape[0]
+	size := t.Len() / rows
+	if size < leastRounded || most > 1 {
+		if s, ok := roundedScale(t.F, most); ok {
+			return roundedWeights(t, slices.Repeat([]float64{s}, rows))
+		}
+		if size < leastRounded {
+			return nil
+		}
+	}
+	scales := make([]float64, rows)
+	for o := range scales {
+		s, ok := roundedScale(t.F[o*size:(o+1)*size], most)
+		if !ok {
+			return nil
+		}
+		scales[o] = s
+	}
+	return roundedWeights(t, scales)
+}
+
+// roundedScale finds the scale of weights near multiples of it. The largest
+// magnitude is tried as 1 to most times the scale, which the mean over all
+// multiples then makes exact.
+func roundedScale(w []float32, most float64) (float64, bool) {
+	largest := 0.0
+	for _, x := range w {
+		largest = max(largest, math.Abs(float64(x)))
+	}
+	if largest <= straightThroughError {
+		return 1, largest == 0
+	}
+	for k := 1.0; k <= most; k++ {
+		s := largest / k
+		var num, den float64
+		for _, x := range w {
+			q := math.Round(float64(x) / s)
+			num, den = num+float64(x)*q, den+q*q
+		}
+		if s = num / den; nearGrid(w, s) {
+			return s, true
+		}
+	}
+	return 0, false
+}
+
+func nearGrid(w []float32, s float64) bool {
+	for _, x := range w {
+		if d := math.Abs(float64(x) - s*math.Round(float64(x)/s)); d > straightThroughError || d > s*mostRelativeError {
+			return false
+		}
+	}
+	return true
+}
+
+func roundedWeights(t *ir.Tensor, scales []float64) *BinaryWeights {
+	size := t.Len() / len(scales)
+	b := &BinaryWeights{Scale: scales}
+	vals := make([]int64, t.Len())
+	d, zeros, most := ir.SBit, false, int64(0)
+	for o, s := range scales {
+		off := 0.0
+		for i, x := range t.F[o*size : (o+1)*size] {
+			q := math.Round(float64(x) / s)
+			vals[o*size+i] = int64(q)
+			off += math.Abs(float64(x) - s*q)
+			zeros, most = zeros || q == 0, max(most, int64(math.Abs(q)))
+		}
+		b.Off = max(b.Off, off)
+	}
+	switch {
+	case most > 1:
+		d = ir.I8
+	case zeros:
+		d = ir.Tern
+	}
+	b.Bits = ir.IntTensor(d, vals, t.Type.Shape...)
+	return b
+}
