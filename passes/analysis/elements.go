@@ -3,13 +3,17 @@ package analysis
 import "github.com/billnet/billnet/ir"
 
 // MovesElements reports whether a node only moves the elements of its first
-// operand.
+// operand; further ones say where from.
 func MovesElements(n *ir.Node) bool {
-	switch n.Op {
-	case ir.Transpose, ir.Reshape, ir.Squeeze, ir.Unsqueeze, ir.Gather, ir.Slice, ir.Expand, ir.Identity, ir.Split, ir.Tile, ir.DepthToSpace:
-		return true
+	if n.Op.Kind != ir.Moves || n.Op.Operands[0].Variadic {
+		return false
 	}
-	return false
+	for _, p := range n.Op.Operands[1:] {
+		if !p.Index {
+			return false
+		}
+	}
+	return true
 }
 
 // PermOf returns the permutation of a transpose.

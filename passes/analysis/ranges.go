@@ -86,8 +86,6 @@ func (r *Ranger) compute(v *ir.Value) Span {
 			lo, _ = v.Type.DType.Range()
 		}
 		return Uniform(lo, hi)
-	case ir.Transpose, ir.Reshape, ir.Squeeze, ir.Unsqueeze, ir.Gather, ir.Slice, ir.Split, ir.Identity, ir.Expand, ir.Tile:
-		return Uniform(r.Of(d.Args[0]).All())
 	case ir.Concat:
 		return r.concat(d)
 	case ir.Add, ir.Sub, ir.Mul, ir.Max, ir.Min:
@@ -112,6 +110,9 @@ func (r *Ranger) compute(v *ir.Value) Span {
 			lo, hi := r.Of(d.Args[0]).All()
 			return within(v.Type.DType, lo, hi)
 		}
+	}
+	if MovesElements(d) {
+		return Uniform(r.Of(d.Args[0]).All())
 	}
 	return Uniform(v.Type.DType.Range())
 }

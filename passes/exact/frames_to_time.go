@@ -39,26 +39,22 @@ func framesToTime(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	}
 	data := 1 // operands that are maps
 	args := slices.Clone(n.Args)
-	switch n.Op {
-	case ir.BConv, ir.IConv:
+	switch {
+	case n.Is(ir.BConv) || n.Is(ir.IConv):
 		if w := ir.ConstOf(n.Args[1]); w == nil {
 			return nil
 		} else {
 			args[1] = rw.Const(w.Reshape(clipShape(w.Type.Shape[0], w.Type.Shape[1], w.Type.Shape[2:])...))
 		}
 		window3(attrs, r-2)
-	case ir.MaxPool, ir.MinPool:
+	case n.Op.Kind == ir.Windows && len(n.Args) == 1: // a pool
 		window3(attrs, r-2)
 		attrs["kernel"] = append(slices.Repeat([]int{1}, 5-r), n.Ints("kernel")...)
-	case ir.Threshold:
+	case n.Is(ir.Threshold):
 		if n.Int("axis") != 1 || !isFromClip(n.Args[0]) {
 			return nil
 		}
-	case ir.Recode, ir.BitNot:
-		if !isFromClip(n.Args[0]) {
-			return nil
-		}
-	case ir.BitAnd, ir.BitOr, ir.BitXor, ir.Join, ir.Mux, ir.MuxOr:
+	case n.Op.Kind == ir.Elementwise && n.Result().Type.DType.IsLogic():
 		data = len(args)
 		for _, a := range args {
 			if !ir.SameShape(a.Type.Shape, n.Result().Type.Shape) || !isFromClip(a) {

@@ -50,7 +50,7 @@ func lowerLSTM(rw *passes.Rewriter, c *passes.Context, n *ir.Node) []*ir.Value {
 		return nil
 	}
 	ch.ops, ch.which = []*ir.Node{norm}, []int{0}
-	ch.base = &ir.Node{Op: ir.Lookup("to_float")}
+	ch.base = &ir.Node{Op: ir.ToFloat}
 	reach := int64(n.In(1).Shape[1] + n.In(2).Shape[1])
 	cert := &report.Certificate{Layer: n.Loc.Name}
 	// The gates may differ in strictness: each kind of gate is searched over all

@@ -161,21 +161,20 @@ func channelwise(n *ir.Node) bool {
 		return false
 	}
 	data := n.Args
-	switch n.Op {
-	case ir.Threshold:
+	switch {
+	case n.Is(ir.Threshold):
 		if a, _ := ir.Axis(n.Int("axis"), y.Rank()); a != 1 || report.ThresholdConst(n) == nil || ir.ConstOf(n.Args[2]) == nil {
 			return false
 		}
 		data = data[:1]
-	case ir.Count:
-		mask, err := ir.Axes(n.Ints("axes"), n.In(0).Rank())
-		return err == nil && len(mask) > 1 && !mask[0] && !mask[1] && ir.ConstOf(n.Args[0]) == nil
-	case ir.MaxPool, ir.MinPool, ir.BitNot, ir.BitAnd, ir.BitOr, ir.BitXor, ir.Mux, ir.MuxOr, ir.Recode, ir.Join, ir.Tally:
+	case n.Is(ir.Count), n.Is(ir.Tally), n.Op.Kind == ir.Windows && n.Op.Takes() && !y.DType.IsFloat(), n.Op.Kind == ir.Elementwise && y.DType.IsLogic():
 	default:
 		return false
 	}
-	for _, a := range data {
-		if a.Type.Rank() != y.Rank() || a.Type.Shape[1] != y.Shape[1] && ir.ConstOf(a) == nil {
+	for i, a := range data {
+		reads := n.Reads(0, i)
+		own := len(reads) > 1 && reads[1] == ir.Read{Kind: ir.ReadSame, Of: 1}
+		if !own && (ir.ConstOf(a) == nil || a.Type.Rank() != y.Rank()) {
 			return false
 		}
 	}

@@ -109,7 +109,7 @@ func sumMagnitude(r *analysis.Ranger, v *ir.Value, c int) (m, terms float64) {
 		return m * most, terms + float64(row)
 	case d.Is(ir.MaxPool):
 		return sumMagnitude(r, d.Args[0], c)
-	case d.Is(ir.Transpose), d.Is(ir.Reshape), d.Is(ir.Squeeze), d.Is(ir.Unsqueeze), d.Is(ir.Gather), d.Is(ir.Slice), d.Is(ir.Split), d.Is(ir.Expand), d.Is(ir.Tile):
+	case d != nil && analysis.MovesElements(d):
 		return sumMagnitude(r, d.Args[0], -1)
 	case d.Is(ir.Concat):
 		for _, a := range d.Args {

@@ -20,20 +20,6 @@ var SinkTransposes = &passes.Pass{
 	}),
 }
 
-// unary are the elementwise operations whose first operand has the result's
-// shape; further operands must be scalars.
-var unary = map[string]bool{
-	"sign": true, "step": true, "neg": true, "abs": true, "relu": true, "round": true, "floor": true, "ceil": true, "sqrt": true, "exp": true, "log": true,
-	"sigmoid": true, "tanh": true, "leaky_relu": true, "hard_sigmoid": true, "hard_swish": true, "cast": true, "to_float": true, "clip": true, "not": true,
-	"bit_not": true, "recode": true, "bipolar_quant": true, "quant": true,
-}
-
-// pairwise are the elementwise operations of two operands.
-var pairwise = map[string]bool{
-	"add": true, "sub": true, "mul": true, "div": true, "min": true, "max": true, "greater": true, "greater_or_equal": true, "less": true, "less_or_equal": true,
-	"equal": true, "and": true, "or": true, "xor": true, "bit_and": true, "bit_or": true, "bit_xor": true,
-}
-
 func mergeTransposes(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	in := ir.Def(n.Arg(0))
 	if !n.Is(ir.Transpose) || !in.Is(ir.Transpose) {
@@ -104,7 +90,7 @@ func reshapeOverTranspose(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 // sinkUnary: an elementwise operation of moved elements is the move of its
 // result.
 func sinkUnary(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if !unary[n.Op.Name] || len(n.Results) != 1 {
+	if n.Op.Kind != ir.Elementwise {
 		return nil
 	}
 	for _, a := range n.Args[1:] {
@@ -116,8 +102,17 @@ func sinkUnary(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	if !move.Is(ir.Transpose) && !isReshape(move) || move.Args[0].Type.Elems() == 1 && len(n.Args) > 1 {
 		return nil
 	}
-	y := rw.Op(n.Op, n.Attrs, append([]*ir.Value{move.Args[0]}, n.Args[1:]...)...)
-	return []*ir.Value{moveLike(rw, move, y)}
+	return sunk(rw, move, n, append([]*ir.Value{move.Args[0]}, n.Args[1:]...)...)
+}
+
+// sunk is the operation of n over operands as they were before a move, and the
+// move behind it; nil where the operation does not take them.
+func sunk(rw *passes.Rewriter, move, n *ir.Node, args ...*ir.Value) []*ir.Value {
+	y, err := ir.NewNode(n.Op, args, n.Attrs, n.Loc)
+	if err != nil || !ir.SameShape(y.Result().Type.Shape, move.In(0).Shape) {
+		return nil
+	}
+	return []*ir.Value{moveLike(rw, move, rw.Op(n.Op, n.Attrs, args...))}
 }
 
 // moveLike applies a transpose or reshape to another value of its operand's
@@ -132,15 +127,15 @@ func moveLike(rw *passes.Rewriter, move *ir.Node, v *ir.Value) *ir.Value {
 // sinkBinary: both operands moved alike, or one moved and the other a constant
 // that can be moved back.
 func sinkBinary(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if !pairwise[n.Op.Name] || len(n.Args) != 2 {
+	if n.Op.Kind != ir.Elementwise || len(n.Args) != 2 || n.Args[0] == nil || n.Args[1] == nil {
 		return nil
 	}
 	a, b := ir.Def(n.Args[0]), ir.Def(n.Args[1])
 	if a.Is(ir.Transpose) && b.Is(ir.Transpose) && slices.Equal(analysis.PermOf(a), analysis.PermOf(b)) {
-		return []*ir.Value{moveLike(rw, a, rw.Op(n.Op, n.Attrs, a.Args[0], b.Args[0]))}
+		return sunk(rw, a, n, a.Args[0], b.Args[0])
 	}
 	if isReshape(a) && isReshape(b) && ir.SameShape(a.In(0).Shape, b.In(0).Shape) && ir.SameShape(a.Result().Type.Shape, b.Result().Type.Shape) {
-		return []*ir.Value{moveLike(rw, a, rw.Op(n.Op, n.Attrs, a.Args[0], b.Args[0]))}
+		return sunk(rw, a, n, a.Args[0], b.Args[0])
 	}
 	for i := range 2 {
 		move, k := ir.Def(n.Args[i]), ir.ConstOf(n.Args[1-i])
@@ -160,7 +155,7 @@ func sinkBinary(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 		if i == 1 {
 			args[0], args[1] = args[1], args[0]
 		}
-		return []*ir.Value{moveLike(rw, move, rw.Op(n.Op, n.Attrs, args...))}
+		return sunk(rw, move, n, args...)
 	}
 	return nil
 }
@@ -193,14 +188,11 @@ func transposeBack(k *ir.Tensor, perm []int) *ir.Tensor {
 // sinkReduce: a reduction of transposed elements reduces the axes they came
 // from; the axes that are left keep their new order.
 func sinkReduce(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	switch n.Op {
-	case ir.ReduceMean, ir.ReduceSum, ir.ReduceMax, ir.ReduceMin, ir.Count:
-	default:
+	if _, ok := n.Op.AttrKind("axes"); n.Op.Kind != ir.Reduces || !ok {
 		return nil
 	}
 	t := ir.Def(n.Args[0])
-	// A float sum depends on its order; only integers may be summed in another.
-	if !t.Is(ir.Transpose) || (n.Is(ir.ReduceMean) || n.Is(ir.ReduceSum)) && n.In(0).DType.IsFloat() && ir.Unwrap(t.Args[0], ir.ToFloat) == nil {
+	if !t.Is(ir.Transpose) || !anyOrder(n.Op, t.Args[0]) {
 		return nil
 	}
 	perm := analysis.PermOf(t)
@@ -232,4 +224,10 @@ func sinkReduce(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 		return []*ir.Value{y}
 	}
 	return []*ir.Value{rw.Op(ir.Transpose, map[string]any{"perm": rest}, y)}
+}
+
+// anyOrder reports whether a reduction of x gives the same whatever the order of
+// its elements: float arithmetic does not, but for sums of integers.
+func anyOrder(op *ir.Op, x *ir.Value) bool {
+	return op.Takes() || !x.Type.DType.IsFloat() || op != ir.ReduceProd && ir.Unwrap(x, ir.ToFloat) != nil
 }

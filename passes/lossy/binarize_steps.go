@@ -266,7 +266,7 @@ func (b *binarizer) recalibrate(n *ir.Node, x *twin, src []*ir.Tensor) *twin {
 	for c := range falling {
 		falling[c] = gamma.Float(c) < 0
 	}
-	entry := report.Binarization{Layer: n.LayerName(), Op: "batch_norm", Norm: "recalibrated"}
+	entry := report.Binarization{Layer: n.LayerName(), Op: ir.BatchNorm.Name, Norm: "recalibrated"}
 	z := *x
 	z.axis = 1
 	if !x.form.logic() {

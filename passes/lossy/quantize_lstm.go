@@ -97,7 +97,7 @@ type recurrentDirection struct {
 }
 
 // gateOrder lists where the source keeps the gates that hardCell wants.
-var gateOrder = map[string][]int{"lstm": {0, 2, 1, 3}, "gru": {0, 1, 2}}
+var gateOrder = map[*ir.Op][]int{ir.LSTM: {0, 2, 1, 3}, ir.GRU: {0, 1, 2}}
 
 // readRecurrent reads a layer that can be quantized, or says why it cannot.
 func readRecurrent(n *ir.Node) (l *recurrentLayer, left string) {
@@ -148,7 +148,7 @@ func readRecurrent(n *ir.Node) (l *recurrentLayer, left string) {
 			return nil, fmt.Sprintf("its operand %s is no finite constant", n.Op.Operands[i].Name)
 		}
 	}
-	order := gateOrder[n.Op.Name]
+	order := gateOrder[n.Op]
 	for d := range w.Type.Shape[0] {
 		dir := &recurrentDirection{reverse: n.Str("direction") == "reverse" || d == 1}
 		rows := len(order) * l.hidden

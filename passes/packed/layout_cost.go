@@ -59,7 +59,7 @@ func chooseHalos(f *ir.Func) (halos, *report.LayoutReport, error) {
 		for i := range rows {
 			r := &rows[i]
 			c.Cost += r.Cost()
-			if r.Op == "relayout" {
+			if r.Op == ir.Relayout.Name {
 				c.Relayouts++
 				c.Moved += r.Read + r.Written
 			}
@@ -118,7 +118,7 @@ func layoutRows(f *ir.Func) []report.LayoutRow {
 		}
 		switch {
 		case n.Is(ir.Relayout):
-			r.Kernel = "relayout"
+			r.Kernel = n.Op.Name
 			if x, y := n.In(0), n.Result().Type; x.DType.IsBit() && x.Layout.Planes != y.Layout.Planes {
 				r.Copied = x.Elems() * bytesPerBit
 			}

@@ -135,13 +135,13 @@ func (l *Ledger) add(e Entry) {
 
 // movesOnly reports whether a node only moves or holds elements.
 func movesOnly(n *ir.Node) bool {
-	switch n.Op {
-	case ir.Gather:
-		return !looksUp(n)
-	case ir.Const, ir.Relayout, ir.Transpose, ir.Reshape, ir.Squeeze, ir.Unsqueeze, ir.Slice, ir.Split, ir.Concat, ir.Identity, ir.Expand, ir.Recode, ir.ToFloat, ir.Tile:
+	switch n.Op.Kind {
+	case ir.Holds:
 		return true
+	case ir.Moves:
+		return !n.Is(ir.Gather) || !looksUp(n)
 	}
-	return false
+	return n.Is(ir.Recode) || n.Is(ir.ToFloat)
 }
 
 // looksUp reports whether a gather is a table: a constant at computed places.
