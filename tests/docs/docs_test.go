@@ -139,7 +139,7 @@ func (r *reader) command(where, dir, command string) int {
 func (r *reader) shell(dir, command string) (string, int) {
 	ctx, cancel := context.WithTimeout(r.t.Context(), 10*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", command)
+	cmd := exec.CommandContext(ctx, "bash", "-c", command)
 	cmd.Dir, cmd.Env, cmd.WaitDelay = dir, r.env, time.Second
 	out, err := cmd.CombinedOutput()
 	if cmd.ProcessState == nil {

@@ -30,6 +30,8 @@ var rules = []rule{
 	{when: `billc (train|eval)`, find: `gestures\{`, replace: `gestures{val=16,test=16,`, why: "thousands of clips"},
 	{when: `billc train`, unless: `--data`, find: `billc train (\S+)`, replace: `billc train $1 --data 'gestures{val=16,test=16}'`, why: "thousands of clips"},
 	{when: `billc eval`, find: `--clips \d+`, replace: `--clips 8`, why: "thousands of clips"},
+	{when: `billc clips`, find: `--clips 32`, replace: `--clips 4`, why: "what follows takes a minute"},
+	{when: `--verify=4`, find: `--verify=4`, replace: `--verify=1`, why: "every pass is evaluated on each input"},
 	{when: `billc train.*--timeout`, exit: 124, why: "the time may be over before the training is"},
 
 	// model.onnx is a model of the reader's, so it is what the sentence says.
