@@ -182,4 +182,3 @@ func channelReads(axis func(n *Node) int) func(n *Node, result, operand int) []R
 
 func axisOf(n *Node) int { return n.Int("axis") }
 func axisOne(*Node) int  { return 1 }
-func firstSpatial() int  { return 2 }
