@@ -14,6 +14,7 @@ import (
 // TestLevels: a pass that a list puts where it cannot run is the list's mistake, and
 // the message names the pass that is missing or stands in the wrong place.
 func TestLevels(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		list []*passes.Pass
 		want string

@@ -7,6 +7,7 @@ import (
 
 // TestSameFailure: errors of one class differ in numbers and names only.
 func TestSameFailure(t *testing.T) {
+	t.Parallel()
 	failure := func(kind FailureKind, text string) *Failure { return &Failure{"p", kind, errors.New(text)} }
 	r := &reducer{want: failure(Refused, `node "a": group 7 does not divide f32[1,64]`)}
 	for _, c := range []struct {

@@ -61,6 +61,7 @@ func deepModule(t *testing.T) *ir.Module {
 // TestReduce: what is left is the pattern that a pass fails on and nothing else;
 // the failure is of the same kind, and the model given stays as it was.
 func TestReduce(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		pass  *passes.Pass
 		kind  passes.FailureKind
@@ -104,6 +105,7 @@ func TestReduce(t *testing.T) {
 
 // TestReduceLimit: the limit ends the search, and what is found until then fails.
 func TestReduceLimit(t *testing.T) {
+	t.Parallel()
 	r, err := passes.Reduce(context.Background(), deepModule(t), passes.Steps(wrongConvRelu), passes.ReduceOptions{Check: 4, Steps: 3})
 	if err != nil {
 		t.Fatal(err)
@@ -116,6 +118,7 @@ func TestReduceLimit(t *testing.T) {
 // TestReduceNothing: a pipeline that works cannot be reduced, and a context that
 // ends stops the search.
 func TestReduceNothing(t *testing.T) {
+	t.Parallel()
 	good := passes.Steps(exact.FoldConstants)
 	if _, err := passes.Reduce(context.Background(), deepModule(t), good, passes.ReduceOptions{Check: 2, Steps: 10}); err == nil || !strings.Contains(err.Error(), "nothing to reduce") {
 		t.Errorf("error is %v", err)

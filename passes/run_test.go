@@ -43,6 +43,7 @@ func reluModule(t *testing.T) *ir.Module {
 // TestFailingPass: a pass that fails is named, its fault is an internal one, and
 // the reproducer gets the module before it and the rest of the pipeline.
 func TestFailingPass(t *testing.T) {
+	t.Parallel()
 	for pass, want := range map[*passes.Pass]string{
 		panics:   "pass test-panic: BUG: oh",
 		malforms: "pass test-malformed: BUG: the module is not well formed afterwards",
@@ -65,6 +66,7 @@ func TestFailingPass(t *testing.T) {
 }
 
 func TestUnknownPass(t *testing.T) {
+	t.Parallel()
 	if _, err := passes.NewRegistry(nil, exact.FoldConstants).Parse("text", "fold"); err == nil || !strings.Contains(err.Error(), `unknown pass "fold"`) {
 		t.Errorf("error is %v", err)
 	}

@@ -145,6 +145,7 @@ func floatLayers(m *ir.Module, res *passes.Result) []string {
 // TestSurroundings: whatever stands around a convolution, its norm and its
 // activation, they become integers and comparisons.
 func TestSurroundings(t *testing.T) {
+	t.Parallel()
 	first := func(g *exactNet, x *ir.Value) *ir.Value { return g.bits(g.norm(g.conv(x, 4, 1), 0)) }
 	cases := map[string]func(g *exactNet, x *ir.Value) *ir.Value{
 		"pool before the norm": func(g *exactNet, x *ir.Value) *ir.Value { return g.bits(g.norm(g.pool(g.conv(x, 8, 1)), 5)) },
@@ -273,6 +274,7 @@ func TestSurroundings(t *testing.T) {
 // TestRealChains: scales and biases that are no whole numbers leave integers and
 // comparisons too, of class ideal.
 func TestRealChains(t *testing.T) {
+	t.Parallel()
 	scaled := func(g *exactNet, w *ir.Value, f func(o int) float32) *ir.Value {
 		shape := slices.Repeat([]int{1}, w.Type.Rank())
 		shape[0] = w.Type.Shape[0]
@@ -339,6 +341,7 @@ func TestRealChains(t *testing.T) {
 
 // TestLevels: activations of 1 to 8 bits in the surroundings of binary ones.
 func TestLevels(t *testing.T) {
+	t.Parallel()
 	around := map[string]func(g *exactNet, z *ir.Value, act func(*ir.Value) *ir.Value) *ir.Value{
 		"plain": func(g *exactNet, z *ir.Value, act func(*ir.Value) *ir.Value) *ir.Value { return act(g.norm(z, 0)) },
 		"pool first": func(g *exactNet, z *ir.Value, act func(*ir.Value) *ir.Value) *ir.Value {
@@ -386,6 +389,7 @@ func TestLevels(t *testing.T) {
 // TestScaledChain: sums of integers under unlike scales stay float, and the
 // ledger says what that means for the comparison behind them.
 func TestScaledChain(t *testing.T) {
+	t.Parallel()
 	g := &exactNet{Rand: rand.New(rand.NewPCG(9, 10)), t: t}
 	c, res := lowered(t, g.build(func(x *ir.Value) *ir.Value {
 		w := g.Op(ir.Mul, nil, g.signs(8, 4, 1, 1, 1), g.floats(func(int) float32 { return 0.1 + g.Float32() }, 8, 1, 1, 1, 1))
@@ -405,6 +409,7 @@ func TestScaledChain(t *testing.T) {
 // weights are binary; through several it stays as it is, since the product's
 // weights would have no kernel on planes.
 func TestReassociate(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		convs int // that are left behind the first layer
 		net   func(g *exactNet, x *ir.Value) *ir.Value

@@ -12,6 +12,7 @@ import (
 // evaluated at every accumulator, for slopes of both signs, zero, and values
 // that lie on the tie.
 func TestThresholdSearch(t *testing.T) {
+	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 2))
 	pick := func(v ...float32) float32 { return v[rng.IntN(len(v))] }
 	for range 300 {

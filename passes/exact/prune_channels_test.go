@@ -116,6 +116,7 @@ func never(int) int { return -1 }
 // TestPruneConstants: zeros go behind any padding, other constants only where no
 // padding makes their share depend on the position and thresholds take it.
 func TestPruneConstants(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		signed bool
 		value  int
@@ -142,6 +143,7 @@ func TestPruneConstants(t *testing.T) {
 // TestPrunePadding: a pool whose windows may lie in the padding altogether makes
 // no constant of one.
 func TestPrunePadding(t *testing.T) {
+	t.Parallel()
 	for pad, want := range map[int]int{0: 11, 1: 16} {
 		p := newPrunable(6)
 		x := p.threshold(p.conv(p.param(ir.Bit, 1, 8, 5, 6), ir.SBit, 16, 1, 1, 0), false, first(5, 1))
@@ -156,6 +158,7 @@ func TestPrunePadding(t *testing.T) {
 // TestPruneUnread: channels without weights go, and with them what only they
 // read.
 func TestPruneUnread(t *testing.T) {
+	t.Parallel()
 	p := newPrunable(2)
 	x := p.threshold(p.conv(p.param(ir.Bit, 1, 8, 5, 6), ir.Tern, 16, 1, 1, 0), false, never)
 	y := p.threshold(p.conv(x, ir.Tern, 16, 16, 3, 1), false, never)
@@ -169,6 +172,7 @@ func TestPruneUnread(t *testing.T) {
 // TestPruneGroups: a group whose outputs are all constant goes whole; otherwise
 // all groups lose equally many channels.
 func TestPruneGroups(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		constant func(int) int
 		want     []int
@@ -190,6 +194,7 @@ func TestPruneGroups(t *testing.T) {
 
 // TestPruneChain: a sum of constants is one, and so is what follows.
 func TestPruneChain(t *testing.T) {
+	t.Parallel()
 	p := newPrunable(7)
 	x := p.threshold(p.conv(p.param(ir.Bit, 1, 8, 5, 6), ir.SBit, 16, 1, 1, 0), false, first(5, 0))
 	y := p.threshold(p.conv(x, ir.SBit, 16, 16, 3, 1), false, never)
@@ -202,6 +207,7 @@ func TestPruneChain(t *testing.T) {
 // TestPrunePlanes: by default channels only go where a plane of 8 becomes free,
 // and never all of them.
 func TestPrunePlanes(t *testing.T) {
+	t.Parallel()
 	for constant, want := range map[int]int{7: 24, 8: 16, 11: 13, 24: 1} {
 		p := newPrunable(4)
 		x := p.threshold(p.conv(p.param(ir.Bit, 1, 8, 5, 6), ir.SBit, 24, 1, 1, 0), false, first(constant, 0))
@@ -215,6 +221,7 @@ func TestPrunePlanes(t *testing.T) {
 // TestPruneResidual: through a gate a channel only goes from all values that it
 // joins.
 func TestPruneResidual(t *testing.T) {
+	t.Parallel()
 	p := newPrunable(5)
 	x := p.threshold(p.conv(p.param(ir.Bit, 1, 8, 5, 6), ir.SBit, 16, 1, 1, 0), false, first(6, 0))
 	f := p.threshold(p.conv(x, ir.SBit, 16, 1, 3, 1), false, first(9, 0))
@@ -229,6 +236,7 @@ func TestPruneResidual(t *testing.T) {
 
 // TestPruneRandom: random networks give the same outputs, and most lose channels.
 func TestPruneRandom(t *testing.T) {
+	t.Parallel()
 	pruned := 0
 	const nets = 300
 	for seed := range uint64(nets) {
@@ -297,6 +305,7 @@ func TestPruneRandom(t *testing.T) {
 // TestPruneCertificates: the thresholds that lost channels and constants have
 // certificates that the source's own expression confirms.
 func TestPruneCertificates(t *testing.T) {
+	t.Parallel()
 	const c = 16
 	rng := rand.New(rand.NewPCG(1, 1))
 	x := &ir.Value{Type: ir.T(ir.U8, 1, 4, 6, 6)}

@@ -10,6 +10,7 @@ import (
 // TestSolveRows finds the state of an unrolled LSTM from its product with the
 // weights, and none where there is none.
 func TestSolveRows(t *testing.T) {
+	t.Parallel()
 	rng := rand.New(rand.NewPCG(11, 12))
 	for range 200 {
 		hidden, batch := 1+rng.IntN(7), 1+rng.IntN(3)

@@ -15,6 +15,7 @@ import (
 // TestBinarizeModels: float networks of PyTorch, on u8 video, become bits and
 // integers but for the last layer. With BILLNET_LONG all of them are tried.
 func TestBinarizeModels(t *testing.T) {
+	t.Parallel()
 	models := []string{"torch2/t2_e_mobilese", "torch2/t2_e_r2plus1d"}
 	if !testing.Short() {
 		models = append(models, "torch2/t2_a_float_op20")

@@ -265,6 +265,7 @@ func randomFloatNet(t *testing.T, seed uint64, sums, taps bool) *ir.Module {
 // TestBinarizeRandom: what the lossy passes write, the exact passes make bits
 // and integers of, down to the last bit, for every choice of options.
 func TestBinarizeRandom(t *testing.T) {
+	t.Parallel()
 	seeds := uint64(120)
 	if testing.Short() {
 		seeds = 30
@@ -289,6 +290,7 @@ func TestBinarizeRandom(t *testing.T) {
 
 // TestGatesRandom: with insert-mux-or in front, residual networks are logic too.
 func TestGatesRandom(t *testing.T) {
+	t.Parallel()
 	seeds := uint64(120)
 	if testing.Short() {
 		seeds = 30
@@ -346,6 +348,7 @@ func countOps(m *ir.Module, op *ir.Op) (n int) {
 
 // TestBinarizeOptions: every option has its effect.
 func TestBinarizeOptions(t *testing.T) {
+	t.Parallel()
 	clips := videoClips(plainNet(t, false).Main(), 1, 4)
 	run := func(options string) (*ir.Module, *passes.Result) {
 		m := plainNet(t, false)
@@ -444,6 +447,7 @@ func TestBinarizeOptions(t *testing.T) {
 
 // TestBinarizeTwice: a second run with other layers leaves the first one's alone.
 func TestBinarizeTwice(t *testing.T) {
+	t.Parallel()
 	m := plainNet(t, true)
 	clips := videoClips(m.Main(), 1, 3)
 	res := runLossy(t, m, "binarize{layers=[stem,mid.*]},binarize{layers=[last,hidden,fc],weights=ternary}", clips)
@@ -462,6 +466,7 @@ func TestBinarizeTwice(t *testing.T) {
 // no norm, a shift behind the pool, a normalised input, GAP and average pools, a
 // float input, no clips.
 func TestBinarizeEdges(t *testing.T) {
+	t.Parallel()
 	type edge struct {
 		name  string
 		shape []int

@@ -40,6 +40,7 @@ func randomKernel(o, i, taps int, seed uint64) *kernel3 {
 // TestFactorizeRecovers: a kernel that is pointwise, grouped, pointwise is found
 // again, also where one side has fewer channels than the middle.
 func TestFactorizeRecovers(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ o, i, taps, mid, groups int }{
 		{16, 16, 27, 16, 4}, {24, 16, 27, 16, 2}, {32, 32, 27, 16, 4}, {32, 32, 27, 32, 8}, {16, 20, 27, 12, 12}, {16, 16, 27, 8, 1},
 		{20, 12, 9, 12, 4}, {12, 12, 3, 12, 4}, {64, 64, 27, 64, 8}, {16, 3, 27, 3, 1}, {15, 15, 27, 15, 5}, {15, 15, 27, 15, 3},
@@ -59,6 +60,7 @@ func TestFactorizeRecovers(t *testing.T) {
 // TestErrorFallsWithRank: each rank starts from the last, and a full rank with
 // one group is exact.
 func TestErrorFallsWithRank(t *testing.T) {
+	t.Parallel()
 	for _, groups := range []int{1, 2, 4} {
 		k := randomKernel(12, 12, 27, 3)
 		d := factorize(t.Context(), k, 4, groups, 1)
@@ -79,6 +81,7 @@ func TestErrorFallsWithRank(t *testing.T) {
 
 // TestALSIsMonotone: without a ridge no round raises the error.
 func TestALSIsMonotone(t *testing.T) {
+	t.Parallel()
 	k := randomKernel(10, 8, 27, 5)
 	for _, groups := range []int{1, 2, 4, 8} {
 		d := newBlockTerm(k, 8, groups)
@@ -100,6 +103,7 @@ func TestALSIsMonotone(t *testing.T) {
 // TestGroupsBeatTucker: for a random kernel, some number of groups leaves less
 // error than one group does with at least as many parameters.
 func TestGroupsBeatTucker(t *testing.T) {
+	t.Parallel()
 	const n, taps = 16, 27
 	k := randomKernel(n, n, taps, 9)
 	wins := 0

@@ -61,6 +61,7 @@ func runText(t *testing.T, m *ir.Module, text string) (*passes.Result, error) {
 // TestFactorizedModule: kernels, strides, paddings and dilations of every form
 // give the outputs of the convolution they came from.
 func TestFactorizedModule(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		kernel [3]int
 		attrs  map[string]any
@@ -111,6 +112,7 @@ func TestFactorizedModule(t *testing.T) {
 // TestFactorizeOptions: budget, error bound and seed do what they say, and
 // layers that cannot or need not get smaller are named.
 func TestFactorizeOptions(t *testing.T) {
+	t.Parallel()
 	noisy := syntheticKernel(16, 16, 27, 16, 8, 0.5, 3)
 	pad := map[string]any{"pad": []int{1, 1, 1, 1, 1, 1}}
 	run := func(text string) (*report.Factorization, *ir.Module) {
@@ -177,6 +179,7 @@ func TestFactorizeOptions(t *testing.T) {
 // TestFactorizeGroupedLayer: a convolution of several groups is factorized group
 // by group, with the same number of channels in each.
 func TestFactorizeGroupedLayer(t *testing.T) {
+	t.Parallel()
 	parts := []*kernel3{syntheticKernel(10, 8, 27, 8, 4, 0, 3), syntheticKernel(10, 8, 27, 8, 4, 0, 4)}
 	w := make([]float64, 20*8*27)
 	for q, k := range parts {
@@ -257,6 +260,7 @@ func twoLayers(t *testing.T) *ir.Module {
 // TestLayerByLayer: every layer may have settings of its own; a later run leaves
 // the factors of an earlier one alone.
 func TestLayerByLayer(t *testing.T) {
+	t.Parallel()
 	m := twoLayers(t)
 	res, err := runText(t, m, "factorize-conv3d{layers=enc.0,mid=12,groups=4}, factorize-conv3d{params=20%,groups=2}")
 	if err != nil {
@@ -322,6 +326,7 @@ func correlatedClips(m *ir.Module, count int, seed uint64) [][]*ir.Tensor {
 // TestWeighedByInputs: with clips the outputs' error is what falls, also on other
 // clips of the same kind, and what is reported is what an evaluation gives.
 func TestWeighedByInputs(t *testing.T) {
+	t.Parallel()
 	run := func(text string) (*report.Factorization, float64) {
 		m := convModule(t, randomKernel(16, 16, 27, 4), [3]int{3, 3, 3}, map[string]any{"pad": []int{1, 1, 1, 1, 1, 1}})
 		clear(m.Main().Nodes[1].Const.F) // no bias, so that the outputs' own error is the reported one
@@ -359,6 +364,7 @@ func TestWeighedByInputs(t *testing.T) {
 // TestMomentsOfPatches compares the sampled moments with patches read through the
 // reference convolution: a kernel with one weight gives one element of them.
 func TestMomentsOfPatches(t *testing.T) {
+	t.Parallel()
 	attrs := map[string]any{"groups": 2, "stride": []int{2, 1, 2}, "pad": []int{1, 0, 2, 0, 1, 1}, "dilation": []int{1, 2, 1}}
 	m := convModule(t, randomKernel(4, 2, 12, 1), [3]int{2, 2, 3}, attrs)
 	n := m.Main().Nodes[2]
@@ -414,6 +420,7 @@ func TestMomentsOfPatches(t *testing.T) {
 // TestWhitener: the Frobenius norm of a whitened kernel is the output error that
 // the moments predict, and back undoes forth.
 func TestWhitener(t *testing.T) {
+	t.Parallel()
 	k, other := randomKernel(5, 4, 6, 1), randomKernel(4, 6, 4, 2)
 	m := &patchMoments{gram(other.out), gram(other.in)}
 	w := m.whitener()
@@ -465,6 +472,7 @@ func (d *blockTerm) kernel(like *kernel3) *kernel3 {
 // TestAutoGroups: within a budget auto finds the least error of all numbers of
 // groups, within an error the fewest parameters.
 func TestAutoGroups(t *testing.T) {
+	t.Parallel()
 	run := func(text string) *report.Factorization {
 		t.Helper()
 		m := convModule(t, syntheticKernel(16, 16, 27, 16, 4, 0.2, 3), [3]int{3, 3, 3}, nil)

@@ -68,6 +68,7 @@ func gateValues(t *testing.T, m *ir.Module, clip []*ir.Tensor) (gates [][4]*ir.T
 
 // TestGates: every wiring, in floats and in bits.
 func TestGates(t *testing.T) {
+	t.Parallel()
 	clips := videoClips(residualNet(t).Main(), 2, 6)
 	for wiring, op := range map[string]string{"mux-or": "mux_or", "or": "bit_or", "mux": "mux"} {
 		m := residualNet(t)
@@ -132,6 +133,7 @@ func TestGates(t *testing.T) {
 
 // TestGateOptions: share of selects, axes, chosen blocks.
 func TestGateOptions(t *testing.T) {
+	t.Parallel()
 	clips := videoClips(residualNet(t).Main(), 2, 5)
 	run := func(options string, clips [][]*ir.Tensor) (*ir.Module, *passes.Result) {
 		m := residualNet(t)

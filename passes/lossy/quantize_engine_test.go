@@ -19,6 +19,7 @@ import (
 // TestQuantizedEngine: quantized networks run as bytecode, on every engine, and
 // give the interpreter's numbers at every value.
 func TestQuantizedEngine(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(24) {
 		m := QuantizedNet(t, seed)
 		if _, err := passes.Run(context.Background(), m, pipeline.Default(), passes.RunOptions{}); err != nil {
@@ -59,7 +60,12 @@ func TestQuantizedEngine(t *testing.T) {
 // TestQuantizeBinaryNets: float layers of binary networks become integers, and
 // what is binary stays.
 func TestQuantizeBinaryNets(t *testing.T) {
-	for seed := range uint64(40) {
+	t.Parallel()
+	seeds := uint64(40)
+	if testing.Short() {
+		seeds = 12
+	}
+	for seed := range seeds {
 		m := randgraph.Seed(seed, randgraph.Config{Blocks: 2})
 		rng := rand.New(rand.NewPCG(seed, 2))
 		clips := randgraph.Inputs(m.Main(), rng, 3)
@@ -85,6 +91,7 @@ func TestQuantizeBinaryNets(t *testing.T) {
 // TestQuantizeTorch quantizes PyTorch's export of a float Conv3D-LSTM network:
 // nothing of it stays float, and no label moves.
 func TestQuantizeTorch(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("evaluates a large network")
 	}

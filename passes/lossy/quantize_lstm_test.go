@@ -112,6 +112,7 @@ func randomRecurrentNet(rng *rand.Rand) recurrentNet {
 // TestQuantizeLSTMNets: recurrent layers of every form become integers, their h
 // -1, 0 and 1, and the exact passes do not change one number.
 func TestQuantizeLSTMNets(t *testing.T) {
+	t.Parallel()
 	rng := rand.New(rand.NewPCG(8, 9))
 	for seed := range uint64(80) {
 		c := randomRecurrentNet(rng)
@@ -157,6 +158,7 @@ func TestQuantizeLSTMNets(t *testing.T) {
 // TestHardCellSimulation: the cell that calibration runs is the one that the
 // pass writes.
 func TestHardCellSimulation(t *testing.T) {
+	t.Parallel()
 	rng := rand.New(rand.NewPCG(4, 5))
 	for seed := range uint64(60) {
 		c := randomRecurrentNet(rng)
@@ -208,6 +210,7 @@ func (c recurrentNet) compareH(t *testing.T, s *lossy.Simulated, clip, direction
 // TestQuantizeLSTMOptions: mistakes have their place, and what cannot be done its
 // reason.
 func TestQuantizeLSTMOptions(t *testing.T) {
+	t.Parallel()
 	base := recurrentNet{op: ir.LSTM, direction: "forward", steps: 3, in: 4, h: 3, batch: 1, bits: true, weights: "binary", gates: 1, cellBits: 8}
 	for _, c := range []struct{ text, want string }{
 		{"quantize-lstm{gates=9}", "test:1:21: pass quantize-lstm: option gates: found 9, expected 1 to 8"},
@@ -267,6 +270,7 @@ func TestQuantizeLSTMOptions(t *testing.T) {
 // TestQuantizeLSTMGates: on the clips the gates are neither all open nor all
 // shut, and more bits follow the float layer more closely.
 func TestQuantizeLSTMGates(t *testing.T) {
+	t.Parallel()
 	for _, op := range []*ir.Op{ir.LSTM, ir.GRU} {
 		c := recurrentNet{op: op, direction: "forward", steps: 6, in: 24, h: 16, batch: 1, bits: true, bias: true, weights: "binary", gates: 1, cellBits: 8}
 		m := c.build(t, 2)

@@ -221,6 +221,7 @@ func randomQuantNet(t testing.TB, seed uint64) *ir.Module {
 // TestQuantizeNets: random float networks, quantized with any number of bits,
 // are integers after the exact passes, which do not change one number.
 func TestQuantizeNets(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(60) {
 		m := randomQuantNet(t, seed)
 		bits := 2 + int(seed)%7
@@ -245,6 +246,7 @@ func TestQuantizeNets(t *testing.T) {
 // TestQuantizeVideo: a first layer on video needs no clips, whatever its
 // normalisation, and its padding is what the source pads with.
 func TestQuantizeVideo(t *testing.T) {
+	t.Parallel()
 	perChannel := func(v ...float32) *ir.Tensor { return ir.FloatTensor(v, 1, 3, 1, 1, 1) }
 	for name, normalise := range map[string]func(g *quantNet, x *ir.Value) *ir.Value{
 		"none":    func(g *quantNet, x *ir.Value) *ir.Value { return x },
@@ -293,6 +295,7 @@ func TestQuantizeVideo(t *testing.T) {
 // TestQuantizeExact: sums stay within what float32 holds, however large the
 // layer, and one row of zeros or a large bias does no harm.
 func TestQuantizeExact(t *testing.T) {
+	t.Parallel()
 	g := newQuantNet(2)
 	x := g.input(ir.F32, 1, 4000)
 	w := ir.NewTensor(ir.T(ir.F32, 5, 4000))
@@ -329,6 +332,7 @@ func twoConvs(t *testing.T) *ir.Module {
 
 // TestQuantizeOptions: every option has its effect, and a mistake its place.
 func TestQuantizeOptions(t *testing.T) {
+	t.Parallel()
 	run := func(text string, clips [][]*ir.Tensor) (*passes.Result, error) {
 		steps, err := pipeline.Registry().Parse("test", text)
 		if err != nil {
@@ -377,6 +381,7 @@ func TestQuantizeOptions(t *testing.T) {
 
 // TestQuantizeLeft: layers that cannot be quantized are named with the reason.
 func TestQuantizeLeft(t *testing.T) {
+	t.Parallel()
 	for want, build := range map[string]func(g *quantNet, x *ir.Value) *ir.Value{
 		"no constant": func(g *quantNet, x *ir.Value) *ir.Value {
 			return g.op(ir.MatMul, nil, x, g.op(ir.Transpose, map[string]any{"perm": []int{1, 0}}, x))
@@ -410,6 +415,7 @@ func TestQuantizeLeft(t *testing.T) {
 // TestQuantizeBits: a layer that reads bits keeps them, and its own activation
 // stays a comparison.
 func TestQuantizeBits(t *testing.T) {
+	t.Parallel()
 	g := newQuantNet(7)
 	x := g.op(ir.Cast, map[string]any{"to": "f32"}, g.op(ir.Greater, nil, g.input(ir.F32, 1, 4, 5, 5), g.scalar(0)))
 	x = g.op(ir.Conv, map[string]any{"pad": []int{1, 1, 1, 1}}, x, g.normal(1, 6, 4, 3, 3))

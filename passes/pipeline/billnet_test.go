@@ -17,8 +17,13 @@ import (
 // and the LSTM of those that have a float one, may be float. That the result is
 // right is tested in tests/randgraph.
 func TestLedgers(t *testing.T) {
+	t.Parallel()
 	for _, path := range shared.Billnets {
 		t.Run(filepath.Base(path), func(t *testing.T) {
+			t.Parallel()
+			if testing.Short() && path == "models/billnet/billnet_full" {
+				t.Skip("has the layers of billnet_full_mid")
+			}
 			m, _, err := onnx.ImportFile(context.Background(), shared.Dir(t, path+".onnx"), onnx.Options{})
 			if err != nil {
 				t.Fatal(err)

@@ -124,6 +124,7 @@ func (c *passCase) apply(t *testing.T, m *ir.Module, text string) (*passes.Resul
 // TestPasses: every pass makes of every network what the case says, and what it makes
 // computes what the network computed, within the pass's class.
 func TestPasses(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("testdata/passes/*/*.txtar")
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 // TestPresets: every preset is a pipeline of passes that are not lossy, ends at
 // the packed level and keeps the order that the passes ask for.
 func TestPresets(t *testing.T) {
+	t.Parallel()
 	for _, preset := range pipeline.Presets() {
 		if preset.Passes[len(preset.Passes)-1] != packed.Layout {
 			t.Errorf("%s does not end at the packed level", preset.Name)
@@ -42,6 +43,7 @@ func TestPresets(t *testing.T) {
 
 // TestAfterNames: what a pass wants to come after is a pass.
 func TestAfterNames(t *testing.T) {
+	t.Parallel()
 	r := pipeline.Registry()
 	for _, p := range r.All() {
 		for _, before := range p.After {

@@ -31,6 +31,7 @@ func conv3D(t *testing.T) *ir.Module {
 
 // TestPipelineErrors: every mistake is found at its place in the text.
 func TestPipelineErrors(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]string{
 		"":                                               "test:1:1: found the end of the text",
 		"merge-equal,\n  factorise-conv3d":               `test:2:3: unknown pass "factorise-conv3d"; did you mean "factorize-conv3d"`,
@@ -75,6 +76,7 @@ func TestPipelineErrors(t *testing.T) {
 
 // TestStepText: the text of a step reads back as the same step.
 func TestStepText(t *testing.T) {
+	t.Parallel()
 	for _, text := range []string{
 		"merge-equal", "factorize-conv3d{groups=8,error=5%}", `factorize-conv3d{layers=[enc.0,/a/b:1,"c d","\"x","a,b"]}`, `factorize-conv3d{layers="[a]",params=25%}`,
 	} {
