@@ -20,6 +20,7 @@ import (
 
 	"github.com/billnet/billnet/codegen/bytecode"
 	"github.com/billnet/billnet/frontend/onnx"
+	"github.com/billnet/billnet/internal/release"
 	"github.com/billnet/billnet/passes"
 )
 
@@ -142,6 +143,6 @@ func reportError(w io.Writer, err error) int {
 type versionCmd struct{}
 
 func (versionCmd) Run(s *streams) error {
-	_, err := fmt.Fprintln(s.out, version)
+	_, err := fmt.Fprintln(s.out, release.Text("billc"))
 	return err
 }

@@ -8,8 +8,8 @@ package main
 
 import (
 	"os"
-	"runtime/debug"
 
+	"github.com/billnet/billnet/internal/release"
 	"github.com/billnet/billnet/internal/runner"
 	"github.com/billnet/billnet/runtime/kernels"
 )
@@ -18,20 +18,6 @@ func main() { os.Exit(program().Main()) }
 
 func program() *runner.Program {
 	p := runner.ForFiles("billrun", load)
-	p.Version, p.Kernels, p.Machine = version(), kernels.Names(), kernels.Machine()
+	p.Version, p.Kernels, p.Machine = release.Version(), kernels.Names(), kernels.Machine()
 	return p
-}
-
-// release is the version that the linker may set: -ldflags "-X main.release=v1.2.3".
-var release string
-
-// version is the release, else what the Go command knows about the module.
-func version() string {
-	if release != "" {
-		return release
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
 }

@@ -22,6 +22,7 @@ var allowed = map[string]struct {
 	"ir":                   {nil, nil},
 	"internal/atomicfile":  {nil, nil},
 	"internal/suggest":     {nil, nil},
+	"internal/release":     {nil, nil},
 	"internal/spec":        {nil, []string{"github.com/alecthomas/participle/v2"}},
 	"frontend/bill":        {[]string{"ir", "internal/atomicfile", "internal/suggest"}, []string{"github.com/alecthomas/participle/v2"}},
 	"frontend/onnx":        {[]string{"ir", "frontend/onnx/onnxpb"}, []string{""}},
@@ -47,7 +48,7 @@ var allowed = map[string]struct {
 	"train/gemm":           {nil, []string{"golang.org/x/sys/cpu"}},
 	"train/vec":            {nil, []string{"golang.org/x/sys/cpu"}},
 	"train/recipe":         {append([]string{"internal/spec", "ir", "internal/atomicfile", "internal/suggest", "passes/lossy", "passes/packed", "passes/pipeline", "runtime/clip", "train", "train/data", "train/gemm", "train/vec"}, exactPasses...), []string{""}}, // plots
-	"cmd/billrun":          {[]string{"internal/runner", "runtime", "runtime/billb", "runtime/kernels", "runtime/clip"}, nil},
+	"cmd/billrun":          {[]string{"internal/release", "internal/runner", "runtime", "runtime/billb", "runtime/kernels", "runtime/clip"}, nil},
 }
 
 func TestImports(t *testing.T) {
