@@ -13,8 +13,8 @@ import (
 
 // The passes below exist in this test only: one that gives something else for
 // relu behind a convolution, one that panics where a sigmoid reads a relu.
-var wrongConvRelu = &passes.Pass{Name: "test-conv-relu", Run: passes.EachFunc(func(_ *passes.Context, f *ir.Func) error {
-	return passes.Rewrite(f, func(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+var wrongConvRelu = &passes.Pass{Name: "test-conv-relu", Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
+	return c.Rewrite(f, func(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 		if n.Op != ir.Relu || !ir.Def(n.Args[0]).Is(ir.Conv) {
 			return nil
 		}

@@ -1,6 +1,7 @@
 package passes
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/billnet/billnet/ir"
@@ -18,7 +19,11 @@ type Rule func(rw *Rewriter, n *ir.Node) []*ir.Value
 type Rewriter struct {
 	ir.Builder
 	uses map[*ir.Value][]*ir.Node // as of the start of the sweep
+	ctx  context.Context
 }
+
+// Ctx is the context of the run: a rule that loops over sizes looks at it.
+func (rw *Rewriter) Ctx() context.Context { return rw.ctx }
 
 // Readers returns the nodes that read a value, a function's result as nil. They
 // are those at the start of the sweep: what rules appended since is not among
@@ -34,11 +39,11 @@ const MaxSweeps = 10000
 
 // Rewrite sweeps over a function, applying to every node the first rule that
 // fires, until none does, and drops what died. It is an error when that takes more
-// than MaxSweeps, when a rule's builder has one, or when a value replaces another
-// of a different type.
-func Rewrite(f *ir.Func, rules ...Rule) error {
+// than MaxSweeps, when a rule's builder has one, when a value replaces another of
+// a different type, and when the context of the run is done.
+func (c *Context) Rewrite(f *ir.Func, rules ...Rule) error {
 	for range MaxSweeps {
-		changed, err := sweep(f, rules)
+		changed, err := sweep(c.ctx, f, rules)
 		if err != nil || !changed {
 			return err
 		}
@@ -46,15 +51,18 @@ func Rewrite(f *ir.Func, rules ...Rule) error {
 	return fmt.Errorf("BUG: rewriting did not come to an end after %d sweeps", MaxSweeps)
 }
 
-func sweep(f *ir.Func, rules []Rule) (changed bool, err error) {
+func sweep(ctx context.Context, f *ir.Func, rules []Rule) (changed bool, err error) {
 	out := &ir.Func{}
-	rw := &Rewriter{Builder: ir.Builder{F: out}, uses: f.Uses()}
+	rw := &Rewriter{Builder: ir.Builder{F: out}, uses: f.Uses(), ctx: ctx}
 	repl := map[*ir.Value]*ir.Value{}
 	for _, n := range f.Nodes {
 		for i, a := range n.Args {
 			if r := repl[a]; r != nil {
 				n.Args[i] = r
 			}
+		}
+		if err := ctx.Err(); err != nil {
+			return false, err
 		}
 		rw.Loc = n.Loc
 		done := false

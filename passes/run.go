@@ -57,6 +57,9 @@ func Run(ctx context.Context, m *ir.Module, steps []Step, o RunOptions) (*Result
 	var result Result
 	var source, last [][]*ir.Tensor // outputs on the clips: the source's, and those after the last lossy pass
 	for i, s := range steps[:stop+1] {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		p := s.Pass
 		if err := s.fits(m, steps[:i]); err != nil {
 			return nil, err

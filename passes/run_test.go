@@ -19,8 +19,8 @@ var malforms = &passes.Pass{Name: "test-malformed", Run: func(_ *passes.Context,
 	return nil
 }}
 
-var changes = &passes.Pass{Name: "test-wrong", Run: passes.EachFunc(func(_ *passes.Context, f *ir.Func) error {
-	return passes.Rewrite(f, func(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+var changes = &passes.Pass{Name: "test-wrong", Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
+	return c.Rewrite(f, func(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 		if n.Op != ir.Relu {
 			return nil
 		}

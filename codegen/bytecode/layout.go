@@ -52,11 +52,21 @@ func depthToSpace(e *expansion, n *ir.Node) []*ir.Value {
 	return []*ir.Value{e.reshape(v, y)}
 }
 
+// maxResized bounds the elements of an axis that is resized: their indices are a
+// constant.
+const maxResized = 1 << 22
+
 // resize emits a gather for every axis that changes. Which elements it takes is
 // what the operation makes of the numbers 0, 1, 2 ... along that axis.
 func resize(e *expansion, n *ir.Node) []*ir.Value {
 	v := n.Args[0]
 	for a, d := range n.In(0).Shape {
+		if to := n.Ints("sizes")[a]; max(d, to) > maxResized {
+			if d == to && (len(n.Floats("scales")) == 0 || n.Floats("scales")[a] == 1) {
+				continue
+			}
+			return e.missing("an axis of %d elements is resized to %d, at most %d have a table", d, to, maxResized)
+		}
 		ramp := ir.NewTensor(ir.T(ir.I32, d))
 		for i := range ramp.I {
 			ramp.I[i] = int64(i)
@@ -89,6 +99,9 @@ func gatherND(e *expansion, n *ir.Node) []*ir.Value {
 	x, idx, y := n.In(0), n.In(1), n.Result().Type
 	if y.Elems() == 0 {
 		return []*ir.Value{e.constant(ir.NewTensor(y))}
+	}
+	if x.Elems() == 0 {
+		return e.missing("no elements to gather from")
 	}
 	batch, last := n.Int("batch_dims"), idx.Rank()-1
 	rows, coords := idx.Shape[:last], idx.Shape[last]

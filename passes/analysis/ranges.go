@@ -32,6 +32,20 @@ func Uniform(lo, hi int64) Span { return Span{[]int64{lo}, []int64{hi}} }
 type Ranger struct {
 	Known map[*ir.Value]Span
 	comps map[*ir.Value]*composite
+	spent int // channels of comparisons
+}
+
+// maxCompared bounds the channels of all comparisons over accumulators that are
+// proved in one pass: a file of a few bytes can have any number.
+const maxCompared = 1 << 21
+
+// Afford reports whether so many more channels may be compared, and counts them.
+func (r *Ranger) Afford(channels int) bool {
+	if channels > maxCompared-r.spent {
+		return false
+	}
+	r.spent += channels
+	return true
 }
 
 func NewRanger() *Ranger {

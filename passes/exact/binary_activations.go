@@ -16,7 +16,7 @@ var BinaryActivations = &passes.Pass{
 	Run: func(c *passes.Context, m *ir.Module) error {
 		m.Level = ir.Logic
 		return passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
-			return passes.Rewrite(f, compareToStep, notOfBit, logicOfBits, castOfBit, integerCast, whereOfBit, twiceLessOne, bipolarQuant, larqSign, signWithoutZero, moveOfBit, straightThrough, recodeStep, notStep)
+			return c.Rewrite(f, compareToStep, notOfBit, logicOfBits, castOfBit, integerCast, whereOfBit, twiceLessOne, bipolarQuant, larqSign, signWithoutZero, moveOfBit, straightThrough, recodeStep, notStep)
 		})(c, m)
 	},
 }

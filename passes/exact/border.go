@@ -34,7 +34,7 @@ func (ch *chain) solveBorder(rw *passes.Rewriter, s analysis.Span) (*report.Cert
 	boxes, main := ch.border.boxes(), ch.border.largest()
 	found := make([]*report.Certificate, boxes)
 	for b := range boxes {
-		cert, err := ch.onBox(b).search(wide)
+		cert, err := ch.onBox(b).search(rw.Ctx(), wide)
 		if cert == nil || err != nil {
 			return nil, nil, err
 		}

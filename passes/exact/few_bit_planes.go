@@ -19,7 +19,7 @@ var FewBitPlanes = &passes.Pass{
 	Needs: BinaryActivations,
 	After: []string{"fuse-bn-threshold"},
 	Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
-		return passes.Rewrite(f, tallyPool, tallyConv)
+		return c.Rewrite(f, tallyPool, tallyConv)
 	}),
 }
 

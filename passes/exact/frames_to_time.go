@@ -17,10 +17,10 @@ var FramesToTime = &passes.Pass{
 	Needs: BinaryActivations,
 	After: []string{"ternary-planes"},
 	Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
-		if err := passes.Rewrite(f, framesToTime); err != nil {
+		if err := c.Rewrite(f, framesToTime); err != nil {
 			return err
 		}
-		return passes.Rewrite(f, dropIdentity, mergeTransposes, mergeReshapes, unitReshape, mergeFrames)
+		return c.Rewrite(f, dropIdentity, mergeTransposes, mergeReshapes, unitReshape, mergeFrames)
 	}),
 }
 

@@ -29,8 +29,8 @@ var FuseBNThreshold = &passes.Pass{
 			func(rw *passes.Rewriter, n *ir.Node) []*ir.Value { return fuseLevels(rw, c, r, n) },
 			func(rw *passes.Rewriter, n *ir.Node) []*ir.Value { return fuseTable(rw, c, r, n) },
 			func(rw *passes.Rewriter, n *ir.Node) []*ir.Value { return liftConcat(rw, c, n) },
-			liftPool, stepOfBit, liftActivation, splitConcat}, integerRules(r)...)
-		return passes.Rewrite(f, rules...)
+			liftPool, stepOfBit, liftActivation, splitConcat}, integerRules(r, newFolder(f))...)
+		return c.Rewrite(f, rules...)
 	}),
 }
 
@@ -70,10 +70,13 @@ func (ch *chain) threshold(rw *passes.Rewriter, c *passes.Context, r *analysis.R
 // solve finds the thresholds and the integer to compare with them. It returns
 // nil when there are none.
 func (ch *chain) solve(rw *passes.Rewriter, r *analysis.Ranger) (*report.Certificate, *ir.Value, error) {
+	if !r.Afford(ch.c) {
+		return nil, nil, nil
+	}
 	if ch.border != nil {
 		return ch.solveBorder(rw, r.Of(ch.z))
 	}
-	cert, err := ch.search(r.Of(ch.z))
+	cert, err := ch.search(rw.Ctx(), r.Of(ch.z))
 	return cert, ch.z, err
 }
 

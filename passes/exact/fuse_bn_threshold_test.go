@@ -46,7 +46,7 @@ func TestThresholdSearch(t *testing.T) {
 			t.Fatal("no chain was found")
 		}
 		ch.step = step
-		cert, err := ch.search(analysis.Uniform(lo, hi))
+		cert, err := ch.search(t.Context(), analysis.Uniform(lo, hi))
 		if err != nil || cert == nil {
 			t.Fatal(cert, err)
 		}

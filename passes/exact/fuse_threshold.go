@@ -13,7 +13,7 @@ var FuseThreshold = &passes.Pass{
 	Needs: BinaryActivations,
 	After: []string{"fuse-bn-threshold"},
 	Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
-		return passes.Rewrite(f, fuseThreshold)
+		return c.Rewrite(f, fuseThreshold)
 	}),
 }
 

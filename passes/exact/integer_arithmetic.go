@@ -28,16 +28,16 @@ var IntegerArithmetic = &passes.Pass{
 			liftPool, stepOfBit,
 			func(rw *passes.Rewriter, n *ir.Node) []*ir.Value { return lowerLSTM(rw, c, n) },
 		}
-		rules = append(rules, integerRules(r)...)
+		rules = append(rules, integerRules(r, newFolder(f))...)
 		rules = append(rules, sliceOfNorm, signedBit, a.affine, a.pair, a.limit)
 		for {
-			if err := passes.Rewrite(f, rules...); err != nil {
+			if err := c.Rewrite(f, rules...); err != nil {
 				return err
 			}
 			// One layer at a time: the next may have a kernel once what it reads
 			// is bits.
 			unrolled := false
-			err := passes.Rewrite(f, func(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+			err := c.Rewrite(f, func(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 				if unrolled {
 					return nil
 				}

@@ -16,16 +16,16 @@ var Integers = &passes.Pass{
 	Needs: BinaryActivations,
 	After: []string{"binary-activations", "roll-lstm"},
 	Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
-		return passes.Rewrite(f, integerRules(analysis.NewRanger())...)
+		return c.Rewrite(f, integerRules(analysis.NewRanger(), newFolder(f))...)
 	}),
 }
 
-// integerRules are the rules that move to_float toward the outputs.
-func integerRules(r *analysis.Ranger) []passes.Rule {
+// integerRules are the rules that move to_float toward the outputs; r bounds integers and l folds constants.
+func integerRules(r *analysis.Ranger, l *folder) []passes.Rule {
 	ranged := func(f func(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Value) passes.Rule {
 		return func(rw *passes.Rewriter, n *ir.Node) []*ir.Value { return f(rw, r, n) }
 	}
-	return []passes.Rule{foldNode, dropIdentity, convPadding, padIntegers, sinkLayout, moveBelow, liftSingle, ranged(sinkConcat), sinkPool, globalMax, ranged(sinkMean), ranged(sinkSum), meanBelow, ranged(averageWindow),
+	return []passes.Rule{l.fold, dropIdentity, convPadding, padIntegers, sinkLayout, moveBelow, liftSingle, ranged(sinkConcat), sinkPool, globalMax, ranged(sinkMean), ranged(sinkSum), meanBelow, ranged(averageWindow),
 		doubleAffine, sinkGate, gateToMux, gateToMuxOr, ternaryGate, ranged(sumOfIntegers), ranged(binaryConv), ranged(binaryLinear)}
 }
 
@@ -71,6 +71,9 @@ func (s *scaled) convBias(n *ir.Node, w *ir.Tensor) (bias []float64, border *spr
 		return s.bias[:1], nil, true
 	}
 	x := n.In(0).Shape
+	if !spreadable(n) {
+		return nil, nil, false
+	}
 	all := uniformSpread(s.bias, x[1], x[2:])
 	if s.border != nil {
 		all = s.border.plus(s.bias)

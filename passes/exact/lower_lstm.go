@@ -18,7 +18,7 @@ var LowerLSTM = &passes.Pass{
 	Needs: BinaryActivations,
 	After: []string{"integers", "roll-lstm"},
 	Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
-		return passes.Rewrite(f, sinkLayout, func(rw *passes.Rewriter, n *ir.Node) []*ir.Value { return lowerLSTM(rw, c, n) })
+		return c.Rewrite(f, sinkLayout, func(rw *passes.Rewriter, n *ir.Node) []*ir.Value { return lowerLSTM(rw, c, n) })
 	}),
 }
 
@@ -65,7 +65,7 @@ func lowerLSTM(rw *passes.Rewriter, c *passes.Context, n *ir.Node) []*ir.Value {
 			rw.Err = err
 			return nil
 		}
-		found, err := ch.search(analysis.Uniform(-reach, reach))
+		found, err := ch.search(rw.Ctx(), analysis.Uniform(-reach, reach))
 		if err != nil || found == nil {
 			rw.Err = err
 			return nil

@@ -17,7 +17,7 @@ var MultiBit = &passes.Pass{
 	Needs: BinaryActivations,
 	After: []string{"fold-constants", "binary-activations"},
 	Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
-		return passes.Rewrite(f, quantToInteger, dequantize, roundOfBounded)
+		return c.Rewrite(f, quantToInteger, dequantize, roundOfBounded)
 	}),
 }
 

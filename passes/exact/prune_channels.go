@@ -293,7 +293,15 @@ func (p *pruner) fixLinear(l *sumLayer) {
 // more, such as the levels of a tally, all have to be known.
 const mostUnknown = 4
 
+// fixChannelwise finds the constant channels of a result: a threshold makes them,
+// anything else needs one among its operands.
 func (p *pruner) fixChannelwise(r *analysis.Ranger, n *ir.Node) {
+	some := func(a *ir.Value) bool {
+		return slices.ContainsFunc(p.fixed[a], func(x fixedValue) bool { return x.known })
+	}
+	if channels := n.Result().Type.Shape[1]; channels > maxChannels || !n.Is(ir.Threshold) && !slices.ContainsFunc(n.Args, some) {
+		return
+	}
 	list := make([]fixedValue, n.Result().Type.Shape[1])
 	p.fixed[n.Result()] = list
 	switch n.Op {

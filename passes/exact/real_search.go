@@ -1,6 +1,7 @@
 package exact
 
 import (
+	"context"
 	"math"
 	"math/big"
 
@@ -17,8 +18,11 @@ const (
 )
 
 // searchReal searches with the chain's value over the real numbers.
-func (ch *chain) searchReal(cert *report.Certificate) error {
+func (ch *chain) searchReal(ctx context.Context, cert *report.Certificate) error {
 	for i := range cert.Channels {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		p := &cert.Channels[i]
 		bit := func(z int64) int64 {
 			if ch.RealBit(i, z) {

@@ -17,7 +17,7 @@ var Reassociate = &passes.Pass{
 	Needs: BinaryActivations,
 	After: []string{"fuse-bn-threshold"},
 	Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
-		return passes.Rewrite(f, func(rw *passes.Rewriter, n *ir.Node) []*ir.Value { return reassociate(rw, c, n) })
+		return c.Rewrite(f, func(rw *passes.Rewriter, n *ir.Node) []*ir.Value { return reassociate(rw, c, n) })
 	}),
 }
 

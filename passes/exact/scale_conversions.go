@@ -16,7 +16,7 @@ var ScaleConversions = &passes.Pass{
 	After: []string{"fuse-bn-threshold"},
 	Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
 		r := analysis.NewRanger()
-		return passes.Rewrite(f, divToAffine, func(rw *passes.Rewriter, n *ir.Node) []*ir.Value { return mulToAffine(rw, r, n) })
+		return c.Rewrite(f, divToAffine, func(rw *passes.Rewriter, n *ir.Node) []*ir.Value { return mulToAffine(rw, r, n) })
 	}),
 }
 

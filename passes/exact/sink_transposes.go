@@ -16,7 +16,7 @@ var SinkTransposes = &passes.Pass{
 	Class: passes.Exact,
 	After: []string{"fold-constants"},
 	Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
-		return passes.Rewrite(f, dropIdentity, mergeTransposes, mergeReshapes, reshapeOverTranspose, sinkUnary, sinkBinary, sinkReduce)
+		return c.Rewrite(f, dropIdentity, mergeTransposes, mergeReshapes, reshapeOverTranspose, sinkUnary, sinkBinary, sinkReduce)
 	}),
 }
 

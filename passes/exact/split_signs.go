@@ -14,7 +14,7 @@ var SplitSigns = &passes.Pass{
 	Needs: BinaryActivations,
 	After: []string{"fuse-bn-threshold"},
 	Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
-		return passes.Rewrite(f, func(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+		return c.Rewrite(f, func(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 			if n.Op != ir.Sign || n.In(0).DType != ir.F32 || ir.ConstOf(n.Args[0]) != nil {
 				return nil
 			}

@@ -60,6 +60,24 @@ func (s *spread) scaledBy(num, den []float64) *spread {
 // taps at every position.
 const maxSpread = 1 << 26
 
+// maxPositions bounds the positions of an axis, each with the taps above it.
+const maxPositions = 1 << 20
+
+// spreadable reports whether a convolution is small enough to be followed
+// position by position.
+func spreadable(n *ir.Node) bool {
+	x, w, y := n.In(0).Shape, n.In(1).Shape, n.Result().Type.Shape
+	if x[1] > maxChannels {
+		return false
+	}
+	for a := 2; a < len(x); a++ {
+		if x[a] > maxPositions || y[a] > maxPositions/w[a] {
+			return false
+		}
+	}
+	return true
+}
+
 // conv is what the convolution n with weights w makes of s: again a spread,
 // whose classes are the combinations of s's classes under the taps. It returns
 // nil when there are too many.

@@ -15,7 +15,7 @@ var TernaryPlanes = &passes.Pass{
 	Needs: BinaryActivations,
 	After: []string{"split-signs"},
 	Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
-		return passes.Rewrite(f, joinLayout, joinPool, joinThreshold, joinConv)
+		return c.Rewrite(f, joinLayout, joinPool, joinThreshold, joinConv)
 	}),
 }
 

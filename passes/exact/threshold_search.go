@@ -1,6 +1,7 @@
 package exact
 
 import (
+	"context"
 	"fmt"
 	"github.com/billnet/billnet/ir"
 	"math"
@@ -10,9 +11,19 @@ import (
 	"github.com/billnet/billnet/passes/report"
 )
 
+// maxChannels bounds the channels of a chain: more have no constants of their own.
+const maxChannels = 1 << 17
+
+// maxProbed bounds the values of a chain that are all evaluated; beyond, the proof
+// is by monotony.
+const maxProbed = 1 << 26
+
 // search finds every channel's threshold. It returns nil when the accumulator
-// does not fit 32 bits.
-func (ch *chain) search(s analysis.Span) (*report.Certificate, error) {
+// does not fit 32 bits, and where there are too many channels.
+func (ch *chain) search(ctx context.Context, s analysis.Span) (*report.Certificate, error) {
+	if ch.c > maxChannels || ch.c == 0 {
+		return nil, nil
+	}
 	source := *ch
 	cert := &report.Certificate{Channels: make([]report.ChannelProof, ch.c), Sources: []report.Expression{&source}}
 	for i := range cert.Channels {
@@ -24,15 +35,15 @@ func (ch *chain) search(s analysis.Span) (*report.Certificate, error) {
 	}
 	if ch.base.Is(ir.Affine) {
 		cert.Class = passes.Ideal
-		return cert, ch.searchReal(cert)
+		return cert, ch.searchReal(ctx, cert)
 	}
-	return ch.searchFloat(cert)
+	return ch.searchFloat(ctx, cert)
 }
 
 // searchFloat searches with the source's float32 expression. Each operation of
 // the chain is monotone (rounding is, and so are adding, scaling and dividing
 // by a constant), hence so is the bit, and a binary search finds the step.
-func (ch *chain) searchFloat(cert *report.Certificate) (*report.Certificate, error) {
+func (ch *chain) searchFloat(ctx context.Context, cert *report.Certificate) (*report.Certificate, error) {
 	row := func(f func(p *report.ChannelProof) int64) ([]int64, error) {
 		z := make([]int64, ch.c)
 		for i := range z {
@@ -76,22 +87,25 @@ func (ch *chain) searchFloat(cert *report.Certificate) (*report.Certificate, err
 	for i := range cert.Channels {
 		cert.Channels[i].Set(first[i], last[i], hi[i])
 	}
-	return cert, ch.enumerate(cert)
+	return cert, ch.enumerate(ctx, cert)
 }
 
 // enumerate compares the thresholds with the expression: at every value of
 // channels up to MaxEnumerated wide, at the ends and around T for the rest.
-func (ch *chain) enumerate(cert *report.Certificate) error {
+func (ch *chain) enumerate(ctx context.Context, cert *report.Certificate) error {
 	width := int64(2)
 	for i := range cert.Channels {
 		p := &cert.Channels[i]
-		p.Enumerated = p.Hi-p.Lo < report.MaxEnumerated
+		p.Enumerated = p.Hi-p.Lo < min(report.MaxEnumerated, maxProbed/int64(ch.c))
 		if p.Enumerated {
 			width = max(width, p.Hi-p.Lo+1)
 		}
 	}
 	block := max(1, 1<<18/int64(ch.c))
 	for start := int64(0); start < width; start += block {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		rows := min(block, width-start)
 		z := make([]int64, rows*int64(ch.c))
 		for i := range z {

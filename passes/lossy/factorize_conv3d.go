@@ -108,7 +108,7 @@ func (g *factorizer) run(c *passes.Context, m *ir.Module, chosen []*ir.Node) err
 		return err
 	}
 	for _, f := range m.Funcs {
-		err := passes.Rewrite(f, func(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+		err := c.Rewrite(f, func(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 			if p := of[n]; p != nil && p.factors != nil {
 				return p.replace(rw)
 			}

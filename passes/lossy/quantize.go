@@ -62,7 +62,7 @@ var Quantize = &passes.Pass{
 		}
 		for _, f := range m.Funcs {
 			known := map[*ir.Value]*analysis.Whole{}
-			err := passes.Rewrite(f, func(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+			err := c.Rewrite(f, func(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 				q.Wholes = analysis.NewWholes(&rw.Builder, known)
 				return q.rule(rw, n)
 			})

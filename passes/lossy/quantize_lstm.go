@@ -55,7 +55,7 @@ var QuantizeLSTM = &passes.Pass{
 				return err
 			}
 			for _, f := range m.Funcs {
-				err := passes.Rewrite(f, func(rw *passes.Rewriter, node *ir.Node) []*ir.Value {
+				err := c.Rewrite(f, func(rw *passes.Rewriter, node *ir.Node) []*ir.Value {
 					if node != n {
 						return nil
 					}

@@ -42,7 +42,7 @@ func Simulate(t testing.TB, m *ir.Module, node *ir.Node, options string, clips [
 		if err != nil {
 			return err
 		}
-		return passes.Rewrite(m.Main(), func(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+		return c.Rewrite(m.Main(), func(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 			if n != node {
 				return nil
 			}
