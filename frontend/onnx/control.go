@@ -24,10 +24,14 @@ func (c *call) body(g *Graph, inputs []*ir.Value) []*ir.Value {
 		c.failf("the body takes %d inputs, it is given %d", len(g.Inputs), len(inputs))
 	}
 	for i, in := range g.Inputs {
+		if inputs[i] == nil {
+			c.failf("input %d of the body, %q, is left out", i, in.Name)
+		}
 		imp.values[in.Name] = inputs[i]
 	}
 	for _, t := range g.Initializers {
 		imp.inits[t.Name] = t
+		delete(imp.values, t.Name) // of another body
 	}
 	for _, n := range g.Nodes {
 		n.uses(func(name string) error { imp.needed[name] = true; return nil })
@@ -241,6 +245,11 @@ func scanOp(c *call) []*ir.Value {
 	}
 	trips := -1
 	axes := make([]int, sequences)
+	for i, a := range c.args {
+		if a == nil {
+			c.failf("input %d is left out", i)
+		}
+	}
 	for i := range axes {
 		t := c.typ(states + i)
 		axis, err := ir.Axis(at(inAxes, i), t.Rank())

@@ -93,7 +93,7 @@ func Import(ctx context.Context, m *Model, opt Options) (*ir.Module, *Report, er
 		lost:   make(map[string]bool),
 		folded: make(map[*ir.Value]*ir.Tensor),
 
-		converted: make(map[*Tensor]*ir.Tensor),
+		constants: make(map[*Tensor]*ir.Value),
 		narrow:    make(map[*ir.Value]DType),
 
 		sequences: make(map[*ir.Value][]*ir.Value),
@@ -168,7 +168,7 @@ type importer struct {
 	lost        map[string]bool      // outputs of nodes that could not be imported
 	unsupported []Unsupported
 	folded      map[*ir.Value]*ir.Tensor // values computed at import
-	converted   map[*Tensor]*ir.Tensor   // constants of the file that have been read
+	constants   map[*Tensor]*ir.Value    // of the file, those that have been read
 	sequences   map[*ir.Value][]*ir.Value
 	inBody      int                 // bodies of control flow around the node
 	looseShapes bool                // declared shapes are not compared
@@ -349,17 +349,17 @@ func (imp *importer) value(name string) (*ir.Value, error) {
 	return v, nil
 }
 
-// constant appends a constant under a location.
+// constant appends a constant under a location, unless a step of a loop has.
 func (imp *importer) constant(t *Tensor, loc string) (*ir.Value, error) {
-	c := imp.converted[t]
-	if c == nil {
-		var err error
-		if c, err = t.convert(); err != nil {
-			return nil, err
-		}
-		imp.converted[t] = c
+	if v := imp.constants[t]; v != nil {
+		return v, nil
+	}
+	c, err := t.convert()
+	if err != nil {
+		return nil, err
 	}
 	v := imp.append(ir.NewConst(c, ir.Loc{Name: loc}))
+	imp.constants[t] = v
 	if t.DType.Bits() < 8 {
 		imp.narrow[v] = t.DType
 	}
