@@ -20,7 +20,7 @@ func (imp *importer) declared(name string) (v ValueInfo, ok bool) {
 // declares. Open dimensions fit anything.
 func (imp *importer) checkDeclared(n *Node, results []*ir.Value) error {
 	for i, v := range results {
-		if i >= len(n.Outputs) || n.Outputs[i] == "" {
+		if v == nil || i >= len(n.Outputs) || n.Outputs[i] == "" {
 			continue
 		}
 		says, ok := imp.declared(n.Outputs[i])
