@@ -52,7 +52,7 @@ var Resize = register(&Op{
 		}
 		from := make([][]int, out.Type.Rank())
 		for a := range from {
-			from[a] = resizeSource(n, a)
+			from[a] = ResizeSource(n, a)
 		}
 		indexedCopy(out, x, from, nil)
 		return []*Tensor{out}, nil
@@ -60,7 +60,7 @@ var Resize = register(&Op{
 	Reads: func(n *Node, _, _ int) []Read {
 		r := make([]Read, n.In(0).Rank())
 		for a := range r {
-			r[a] = sourceRead(a, resizeSource(n, a))
+			r[a] = sourceRead(a, ResizeSource(n, a))
 		}
 		return r
 	},
@@ -124,9 +124,9 @@ func ResizeNearest(nearest string, p float64) (at float64, ok bool) {
 	return f(p), true
 }
 
-// resizeSource returns, for every index on an axis of the result, the index of x
+// ResizeSource returns, for every index on an axis of the result of a resize, the index of x
 // that it takes.
-func resizeSource(n *Node, axis int) []int {
+func ResizeSource(n *Node, axis int) []int {
 	size, from := n.In(0).Shape[axis], make([]int, n.Ints("sizes")[axis])
 	original, nearest := originals[n.Str("coordinates")], nearests[n.Str("nearest")]
 	d, e := float32(size), float32(len(from))

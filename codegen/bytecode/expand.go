@@ -106,7 +106,7 @@ func (e *expansion) missing(format string, args ...any) []*ir.Value {
 }
 
 // op emits an operation and returns its first result. It is computed here when
-// all operands are constants.
+// all operands are constants, unless it makes them much larger.
 func (e *expansion) op(op *ir.Op, attrs map[string]any, args ...*ir.Value) *ir.Value {
 	if e.err != nil {
 		return &ir.Value{}
@@ -116,16 +116,35 @@ func (e *expansion) op(op *ir.Op, attrs map[string]any, args ...*ir.Value) *ir.V
 		e.err = fmt.Errorf("BUG: %w", err)
 		return &ir.Value{}
 	}
-	if in := e.constants(args); in != nil {
-		out, err := ir.EvalNode(n, in)
-		if err != nil {
-			e.err = err
-			return &ir.Value{}
-		}
-		return e.constant(out[0])
+	if in := e.constants(args); in != nil && ir.Held(n.Result().Type) <= maxComputed+16*held(in) {
+		return e.computed(n, in)
 	}
 	e.err = e.g.node(n)
 	return n.Result()
+}
+
+// computed is the first result of a node over constants.
+func (e *expansion) computed(n *ir.Node, in []*ir.Tensor) *ir.Value {
+	out, err := ir.EvalNode(n, in)
+	if err != nil {
+		e.err = err
+		return &ir.Value{}
+	}
+	return e.constant(out[0])
+}
+
+// maxComputed is the size in bytes up to which a constant is computed whatever it
+// is made of.
+const maxComputed = 1 << 20
+
+// held is the bytes of tensors, some of which may be left out.
+func held(list []*ir.Tensor) (bytes int) {
+	for _, t := range list {
+		if t != nil {
+			bytes += ir.Held(t.Type)
+		}
+	}
+	return bytes
 }
 
 // again emits the node with other operands, which are not all constants, and

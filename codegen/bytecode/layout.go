@@ -56,8 +56,7 @@ func depthToSpace(e *expansion, n *ir.Node) []*ir.Value {
 // constant.
 const maxResized = 1 << 22
 
-// resize emits a gather for every axis that changes. Which elements it takes is
-// what the operation makes of the numbers 0, 1, 2 ... along that axis.
+// resize emits a gather for every axis that changes.
 func resize(e *expansion, n *ir.Node) []*ir.Value {
 	v := n.Args[0]
 	for a, d := range n.In(0).Shape {
@@ -67,17 +66,13 @@ func resize(e *expansion, n *ir.Node) []*ir.Value {
 			}
 			return e.missing("an axis of %d elements is resized to %d, at most %d have a table", d, to, maxResized)
 		}
-		ramp := ir.NewTensor(ir.T(ir.I32, d))
-		for i := range ramp.I {
-			ramp.I[i] = int64(i)
+		index, moved := ir.NewTensor(ir.T(ir.I32, n.Ints("sizes")[a])), d != n.Ints("sizes")[a]
+		for i, from := range ir.ResizeSource(n, a) {
+			index.I[i] = int64(from)
+			moved = moved || from != i
 		}
-		attrs := map[string]any{"sizes": n.Ints("sizes")[a : a+1], "coordinates": n.Str("coordinates"), "nearest": n.Str("nearest")}
-		if s := n.Floats("scales"); len(s) > 0 {
-			attrs["scales"] = s[a : a+1]
-		}
-		index := e.op(ir.Resize, attrs, e.constant(ramp))
-		if e.err == nil && !e.g.constOf(index).Equal(ramp) {
-			v = e.op(ir.Gather, map[string]any{"axis": a}, v, index)
+		if moved {
+			v = e.op(ir.Gather, map[string]any{"axis": a}, v, e.constant(index))
 		}
 	}
 	return []*ir.Value{v}

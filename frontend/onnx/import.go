@@ -323,7 +323,7 @@ func (imp *importer) node(n *Node, h handler) (err error) {
 		if name == "" {
 			continue
 		}
-		if i < len(out) {
+		if i < len(out) && out[i] != nil {
 			imp.values[name] = out[i]
 		} else if imp.needed[name] {
 			return &unsupportedReason{fmt.Sprintf("output %d, %q, is used", i, name)}
