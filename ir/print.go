@@ -21,7 +21,17 @@ var Castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // the text refers to it; with an empty dataName large constants are elided and
 // the text is for reading only.
 func Print(m *Module, dataName string) (text string, data []byte) {
-	p := &printer{elide: dataName == "", offsets: map[*Tensor]int{}}
+	return (&printer{elide: dataName == "", offsets: map[*Tensor]int{}}).module(m, dataName)
+}
+
+// PrintWhole returns the text form of a module with all constants in it, which
+// needs no side file.
+func PrintWhole(m *Module) string {
+	text, _ := (&printer{whole: true}).module(m, "")
+	return text
+}
+
+func (p *printer) module(m *Module, dataName string) (text string, data []byte) {
 	for _, f := range m.Funcs {
 		p.fn(f)
 	}
@@ -53,7 +63,8 @@ func PrintFunc(f *Func) string {
 
 type printer struct {
 	b       strings.Builder
-	elide   bool
+	elide   bool // large constants are left out
+	whole   bool // large constants are in place
 	data    []byte
 	offsets map[*Tensor]int
 	ids     map[*Value]int
@@ -137,7 +148,7 @@ func (p *printer) constant(t *Tensor) string {
 	if v, ok := t.Splat(); ok && t.Len() > 1 && t.Type.DType != I64 && t.Type.DType != U64 {
 		return "splat " + formatFloat(v)
 	}
-	if t.Len() <= InlineElems {
+	if t.Len() <= InlineElems || p.whole {
 		s := make([]string, t.Len())
 		for i := range s {
 			if t.I != nil {

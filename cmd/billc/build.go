@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/billnet/billnet/codegen/gosrc"
+	"github.com/billnet/billnet/internal/atomicfile"
 )
 
 type buildCmd struct {
@@ -48,10 +47,13 @@ func (c *buildCmd) Run(ctx context.Context, s *streams) error {
 		out = strings.TrimSuffix(c.Model, filepath.Ext(c.Model))
 	}
 	for i := range targets {
-		targets[i].file = out + targets[i].suffix(len(c.Target) > 0)
-		if err := replaceable(targets[i].file, c.Model); err != nil {
+		targets[i].file = targets[i].name(out, len(c.Target) > 0)
+		if err := mayWrite(targets[i].file, executableFile, c.Model, c.Labels); err != nil {
 			return err
 		}
+	}
+	if toStandardOutput(out) && len(targets) > 1 {
+		return withCode(exitUsage, "standard output takes one executable, found %d targets", len(targets))
 	}
 	tool, err := goTool()
 	if err != nil {
@@ -76,23 +78,25 @@ func (c *buildCmd) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Model, err)
 	}
-	dir, err := os.MkdirTemp("", "billc-build-")
+	dir, err := atomicfile.TempDir("billc-build")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	if err := writeTree(filepath.Join(dir, "src"), files); err != nil {
-		return err
-	}
-	for _, t := range targets {
-		if err := t.build(ctx, tool, dir); err != nil {
-			return fmt.Errorf("%s: %w", c.Model, err)
-		}
-		info, err := os.Stat(t.file)
-		if err != nil {
+	defer dir.Close()
+	for name, data := range files {
+		if err := dir.Write("src/"+name, data); err != nil {
 			return err
 		}
-		fmt.Fprintf(s.err, "wrote %s: %d bytes for %s/%s\n", t.file, info.Size(), t.os, t.arch)
+	}
+	for _, t := range targets {
+		data, err := t.build(ctx, tool, dir.Path)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.Model, err)
+		}
+		if err := s.writeExecutable(t.file, data); err != nil {
+			return err
+		}
+		s.wrote(t.file, ": %d bytes for %s/%s", len(data), t.os, t.arch)
 	}
 	return nil
 }
@@ -127,41 +131,18 @@ func parseTargets(list []string) ([]target, error) {
 	return targets, nil
 }
 
-// suffix is the end of the file's name: named says that the target is in it.
-func (t *target) suffix(named bool) string {
-	switch {
-	case t.os == "wasip1":
-		return ".wasm"
-	case !named && t.os == "windows":
-		return ".exe"
-	case !named:
-		return ""
+// name is the file's: that of the flag with the target's ending, before which the
+// target stands when several may be named.
+func (t *target) name(out string, named bool) string {
+	if toStandardOutput(out) {
+		return out
 	}
-	end := map[string]string{"windows": ".exe", "js": ".wasm"}[t.os]
-	return "-" + t.os + "-" + t.arch + end
-}
-
-// replaceable reports a file that must not be overwritten: the model, a folder,
-// and what is no executable.
-func replaceable(out, model string) error {
-	info, err := os.Stat(out)
-	if err != nil {
-		return nil
+	end := map[string]string{"windows": ".exe", "js": ".wasm", "wasip1": ".wasm"}[t.os]
+	out = strings.TrimSuffix(out, end)
+	if named && t.os != "wasip1" {
+		out += "-" + t.os + "-" + t.arch
 	}
-	if m, err := os.Stat(model); err == nil && os.SameFile(info, m) {
-		return withCode(exitUsage, "the output %s is the model itself; name another with -o", out)
-	}
-	head := make([]byte, 4)
-	if f, err := os.Open(out); err == nil {
-		_, _ = io.ReadFull(f, head)
-		f.Close()
-	}
-	for _, magic := range []string{"\x7fELF", "MZ", "\xcf\xfa\xed\xfe", "\x00asm"} {
-		if info.Mode().IsRegular() && strings.HasPrefix(string(head), magic) {
-			return nil
-		}
-	}
-	return withCode(exitUsage, "the output %s exists and is no executable: it may be yours; remove it, or name another with -o", out)
+	return out + end
 }
 
 func goTool() (string, error) {
@@ -172,8 +153,8 @@ func goTool() (string, error) {
 	return tool, nil
 }
 
-// build compiles dir/src.
-func (t *target) build(ctx context.Context, tool, dir string) error {
+// build compiles dir/src and returns the program.
+func (t *target) build(ctx context.Context, tool, dir string) ([]byte, error) {
 	temp := filepath.Join(dir, "out")
 	// The command line is not in a hurry and is smaller without inlining.
 	cmd := exec.CommandContext(ctx, tool, "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-gcflags=executable/internal/runner=-l", "-o", temp, ".")
@@ -190,110 +171,18 @@ func (t *target) build(ctx context.Context, tool, dir string) error {
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return nil, ctx.Err()
 		}
 		if strings.Contains(said.String(), "unsupported GOOS/GOARCH pair") {
-			return withCode(exitUsage, "--target %s/%s: Go has no such system (go tool dist list shows them)", t.os, t.arch)
+			return nil, withCode(exitUsage, "--target %s/%s: Go has no such system (go tool dist list shows them)", t.os, t.arch)
 		}
-		return fmt.Errorf("go build for %s/%s failed (%w); Go 1.26 or later is needed: %s", t.os, t.arch, err, lastLines(said.String()))
+		return nil, fmt.Errorf("go build for %s/%s failed (%w); Go 1.26 or later is needed: %s", t.os, t.arch, err, lastLines(said.String()))
 	}
-	data, err := os.ReadFile(temp)
-	if err != nil {
-		return err
-	}
-	return writeExecutable(t.file, data)
+	return os.ReadFile(temp)
 }
 
 // lastLines is the end of what the go command said, in one line.
 func lastLines(s string) string {
 	list := slices.DeleteFunc(strings.Split(s, "\n"), func(l string) bool { return strings.TrimSpace(l) == "" })
 	return strings.Join(list[max(0, len(list)-8):], "; ")
-}
-
-// writeExecutable is writeFile for a program.
-func writeExecutable(path string, data []byte) error {
-	if err := writeFile(path, data); err != nil {
-		return err
-	}
-	return os.Chmod(path, 0o755)
-}
-
-// writeTree writes files into a new folder.
-func writeTree(dir string, files map[string][]byte) error {
-	for name, data := range files {
-		path := filepath.Join(dir, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-			return err
-		}
-		if err := os.WriteFile(path, data, 0o666); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// replaceTree makes a folder of files, in place of one that holds nothing else
-// than what was generated before. A failure leaves what was there.
-func replaceTree(dir string, files map[string][]byte) error {
-	if to, err := filepath.EvalSymlinks(dir); err == nil {
-		dir = to
-	}
-	if err := onlyGenerated(dir); err != nil {
-		return err
-	}
-	parent := filepath.Dir(filepath.Clean(dir))
-	temp, err := os.MkdirTemp(parent, "."+filepath.Base(dir)+".tmp*")
-	if err != nil {
-		return fmt.Errorf("cannot write %s: %w", dir, reason(err))
-	}
-	defer os.RemoveAll(temp)
-	made, old := filepath.Join(temp, "new"), filepath.Join(temp, "old")
-	if err := writeTree(made, files); err != nil {
-		return fmt.Errorf("cannot write %s: %w", dir, reason(err))
-	}
-	if err := os.Rename(dir, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("cannot replace %s: %w", dir, reason(err))
-	}
-	if err := os.Rename(made, dir); err != nil {
-		return errors.Join(fmt.Errorf("cannot write %s: %w", dir, reason(err)), os.Rename(old, dir))
-	}
-	return nil
-}
-
-// onlyGenerated reports a folder with a file that is not of a generated package.
-func onlyGenerated(dir string) error {
-	info, err := os.Stat(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if !info.IsDir() {
-		return withCode(exitUsage, "the output %s is a file, expected a folder to make", dir)
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		path := filepath.Join(dir, e.Name())
-		head := []byte(gosrc.Header)
-		switch data := e.Name() == "weights.bin" || e.Name() == "golden.bin"; {
-		case !e.Type().IsRegular():
-		case data:
-			continue
-		default:
-			got := make([]byte, len(head))
-			if f, err := os.Open(path); err == nil {
-				_, _ = io.ReadFull(f, got)
-				f.Close()
-			}
-			if bytes.Equal(got, head) {
-				continue
-			}
-		}
-		return withCode(exitUsage, "the folder %s holds %s, which billc did not generate: it may be yours; remove it, or name another folder with -o", dir, e.Name())
-	}
-	return nil
 }

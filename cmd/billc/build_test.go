@@ -287,7 +287,7 @@ func TestSelftestFinds(t *testing.T) {
 	dir := t.TempDir()
 	model := filepath.Join(script.Models(), "tiny.onnx")
 	c := &compileCmd{Model: model, Emit: "bytecode", MaxFloat: -1, pipelineFlags: pipelineFlags{Optimize: "2"}}
-	built, img, err := c.image(context.Background(), &streams{out: io.Discard, err: io.Discard})
+	built, img, err := c.image(context.Background(), newStreams(nil, io.Discard, io.Discard))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,304 +1,183 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/billnet/billnet/ir"
-	"github.com/billnet/billnet/runtime"
+	"github.com/billnet/billnet/internal/atomicfile"
 	"github.com/billnet/billnet/runtime/clip"
-	"github.com/billnet/billnet/verify"
+	"github.com/billnet/billnet/train/data"
 )
 
-// clipFlags say which inputs a model is evaluated on.
-type clipFlags struct {
-	Clips    []string  `sep:"none" help:"Inputs: a clip, a folder of clips, an .npy file with a batch of them, or NAME=FILE.npy for one of several inputs; may be repeated." placeholder:"PATH"`
-	MaxClips int       `name:"max-clips" default:"64" help:"Take at most this many clips." placeholder:"N"`
-	Fit      string    `enum:"stretch,crop,letterbox" default:"stretch" help:"How frames of another shape become the model's: ${enum}."`
-	Mean     []float32 `help:"For float inputs: the input is (x/255 - mean)/std instead of 0..255; one value or one a channel." placeholder:"M"`
-	Std      []float32 `help:"See --mean." placeholder:"S"`
-	Layout   string    `help:"Order of the clip input's axes after the batch, as in CTHW; else the model's metadata or its shape says." placeholder:"AXES"`
+type clipsCmd struct {
+	Out string `short:"o" required:"" help:"Where to write: a new folder, of GIFs in a sub-folder a class; FILE.npy, of all clips as u8[N,3,frames,height,width] with FILE.labels.npy beside it; or FILE.png, a sheet to look at." placeholder:"PATH"`
+	dataFlags
+	splitFlag
+	Frames  int    `default:"16" help:"Frames of a clip." placeholder:"N"`
+	Height  int    `default:"48" help:"Height of a frame in pixels." placeholder:"N"`
+	Columns int    `default:"64" help:"Width of a frame in pixels." placeholder:"N"`
+	Clips   int    `help:"Clips, the first ones of the split; by default one a class." placeholder:"N"`
+	Variant uint64 `help:"Which random version of every clip, as training sees them; 0 is the clip as it is." placeholder:"N"`
 }
 
-// read returns the inputs that the flags name, each in the order of the ports;
-// nil when no clips are given. meta is the model's metadata.
-func (c *clipFlags) read(ctx context.Context, s *streams, ports []verify.Port, meta map[string]string) ([][]*ir.Tensor, error) {
-	if len(c.Clips) == 0 {
-		if len(c.Mean)+len(c.Std) > 0 || c.Layout != "" {
-			return nil, withCode(exitUsage, "--mean, --std and --layout say how clips are read, but there are no --clips")
-		}
-		return nil, nil
+// Run writes clips of a data set, to look at, to run or to train on.
+func (c *clipsCmd) Run(ctx context.Context, s *streams) error {
+	if c.Clips < 0 {
+		return withCode(exitUsage, "--clips %d, expected 1 or more", c.Clips)
 	}
-	if c.MaxClips < 1 {
-		return nil, withCode(exitUsage, "--max-clips=%d: expected 1 or more", c.MaxClips)
-	}
-	columns := make([][]*ir.Tensor, len(ports)) // the values of every input
-	var paths []string
-	for _, arg := range c.Clips {
-		name, file, ok := strings.Cut(arg, "=")
-		i := slices.IndexFunc(ports, func(p verify.Port) bool { return p.Name == name })
-		switch {
-		case !ok:
-			paths = append(paths, arg)
-			continue
-		case i < 0:
-			if _, err := os.Stat(arg); err == nil { // a path with an equals sign
-				paths = append(paths, arg)
-				continue
-			}
-			return nil, withCode(exitUsage, "--clips %s: the model has no input %q; it has %s", arg, name, portNames(ports))
-		case columns[i] != nil:
-			return nil, withCode(exitUsage, "--clips %s: input %q is given twice", arg, name)
-		}
-		var err error
-		if columns[i], err = c.tensors(file, ports[i]); err != nil {
-			return nil, err
-		}
-	}
-	if err := c.fill(ctx, s, columns, paths, ports, meta); err != nil {
-		return nil, err
-	}
-	return c.rows(s, columns, ports)
-}
-
-// fill reads the clips of the one input that has no values yet.
-func (c *clipFlags) fill(ctx context.Context, s *streams, columns [][]*ir.Tensor, paths []string, ports []verify.Port, meta map[string]string) error {
-	var open []int
-	for i, v := range columns {
-		if v == nil {
-			open = append(open, i)
-		}
-	}
-	switch {
-	case len(paths) == 0 && len(open) == 0:
-		return nil
-	case len(open) != 1 || len(paths) == 0:
-		return withCode(exitUsage, "clips fill one input, and NAME=FILE.npy the others: the model has %s, of which %d are left for %d paths", portNames(ports), len(open), len(paths))
-	}
-	i := open[0]
-	spec, pictures, err := c.spec(ports[i], meta)
+	src, err := data.Open(c.Data, data.Options{Size: data.Size{T: c.Frames, H: c.Height, W: c.Columns}})
 	if err != nil {
 		return err
 	}
-	for _, path := range paths {
-		files, err := clipFiles(path)
+	split, err := c.split(src)
+	if err != nil {
+		return err
+	}
+	n := c.Clips
+	if n == 0 {
+		n = len(src.Classes())
+	}
+	if all := src.Len(split); all != data.Endless {
+		n = min(n, all)
+	}
+	if n == 0 {
+		return fmt.Errorf("%s has no %s clips", src.Name(), split)
+	}
+	if toStandardOutput(c.Out) {
+		return withCode(exitUsage, "-o %s: standard output takes one file, which clips are not: name a new folder, or a file that ends in .npy or .png", c.Out)
+	}
+	var written int
+	switch ext := filepath.Ext(c.Out); ext {
+	case ".png":
+		written, err = c.sheet(src, split, n)
+	case ".npy":
+		written, err = c.tensor(ctx, src, split, n)
+	case "":
+		written, err = c.folder(ctx, src, split, n)
+	default:
+		return withCode(exitUsage, "-o %s: expected a new folder, or a name that ends in .npy or .png", c.Out)
+	}
+	if err != nil {
+		return err
+	}
+	if src.Stats().Skipped > 0 {
+		noteData(s, src)
+	}
+	fmt.Fprintf(s.err, "wrote %s: %d clips of %s, %s\n", c.Out, written, src.Name(), split)
+	return nil
+}
+
+// sheet draws rows of frames: the first clips of every class.
+func (c *clipsCmd) sheet(src data.Source, split data.Split, n int) (int, error) {
+	var b bytes.Buffer
+	classes := len(src.Classes())
+	perClass := max(1, n/classes)
+	if err := data.WriteSheet(&b, src, split, perClass, 8); err != nil {
+		return 0, err
+	}
+	return perClass * classes, writeFile(c.Out, b.Bytes())
+}
+
+// each calls f for the first n clips that can be read.
+func (c *clipsCmd) each(ctx context.Context, src data.Source, split data.Split, n int, f func(i, label int, pix []uint8) error) error {
+	pix := make([]uint8, src.Size().Bytes())
+	for i := range n {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		label, err := src.Clip(split, i, c.Variant, pix)
+		if bad := new(data.BadClip); errors.As(err, &bad) { // counted by the source
+			continue
+		}
 		if err != nil {
 			return err
 		}
-		for _, file := range files {
-			if len(columns[i]) > c.MaxClips {
-				return nil
-			}
-			var more []*ir.Tensor
-			if pictures {
-				more, err = c.clips(ctx, s, file, spec, ports[i], c.MaxClips+1-len(columns[i]))
-			} else {
-				more, err = c.tensors(file, ports[i])
-			}
-			if err != nil {
-				return err
-			}
-			columns[i] = append(columns[i], more...)
+		if err := f(i, label, pix); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// rows turns the values of every input into sets of inputs. An input with one
-// value has it in every set.
-func (c *clipFlags) rows(s *streams, columns [][]*ir.Tensor, ports []verify.Port) ([][]*ir.Tensor, error) {
-	n := 1
-	for i, v := range columns {
-		if len(v) != 1 && n != 1 && len(v) != n {
-			return nil, withCode(exitUsage, "input %q has %d values, another one %d", ports[i].Name, len(v), n)
-		}
-		n = max(n, len(v))
-	}
-	if n > c.MaxClips {
-		fmt.Fprintf(s.err, "note: only the first %d clips are used (--max-clips)\n", c.MaxClips)
-		n = c.MaxClips
-	}
-	sets := make([][]*ir.Tensor, n)
-	for k := range sets {
-		for _, v := range columns {
-			sets[k] = append(sets[k], v[min(k, len(v)-1)])
-		}
-	}
-	return sets, nil
-}
-
-func portNames(ports []verify.Port) string {
-	list := make([]string, len(ports))
-	for i, p := range ports {
-		list[i] = fmt.Sprintf("%q %s", p.Name, p.Type)
-	}
-	return strings.Join(list, ", ")
-}
-
-// tensors reads the values of an input from an .npy file: one of its shape, or
-// several along a first axis that is a batch of one.
-func (c *clipFlags) tensors(path string, p verify.Port) ([]*ir.Tensor, error) {
-	t, err := readTensor(path)
+// tensor writes all clips and their labels.
+func (c *clipsCmd) tensor(ctx context.Context, src data.Source, split data.Split, n int) (int, error) {
+	var all []uint8
+	var labels []int64
+	err := c.each(ctx, src, split, n, func(_, label int, pix []uint8) error {
+		all, labels = append(all, pix...), append(labels, int64(label))
+		return nil
+	})
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	want, got := p.Type.Shape, t.Type.Shape
-	n := 1
-	switch {
-	case ir.SameShape(want, got):
-	case len(want) > 0 && want[0] == 1 && len(got) == len(want) && ir.SameShape(want[1:], got[1:]) && got[0] > 0:
-		n = got[0]
-	default:
-		return nil, fmt.Errorf("%s holds %s, input %q is %s", path, t.Type, p.Name, p.Type)
-	}
-	if t.Type.DType != p.Type.DType && t.Type.DType.IsFloat() && !p.Type.DType.IsFloat() {
-		return nil, fmt.Errorf("%s holds %s, input %q takes elements %s", path, t.Type, p.Name, p.Type.DType)
-	}
-	size := t.Len() / n
-	list := make([]*ir.Tensor, min(n, c.MaxClips+1))
-	for i := range list {
-		v := ir.NewTensor(p.Type)
-		for k := range size {
-			v.SetFloat(k, t.Float(i*size+k))
-		}
-		list[i] = v
-	}
-	return list, nil
-}
-
-// spec sees an input as a clip: u8 or f32, a batch of one, then the axes that
-// the layout names. Without a layout the axis of 3 channels, else of 1, decides.
-// pictures is false for an input that cannot be a clip.
-func (c *clipFlags) spec(p verify.Port, meta map[string]string) (spec clip.Spec, pictures bool, err error) {
-	t := p.Type
-	if t.Rank() != 5 || t.Shape[0] != 1 || t.DType != ir.U8 && t.DType != ir.F32 {
-		return spec, false, nil
-	}
-	layout := strings.ToUpper(c.Layout)
-	for _, key := range []string{"clip.layout", "onnx.clip.layout"} {
-		if layout == "" {
-			layout = strings.TrimPrefix(strings.ToUpper(meta[key]), "N")
-		}
-	}
-	for _, guess := range []struct {
-		layout   string
-		channels int
-	}{{"CTHW", 3}, {"TCHW", 3}, {"THWC", 3}, {"CTHW", 1}, {"TCHW", 1}, {"THWC", 1}} {
-		if layout == "" && t.Shape[1+strings.IndexByte(guess.layout, 'C')] == guess.channels {
-			layout = guess.layout
-		}
-	}
-	if layout == "" {
-		return spec, false, nil
-	}
-	spec = clip.Spec{C: 1, Layout: layout, DType: t.DType.String(), Mean: c.Mean, Std: c.Std}
-	if len(layout) == 4 {
-		sizes := map[byte]*int{'C': &spec.C, 'T': &spec.T, 'H': &spec.H, 'W': &spec.W}
-		for i := range layout {
-			if size := sizes[layout[i]]; size != nil {
-				*size = t.Shape[1+i]
-			}
-		}
-	}
-	if err := spec.Check(); err != nil {
-		return spec, false, withCode(exitUsage, "input %q: %v", p.Name, err)
-	}
-	return spec, true, nil
-}
-
-// clips reads at most limit clips of a file or folder of frames.
-func (c *clipFlags) clips(ctx context.Context, s *streams, path string, spec clip.Spec, p verify.Port, limit int) ([]*ir.Tensor, error) {
-	src, err := clip.Open(path, spec, clip.Options{Mode: clip.Mode(c.Fit), Stdin: s.in, Done: ctx.Done()})
+	size := src.Size()
+	clips, err := clip.NewNPY([]int{len(labels), 3, size.T, size.H, size.W}, all)
 	if err != nil {
-		return nil, stopped(ctx, err)
+		return 0, err
 	}
-	defer src.Close()
-	var list []*ir.Tensor
-	for len(list) < limit {
-		it, err := src.Next()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return nil, stopped(ctx, err)
-		}
-		data := it.Tensor.U8
-		if it.Tensor.F32 != nil {
-			data = runtime.Bytes(it.Tensor.F32)
-		}
-		t, err := ir.TensorFromData(p.Type, data)
-		if err != nil {
-			return nil, fmt.Errorf("BUG: %s: %w", path, err)
-		}
-		list = append(list, t)
-	}
-	return list, nil
-}
-
-// stopped is why the context ended, if that is why reading a clip did.
-func stopped(ctx context.Context, err error) error {
-	if errors.Is(err, clip.ErrStopped) {
-		return context.Cause(ctx)
-	}
-	return err
-}
-
-// clipFiles lists the clips of a path: itself, or, for a folder without frames,
-// those in it and in the folders below, in the order of their names. Files that
-// hold no clips by their name are passed over.
-func clipFiles(path string) ([]string, error) {
-	if path == "-" {
-		return []string{path}, nil
-	}
-	info, err := os.Stat(path)
+	numbers, err := clip.NewNPY([]int{len(labels)}, labels)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	if !info.IsDir() {
-		return []string{path}, nil
+	var files []atomicfile.File
+	base := filepath.Base(c.Out)
+	for _, f := range []struct {
+		name string
+		npy  *clip.NPY
+	}{{base, clips}, {strings.TrimSuffix(base, ".npy") + ".labels.npy", numbers}} {
+		var b bytes.Buffer
+		if err := clip.WriteNPY(&b, f.npy); err != nil {
+			return 0, err
+		}
+		files = append(files, atomicfile.File{Name: f.name, Data: b.Bytes()})
 	}
-	entries, err := os.ReadDir(path)
+	return len(labels), cannot(c.Out, atomicfile.WriteSet(filepath.Dir(c.Out), files))
+}
+
+// folder writes a GIF a clip, in a sub-folder a class: a data set itself.
+func (c *clipsCmd) folder(ctx context.Context, src data.Source, split data.Split, n int) (int, error) {
+	if list, err := os.ReadDir(c.Out); err == nil && len(list) > 0 {
+		return 0, withCode(exitUsage, "-o %s: the folder is not empty; name a new one", c.Out)
+	}
+	dir, err := atomicfile.NewFolder(c.Out)
 	if err != nil {
-		return nil, err
+		return 0, cannot(c.Out, err)
 	}
-	var files []string
-	for _, e := range entries {
-		if isFrame(e.Name()) {
-			return []string{path}, nil
+	defer dir.Close()
+	written := 0
+	names := folderNames(src.Classes())
+	digits := len(fmt.Sprint(n - 1))
+	err = c.each(ctx, src, split, n, func(i, label int, pix []uint8) error {
+		var b bytes.Buffer
+		if err := data.WriteGIF(&b, src.Size(), pix, 0); err != nil {
+			return err
 		}
-		if strings.HasPrefix(e.Name(), ".") || noClip(e.Name()) {
-			continue
-		}
-		more, err := clipFiles(filepath.Join(path, e.Name()))
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, more...)
+		written++
+		return dir.Write(fmt.Sprintf("%s/%0*d.gif", names[label], digits, i), b.Bytes())
+	})
+	if err != nil {
+		return 0, err
 	}
-	if len(files) == 0 {
-		return nil, fmt.Errorf("%s holds no clips", path)
-	}
-	return files, nil
+	return written, cannot(c.Out, dir.Commit())
 }
 
-func isFrame(name string) bool {
-	switch strings.ToLower(filepath.Ext(name)) {
-	case ".png", ".jpg", ".jpeg":
-		return true
+// folderNames are the classes' names, or names made of them where one cannot be
+// that of a folder: a list of labels may hold anything.
+func folderNames(classes []string) []string {
+	if !slices.ContainsFunc(classes, func(name string) bool {
+		return !filepath.IsLocal(name) || strings.ContainsAny(name, `/\:`) || strings.HasPrefix(name, ".")
+	}) {
+		return classes
 	}
-	return false
-}
-
-func noClip(name string) bool {
-	switch strings.ToLower(filepath.Ext(name)) {
-	case ".json", ".txt", ".csv", ".md":
-		return true
+	names := clip.TensorFiles(classes)
+	for i := range names {
+		names[i] = strings.TrimSuffix(names[i], ".npy")
 	}
-	return strings.HasSuffix(name, ".golden.npy")
+	return names
 }

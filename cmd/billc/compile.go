@@ -5,8 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,7 +14,6 @@ import (
 
 	"github.com/billnet/billnet/codegen/bytecode"
 	"github.com/billnet/billnet/frontend/bill"
-	"github.com/billnet/billnet/frontend/onnx"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
 	"github.com/billnet/billnet/passes/report"
@@ -25,7 +24,7 @@ import (
 type compileCmd struct {
 	Model string `arg:"" help:"Model to compile: .onnx or .bill."`
 	Out   string `short:"o" help:"Output file, or folder for Go; by default the model's name with the new extension." placeholder:"FILE"`
-	Emit  string `enum:"bytecode,ir,onnx,go" default:"bytecode" help:"What to write: ${enum}. ONNX is written from before the first packed pass; Go is a package of its own."`
+	Emit  string `enum:"${emit}" default:"bytecode" help:"What to write: ${enum}. ONNX is written from before the first packed pass; Go is a package of its own."`
 	modelFlags
 	clipFlags
 	pipelineFlags
@@ -45,16 +44,11 @@ type compileCmd struct {
 }
 
 func (c *compileCmd) Run(ctx context.Context, s *streams) error {
-	if c.Emit != "go" && (c.Package != "" || len(c.Golden) > 0 || c.Small) {
-		return withCode(exitUsage, "--package, --golden and --small are for --emit=go")
+	e, err := c.emitter()
+	if err != nil {
+		return err
 	}
-	if c.PrintPlan && c.Emit != "bytecode" {
-		return withCode(exitUsage, "--print-plan shows the arena of bytecode: leave --emit=%s out", c.Emit)
-	}
-	if c.StopAfter != "" && (c.Emit == "bytecode" || c.Emit == "go") {
-		return withCode(exitUsage, "--stop-after leaves no packed module to generate from: add --emit=ir or --emit=onnx")
-	}
-	steps, err := c.steps()
+	steps, err := c.steps(e)
 	if err != nil {
 		return err
 	}
@@ -62,7 +56,7 @@ func (c *compileCmd) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	out, err := c.outPath()
+	out, err := c.outPath(e)
 	if err != nil {
 		return err
 	}
@@ -70,65 +64,33 @@ func (c *compileCmd) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	built, err := c.compile(ctx, s, m, steps)
+	say := s.beside(out)
+	built, err := c.compile(ctx, s, say, m, steps)
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Model, err)
 	}
+	built.modelBytes = info.Size()
 	for _, n := range append(notes, built.notes...) {
 		fmt.Fprintf(s.err, "note: %s\n", n)
 	}
-	if err := c.printLedger(s, built); err != nil {
+	if err := c.printLedger(say, built); err != nil {
 		return err
 	}
 	if c.PrintLayout {
 		if built.layout == nil {
 			return withCode(exitUsage, "--print-layout: the pipeline does not choose layouts (pass layout)")
 		}
-		built.layout.Print(s.out)
+		built.layout.Print(say)
 	}
 	if err := c.gates(built.ledger); err != nil {
 		return fmt.Errorf("%s: %w", c.Model, err)
 	}
-	if c.Emit == "ir" {
-		built.keepCertificates()
-		if err := bill.WriteFile(out, m); err != nil {
-			return err
-		}
-		fmt.Fprintf(s.err, "wrote %s (%s level)\n", out, m.Level)
-		return nil
-	}
-	if c.Emit == "onnx" {
-		data, err := onnx.Export(m)
-		if err != nil {
-			return fmt.Errorf("%s: %w", c.Model, err)
-		}
-		if err := writeFile(out, data); err != nil {
-			return err
-		}
-		fmt.Fprintf(s.err, "wrote %s (%s level, %d bytes)\n", out, m.Level, len(data))
-		return nil
-	}
-	if c.Emit == "go" {
-		return c.writeGo(ctx, s, out, built)
-	}
-	data, plan, err := built.bytecode()
-	if err != nil {
-		return fmt.Errorf("%s: %w", c.Model, err)
-	}
-	if c.PrintPlan {
-		plan.Print(s.out)
-	}
-	if err := writeFile(out, data); err != nil {
-		return err
-	}
-	fmt.Fprintf(s.err, "wrote %s: %d bytes from %d (%.1f times smaller); arena %d bytes, lower bound %d\n",
-		out, len(data), info.Size(), float64(info.Size())/float64(len(data)), plan.Arena, plan.LowerBound)
-	return nil
+	return e.write(ctx, c, s, out, built)
 }
 
 // steps is what to run. It refuses names that are not in the pipeline.
-func (c *compileCmd) steps() ([]passes.Step, error) {
-	steps, err := c.pipeline(c.Emit != "ir" && c.Emit != "onnx")
+func (c *compileCmd) steps(e *emitter) ([]passes.Step, error) {
+	steps, err := c.pipeline(e.packed)
 	if err != nil {
 		return nil, err
 	}
@@ -151,26 +113,19 @@ func (c *compileCmd) steps() ([]passes.Step, error) {
 	return steps, nil
 }
 
-// outPath returns where to write. It refuses to replace the model, and any file
-// whose name is not that of an artifact: weights, labels, clips.
-func (c *compileCmd) outPath() (string, error) {
+// outPath returns where to write.
+func (c *compileCmd) outPath(e *emitter) (string, error) {
 	out := c.Out
-	ext := map[string]string{"bytecode": ".billb", "ir": ".bill", "onnx": ".onnx"}[c.Emit]
 	if out == "" {
-		out = strings.TrimSuffix(c.Model, filepath.Ext(c.Model)) + ext
+		out = strings.TrimSuffix(c.Model, filepath.Ext(c.Model)) + e.kind.ext
 	}
-	if c.Emit == "go" {
-		return out, onlyGenerated(out)
+	if e.kind.ext != "" {
+		return out, mayWrite(out, e.kind, c.Model, c.Labels)
 	}
-	if a, err := os.Stat(out); err == nil {
-		if b, err := os.Stat(c.Model); err == nil && os.SameFile(a, b) {
-			return "", withCode(exitUsage, "the output %s is the model itself; name another with -o", out)
-		}
-		if filepath.Ext(out) != ext {
-			return "", withCode(exitUsage, "the output %s exists, and its name does not end in %s: it may be a file of yours; remove it, or name another with -o", out, ext)
-		}
+	if toStandardOutput(out) {
+		return "", withCode(exitUsage, "--emit=%s writes a folder, which standard output cannot take: name it with -o", e.name)
 	}
-	return out, nil
+	return out, onlyGenerated(out)
 }
 
 // compiled is a module that went through the pipeline.
@@ -180,16 +135,15 @@ type compiled struct {
 	certs  []report.Certificate
 	ledger *report.Ledger
 	layout *report.LayoutReport // nil where the pipeline chooses none
+
+	modelBytes int64 // of the file that it was read from
 }
 
-func (c *compileCmd) compile(ctx context.Context, s *streams, m *ir.Module, pipeline []passes.Step) (*compiled, error) {
+func (c *compileCmd) compile(ctx context.Context, s *streams, say io.Writer, m *ir.Module, pipeline []passes.Step) (*compiled, error) {
 	if m.Level == ir.Packed && len(c.Passes) == 0 {
 		pipeline = nil // text of a compiled module
 	}
-	if m.Meta == nil {
-		m.Meta = map[string]string{}
-	}
-	m.Meta["compiler"] = version
+	signModule(m)
 	if hash := fileHash(c.Model); hash != "" {
 		m.Meta["source"] = filepath.Base(c.Model)
 		m.Meta["source.sha256"] = hash
@@ -206,7 +160,7 @@ func (c *compileCmd) compile(ctx context.Context, s *streams, m *ir.Module, pipe
 	return lower(ctx, m, pipeline, passes.RunOptions{
 		StopAfter:  stop,
 		PrintAfter: c.PrintIRAfter,
-		Print:      s.out,
+		Print:      say,
 		Check:      c.Verify,
 		Clips:      clips,
 		Reproduce: func(name string, before *ir.Module, rest []string) {
@@ -240,7 +194,7 @@ func lower(ctx context.Context, m *ir.Module, pipeline []passes.Step, o passes.R
 	certs := append(kept, report.Certificates(m, res.Records)...)
 	ledger := report.NewLedger(m, certs)
 	ledger.AddLossy(res)
-	return &compiled{m, res.Notes, certs, ledger, report.LayoutOf(res.Records)}, nil
+	return &compiled{module: m, notes: res.Notes, certs: certs, ledger: ledger, layout: report.LayoutOf(res.Records)}, nil
 }
 
 // certificateKey is the metadata under which text keeps the certificates.
@@ -304,20 +258,14 @@ func (c *compileCmd) reproduce(s *streams, name string, before *ir.Module, rest 
 		name, path, strings.Join(rest, ","), check, path, rest[0], check)
 }
 
-func (c *compileCmd) printLedger(s *streams, b *compiled) error {
+func (c *compileCmd) printLedger(w io.Writer, b *compiled) error {
 	switch c.Ledger {
 	case "table":
-		b.ledger.Print(s.out)
+		b.ledger.Print(w, columns(w))
 	case "json":
-		return printJSON(s, b.ledger)
+		return printJSON(w, b.ledger)
 	}
 	return nil
-}
-
-func printJSON(s *streams, v any) error {
-	e := json.NewEncoder(s.out)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
 }
 
 // gates applies --strict-binary and --max-float-bytes.

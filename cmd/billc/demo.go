@@ -4,14 +4,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"math"
-	"os"
 	"slices"
 	"time"
 
 	"github.com/billnet/billnet/examples/gestures"
 	"github.com/billnet/billnet/frontend/onnx"
+	"github.com/billnet/billnet/internal/plain"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
 	"github.com/billnet/billnet/passes/pipeline"
@@ -50,7 +49,7 @@ func (c *demoCmd) Run(ctx context.Context, s *streams) error {
 		fmt.Fprintf(w, "note: %s\n", n)
 	}
 	fmt.Fprintln(w)
-	b.ledger.Print(w)
+	b.ledger.Print(w, columns(w))
 	fmt.Fprintf(w, "\nONNX %d bytes -> bytecode %d bytes (%.0f times smaller), compiled in %d ms\n", len(gestures.Model), len(data), float64(len(gestures.Model))/float64(len(data)), compileTime.Milliseconds())
 	fmt.Fprintf(w, "activation arena %d bytes, lower bound %d\n\n", plan.Arena, plan.LowerBound)
 	return c.runClips(ctx, s, source, m, data)
@@ -124,12 +123,9 @@ func (c *demoCmd) runClips(ctx context.Context, s *streams, source, packed *ir.M
 }
 
 // show prints a frame of a clip where the output is a terminal.
-func (c *demoCmd) show(w io.Writer, t *ir.Tensor) error {
-	f, ok := w.(*os.File)
-	if !ok || c.Columns <= 0 {
-		return nil
-	}
-	if info, err := f.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+func (c *demoCmd) show(w *plain.Writer, t *ir.Tensor) error {
+	f := terminal(w)
+	if f == nil || c.Columns <= 0 {
 		return nil
 	}
 	shape := t.Type.Shape
@@ -138,7 +134,7 @@ func (c *demoCmd) show(w io.Writer, t *ir.Tensor) error {
 	if err != nil {
 		return err
 	}
-	return clip.Render(w, video, shape[2]/2, c.Columns)
+	return clip.Render(f, video, shape[2]/2, c.Columns)
 }
 
 func largestDiff(a, b []float32) float64 {

@@ -19,7 +19,11 @@ import (
 
 // image compiles the model.
 func (c *compileCmd) image(ctx context.Context, s *streams) (*compiled, *billb.Image, error) {
-	steps, err := c.steps()
+	e, err := c.emitter()
+	if err != nil {
+		return nil, nil, err
+	}
+	steps, err := c.steps(e)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -27,7 +31,7 @@ func (c *compileCmd) image(ctx context.Context, s *streams) (*compiled, *billb.I
 	if err != nil {
 		return nil, nil, err
 	}
-	built, err := c.compile(ctx, s, m, steps)
+	built, err := c.compile(ctx, s, s.out, m, steps)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", c.Model, err)
 	}
@@ -42,7 +46,7 @@ func (c *compileCmd) image(ctx context.Context, s *streams) (*compiled, *billb.I
 }
 
 // writeGo writes a Go package for a compiled model.
-func (c *compileCmd) writeGo(ctx context.Context, s *streams, dir string, built *compiled) error {
+func writeGo(ctx context.Context, c *compileCmd, s *streams, dir string, built *compiled) error {
 	img, _, err := bytecode.Generate(built.module, nil)
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Model, err)
@@ -60,7 +64,7 @@ func (c *compileCmd) writeGo(ctx context.Context, s *streams, dir string, built 
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Model, err)
 	}
-	if err := replaceTree(dir, files); err != nil {
+	if err := replacePackage(dir, files); err != nil {
 		return err
 	}
 	text := 0

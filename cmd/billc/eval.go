@@ -7,13 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/billnet/billnet/internal/atomicfile"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/runtime"
 	"github.com/billnet/billnet/runtime/clip"
@@ -41,6 +41,11 @@ func (c *evalCmd) Run(ctx context.Context, s *streams) error {
 	format := strings.TrimPrefix(filepath.Ext(c.Confusion), ".")
 	if c.Confusion != "" && format != "png" && format != "svg" {
 		return withCode(exitUsage, "--confusion %s: expected a name that ends in .png or .svg", c.Confusion)
+	}
+	if c.Confusion != "" {
+		if err := mayWrite(c.Confusion, kind{"picture", "." + format, nil}, c.Model, c.Labels); err != nil {
+			return err
+		}
 	}
 	net, err := c.network(ctx, s)
 	if err != nil {
@@ -77,7 +82,7 @@ func (c *evalCmd) Run(ctx context.Context, s *streams) error {
 		}
 	}
 	if c.JSON {
-		return printJSON(s, struct {
+		return printJSON(s.out, struct {
 			Model    string  `json:"model"`
 			Data     string  `json:"data"`
 			Split    string  `json:"split"`
@@ -152,7 +157,7 @@ func (c *evalCmd) network(ctx context.Context, s *streams) (*evaluated, error) {
 		if len(c.Input)+len(c.Shape)+len(c.Dim)+len(c.Const) > 0 {
 			return nil, withCode(exitUsage, "%s: --input, --shape, --dim and --const are for ONNX models; bytecode has its types", c.Model)
 		}
-		text, err := os.ReadFile(c.Model)
+		text, err := readBytecode(c.Model)
 		if err != nil {
 			return nil, err
 		}
@@ -251,11 +256,11 @@ func (c *evalCmd) executable(ctx context.Context) (*evaluated, error) {
 		e.inputs = append(e.inputs, ir.Port{Name: p.Name, Value: &ir.Value{Type: ir.T(d, p.Shape...)}})
 	}
 	e.run = func(clips []uint8, n int) ([]float32, error) {
-		dir, err := os.MkdirTemp("", "billc-eval-*")
+		dir, err := atomicfile.TempDir("billc-eval")
 		if err != nil {
 			return nil, err
 		}
-		defer os.RemoveAll(dir)
+		defer dir.Close()
 		a, err := clip.NewNPY(append([]int{n}, about.Inputs[0].Shape[1:]...), clips)
 		if err != nil {
 			return nil, err
@@ -264,11 +269,10 @@ func (c *evalCmd) executable(ctx context.Context) (*evaluated, error) {
 		if err := clip.WriteNPY(&b, a); err != nil {
 			return nil, err
 		}
-		file := filepath.Join(dir, "clips.npy")
-		if err := os.WriteFile(file, b.Bytes(), 0o666); err != nil {
+		if err := dir.Write("clips.npy", b.Bytes()); err != nil {
 			return nil, err
 		}
-		text, err := call(file, "--logits", "--threads", fmt.Sprint(c.Threads))
+		text, err := call(filepath.Join(dir.Path, "clips.npy"), "--logits", "--threads", fmt.Sprint(c.Threads))
 		if err != nil {
 			return nil, err
 		}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/billnet/billnet/codegen/bytecode"
+	"github.com/billnet/billnet/internal/plain"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
 	"github.com/billnet/billnet/passes/pipeline"
@@ -77,7 +78,7 @@ func (c *inspectCmd) Run(ctx context.Context, s *streams) error {
 	}
 	in.File, in.FileBytes = c.Model, info.Size()
 	if c.JSON {
-		return printJSON(s, in)
+		return printJSON(s.out, in)
 	}
 	in.print(s.out)
 	return nil
@@ -136,7 +137,7 @@ func certInfos(certs []report.Certificate) []certInfo {
 }
 
 func inspectBytecode(path string) (*inspection, error) {
-	data, err := os.ReadFile(path)
+	data, err := readBytecode(path)
 	if err != nil {
 		return nil, err
 	}
@@ -177,22 +178,22 @@ func inspectBytecode(path string) (*inspection, error) {
 func (in *inspection) print(w io.Writer) {
 	fmt.Fprintf(w, "%s: %s, %d bytes\n", in.File, in.Level, in.FileBytes)
 	for _, p := range in.Inputs {
-		fmt.Fprintf(w, "input   %s: %s\n", p.Name, p.Type)
+		fmt.Fprintf(w, "input   %s: %s\n", plain.Text(p.Name), p.Type)
 	}
 	for _, p := range in.Outputs {
-		fmt.Fprintf(w, "output  %s: %s\n", p.Name, p.Type)
+		fmt.Fprintf(w, "output  %s: %s\n", plain.Text(p.Name), p.Type)
 	}
 	if in.Labels != nil {
-		fmt.Fprintf(w, "labels  %d: %v\n", len(in.Labels), in.Labels)
+		fmt.Fprintf(w, "labels  %d: %s\n", len(in.Labels), plain.Text(fmt.Sprint(in.Labels)))
 	}
 	if in.Ledger != nil {
-		in.Ledger.Print(w)
+		in.Ledger.Print(w, columns(w))
 	}
 	for i, n := range in.Instructions {
-		fmt.Fprintf(w, "%4d  %-14s %s\n", i, n.Op, n.Name)
+		fmt.Fprintf(w, "%4d  %-14s %s\n", i, n.Op, plain.Text(n.Name))
 	}
 	for _, k := range in.Certified {
-		fmt.Fprintf(w, "certificate  %-24s %s: %d channels, %d enumerated, %d at risk of the source's rounding\n", k.Layer, k.Class, k.Channels, k.Enumerated, k.AtRisk)
+		fmt.Fprintf(w, "certificate  %-24s %s: %d channels, %d enumerated, %d at risk of the source's rounding\n", plain.Text(k.Layer), k.Class, k.Channels, k.Enumerated, k.AtRisk)
 	}
 	fmt.Fprintf(w, "weights %d bytes", in.WeightBytes)
 	if in.ArenaBytes > 0 {

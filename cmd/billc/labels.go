@@ -3,17 +3,21 @@ package main
 import (
 	"encoding/binary"
 	"fmt"
-	"os"
 	"strings"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/billnet/billnet/internal/infile"
 )
+
+// maxLabels bounds a file of class names.
+const maxLabels = 64 << 20
 
 // readLabels reads a file with one class name a line: UTF-8, or UTF-16 behind a
 // byte order mark. Blank lines do not count.
 func readLabels(path string) ([]string, error) {
-	file, err := os.ReadFile(path)
+	file, err := infile.Read(path, maxLabels)
 	if err != nil {
 		return nil, err
 	}

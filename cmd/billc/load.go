@@ -3,18 +3,15 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 
 	"github.com/billnet/billnet/frontend/bill"
 	"github.com/billnet/billnet/frontend/onnx"
-	"github.com/billnet/billnet/internal/atomicfile"
+	"github.com/billnet/billnet/internal/infile"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/runtime/clip"
 	"github.com/billnet/billnet/train"
@@ -98,7 +95,7 @@ func (f *modelFlags) onnxOptions() (onnx.Options, error) {
 
 // readTensor reads an .npy file.
 func readTensor(path string) (*ir.Tensor, error) {
-	file, err := os.Open(path)
+	file, err := infile.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -157,6 +154,12 @@ func (f *modelFlags) setLabels(m *ir.Module) error {
 	return nil
 }
 
+// maxBytecode bounds a .billb file, as the runtime does.
+const maxBytecode = 1 << 30
+
+// readBytecode reads a .billb file.
+func readBytecode(path string) ([]byte, error) { return infile.Read(path, maxBytecode) }
+
 func lines(s string) []string {
 	out := []string{}
 	for l := range strings.Lines(s) {
@@ -176,25 +179,4 @@ func parseLabels(s string) []string {
 		return lines(s)
 	}
 	return lines(strings.ReplaceAll(s, ",", "\n"))
-}
-
-// writeFile writes data to path atomically.
-func writeFile(path string, data []byte) error {
-	if err := atomicfile.WriteBytes(path, data); err != nil {
-		return fmt.Errorf("cannot write %s: %w", path, reason(err))
-	}
-	return nil
-}
-
-// reason is an error without the name of a temporary file.
-func reason(err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
-		return p.Err
-	}
-	var l *os.LinkError
-	if errors.As(err, &l) {
-		return l.Err
-	}
-	return err
 }

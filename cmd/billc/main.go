@@ -14,12 +14,14 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/billnet/billnet/codegen/bytecode"
 	"github.com/billnet/billnet/frontend/onnx"
+	"github.com/billnet/billnet/internal/atomicfile"
 	"github.com/billnet/billnet/internal/release"
 	"github.com/billnet/billnet/passes"
 )
@@ -28,9 +30,9 @@ import (
 const version = "billc 0.1"
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
-	stop()
 	os.Exit(code)
 }
 
@@ -76,52 +78,100 @@ type cli struct {
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
-// streams are what commands print to.
-type streams struct {
-	in       io.Reader
-	out, err io.Writer
-}
+// grace is how long a command that was told to stop may take to do it, before it
+// is left alone.
+const grace = 500 * time.Millisecond
+
+// patient is a command that writes something when it is told to stop, and is
+// waited for.
+type patient interface{ patient() }
 
 // run is main without the process: it parses args, runs a command and returns
 // the exit code.
 func run(ctx context.Context, args []string, in io.Reader, out, errw io.Writer) (code int) {
-	defer func() {
-		if r := recover(); r != nil {
-			fmt.Fprintf(errw, "BUG: %v\nThis is a fault of billc. Please report it with the command line, the model and this trace:\n%s", r, debug.Stack())
-			code = exitFault
-		}
-	}()
-	var c cli
-	exited := -1
-	parser, err := kong.New(&c, kong.Name("billc"), kong.Writers(out, errw), kong.Exit(func(code int) { exited = code }), kong.UsageOnError(),
-		kong.Description("Compiles binary video networks (Conv3D, LSTM, logic-gated residuals) to tiny exact programs.\n\n"+
-			"  billc demo\n  billc compile model.onnx -o model.billb\n  billc inspect model.billb"))
-	if err != nil {
-		panic(err)
-	}
-	k, err := parser.Parse(args)
-	if exited >= 0 { // help was printed
-		return exited
-	}
-	if err != nil {
-		fmt.Fprintf(errw, "billc: %v\n", err)
-		return exitUsage
+	s := newStreams(in, out, errw)
+	c, k, code := parse(s, args)
+	if k == nil {
+		return code
 	}
 	if c.Timeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, c.Timeout)
+		ctx, cancel = context.WithTimeoutCause(ctx, c.Timeout, fmt.Errorf("timed out after %v (--timeout): %w", c.Timeout, context.DeadlineExceeded))
 		defer cancel()
 	}
 	k.BindTo(ctx, (*context.Context)(nil))
-	return reportError(errw, k.Run(&streams{in, out, errw}))
+	k.Bind(s)
+	done := make(chan int, 1)
+	go func() {
+		done <- guard(s, func() int { return reportError(ctx, s, k.Run()) })
+	}()
+	select {
+	case code := <-done:
+		return code
+	case <-ctx.Done():
+	}
+	if _, ok := k.Selected().Target.Addr().Interface().(patient); ok {
+		return <-done
+	}
+	select {
+	case code := <-done:
+		return code
+	case <-time.After(grace):
+	}
+	// What does not look at the context is left alone, and writes nothing any more.
+	atomicfile.Stop()
+	s.out.Close()
+	code = reportError(ctx, s, ctx.Err())
+	s.err.Close()
+	return code
 }
 
-// reportError prints an error as one line and returns its exit code.
-func reportError(w io.Writer, err error) int {
+// parse reads the command line. The context is nil when there is nothing to run.
+func parse(s *streams, args []string) (c *cli, k *kong.Context, code int) {
+	c = &cli{}
+	exited := -1
+	parser, err := kong.New(c, kong.Name("billc"), kong.Writers(s.out, s.err), kong.Exit(func(code int) { exited = code }), kong.UsageOnError(),
+		kong.Vars{"emit": emitterNames(), "replaces": replaces},
+		kong.Description("Compiles binary video networks (Conv3D, LSTM, logic-gated residuals) to tiny exact programs.\n\n"+
+			"  billc demo\n  billc compile model.onnx -o model.billb\n  billc inspect model.billb\n\n"+replaces))
+	if err != nil {
+		panic(err)
+	}
+	k, err = parser.Parse(args)
+	switch {
+	case exited >= 0: // help was printed
+		return nil, nil, reportError(context.Background(), s, nil)
+	case err != nil:
+		fmt.Fprintf(s.err, "billc: %v\n", err)
+		return nil, nil, exitUsage
+	}
+	return c, k, 0
+}
+
+// guard calls f and reports a panic.
+func guard(s *streams, f func() int) (code int) {
+	defer func() {
+		if r := recover(); r != nil {
+			fmt.Fprintf(s.err, "BUG: %v\nThis is a fault of billc. Please report it with the command line, the model and this trace:\n%s", r, debug.Stack())
+			code = exitFault
+		}
+	}()
+	return f()
+}
+
+// reportError prints an error as one line and returns its exit code. That nothing
+// could be printed is an error too.
+func reportError(ctx context.Context, s *streams, err error) int {
+	if err == nil {
+		err = s.failed()
+	}
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(w, "billc: %v\n", err)
+	if cause := context.Cause(ctx); cause != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, atomicfile.ErrStopped)) {
+		err = whyStopped(err, ctx.Err(), cause)
+	}
+	fmt.Fprintf(s.err, "billc: %v\n", err)
 	var coded *codeError
 	var unsupported *onnx.UnsupportedError
 	switch {
@@ -134,11 +184,33 @@ func reportError(w io.Writer, err error) int {
 	case errors.Is(err, context.DeadlineExceeded):
 		return exitTimeout
 	case strings.Contains(err.Error(), "BUG:"):
-		fmt.Fprintln(w, "This is a fault of billc. Please report it with the command line and the model.")
+		fmt.Fprintln(s.err, "This is a fault of billc. Please report it with the command line and the model.")
 		return exitFault
 	}
 	return exitFailed
 }
+
+// whyStopped words the error of a command that was told to stop.
+func whyStopped(err, state, cause error) error {
+	why := "interrupted"
+	if errors.Is(state, context.DeadlineExceeded) {
+		why = strings.TrimSuffix(cause.Error(), ": "+context.DeadlineExceeded.Error())
+	}
+	text := strings.ReplaceAll(err.Error(), state.Error(), why)
+	if errors.Is(err, atomicfile.ErrStopped) {
+		text = why
+	}
+	return &stoppedError{text, state}
+}
+
+// stoppedError is an error in other words.
+type stoppedError struct {
+	text  string
+	state error
+}
+
+func (e *stoppedError) Error() string { return e.text }
+func (e *stoppedError) Unwrap() error { return e.state }
 
 type versionCmd struct{}
 

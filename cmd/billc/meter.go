@@ -2,18 +2,17 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"os"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
 
+	"github.com/billnet/billnet/internal/plain"
 	"github.com/billnet/billnet/train/recipe"
 )
 
 // meter shows how far a run is: a bar on a terminal, else a line now and then.
 type meter struct {
-	w     io.Writer
+	w     *plain.Writer
 	now   func() time.Time
 	live  bool // w is a terminal
 	bar   *progressbar.ProgressBar
@@ -29,14 +28,8 @@ type meter struct {
 // meterEvery is the time between lines.
 const meterEvery = 30 * time.Second
 
-func newMeter(w io.Writer) *meter {
-	m := &meter{w: w, now: time.Now, stage: -1}
-	if f, ok := w.(*os.File); ok {
-		if info, err := f.Stat(); err == nil {
-			m.live = info.Mode()&os.ModeCharDevice != 0
-		}
-	}
-	return m
+func newMeter(w *plain.Writer) *meter {
+	return &meter{w: w, now: time.Now, stage: -1, live: terminal(w) != nil}
 }
 
 // step shows a step. Loss and accuracy are means over about 50 steps, the time

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/billnet/billnet/internal/plain"
 	"github.com/billnet/billnet/train/recipe"
 )
 
@@ -13,7 +14,7 @@ import (
 func TestMeter(t *testing.T) {
 	var out strings.Builder
 	at := time.Unix(0, 0)
-	m := newMeter(&out)
+	m := newMeter(&plain.Writer{To: &out})
 	m.now = func() time.Time { return at }
 	for step := 11; step <= 20; step++ { // of a run that was resumed
 		m.step(recipe.Progress{Stage: "float", Count: 2, Step: step, Steps: 20, Left: 20 - step + 5, Loss: 2, Accuracy: 0.25})
@@ -28,7 +29,7 @@ float (1 of 2): loss 2.000, accuracy 25.0 %, 50s left, step 20 of 20
 	if out.String() != want {
 		t.Errorf("the lines are\n%s, expected\n%s", out.String(), want)
 	}
-	m = newMeter(&out)
+	m = newMeter(&plain.Writer{To: &out})
 	m.live = true
 	out.Reset()
 	m.step(recipe.Progress{Stage: "float", Count: 1, Step: 1, Steps: 2, Left: 1, Loss: 2, Accuracy: 0.25})

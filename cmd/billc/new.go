@@ -4,7 +4,6 @@ import (
 	"bytes"
 	_ "embed"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -55,6 +54,9 @@ type stage struct {
 }
 
 func (c *newCmd) Run(s *streams) error {
+	if err := mayWrite(c.Out, textFile, "", c.Labels); err != nil {
+		return err
+	}
 	a, err := c.architecture()
 	if err != nil {
 		return err
@@ -66,17 +68,10 @@ func (c *newCmd) Run(s *streams) error {
 	if _, err := bill.Parse(a.File, text.Bytes(), nil); err != nil {
 		return err
 	}
-	if c.Out == "-" {
-		_, err := s.out.Write(text.Bytes())
+	if err := s.write(c.Out, text.Bytes()); err != nil {
 		return err
 	}
-	if _, err := os.Stat(c.Out); err == nil {
-		return withCode(exitUsage, "%s exists; remove it, or name another file with -o", c.Out)
-	}
-	if err := writeFile(c.Out, text.Bytes()); err != nil {
-		return err
-	}
-	fmt.Fprintf(s.err, "wrote %s\n", c.Out)
+	s.wrote(c.Out, "")
 	return nil
 }
 
@@ -86,7 +81,7 @@ func (c *newCmd) architecture() (*architecture, error) {
 	if a.Dense && (a.MidBits || c.Wiring != "mux-or") {
 		return nil, withCode(exitUsage, "--form conv3d has neither CF blocks nor gates: leave --mid and --wiring out")
 	}
-	if c.Out != "-" {
+	if !toStandardOutput(c.Out) {
 		a.File = filepath.Base(c.Out)
 		a.Module = strings.TrimSuffix(a.File, filepath.Ext(a.File))
 	}

@@ -13,7 +13,7 @@ import (
 // -update rewrites it.
 func TestOperatorsDoc(t *testing.T) {
 	var out bytes.Buffer
-	if err := (opsCmd{}).Run(&streams{out: &out}); err != nil {
+	if err := (opsCmd{}).Run(newStreams(nil, &out, nil)); err != nil {
 		t.Fatal(err)
 	}
 	want := "# Operators\n\nWhat `billc ops` prints: the ONNX operators that are imported, and the operations of the IR.\n\n```text\n" + out.String() + "```\n"

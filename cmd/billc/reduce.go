@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
-	"github.com/billnet/billnet/frontend/bill"
 	"github.com/billnet/billnet/passes"
 )
 
@@ -53,37 +51,25 @@ func (c *reduceCmd) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Model, err)
 	}
-	if err := bill.WriteFile(out, r.Module); err != nil {
+	signModule(r.Module)
+	if err := s.writeText(out, r.Module); err != nil {
 		return err
 	}
-	fmt.Fprintf(s.out, "failure: pass %s %s: %v\n", r.Failure.Pass, r.Failure.Kind, r.Failure.Err)
-	fmt.Fprintf(s.out, "before:  %s\nafter:   %s\n", r.Before, r.After)
+	say := s.beside(out)
+	fmt.Fprintf(say, "failure: pass %s %s: %v\n", r.Failure.Pass, r.Failure.Kind, r.Failure.Err)
+	fmt.Fprintf(say, "before:  %s\nafter:   %s\n", r.Before, r.After)
 	if !r.Done {
-		fmt.Fprintf(s.out, "the search ended after %d changes (--limit); more may make it smaller\n", r.Tried)
+		fmt.Fprintf(say, "the search ended after %d changes (--limit); more may make it smaller\n", r.Tried)
 	}
-	fmt.Fprintf(s.out, "reproduce it with: billc compile %s --emit=ir -o out.bill --passes='%s' --verify=%d\n", out, passes.Text(r.Steps), c.Verify)
+	fmt.Fprintf(say, "reproduce it with: billc compile %s --emit=ir -o out.bill --passes='%s' --verify=%d\n", out, passes.Text(r.Steps), c.Verify)
 	return nil
 }
 
-// outPath returns where to write, which is neither the model nor a file that is
-// no text of the compiler.
+// outPath returns where to write.
 func (c *reduceCmd) outPath() (string, error) {
 	out := c.Out
 	if out == "" {
 		out = strings.TrimSuffix(c.Model, filepath.Ext(c.Model)) + ".small.bill"
 	}
-	model, err := os.Stat(c.Model)
-	if err != nil {
-		return "", err
-	}
-	old, err := os.Stat(out)
-	switch {
-	case err != nil:
-		return out, nil
-	case os.SameFile(old, model):
-		return "", withCode(exitUsage, "the output %s is the model itself; name another with -o", out)
-	case filepath.Ext(out) != ".bill":
-		return "", withCode(exitUsage, "the output %s exists, and its name does not end in .bill: it may be a file of yours; remove it, or name another with -o", out)
-	}
-	return out, nil
+	return out, mayWrite(out, textFile, c.Model, c.Labels)
 }

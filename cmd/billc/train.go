@@ -137,6 +137,9 @@ func noteData(s *streams, src data.Source) {
 	}
 }
 
+// trainedFiles are the kinds in which a trained network is written.
+var trainedFiles = []kind{textFile, onnxFile, bytecodeFile}
+
 // check looks at flags that would fail late.
 func (c *trainCmd) check() error {
 	for _, n := range []struct {
@@ -153,10 +156,12 @@ func (c *trainCmd) check() error {
 	if c.Describe {
 		return nil
 	}
-	switch filepath.Ext(c.Out) {
-	case ".bill", ".onnx", ".billb":
-	default:
+	i := slices.IndexFunc(trainedFiles, func(k kind) bool { return k.ext == filepath.Ext(c.Out) })
+	if i < 0 {
 		return withCode(exitUsage, "-o %s: name the trained network; the name ends in .bill, .onnx or .billb", c.Out)
+	}
+	if err := mayWrite(c.Out, trainedFiles[i], c.Model, c.Labels, c.Teacher); err != nil {
+		return err
 	}
 	if _, err := os.Stat(filepath.Dir(c.Out)); err != nil {
 		return withCode(exitUsage, "-o %s: %v", c.Out, err)
@@ -272,6 +277,7 @@ func (c *trainCmd) train(ctx context.Context, s *streams, r *recipe.Run) error {
 	r.Done = func(rep recipe.Report) error {
 		meter.end()
 		fmt.Fprintf(s.out, "stage %-12s %6d steps  loss %.3f  accuracy %.2f %% of %d clips\n", rep.Stage, rep.Steps, rep.Loss, 100*rep.Accuracy, rep.Clips)
+		signModule(rep.Module)
 		return errors.Join(bill.WriteFile(c.stageFile(r), rep.Module), c.report(r))
 	}
 	// The buffers of a run live as long as it does and little is thrown away: a
@@ -313,6 +319,7 @@ func (c *trainCmd) report(r *recipe.Run) error {
 
 // write writes the trained network in the form that the output's name asks for.
 func (c *trainCmd) write(ctx context.Context, m *ir.Module) error {
+	signModule(m)
 	switch filepath.Ext(c.Out) {
 	case ".bill":
 		return bill.WriteFile(c.Out, m)

@@ -108,7 +108,7 @@ func isExecutable(path string) bool {
 // evaluator opens one side of a comparison that is no executable.
 func (c *verifyCmd) evaluator(ctx context.Context, s *streams, path string) (verify.Evaluator, error) {
 	if filepath.Ext(path) == ".billb" {
-		file, err := os.ReadFile(path)
+		file, err := readBytecode(path)
 		if err != nil {
 			return nil, err
 		}
@@ -195,7 +195,7 @@ func (c *verifyCmd) compare(ctx context.Context, s *streams) error {
 		return err
 	}
 	if c.JSON {
-		if err := printJSON(s, out); err != nil {
+		if err := printJSON(s.out, out); err != nil {
 			return err
 		}
 	} else {
@@ -329,7 +329,7 @@ func (c *verifyCmd) bisect(ctx context.Context, s *streams) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	if c.JSON {
-		if err := printJSON(s, found); err != nil {
+		if err := printJSON(s.out, found); err != nil {
 			return err
 		}
 	}
@@ -351,7 +351,7 @@ func (c *verifyCmd) bisect(ctx context.Context, s *streams) error {
 }
 
 func (c *verifyCmd) certificate(ctx context.Context, s *streams) error {
-	file, err := os.ReadFile(c.Models[0])
+	file, err := readBytecode(c.Models[0])
 	if err != nil {
 		return err
 	}
@@ -385,7 +385,7 @@ func (c *verifyCmd) certificate(ctx context.Context, s *streams) error {
 	}
 	r.Source = c.Source
 	if c.JSON {
-		if err := printJSON(s, r); err != nil {
+		if err := printJSON(s.out, r); err != nil {
 			return err
 		}
 	} else {

@@ -17,8 +17,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/billnet/billnet/runtime/clip"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/billnet/billnet/runtime/clip"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected outputs in the scripts of testdata")

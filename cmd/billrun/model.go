@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/billnet/billnet/internal/infile"
 	"github.com/billnet/billnet/internal/runner"
 	"github.com/billnet/billnet/runtime"
 	"github.com/billnet/billnet/runtime/billb"
@@ -16,14 +17,11 @@ type model struct {
 }
 
 func load(path string) (runner.Model, error) {
-	f, err := os.Open(path)
+	f, err := infile.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	if st, err := f.Stat(); err == nil && st.IsDir() {
-		return nil, fmt.Errorf("%s is a folder, expected a .billb file", path)
-	}
 	prog, err := runtime.Load(f)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)

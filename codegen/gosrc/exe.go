@@ -10,7 +10,11 @@ import (
 	"strings"
 	"text/template"
 
+	"github.com/billnet/billnet/internal/atomicfile"
+	"github.com/billnet/billnet/internal/infile"
+	"github.com/billnet/billnet/internal/plain"
 	"github.com/billnet/billnet/internal/runner"
+	"github.com/billnet/billnet/internal/suggest"
 	"github.com/billnet/billnet/runtime"
 	"github.com/billnet/billnet/runtime/billb"
 	"github.com/billnet/billnet/runtime/clip"
@@ -30,7 +34,7 @@ type ExeOptions struct {
 //
 //	main             the network as package runner sees it
 //	network          the generated package
-//	internal/runner  the command line, as it is
+//	internal         the command line and what it needs, as they are
 //	runtime          the little of package runtime that the others need
 //	runtime/clip     the clip reader, as it is
 func Executable(img *billb.Image, opt ExeOptions) (map[string][]byte, error) {
@@ -99,6 +103,10 @@ var verbatim = []struct {
 	files embed.FS
 }{
 	{"internal/runner", runner.Sources},
+	{"internal/atomicfile", atomicfile.Sources},
+	{"internal/infile", infile.Sources},
+	{"internal/plain", plain.Sources},
+	{"internal/suggest", suggest.Sources},
 	{"runtime/clip", clip.Sources},
 }
 

@@ -34,7 +34,7 @@ func TestErrors(t *testing.T) {
 				t.Fatalf("expected a column, found %q", col)
 			}
 			place := fmt.Sprintf("%s:%d:%s: ", filepath.Base(file), 1+strings.Count(before, "\n"), col)
-			_, err = parse(filepath.Base(file), text, nil, nil, 1000)
+			_, err = parse(filepath.Base(file), text, nil, nil, nil, 1000)
 			if err == nil {
 				t.Fatal("the text parses")
 			}

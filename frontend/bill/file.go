@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/billnet/billnet/internal/atomicfile"
+	"github.com/billnet/billnet/internal/infile"
 	"github.com/billnet/billnet/ir"
 )
 
@@ -31,11 +32,24 @@ func ParseFileWith(path string, lets map[string]float64) (*ir.Module, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ParseWith(path, text, func(name string) ([]byte, error) { return readSide(root, name) }, lets)
+	return parse(path, text, func(name string) ([]byte, error) { return readSide(root, name) }, func(name string) [][]byte {
+		return pendingSides(root, filepath.Dir(path), name)
+	}, lets, MaxConstElems)
+}
+
+// pendingSides reads what may become the side file: whoever was writing it was
+// killed, or is about to give it its name.
+func pendingSides(root *os.Root, dir, name string) (list [][]byte) {
+	for _, path := range atomicfile.PendingOf(filepath.Join(dir, name)) {
+		if data, err := readSide(root, filepath.Join(filepath.Dir(name), filepath.Base(path))); err == nil {
+			list = append(list, data)
+		}
+	}
+	return list
 }
 
 func readText(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := infile.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -75,18 +89,15 @@ func readSide(root *os.Root, name string) ([]byte, error) {
 }
 
 // WriteFile writes a module that verifies as a text and, when it has large
-// constants, a side file beside it: path and path + ".data". Both appear whole
-// or not at all, the side file first, so that a reader who meets a new side
-// file with an old text is told by the checksum.
+// constants, a side file beside it: path and path + ".data". Whenever it is
+// interrupted, ParseFile reads the old module or the new one.
 func WriteFile(path string, m *ir.Module) error {
 	if err := ir.Verify(m); err != nil {
 		return fmt.Errorf("%s is not written: %w", path, err)
 	}
 	text, data := ir.Print(m, filepath.Base(path)+".data")
-	if data != nil {
-		if err := atomicfile.WriteBytes(path+".data", data); err != nil {
-			return err
-		}
+	if data == nil {
+		return atomicfile.WriteBytes(path, []byte(text))
 	}
-	return atomicfile.WriteBytes(path, []byte(text))
+	return atomicfile.WritePair(path, []byte(text), path+".data", data)
 }

@@ -38,12 +38,12 @@ func FuzzParse(f *testing.F) {
 		f.Add(string(text))
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		m, err := parse("fuzz.bill", []byte(text), func(string) ([]byte, error) { return data, nil }, nil, 1<<16)
+		m, err := parse("fuzz.bill", []byte(text), func(string) ([]byte, error) { return data, nil }, nil, nil, 1<<16)
 		if err != nil {
 			return
 		}
 		printed, side := ir.Print(m, "side")
-		back, err := parse("printed.bill", []byte(printed), func(string) ([]byte, error) { return side, nil }, nil, 1<<20)
+		back, err := parse("printed.bill", []byte(printed), func(string) ([]byte, error) { return side, nil }, nil, nil, 1<<20)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, printed)
 		}

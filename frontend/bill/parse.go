@@ -30,17 +30,19 @@ const (
 // Constants of one type at one offset share their tensor. Errors begin with
 // name:line:col.
 func Parse(name string, text []byte, open func(dataName string) ([]byte, error)) (*ir.Module, error) {
-	return parse(name, text, open, nil, MaxConstElems)
+	return parse(name, text, open, nil, nil, MaxConstElems)
 }
 
 // ParseWith is Parse with other values for numbers that the text declares with
 // let: a name that it does not declare is an error. The number seed, 1 unless a
 // let says otherwise, may always be given.
 func ParseWith(name string, text []byte, open func(dataName string) ([]byte, error), lets map[string]float64) (*ir.Module, error) {
-	return parse(name, text, open, lets, MaxConstElems)
+	return parse(name, text, open, nil, lets, MaxConstElems)
 }
 
-func parse(name string, text []byte, open func(string) ([]byte, error), lets map[string]float64, maxElems int) (*ir.Module, error) {
+// parse is ParseWith. pending lists contents of which one may be those of the
+// side file, when what open returns is not.
+func parse(name string, text []byte, open func(string) ([]byte, error), pending func(string) [][]byte, lets map[string]float64, maxElems int) (*ir.Module, error) {
 	if len(text) > MaxText {
 		return nil, fmt.Errorf("%s: the text has %d bytes, at most %d are read; large constants belong in the side file", name, len(text), MaxText)
 	}
@@ -49,7 +51,7 @@ func parse(name string, text []byte, open func(string) ([]byte, error), lets map
 		return nil, syntaxError(src, err)
 	}
 	b := &builder{
-		m: &ir.Module{}, open: open, elems: maxElems, maxElems: maxElems, shared: map[string]*ir.Tensor{},
+		m: &ir.Module{}, open: open, pending: pending, elems: maxElems, maxElems: maxElems, shared: map[string]*ir.Tensor{},
 		lets: lets, blocks: map[string]*block{}, scope: scope{numbers: map[string]number{seedName: {1, true}}},
 	}
 	if v, ok := lets[seedName]; ok {
@@ -76,6 +78,7 @@ func parse(name string, text []byte, open func(string) ([]byte, error), lets map
 type builder struct {
 	m        *ir.Module
 	open     func(string) ([]byte, error)
+	pending  func(string) [][]byte
 	hasData  bool
 	data     []byte
 	maxElems int
@@ -177,17 +180,29 @@ func (b *builder) sideFile(pos lexer.Position, t *data) error {
 	if b.open == nil {
 		return errorAt(t.Name.Pos, "the side file %q cannot be opened from here; parse the text as a file", shorten(name))
 	}
-	if b.data, err = b.open(name); err != nil {
+	fits := func(data []byte) bool {
+		return len(data) == size && uint64(crc32.Checksum(data, ir.Castagnoli)) == sum
+	}
+	b.hasData = true
+	b.data, err = b.open(name)
+	if err == nil && fits(b.data) {
+		return nil
+	}
+	if b.pending != nil {
+		for _, data := range b.pending(name) {
+			if fits(data) {
+				b.data = data
+				return nil
+			}
+		}
+	}
+	if err != nil {
 		return errorAt(t.Name.Pos, "side file %q: %v", shorten(name), err)
 	}
 	if len(b.data) != size {
 		return errorAt(t.Size.Pos, "side file %q has %d bytes, the text says %d; text and side file belong together, copy or write both", shorten(name), len(b.data), size)
 	}
-	if got := crc32.Checksum(b.data, ir.Castagnoli); uint64(got) != sum {
-		return errorAt(t.CRC.Pos, "side file %q has checksum %d, the text says %d; text and side file belong together, copy or write both", shorten(name), got, sum)
-	}
-	b.hasData = true
-	return nil
+	return errorAt(t.CRC.Pos, "side file %q has checksum %d, the text says %d; text and side file belong together, copy or write both", shorten(name), crc32.Checksum(b.data, ir.Castagnoli), sum)
 }
 
 func (b *builder) fn(t *fn) error {

@@ -5,12 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/billnet/billnet/internal/infile"
 	"github.com/billnet/billnet/ir"
 )
 
@@ -39,30 +40,33 @@ func (r *Report) notef(format string, args ...any) {
 }
 
 // ImportFile reads a model from a file, and its external data from files in
-// the same folder, into a module at the source level with one function, main.
-// Operators that have no counterpart are all collected in one
+// the same folder (a link's are also in the folder that it leads to), into a
+// module at the source level with one function, main. Operators that have no counterpart are all collected in one
 // UnsupportedError. Every error names the file. The import ends with the context's
 // error when that is done.
 func ImportFile(ctx context.Context, path string, opt Options) (*ir.Module, *Report, error) {
-	name := filepath.Base(path)
-	root, err := os.OpenRoot(filepath.Dir(path))
+	file, err := infile.Open(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer root.Close()
-	info, err := root.Stat(name)
-	if err == nil && !info.Mode().IsRegular() {
-		return nil, nil, fmt.Errorf("%s: not a file", path)
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, nil, err
 	}
-	if err == nil && info.Size() >= maxFile {
+	if info.Size() >= maxFile {
 		return nil, nil, fmt.Errorf("%s: %d bytes; an ONNX file ends at 2 GB, larger models keep their weights in a file beside it", path, info.Size())
 	}
-	// The model itself may be a link to anywhere: its reader chose it.
-	data, err := os.ReadFile(path)
+	data := make([]byte, info.Size())
+	if _, err := io.ReadFull(file, data); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	dir, err := openFolder(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	return importBytes(ctx, path, data, root.FS(), opt)
+	defer dir.Close()
+	return importBytes(ctx, path, data, dir, opt)
 }
 
 // ImportBytes is ImportFile for a model in memory, which must not refer to

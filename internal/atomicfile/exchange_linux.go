@@ -6,17 +6,33 @@ import (
 	"unsafe"
 )
 
-// renameat2 is the number of the system call, by architecture; package syscall
-// does not have it.
-var renameat2 = map[string]uintptr{
-	"386": 353, "amd64": 316, "arm": 382, "arm64": 276, "loong64": 276, "mips": 4351, "mipsle": 4351, "mips64": 5311, "mips64le": 5311,
-	"ppc64": 357, "ppc64le": 357, "riscv64": 276, "s390x": 347,
+// renameat2 is the number of the system call on this architecture, which package
+// syscall does not have; 0 when it is not known.
+func renameat2() uintptr {
+	switch runtime.GOARCH {
+	case "amd64":
+		return 316
+	case "arm64", "loong64", "riscv64":
+		return 276
+	case "386":
+		return 353
+	case "arm":
+		return 382
+	case "ppc64", "ppc64le":
+		return 357
+	case "s390x":
+		return 347
+	case "mips64", "mips64le":
+		return 5311
+	case "mips", "mipsle":
+		return 4351
+	}
+	return 0
 }
 
 // exchange swaps two files or folders in one step.
 func exchange(a, b string) error {
-	number, ok := renameat2[runtime.GOARCH]
-	if !ok {
+	if renameat2() == 0 {
 		return syscall.ENOSYS
 	}
 	const (
@@ -32,7 +48,7 @@ func exchange(a, b string) error {
 		return err
 	}
 	here := atCurrent
-	_, _, errno := syscall.Syscall6(number, uintptr(here), uintptr(unsafe.Pointer(from)), uintptr(here), uintptr(unsafe.Pointer(to)), renameExchange, 0)
+	_, _, errno := syscall.Syscall6(renameat2(), uintptr(here), uintptr(unsafe.Pointer(from)), uintptr(here), uintptr(unsafe.Pointer(to)), renameExchange, 0)
 	if errno != 0 {
 		return errno
 	}

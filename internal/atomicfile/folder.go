@@ -101,7 +101,7 @@ func swap(a, b string) error {
 
 // Close removes what has the temporary name.
 func (f *Folder) Close() {
-	os.RemoveAll(f.Path)
+	remove(f.Path)
 	forget(f.Path)
 	if f.lock != nil {
 		f.lock.Close()
@@ -150,9 +150,8 @@ func replaceable(dir string, files []File) bool {
 	if here, err := os.Stat("."); err == nil && os.SameFile(info, here) || len(files) < 2 {
 		return false
 	}
-	entries, err := os.ReadDir(dir)
-	return err == nil && !slices.ContainsFunc(entries, func(e os.DirEntry) bool {
-		return !e.Type().IsRegular() || !slices.ContainsFunc(files, func(f File) bool { return f.Name == e.Name() })
+	return !slices.ContainsFunc(names(dir), func(name string) bool {
+		return !slices.ContainsFunc(files, func(f File) bool { return f.Name == name })
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/billnet/billnet/internal/plain"
 	"github.com/billnet/billnet/runtime"
 )
 
@@ -261,7 +262,7 @@ func rows(times []runtime.InstrTime) []opRow {
 }
 
 func (r *measured) writeText(w io.Writer) {
-	fmt.Fprintf(w, "%s: kernels %s, threads %d, arena %d bytes\n", plain(r.model), r.isa, r.threads, r.arena)
+	fmt.Fprintf(w, "%s: kernels %s, threads %d, arena %d bytes\n", plain.Text(r.model), r.isa, r.threads, r.arena)
 	fmt.Fprintf(w, "runs %d  min_ms %.4g  median_ms %.4g  p95_ms %.4g  clips/s %.4g  allocations/run %d\n", r.runs, r.min, r.median, r.p95, r.clipsPerS, r.allocs)
 	if r.profile == nil {
 		return
@@ -272,7 +273,7 @@ func (r *measured) writeText(w io.Writer) {
 		if gmacs, ok := row.rate(); ok {
 			rate = fmt.Sprintf("%.4g", gmacs)
 		}
-		fmt.Fprintf(w, "%4d %10.4f %5.1f %% %9s  %-14s %s\n", i, row.ms, 100*row.share, rate, row.opcode, plain(row.name))
+		fmt.Fprintf(w, "%4d %10.4f %5.1f %% %9s  %-14s %s\n", i, row.ms, 100*row.share, rate, row.opcode, plain.Text(row.name))
 	}
 }
 
@@ -288,7 +289,7 @@ func (r *measured) writeGo(w io.Writer) {
 			return '_'
 		}
 		return c
-	}, plain(r.model))
+	}, plain.Text(r.model))
 	fmt.Fprintf(w, "goos: %s\ngoarch: %s\npkg: billrun\n", goruntime.GOOS, goruntime.GOARCH)
 	line := func(suffix string, runs int, ns float64, more string) {
 		fmt.Fprintf(w, "BenchmarkRun/model=%s/isa=%s%s-%d\t%8d\t%12.1f ns/op%s\n", name, r.isa, suffix, r.threads, runs, ns, more)

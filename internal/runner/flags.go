@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/billnet/billnet/internal/suggest"
 )
 
 // The command line is read here, and not by a package such as kong: those call
@@ -173,7 +175,7 @@ func (f *flags) read(args []string) (rest []string, err error) {
 			for _, o := range f.options {
 				names = append(names, o.name)
 			}
-			return rest, errorf("unknown flag %s%s", arg, suggest(strings.TrimLeft(name, "-"), "--", names))
+			return rest, errorf("unknown flag %s%s", arg, meant(strings.TrimLeft(name, "-"), "--", names))
 		}
 		switch o := &f.options[i]; {
 		case given:
@@ -268,12 +270,12 @@ func wrap(text string, indent int) string {
 	return b.String()
 }
 
-// suggest names the word that was most likely meant, after a prefix, and
+// meant names the word that was most likely meant, after a prefix, and
 // nothing when none is near: a beginning of it, or two letters wrong.
-func suggest(given, prefix string, words []string) string {
+func meant(given, prefix string, words []string) string {
 	best, least := "", min(3, len(given))
 	for _, w := range words {
-		d := editDistance(given, w)
+		d := suggest.Distance(given, w, 3)
 		if strings.HasPrefix(w, given) && given != "" {
 			d = min(d, 1)
 		}
@@ -285,24 +287,4 @@ func suggest(given, prefix string, words []string) string {
 		return ""
 	}
 	return fmt.Sprintf(", did you mean %q?", prefix+best)
-}
-
-// editDistance is the number of letters to insert, delete or replace.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }

@@ -115,14 +115,3 @@ func TestHelp(t *testing.T) {
 		t.Errorf("help after a model: %v %v", cmd, err)
 	}
 }
-
-func TestEditDistance(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"test", "test", 0}, {"tset", "test", 2}, {"jsn", "json", 1}, {"kitten", "sitting", 3}} {
-		if got := editDistance(c.a, c.b); got != c.want {
-			t.Errorf("editDistance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
-		}
-	}
-}

@@ -72,7 +72,7 @@ func (words) check(p *Program, args []string) error {
 	for _, c := range p.commands {
 		names = append(names, c.name)
 	}
-	return errorf("%q is neither a command nor a file%s", model, suggest(model, p.Name+" ", names))
+	return errorf("%q is neither a command nor a file%s", model, meant(model, p.Name+" ", names))
 }
 
 func (words) help(p *Program, c *command, f, common *flags) string {

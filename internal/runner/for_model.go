@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/billnet/billnet/internal/plain"
 	"github.com/billnet/billnet/runtime"
 )
 
@@ -63,14 +64,14 @@ Exit codes: 0 done, 1 failed, 2 bad usage, 3 outputs differ, 70 a fault in the p
 // help is that of the program in every case.
 func (switches) help(p *Program, _ *command, _, common *flags) string {
 	var b strings.Builder
-	b.WriteString(wrap(strings.ReplaceAll(p.fill(modelUsage), "NETWORK", plain(p.embedded.Name)), 0))
+	b.WriteString(wrap(strings.ReplaceAll(p.fill(modelUsage), "NETWORK", plain.Text(p.embedded.Name)), 0))
 	for i, list := range [][]runtime.Port{p.embedded.Inputs, p.embedded.Outputs} {
 		for _, port := range list {
 			fmt.Fprintf(&b, "\n%s %s", []string{"Input ", "Output"}[i], portText(port))
 		}
 	}
 	if labels := p.embedded.Labels; len(labels) > 0 {
-		fmt.Fprintf(&b, "\nLabels %s", plain(strings.Join(labels, ", ")))
+		fmt.Fprintf(&b, "\nLabels %s", plain.Text(strings.Join(labels, ", ")))
 	}
 	b.WriteString("\n" + common.list())
 	for _, c := range p.commands {

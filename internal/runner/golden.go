@@ -3,7 +3,6 @@ package runner
 import (
 	"errors"
 	"fmt"
-	"github.com/billnet/billnet/runtime/clip"
 	"io/fs"
 	"math"
 	"os"
@@ -11,6 +10,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/billnet/billnet/internal/atomicfile"
+	"github.com/billnet/billnet/internal/infile"
+	"github.com/billnet/billnet/internal/plain"
+	"github.com/billnet/billnet/runtime/clip"
 )
 
 // testCmd compares outputs with recorded ones.
@@ -93,7 +97,7 @@ func (c *testCmd) Run(e *env) error {
 		return err
 	}
 	defer s.Close()
-	var files []file
+	var files []atomicfile.File
 	total := 0
 	for _, name := range clips {
 		path := filepath.Join(c.Golden, name)
@@ -103,7 +107,7 @@ func (c *testCmd) Run(e *env) error {
 		}
 		total += len(got)
 		if c.Update {
-			files = append(files, file{name + goldenJSON, encodeGolden(m.Name, got)})
+			files = append(files, atomicfile.File{Name: name + goldenJSON, Data: []byte(encodeGolden(m.Name, got))})
 		} else if err := c.compare(path, got); err != nil {
 			return err
 		}
@@ -236,22 +240,21 @@ func readRecorded(r *jsonReader) (out recorded) {
 }
 
 // updateGolden writes the recordings that changed.
-func updateGolden(e *env, dir string, files []file, clips int) error {
+func updateGolden(e *env, dir string, files []atomicfile.File, clips int) error {
 	if err := e.stopped(); err != nil {
 		return err
 	}
-	var changed []file
+	var changed []atomicfile.File
 	for _, f := range files {
-		if old, err := os.ReadFile(filepath.Join(dir, f.name)); err != nil || string(old) != f.data {
+		if !atomicfile.Same(filepath.Join(dir, f.Name), f.Data) {
 			changed = append(changed, f)
 		}
 	}
-	paths, err := writeFiles(dir, changed)
-	if err != nil {
+	if err := atomicfile.WriteSet(dir, changed); err != nil {
 		return err
 	}
-	for _, p := range paths {
-		fmt.Fprintf(e.stdout, "wrote %s\n", plain(p))
+	for _, f := range changed {
+		fmt.Fprintf(e.stdout, "wrote %s\n", plain.Text(filepath.Join(dir, f.Name)))
 	}
 	fmt.Fprintf(e.stdout, "%d clips, %d files written\n", clips, len(changed))
 	return nil
@@ -353,7 +356,7 @@ func (c *testCmd) differs(path string, index int, v values, i int, want string) 
 // compareNPY compares the first output with an array in which the clips of the
 // file follow each other.
 func (c *testCmd) compareNPY(path string, got [][]values) error {
-	f, err := os.Open(path + goldenNPY)
+	f, err := infile.Open(path + goldenNPY)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/billnet/billnet/internal/plain"
 	"github.com/billnet/billnet/runtime"
 )
 
@@ -108,7 +109,7 @@ func writePort(w *jsonWriter, p runtime.Port, clip string) {
 }
 
 func (a *about) write(w io.Writer) {
-	fmt.Fprintf(w, "model     %s\n", plain(a.Name))
+	fmt.Fprintf(w, "model     %s\n", plain.Text(a.Name))
 	for i, p := range a.Inputs {
 		fmt.Fprintf(w, "input     %s", portText(p))
 		if a.clips[i] != "" {
@@ -120,17 +121,17 @@ func (a *about) write(w io.Writer) {
 		fmt.Fprintf(w, "output    %s\n", portText(p))
 	}
 	if len(a.Labels) > 0 {
-		fmt.Fprintf(w, "labels    %d: %s\n", len(a.Labels), plain(strings.Join(a.Labels, ", ")))
+		fmt.Fprintf(w, "labels    %d: %s\n", len(a.Labels), plain.Text(strings.Join(a.Labels, ", ")))
 	}
 	for _, kv := range a.Meta {
-		fmt.Fprintf(w, "meta      %s = %s\n", plain(kv[0]), plain(kv[1]))
+		fmt.Fprintf(w, "meta      %s = %s\n", plain.Text(kv[0]), plain.Text(kv[1]))
 	}
 	fmt.Fprintf(w, "sizes     file %d, weights %d, arena %d, certificate %d bytes\n", a.FileBytes, a.WeightBytes, a.ArenaBytes, a.CertificateBytes)
 	fmt.Fprintf(w, "code      %d instructions\n", len(a.Code))
 	for i, in := range a.Code {
 		fmt.Fprintf(w, "%5d     %s", i, in.Text)
 		if in.Name != "" {
-			fmt.Fprintf(w, "  ; %s", plain(in.Name))
+			fmt.Fprintf(w, "  ; %s", plain.Text(in.Name))
 		}
 		fmt.Fprintln(w)
 	}

@@ -3,8 +3,8 @@ package runner
 import (
 	"strconv"
 	"strings"
-	"unicode"
 
+	"github.com/billnet/billnet/internal/plain"
 	"github.com/billnet/billnet/runtime"
 )
 
@@ -124,17 +124,5 @@ func shapeText(shape []int) string {
 }
 
 func portText(p runtime.Port) string {
-	return plain(p.Name) + " " + p.Elem.String() + shapeText(p.Shape)
-}
-
-// plain replaces what could upset a terminal in a text that comes from a file.
-//
-//go:noinline
-func plain(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, s)
+	return plain.Text(p.Name) + " " + p.Elem.String() + shapeText(p.Shape)
 }

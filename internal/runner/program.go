@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/billnet/billnet/internal/plain"
 )
 
 // Program is a program that runs networks.
@@ -210,7 +212,7 @@ func (p *Program) report(stderr io.Writer, err error) int {
 
 // complain prints an error in one line.
 func (p *Program) complain(stderr io.Writer, err error) {
-	fmt.Fprintf(stderr, "%s: %s\n", p.Name, plain(strings.Join(strings.Split(strings.TrimSpace(err.Error()), "\n"), "; ")))
+	fmt.Fprintf(stderr, "%s: %s\n", p.Name, plain.Text(strings.Join(strings.Split(strings.TrimSpace(err.Error()), "\n"), "; ")))
 }
 
 // errorf is fmt.Errorf, which compilers copy into every place that calls it.

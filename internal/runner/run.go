@@ -9,6 +9,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/billnet/billnet/internal/plain"
 )
 
 // runCmd runs a model.
@@ -105,7 +107,7 @@ func (c *runCmd) classify(e *env, m *model, s Session, in *inputs) error {
 			}
 			switch {
 			case c.JSON:
-				fmt.Fprintf(e.stderr, "%s: %s\n", plain(clipName(path, index)), plain(note))
+				fmt.Fprintf(e.stderr, "%s: %s\n", plain.Text(clipName(path, index)), plain.Text(note))
 				writeScores(e, path, index, outs[0], labels)
 			case c.Logits:
 				writeLogits(e.stdout, outs[0])
@@ -114,7 +116,7 @@ func (c *runCmd) classify(e *env, m *model, s Session, in *inputs) error {
 					begun = true
 					fmt.Fprintln(e.stdout, columns)
 				}
-				fmt.Fprintf(e.stdout, "%s: %s\n", plain(clipName(path, index)), plain(note))
+				fmt.Fprintf(e.stdout, "%s: %s\n", plain.Text(clipName(path, index)), plain.Text(note))
 				writeTop(e.stdout, outs[0], labels, c.Top)
 			}
 			return flush(e)
@@ -225,7 +227,7 @@ func writeTop(w io.Writer, v values, labels []string, top int) {
 		if v.isFloat() {
 			logit = fmt.Sprintf("%.5g", v.float(class))
 		}
-		fmt.Fprintf(w, "%8.2f %% %12s  %s\n", 100*p[class], logit, plain(label(labels, class)))
+		fmt.Fprintf(w, "%8.2f %% %12s  %s\n", 100*p[class], logit, plain.Text(label(labels, class)))
 	}
 }
 
@@ -290,7 +292,7 @@ func (c *runCmd) tensors(e *env, m *model, s Session, in *inputs) error {
 			b.WriteString(" ...")
 		}
 		if paths != nil {
-			fmt.Fprintf(&b, " -> %s", plain(paths[i]))
+			fmt.Fprintf(&b, " -> %s", plain.Text(paths[i]))
 		}
 		fmt.Fprintln(e.stdout, b.String())
 	}

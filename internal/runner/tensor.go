@@ -2,10 +2,12 @@ package runner
 
 import (
 	"io"
-	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/billnet/billnet/internal/atomicfile"
+	"github.com/billnet/billnet/internal/infile"
 	"github.com/billnet/billnet/runtime"
 	"github.com/billnet/billnet/runtime/clip"
 )
@@ -27,7 +29,7 @@ func npyType(e runtime.Elem) string {
 // readTensor reads an .npy file for a port, as it is: one tensor of the port's
 // shape, or, when the port's first axis is a batch of one, several along it.
 func readTensor(path string, p runtime.Port) ([][]byte, error) {
-	f, err := os.Open(path)
+	f, err := infile.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -63,21 +65,21 @@ func readTensor(path string, p runtime.Port) ([][]byte, error) {
 // writeTensors writes every output as dir/NAME.npy: all of them or, as far as
 // can be known before, none.
 func writeTensors(dir string, list []values) ([]string, error) {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, err
-	}
 	names := make([]string, len(list))
 	for i, v := range list {
 		names[i] = v.name
 	}
 	paths := clip.TensorFiles(names)
-	var files []file
+	var files []atomicfile.File
 	for i, v := range list {
 		var b strings.Builder
 		if err := clip.WriteNPY(&b, &clip.NPY{DType: npyType(v.elem), Shape: v.shape, Data: v.raw}); err != nil {
 			return nil, errorf("output %q: %w", v.name, err)
 		}
-		files = append(files, file{paths[i], b.String()})
+		files = append(files, atomicfile.File{Name: paths[i], Data: []byte(b.String())})
 	}
-	return writeFiles(dir, files)
+	for i := range paths {
+		paths[i] = filepath.Join(dir, paths[i])
+	}
+	return paths, atomicfile.WriteInto(dir, files)
 }

@@ -2,7 +2,6 @@ package runner
 
 import (
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -26,26 +25,6 @@ func TestWriteTensorsNames(t *testing.T) {
 		if filepath.Base(paths[i]) != want[i] {
 			t.Errorf("%q is written as %s, want %s", list[i].name, filepath.Base(paths[i]), want[i])
 		}
-	}
-}
-
-// A failure leaves the files that were there, and nothing else.
-func TestWriteFilesAllOrNone(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "a"), []byte("old"), 0o666); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Mkdir(filepath.Join(dir, "b"), 0o777); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := writeFiles(dir, []file{{"a", "new"}, {"b", "new"}}); err == nil {
-		t.Fatal("no error for a folder in the way")
-	}
-	if b, _ := os.ReadFile(filepath.Join(dir, "a")); string(b) != "old" {
-		t.Errorf("the file holds %q", b)
-	}
-	if entries, _ := os.ReadDir(dir); len(entries) != 2 {
-		t.Errorf("%d entries are left, want 2", len(entries))
 	}
 }
 

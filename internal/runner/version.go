@@ -4,6 +4,8 @@ import (
 	"fmt"
 	goruntime "runtime"
 	"strings"
+
+	"github.com/billnet/billnet/internal/plain"
 )
 
 // versionCmd shows the program's version, or what the network in it was made
@@ -28,9 +30,9 @@ func (c *versionCmd) Run(e *env) error {
 		return nil
 	}
 	m := e.embedded
-	fmt.Fprintf(e.stdout, "%s: network %s\n", plain(e.Name), plain(m.Name))
+	fmt.Fprintf(e.stdout, "%s: network %s\n", plain.Text(e.Name), plain.Text(m.Name))
 	if source := m.meta("source"); source != "" {
-		fmt.Fprintf(e.stdout, "source %s, SHA-256 %s\n", plain(source), m.meta("source.sha256"))
+		fmt.Fprintf(e.stdout, "source %s, SHA-256 %s\n", plain.Text(source), m.meta("source.sha256"))
 	}
 	fmt.Fprintf(e.stdout, "compiler %s, %s %s, kernels %s\n", e.Version, goruntime.Version(), machine, kernels)
 	return nil

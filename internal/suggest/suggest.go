@@ -8,7 +8,7 @@ import "fmt"
 func Nearest(name string, candidates []string) string {
 	best, least := "", len(name)/3+2
 	for _, c := range candidates {
-		if d := distance(name, c, least); d < least {
+		if d := Distance(name, c, least); d < least {
 			best, least = c, d
 		}
 	}
@@ -18,9 +18,9 @@ func Nearest(name string, candidates []string) string {
 	return fmt.Sprintf("; did you mean %q?", best)
 }
 
-// distance is the number of letters to insert, delete or replace to turn a into
+// Distance is the number of letters to insert, delete or replace to turn a into
 // b; at least most when their lengths differ by so much already.
-func distance(a, b string, most int) int {
+func Distance(a, b string, most int) int {
 	if d := len(a) - len(b); max(d, -d) >= most {
 		return most
 	}

@@ -59,11 +59,11 @@ func (l *LayoutReport) Print(w io.Writer) {
 		}
 		rows = append(rows, []string{name, fmt.Sprint(c.Cost), fmt.Sprint(c.Relayouts), fmt.Sprint(c.Moved), fmt.Sprint(c.Scratch)})
 	}
-	printTable(w, rows)
+	printTable(w, 0, rows)
 	fmt.Fprintln(w)
 	rows = [][]string{{"layer", "op", "kernel", "in", "out", "read", "written", "copied", "compute", "cost"}}
 	for _, r := range l.Rows {
 		rows = append(rows, []string{r.Layer, r.Op, r.Kernel, r.In, r.Out, fmt.Sprint(r.Read), fmt.Sprint(r.Written), fmt.Sprint(r.Copied), fmt.Sprint(r.Compute), fmt.Sprint(r.Cost())})
 	}
-	printTable(w, rows)
+	printTable(w, 0, rows)
 }

@@ -218,8 +218,9 @@ func weightBytes(n *ir.Node) int {
 	return total
 }
 
-// Print writes the ledger as a table.
-func (l *Ledger) Print(w io.Writer) {
+// Print writes the ledger as a table for a terminal of so many columns, 0 for
+// any number.
+func (l *Ledger) Print(w io.Writer, columns int) {
 	rows := [][]string{{"layer", "op", "kind", "result", "MMAC", "bytes", "class", "why"}}
 	for _, e := range l.Entries {
 		class := e.Class
@@ -228,7 +229,7 @@ func (l *Ledger) Print(w io.Writer) {
 		}
 		rows = append(rows, []string{e.Layer, e.Op, e.Kind, e.Shape, mega(e.MACs), fmt.Sprint(e.Bytes), class, e.Why})
 	}
-	printTable(w, rows)
+	printTable(w, columns, rows)
 	fmt.Fprintf(w, "operations: %s MMAC on bits, %s on integers, %s in float\n", mega(l.BitMACs), mega(l.IntMACs), mega(l.FloatMACs))
 	fmt.Fprintf(w, "weights:    %d bytes of bit layers, %d of integer layers, %d of float layers\n", l.BitBytes, l.IntBytes, l.FloatBytes)
 }

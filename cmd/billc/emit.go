@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/billnet/billnet/frontend/onnx"
+)
+
+// emitter is a form in which compile writes a network.
+type emitter struct {
+	name   string
+	kind   kind // of its file; without an ending it writes a folder
+	packed bool // it is made from the packed level
+
+	// Flags that it alone has, as messages name them, and whether one is given.
+	flags string
+	given func(c *compileCmd) bool
+
+	write func(ctx context.Context, c *compileCmd, s *streams, out string, b *compiled) error
+}
+
+// emitters are all forms; the first is the default.
+func emitters() []emitter {
+	return []emitter{
+		{"bytecode", bytecodeFile, true, "--print-plan is", func(c *compileCmd) bool { return c.PrintPlan }, writeBytecode},
+		{"ir", textFile, false, "", nil, writeIR},
+		{"onnx", onnxFile, false, "", nil, writeONNX},
+		{"go", kind{name: "package"}, true, "--package, --golden and --small are", func(c *compileCmd) bool { return c.Package != "" || len(c.Golden) > 0 || c.Small }, writeGo},
+	}
+}
+
+// emitterNames lists the forms for the flag.
+func emitterNames() string {
+	var names []string
+	for _, e := range emitters() {
+		names = append(names, e.name)
+	}
+	return strings.Join(names, ",")
+}
+
+// emitter is the form that was asked for. It refuses flags of others.
+func (c *compileCmd) emitter() (*emitter, error) {
+	list := emitters()
+	for _, e := range list {
+		if e.name != c.Emit && e.given != nil && e.given(c) {
+			return nil, withCode(exitUsage, "%s for --emit=%s, found --emit=%s", e.flags, e.name, c.Emit)
+		}
+	}
+	e := &list[slices.IndexFunc(list, func(e emitter) bool { return e.name == c.Emit })]
+	if c.StopAfter != "" && e.packed {
+		return nil, withCode(exitUsage, "--stop-after leaves no packed module to generate from: add --emit=ir or --emit=onnx")
+	}
+	return e, nil
+}
+
+func writeBytecode(_ context.Context, c *compileCmd, s *streams, out string, b *compiled) error {
+	data, plan, err := b.bytecode()
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.Model, err)
+	}
+	if c.PrintPlan {
+		plan.Print(s.beside(out))
+	}
+	if err := s.write(out, data); err != nil {
+		return err
+	}
+	s.wrote(out, ": %d bytes from %d (%.1f times smaller); arena %d bytes, lower bound %d",
+		len(data), b.modelBytes, float64(b.modelBytes)/float64(len(data)), plan.Arena, plan.LowerBound)
+	return nil
+}
+
+func writeIR(_ context.Context, _ *compileCmd, s *streams, out string, b *compiled) error {
+	b.keepCertificates()
+	if err := s.writeText(out, b.module); err != nil {
+		return err
+	}
+	s.wrote(out, " (%s level)", b.module.Level)
+	return nil
+}
+
+func writeONNX(_ context.Context, c *compileCmd, s *streams, out string, b *compiled) error {
+	data, err := onnx.Export(b.module)
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.Model, err)
+	}
+	if err := s.write(out, data); err != nil {
+		return err
+	}
+	s.wrote(out, " (%s level, %d bytes)", b.module.Level, len(data))
+	return nil
+}

@@ -1,0 +1,9 @@
+package plain
+
+import "embed"
+
+// Sources is the source of this package. Generated executables are built from a
+// copy of it.
+//
+//go:embed *.go
+var Sources embed.FS
