@@ -11,7 +11,7 @@
 // (translation validation). A pass that fails leaves a reproducer behind, which Reduce
 // makes small.
 //
-// Most passes are a few rules for Rewrite, which looks at every node until no rule
+// Most passes are a few rules for Context.Rewrite, which looks at every node until no rule
 // fires. A Registry holds the passes that the text of a pipeline names; a program that
 // brings its own registers them with the one of package pipeline, which knows the
 // compiler's:

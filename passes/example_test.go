@@ -10,7 +10,7 @@ import (
 	"github.com/billnet/billnet/passes/pipeline"
 )
 
-// A pass of a program's own: max(x, 0) becomes relu(x). It is a rule for Rewrite,
+// A pass of a program's own: max(x, 0) becomes relu(x). It is a rule for Context.Rewrite,
 // registered under a name, so that texts of pipelines can say it.
 func Example() {
 	maxToRelu := &passes.Pass{
@@ -19,7 +19,7 @@ func Example() {
 		Class: passes.Exact,
 		After: []string{"fold-constants"},
 		Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
-			return passes.Rewrite(f, func(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+			return c.Rewrite(f, func(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 				if !n.Is(ir.Max) || len(n.Args) != 2 || !ir.IsSplat(n.Args[1], 0) || !ir.SameShape(n.In(0).Shape, n.Result().Type.Shape) {
 					return nil // the rule does not apply
 				}

@@ -32,12 +32,14 @@ func (s Step) String() string { return spec.Format(s.Pass.Name, s.given) }
 type PipelineError = spec.Error
 
 // Text returns the text of a pipeline, which Parse reads back.
-func Text(steps []Step) string {
-	text := make([]string, len(steps))
+func Text(steps []Step) string { return strings.Join(texts(steps), ", ") }
+
+func texts(steps []Step) []string {
+	list := make([]string, len(steps))
 	for i, s := range steps {
-		text[i] = s.String()
+		list[i] = s.String()
 	}
-	return strings.Join(text, ", ")
+	return list
 }
 
 // Parse reads the text of a pipeline, in which the name of a preset stands for its

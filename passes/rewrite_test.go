@@ -1,11 +1,14 @@
 package passes
 
 import (
+	"context"
 	"strings"
 	"testing"
 
 	"github.com/billnet/billnet/ir"
 )
+
+func testContext() *Context { return &Context{ctx: context.Background()} }
 
 func addModule(t *testing.T) *ir.Func {
 	t.Helper()
@@ -24,7 +27,7 @@ func addModule(t *testing.T) *ir.Func {
 // and the name of the node it replaces goes to what it makes.
 func TestRewriteReaders(t *testing.T) {
 	f := addModule(t)
-	err := Rewrite(f, func(rw *Rewriter, n *ir.Node) []*ir.Value {
+	err := testContext().Rewrite(f, func(rw *Rewriter, n *ir.Node) []*ir.Value {
 		if !n.Is(ir.Add) {
 			return nil
 		}
@@ -68,7 +71,7 @@ func TestRewriteFaults(t *testing.T) {
 			return []*ir.Value{rw.Scalar(1)}
 		}, "replaced by f32[]"},
 	} {
-		if err := Rewrite(addModule(t), c.rule); err == nil || !strings.Contains(err.Error(), c.want) {
+		if err := testContext().Rewrite(addModule(t), c.rule); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error is %v, expected %q", name, err, c.want)
 		}
 	}

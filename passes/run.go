@@ -34,79 +34,113 @@ type Result struct {
 // error of a pass is a *Failure that names it; an internal fault starts with BUG; a
 // mistake in the options is a *PipelineError.
 func Run(ctx context.Context, m *ir.Module, steps []Step, o RunOptions) (*Result, error) {
-	texts, names := make([]string, len(steps)), make([]string, len(steps))
-	for i, s := range steps {
-		texts[i], names[i] = s.String(), s.Pass.Name
-	}
-	stop := len(steps) - 1
-	if o.StopAfter != "" {
-		for stop >= 0 && names[stop] != o.StopAfter {
-			stop--
-		}
-		if stop < 0 {
-			return nil, fmt.Errorf("cannot stop after %q: the pipeline is %s", o.StopAfter, strings.Join(names, ", "))
-		}
-	}
-	if o.PrintAfter != "" && o.PrintAfter != "all" && !slices.Contains(names, o.PrintAfter) {
-		return nil, fmt.Errorf("cannot print after %q: the pipeline is %s", o.PrintAfter, strings.Join(names, ", "))
+	stop, err := o.end(steps)
+	if err != nil {
+		return nil, err
 	}
 	if err := ir.Verify(m); err != nil {
 		return nil, err
 	}
-	c := &Context{ctx: ctx, clips: o.Clips}
-	var result Result
-	var source, last [][]*ir.Tensor // outputs on the clips: the source's, and those after the last lossy pass
-	for i, s := range steps[:stop+1] {
-		if err := ctx.Err(); err != nil {
+	r := &run{Context: Context{ctx: ctx, clips: o.Clips}, o: o, steps: steps}
+	for i := range steps[:stop] {
+		if err := r.step(i, m); err != nil {
 			return nil, err
 		}
-		p := s.Pass
-		if err := s.fits(m, steps[:i]); err != nil {
-			return nil, err
+	}
+	for i := range r.moved {
+		r.Note("%s", &r.moved[i])
+	}
+	return &Result{r.Notes, r.Records, r.moved}, nil
+}
+
+// end returns how many steps run, and checks that the options name some of them.
+func (o *RunOptions) end(steps []Step) (int, error) {
+	names := make([]string, len(steps))
+	for i, s := range steps {
+		names[i] = s.Pass.Name
+	}
+	if o.PrintAfter != "" && o.PrintAfter != "all" && !slices.Contains(names, o.PrintAfter) {
+		return 0, fmt.Errorf("cannot print after %q: the pipeline is %s", o.PrintAfter, strings.Join(names, ", "))
+	}
+	if o.StopAfter == "" {
+		return len(steps), nil
+	}
+	for end := len(steps); end > 0; end-- {
+		if names[end-1] == o.StopAfter {
+			return end, nil
 		}
-		c.options = s.options
-		var before *ir.Module
-		if o.Check > 0 || o.Reproduce != nil {
-			before = m.Clone()
+	}
+	return 0, fmt.Errorf("cannot stop after %q: the pipeline is %s", o.StopAfter, strings.Join(names, ", "))
+}
+
+// run is the state of Run.
+type run struct {
+	Context
+	o     RunOptions
+	steps []Step
+	moved []Movement
+
+	// Outputs on the clips: the source's, and those after the last lossy pass.
+	source, last [][]*ir.Tensor
+}
+
+// step runs one step, with what the options ask for around it.
+func (r *run) step(i int, m *ir.Module) error {
+	s := &r.steps[i]
+	if err := r.ctx.Err(); err != nil {
+		return err
+	}
+	if err := s.fits(m, r.steps[:i]); err != nil {
+		return err
+	}
+	var before *ir.Module
+	if r.o.Check > 0 || r.o.Reproduce != nil {
+		before = m.Clone()
+	}
+	if err := r.pass(s, before, m); err != nil {
+		err = s.locate(err)
+		if r.o.Reproduce != nil && !errors.As(err, new(*PipelineError)) {
+			r.o.Reproduce(s.Pass.Name, before, texts(r.steps[i:]))
 		}
-		if p.Class == Lossy && c.Calibrated() && source == nil {
-			var err error
-			if source, err = c.outputs(m); err != nil {
-				return nil, s.locate(err)
-			}
-			last = source
+		return err
+	}
+	if r.o.After != nil {
+		r.o.After(i, m)
+	}
+	if r.o.PrintAfter == s.Pass.Name || r.o.PrintAfter == "all" {
+		text, _ := ir.Print(m, "")
+		fmt.Fprintf(r.o.Print, "# after pass %d, %s\n%s\n", i+1, s.Pass.Name, text)
+	}
+	return nil
+}
+
+// pass runs the pass of a step, measures how far a lossy one moves the outputs on
+// the clips, and compares the module with the one before where that is asked for.
+func (r *run) pass(s *Step, before, m *ir.Module) error {
+	r.options = s.options
+	measured := s.Pass.Class == Lossy && r.Calibrated()
+	if measured && r.source == nil {
+		var err error
+		if r.source, err = r.outputs(m); err != nil {
+			return err
 		}
-		err := runPass(c, p, m)
-		if err == nil && p.Class == Lossy && c.Calibrated() {
-			var after [][]*ir.Tensor
-			if after, err = c.outputs(m); err == nil {
-				result.Moved = append(result.Moved, moved(p, m, source, last, after)...)
-				last = after
-			}
-		}
-		if err == nil && o.Check > 0 {
-			err = check(ctx, c, p, before, m, o.Check)
-		}
+		r.last = r.source
+	}
+	if err := runPass(&r.Context, s.Pass, m); err != nil {
+		return err
+	}
+	if measured {
+		after, err := r.outputs(m)
 		if err != nil {
-			err = s.locate(err)
-			if o.Reproduce != nil && !errors.As(err, new(*PipelineError)) {
-				o.Reproduce(p.Name, before, texts[i:])
-			}
-			return nil, err
+			return err
 		}
-		if o.After != nil {
-			o.After(i, m)
-		}
-		if o.PrintAfter == p.Name || o.PrintAfter == "all" {
-			text, _ := ir.Print(m, "")
-			fmt.Fprintf(o.Print, "# after pass %d, %s\n%s\n", i+1, p.Name, text)
-		}
+		r.moved = append(r.moved, moved(s.Pass, m, r.source, r.last, after)...)
+		r.last = after
 	}
-	for i := range result.Moved {
-		c.Note("%s", &result.Moved[i])
+	if r.o.Check > 0 {
+		return check(r.ctx, &r.Context, s.Pass, before, m, r.o.Check)
 	}
-	result.Notes, result.Records = c.Notes, c.Records
-	return &result, nil
+	return nil
 }
 
 // fits checks that a module, after the steps before, is of a level that the step's

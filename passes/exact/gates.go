@@ -12,59 +12,94 @@ func sinkGate(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	if n.Result().Type.DType != ir.F32 {
 		return nil
 	}
-	bit := func(v *ir.Value) []*ir.Value { return []*ir.Value{rw.Op(ir.ToFloat, nil, v)} }
+	gate := bitsOf(rw, n)
+	if gate == nil {
+		return nil
+	}
+	return []*ir.Value{rw.Op(ir.ToFloat, nil, gate)}
+}
+
+// bitsOf returns the bits that stand for arithmetic of bits; nil when it is none.
+func bitsOf(rw *passes.Rewriter, n *ir.Node) *ir.Value {
 	switch n.Op {
 	case ir.Clip:
-		if a, b := sumOfBits(n.Args[0]); a != nil && upperBound(n, 1) && (n.Arg(1) == nil || ir.IsSplat(n.Args[1], 0)) {
-			return bit(rw.Op(ir.BitOr, nil, a, b))
+		if upperBound(n, 1) && (n.Arg(1) == nil || ir.IsSplat(n.Args[1], 0)) {
+			return orOfSum(rw, n.Args[0])
 		}
 		return nil
 	case ir.Where:
 		return whereOfMaps(rw, n)
-	case ir.Max, ir.Min, ir.Mul, ir.Add, ir.Sub:
-	default:
-		return nil
 	}
 	if len(n.Args) != 2 {
 		return nil
 	}
-	if n.Is(ir.Sub) {
-		if b := bitOperand(n.Args[1]); b != nil && b.Type.DType == ir.Bit && ir.IsSplat(n.Args[0], 1) && ir.SameShape(b.Type.Shape, n.Result().Type.Shape) {
-			return bit(rw.Op(ir.BitNot, nil, b))
-		}
-		a, b := sumOfBits(n.Args[0])
-		if and := ir.Def(bitOperand(n.Args[1])); a != nil && and.Is(ir.BitAnd) && (and.Args[0] == a && and.Args[1] == b || and.Args[0] == b && and.Args[1] == a) {
-			return bit(rw.Op(ir.BitOr, nil, a, b))
-		}
-		return nil
-	}
-	if n.Is(ir.Min) {
+	switch n.Op {
+	case ir.Add:
+		return muxOf(rw, ir.Def(n.Args[0]), ir.Def(n.Args[1]))
+	case ir.Sub:
+		return complement(rw, n)
+	case ir.Min:
 		for i := range 2 {
-			if a, b := sumOfBits(n.Args[i]); a != nil && ir.IsSplat(n.Args[1-i], 1) {
-				return bit(rw.Op(ir.BitOr, nil, a, b))
+			if ir.IsSplat(n.Args[1-i], 1) {
+				if or := orOfSum(rw, n.Args[i]); or != nil {
+					return or
+				}
 			}
 		}
+		return gateOfPair(rw, n, ir.BitAnd)
+	case ir.Max:
+		return gateOfPair(rw, n, ir.BitOr)
+	case ir.Mul:
+		return productOfBits(rw, n)
 	}
-	if n.Is(ir.Add) {
-		if m := muxOf(rw, ir.Def(n.Args[0]), ir.Def(n.Args[1])); m != nil {
-			return bit(m)
-		}
-		return nil
-	}
+	return nil
+}
+
+// gateOfPair is a gate of both operands, nil when they are no bits.
+func gateOfPair(rw *passes.Rewriter, n *ir.Node, gate *ir.Op) *ir.Value {
 	a, b := bitOperands(rw, n)
 	if a == nil {
 		return nil
 	}
-	switch n.Op {
-	case ir.Max:
-		return bit(rw.Op(ir.BitOr, nil, a, b))
-	case ir.Min:
-		return bit(rw.Op(ir.BitAnd, nil, a, b))
+	return rw.Op(gate, nil, a, b)
+}
+
+// productOfBits is AND; the product of signs is +1 where they agree.
+func productOfBits(rw *passes.Rewriter, n *ir.Node) *ir.Value {
+	a, b := bitOperands(rw, n)
+	switch {
+	case a == nil:
+		return nil
+	case a.Type.DType == ir.SBit:
+		return rw.Op(ir.BitNot, nil, rw.Op(ir.BitXor, nil, a, b))
 	}
-	if a.Type.DType == ir.SBit { // the product of signs: +1 where they agree
-		return bit(rw.Op(ir.BitNot, nil, rw.Op(ir.BitXor, nil, a, b)))
+	return rw.Op(ir.BitAnd, nil, a, b)
+}
+
+// complement: 1 - b is NOT, and (a + b) - a*b is OR.
+func complement(rw *passes.Rewriter, n *ir.Node) *ir.Value {
+	b := bitOperand(n.Args[1])
+	if b != nil && b.Type.DType == ir.Bit && ir.IsSplat(n.Args[0], 1) && ir.SameShape(b.Type.Shape, n.Result().Type.Shape) {
+		return rw.Op(ir.BitNot, nil, b)
 	}
-	return bit(rw.Op(ir.BitAnd, nil, a, b))
+	x, y := sumOfBits(n.Args[0])
+	and := ir.Def(b)
+	if x == nil || !and.Is(ir.BitAnd) {
+		return nil
+	}
+	if p, q := and.Args[0], and.Args[1]; p == x && q == y || p == y && q == x {
+		return rw.Op(ir.BitOr, nil, x, y)
+	}
+	return nil
+}
+
+// orOfSum is the OR of two bits of which v is the sum, nil when it is none.
+func orOfSum(rw *passes.Rewriter, v *ir.Value) *ir.Value {
+	a, b := sumOfBits(v)
+	if a == nil {
+		return nil
+	}
+	return rw.Op(ir.BitOr, nil, a, b)
 }
 
 // upperBound reports whether a clip cuts off at x.
@@ -115,7 +150,7 @@ func constBits(rw *passes.Rewriter, v *ir.Value, d ir.DType) *ir.Value {
 }
 
 // whereOfMaps: where(s, b, a) of bits is the multiplexer.
-func whereOfMaps(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+func whereOfMaps(rw *passes.Rewriter, n *ir.Node) *ir.Value {
 	s := bitOfBool(n.Args[0])
 	if s == nil && n.In(0).DType == ir.Bool && ir.ConstOf(n.Args[0]) != nil {
 		s = rw.Const(ir.ConstOf(n.Args[0]).Convert(ir.Bit))
@@ -124,7 +159,7 @@ func whereOfMaps(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	if s == nil || a == nil || b == nil || a.Type.DType != b.Type.DType {
 		return nil
 	}
-	return []*ir.Value{rw.Op(ir.ToFloat, nil, rw.Op(ir.Mux, nil, s, a, b))}
+	return rw.Op(ir.Mux, nil, s, a, b)
 }
 
 // bitOperand returns the bit behind to_float, or nil.

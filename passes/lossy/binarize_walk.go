@@ -319,70 +319,90 @@ func (b *binarizer) other(n *ir.Node, attrs map[string]any, args []*twin) []*twi
 
 // formOf says what a node gives that stays what it is.
 func (b *binarizer) formOf(n *ir.Node, args []*twin) form {
-	all := func(f form) bool {
-		return !slices.ContainsFunc(args, func(a *twin) bool { return a != nil && a.form != f })
+	if allFixed(args) {
+		return formFixed
 	}
 	first := formReal
 	if len(args) > 0 && args[0] != nil {
 		first = args[0].form
 	}
-	switch {
-	case allFixed(args):
-		return formFixed
-	case analysis.MovesElements(n), n.Is(ir.MaxPool), n.Is(ir.ReduceMax), n.Is(ir.GlobalMaxPool):
+	if analysis.MovesElements(n) {
 		return first
 	}
 	switch n.Op {
+	case ir.MaxPool, ir.ReduceMax, ir.GlobalMaxPool:
+		return first
 	case ir.Concat, ir.Max, ir.Min:
-		if all(first) {
+		if allAre(args, first) {
 			return first
 		}
 	case ir.Pad:
-		if mode, _ := n.Attrs["mode"].(string); first == formBits && (mode == "" || mode == "constant") && (n.Arg(1) == nil || ir.IsSplat(n.Args[1], 0)) {
+		if first == formBits && padsWithZeros(n) {
 			return first
 		}
 	case ir.ReduceMean, ir.GlobalAveragePool, ir.AveragePool:
 		if first.logic() || first == formSums {
 			return formMeans
 		}
-	case ir.Mul:
-		if all(formBits) || all(formSigns) {
-			return first
-		}
-		return clipForm(args)
-	case ir.Sub:
-		if ir.IsSplat(n.Args[0], 1) && args[1].form == formBits {
-			return formBits
-		}
-		return clipForm(args)
-	case ir.Add:
-		if f := b.muxForm(args); f != formReal {
-			return f
-		}
-		return clipForm(args)
-	case ir.Div, ir.BatchNorm:
-		return clipForm(args)
+	case ir.Mul, ir.Add, ir.Sub, ir.Div, ir.BatchNorm:
+		return b.arithmeticForm(n, args)
 	case ir.Cast:
-		switch {
-		case n.In(0).DType == ir.Bool:
+		if n.In(0).DType == ir.Bool {
 			return formBits
-		case first == formClip:
+		}
+		if first == formClip {
 			return first
 		}
 	case ir.Where:
-		if n.In(0).DType != ir.Bool {
-			break
-		}
-		if a, b := args[1].form, args[2].form; a == b && a.logic() {
-			return a
-		}
-		switch x, y := n.Args[1], n.Args[2]; {
-		case ir.IsSplat(x, 1) && ir.IsSplat(y, 0), ir.IsSplat(x, 0) && ir.IsSplat(y, 1):
-			return formBits
-		case ir.IsSplat(x, 1) && ir.IsSplat(y, -1), ir.IsSplat(x, -1) && ir.IsSplat(y, 1):
-			return formSigns
-		}
+		return choiceForm(n, args)
 	case ir.Sign:
+		return formSigns
+	}
+	return formReal
+}
+
+func allAre(args []*twin, f form) bool {
+	return !slices.ContainsFunc(args, func(a *twin) bool { return a != nil && a.form != f })
+}
+
+func padsWithZeros(n *ir.Node) bool {
+	mode, _ := n.Attrs["mode"].(string)
+	return (mode == "" || mode == "constant") && (n.Arg(1) == nil || ir.IsSplat(n.Args[1], 0))
+}
+
+// arithmeticForm: products of bits and of signs are bits and signs, 1 - b is a bit,
+// and of a multiplexer's form is what it chooses from; the model's input stays that.
+func (b *binarizer) arithmeticForm(n *ir.Node, args []*twin) form {
+	switch {
+	case n.Is(ir.Mul) && (allAre(args, formBits) || allAre(args, formSigns)):
+		return args[0].form
+	case n.Is(ir.Sub) && ir.IsSplat(n.Args[0], 1) && args[1].form == formBits:
+		return formBits
+	}
+	if n.Is(ir.Add) {
+		if f := b.muxForm(args); f != formReal {
+			return f
+		}
+	}
+	return clipForm(args)
+}
+
+// choiceForm: a choice between values of one form, or between the numbers of a bit
+// or a sign.
+func choiceForm(n *ir.Node, args []*twin) form {
+	if n.In(0).DType != ir.Bool {
+		return formReal
+	}
+	if a, b := args[1].form, args[2].form; a == b && a.logic() {
+		return a
+	}
+	chooses := func(p, q float64) bool {
+		return ir.IsSplat(n.Args[1], p) && ir.IsSplat(n.Args[2], q) || ir.IsSplat(n.Args[1], q) && ir.IsSplat(n.Args[2], p)
+	}
+	switch {
+	case chooses(0, 1):
+		return formBits
+	case chooses(-1, 1):
 		return formSigns
 	}
 	return formReal

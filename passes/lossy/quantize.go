@@ -93,76 +93,86 @@ type weightedLayer struct {
 
 // readLinear reads a layer that can be quantized, or says why it cannot.
 func readLinear(n *ir.Node) (l *weightedLayer, left string) {
-	v := n.Args[1]
-	w := analysis.ConstantOf(v)
-	switch {
-	case w == nil:
-		return nil, "its weights are no constant"
-	case n.In(0).DType != ir.F32:
-		return nil, fmt.Sprintf("its input is %s, expected f32", n.In(0).DType)
-	case w.Len() == 0 || n.Result().Type.Elems() == 0:
-		return nil, "it has no elements"
-	case ir.ConstOf(v) == nil || fewBits(n, w):
-		return nil, "its weights are binary or of few bits already"
-	case !analysis.Finite32(w):
-		return nil, "its weights are not finite"
-	}
-	bias := n.Arg(2)
-	if bias != nil && (ir.ConstOf(bias) == nil || !analysis.Finite32(ir.ConstOf(bias))) {
-		return nil, "its bias is no finite constant"
+	w := analysis.ConstantOf(n.Args[1])
+	if left := unfitLinear(n, w); left != "" {
+		return nil, left
 	}
 	l = &weightedLayer{inAxis: 1, outAxis: 1}
+	l.rows, l.cols = w.Type.Shape[0], ir.Type{Shape: w.Type.Shape[1:]}.Elems()
+	l.cin = func(_, col int) int { return col }
 	alpha, beta := 1.0, 1.0
 	switch n.Op {
 	case ir.Conv:
 		taps := ir.Type{Shape: w.Type.Shape[2:]}.Elems()
-		l.rows, l.cols = w.Type.Shape[0], w.Type.Shape[1]*taps
 		per, rowsPer := w.Type.Shape[1], l.rows/n.Int("groups")
 		l.cin = func(row, col int) int { return row/rowsPer*per + col/taps }
 	case ir.Gemm:
-		if n.Bool("trans_a") {
-			return nil, "its input is transposed"
-		}
 		alpha, beta, l.transpose = n.Float("alpha"), n.Float("beta"), !n.Bool("trans_b")
 	case ir.MatMul:
-		if w.Type.Rank() != 2 || n.In(0).Rank() < 2 {
-			return nil, fmt.Sprintf("it multiplies %s by %s, expected a matrix of weights", n.In(0), w.Type)
-		}
 		l.transpose = true
 		l.inAxis, l.outAxis = n.In(0).Rank()-1, n.In(0).Rank()-1
 	}
-	if !n.Is(ir.Conv) {
-		l.rows, l.cols = w.Type.Shape[0], w.Type.Shape[1]
+	if l.transpose {
+		l.rows, l.cols = l.cols, l.rows
+	}
+	l.w = make([]float64, w.Len())
+	for i := range l.w {
+		at := i
 		if l.transpose {
-			l.rows, l.cols = l.cols, l.rows
+			at = i%l.cols*l.rows + i/l.cols
 		}
-		l.cin = func(_, col int) int { return col }
+		l.w[i] = alpha * w.Float(at)
 	}
-	l.w, l.bias = make([]float64, w.Len()), make([]float64, l.rows)
-	for r := range l.rows {
-		for k := range l.cols {
-			at := r*l.cols + k
-			if l.transpose {
-				at = k*l.rows + r
-			}
-			l.w[r*l.cols+k] = alpha * w.Float(at)
-		}
-	}
-	if bias != nil {
-		b := ir.ConstOf(bias)
-		shape := n.Result().Type.Shape
-		if n.Is(ir.Conv) {
-			shape = []int{1, l.rows}
-		}
-		axis, values, ok := analysis.AlongAxis(b, shape)
-		if !ok || len(values) > 1 && axis != 1 {
-			return nil, fmt.Sprintf("its bias is %s, expected one number for every channel", b.Type)
-		}
-		for r := range l.bias {
-			l.bias[r] = beta * values[min(r, len(values)-1)]
-		}
+	if left := l.readBias(n, beta); left != "" {
+		return nil, left
 	}
 	return l, ""
+}
+
+// unfitLinear says why a layer with weights w, nil when they are no constant, cannot
+// be quantized; "" when it can.
+func unfitLinear(n *ir.Node, w *ir.Tensor) string {
+	bias := n.Arg(2)
+	switch {
+	case w == nil:
+		return "its weights are no constant"
+	case n.In(0).DType != ir.F32:
+		return fmt.Sprintf("its input is %s, expected f32", n.In(0).DType)
+	case w.Len() == 0 || n.Result().Type.Elems() == 0:
+		return "it has no elements"
+	case ir.ConstOf(n.Args[1]) == nil || fewBits(n, w):
+		return "its weights are binary or of few bits already"
+	case !analysis.Finite32(w):
+		return "its weights are not finite"
+	case bias != nil && (ir.ConstOf(bias) == nil || !analysis.Finite32(ir.ConstOf(bias))):
+		return "its bias is no finite constant"
+	case n.Is(ir.Gemm) && n.Bool("trans_a"):
+		return "its input is transposed"
+	case n.Is(ir.MatMul) && (w.Type.Rank() != 2 || n.In(0).Rank() < 2):
+		return fmt.Sprintf("it multiplies %s by %s, expected a matrix of weights", n.In(0), w.Type)
+	}
+	return ""
+}
+
+// readBias reads what a layer adds, times beta, or says why it cannot.
+func (l *weightedLayer) readBias(n *ir.Node, beta float64) (left string) {
+	l.bias = make([]float64, l.rows)
+	b := ir.ConstOf(n.Arg(2))
+	if b == nil {
+		return ""
+	}
+	shape := n.Result().Type.Shape
+	if n.Is(ir.Conv) {
+		shape = []int{1, l.rows}
+	}
+	axis, values, ok := analysis.AlongAxis(b, shape)
+	if !ok || len(values) > 1 && axis != 1 {
+		return fmt.Sprintf("its bias is %s, expected one number for every channel", b.Type)
+	}
+	for r := range l.bias {
+		l.bias[r] = beta * values[min(r, len(values)-1)]
+	}
+	return ""
 }
 
 // fewBits reports whether a layer's weights are on a grid. One weight an output

@@ -3,6 +3,7 @@ package lossy
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/billnet/billnet/ir"
@@ -101,26 +102,12 @@ var gateOrder = map[*ir.Op][]int{ir.LSTM: {0, 2, 1, 3}, ir.GRU: {0, 1, 2}}
 
 // readRecurrent reads a layer that can be quantized, or says why it cannot.
 func readRecurrent(n *ir.Node) (l *recurrentLayer, left string) {
-	if !n.Is(ir.LSTM) && !n.Is(ir.GRU) {
-		return nil, fmt.Sprintf("%s is no LSTM or GRU in float", n.Op.Name)
+	if left := unfitRecurrent(n); left != "" {
+		return nil, left
 	}
 	x, w, r := n.In(0), analysis.ConstantOf(n.Args[1]), analysis.ConstantOf(n.Args[2])
-	switch {
-	case x.DType != ir.F32:
-		return nil, fmt.Sprintf("its input is %s, expected f32", x.DType)
-	case w == nil || r == nil || !analysis.Finite32(w) || !analysis.Finite32(r):
+	if w == nil || r == nil || !analysis.Finite32(w) || !analysis.Finite32(r) {
 		return nil, "its weights are no finite constants"
-	case n.Is(ir.LSTM) && n.Arg(7) != nil:
-		return nil, "it has peephole weights: a gate that sees the cell is no product of bits"
-	case n.Is(ir.LSTM) && n.Bool("input_forget"):
-		return nil, "its forget gate is 1 - i (input_forget)"
-	}
-	for i, a := range n.Strs("activations") {
-		per := map[bool]int{true: 3, false: 2}[n.Is(ir.LSTM)]
-		name := strings.ToLower(a)
-		if gate := i%per == 0; gate && name != "sigmoid" && name != "hardsigmoid" || !gate && name != "tanh" {
-			return nil, fmt.Sprintf("its activation %d is %s, expected Sigmoid or HardSigmoid for gates and Tanh for the others", i+1, a)
-		}
 	}
 	l = &recurrentLayer{node: n, gru: n.Is(ir.GRU), layout: n.Int("layout") == 1, in: x.Shape[2], hidden: r.Type.Shape[2], steps: x.Shape[0], batch: x.Shape[1]}
 	if l.layout {
@@ -130,17 +117,11 @@ func readRecurrent(n *ir.Node) (l *recurrentLayer, left string) {
 	if l.hidden == 0 || l.in == 0 || l.batch == 0 || l.steps == 0 {
 		return nil, "it has no elements"
 	}
-	if lens := n.Arg(4); lens != nil {
-		t := analysis.ConstantOf(lens)
-		if t == nil {
-			return nil, "the lengths of its sequences (lens) are no constant"
-		}
-		if v, ok := t.Splat(); !ok || int(v) != l.steps {
-			return nil, fmt.Sprintf("its sequences have lengths of their own (lens), expected %d steps for all", l.steps)
-		}
+	if left := ownLengths(n, l.steps); left != "" {
+		return nil, left
 	}
-	var b, h0, c0 *ir.Tensor
-	for i, t := range map[int]**ir.Tensor{3: &b, 5: &h0, 6: &c0} {
+	source := &recurrentWeights{w: w, r: r}
+	for i, t := range map[int]**ir.Tensor{3: &source.b, 5: &source.h0, 6: &source.c0} {
 		if n.Arg(i) == nil {
 			continue
 		}
@@ -148,31 +129,82 @@ func readRecurrent(n *ir.Node) (l *recurrentLayer, left string) {
 			return nil, fmt.Sprintf("its operand %s is no finite constant", n.Op.Operands[i].Name)
 		}
 	}
-	order := gateOrder[n.Op]
 	for d := range w.Type.Shape[0] {
-		dir := &recurrentDirection{reverse: n.Str("direction") == "reverse" || d == 1}
-		rows := len(order) * l.hidden
-		for _, g := range order {
-			for j := range l.hidden {
-				row := g*l.hidden + j
-				dir.w = append(dir.w, floatRow(w, (d*rows+row)*l.in, l.in))
-				dir.r = append(dir.r, floatRow(r, (d*rows+row)*l.hidden, l.hidden))
-				dir.b = append(dir.b, floatRow(b, 2*d*rows+row, 1)...)
-				dir.rb = append(dir.rb, floatRow(b, (2*d+1)*rows+row, 1)...)
-			}
-		}
-		dirs := w.Type.Shape[0]
-		for s := range l.batch {
-			at := (d*l.batch + s) * l.hidden
-			if l.layout {
-				at = (s*dirs + d) * l.hidden
-			}
-			dir.h0 = append(dir.h0, floatRow(h0, at, l.hidden))
-			dir.c0 = append(dir.c0, floatRow(c0, at, l.hidden))
-		}
-		l.dirs = append(l.dirs, dir)
+		l.dirs = append(l.dirs, l.direction(source, d))
 	}
 	return l, ""
+}
+
+// unfitRecurrent says what a layer has that hard gates do not; "" when nothing.
+func unfitRecurrent(n *ir.Node) string {
+	switch {
+	case !n.Is(ir.LSTM) && !n.Is(ir.GRU):
+		return fmt.Sprintf("%s is no LSTM or GRU in float", n.Op.Name)
+	case n.In(0).DType != ir.F32:
+		return fmt.Sprintf("its input is %s, expected f32", n.In(0).DType)
+	case n.Is(ir.LSTM) && n.Arg(7) != nil:
+		return "it has peephole weights: a gate that sees the cell is no product of bits"
+	case n.Is(ir.LSTM) && n.Bool("input_forget"):
+		return "its forget gate is 1 - i (input_forget)"
+	}
+	per := 2 // activations a direction
+	if n.Is(ir.LSTM) {
+		per = 3
+	}
+	for i, a := range n.Strs("activations") {
+		name, want := strings.ToLower(a), []string{"tanh"}
+		if i%per == 0 {
+			want = []string{"sigmoid", "hardsigmoid"}
+		}
+		if !slices.Contains(want, name) {
+			return fmt.Sprintf("its activation %d is %s, expected Sigmoid or HardSigmoid for gates and Tanh for the others", i+1, a)
+		}
+	}
+	return ""
+}
+
+// ownLengths says that sequences have lengths of their own; "" when they have not.
+func ownLengths(n *ir.Node, steps int) string {
+	lens := n.Arg(4)
+	if lens == nil {
+		return ""
+	}
+	t := analysis.ConstantOf(lens)
+	if t == nil {
+		return "the lengths of its sequences (lens) are no constant"
+	}
+	if v, ok := t.Splat(); !ok || int(v) != steps {
+		return fmt.Sprintf("its sequences have lengths of their own (lens), expected %d steps for all", steps)
+	}
+	return ""
+}
+
+// recurrentWeights are the constants of a source's layer; what it leaves out is nil.
+type recurrentWeights struct{ w, r, b, h0, c0 *ir.Tensor }
+
+// direction reads direction d.
+func (l *recurrentLayer) direction(s *recurrentWeights, d int) *recurrentDirection {
+	order, dirs := gateOrder[l.node.Op], s.w.Type.Shape[0]
+	dir := &recurrentDirection{reverse: l.node.Str("direction") == "reverse" || d == 1}
+	rows := len(order) * l.hidden
+	for _, g := range order {
+		for j := range l.hidden {
+			row := g*l.hidden + j
+			dir.w = append(dir.w, floatRow(s.w, (d*rows+row)*l.in, l.in))
+			dir.r = append(dir.r, floatRow(s.r, (d*rows+row)*l.hidden, l.hidden))
+			dir.b = append(dir.b, floatRow(s.b, 2*d*rows+row, 1)...)
+			dir.rb = append(dir.rb, floatRow(s.b, (2*d+1)*rows+row, 1)...)
+		}
+	}
+	for q := range l.batch {
+		at := (d*l.batch + q) * l.hidden
+		if l.layout {
+			at = (q*dirs + d) * l.hidden
+		}
+		dir.h0 = append(dir.h0, floatRow(s.h0, at, l.hidden))
+		dir.c0 = append(dir.c0, floatRow(s.c0, at, l.hidden))
+	}
+	return dir
 }
 
 // floatRow returns n elements from an offset; zeros when there is no tensor.
