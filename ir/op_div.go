@@ -12,12 +12,8 @@ var Div = register(&Op{
 	Results:  []Param{{Name: "y"}},
 	Infer:    binaryInfer(isNumber, Invalid),
 	Eval: func(n *Node, in []*Tensor) ([]*Tensor, error) {
-		if n.Results[0].Type.Elems() > 0 {
-			for i, v := range in[1].I {
-				if v == 0 {
-					return nil, fmt.Errorf("element %d of b is 0: an integer division by zero", i)
-				}
-			}
+		if err := noZeroDivisor(n, in[1]); err != nil {
+			return nil, err
 		}
 		return divEval(n, in)
 	},
@@ -33,3 +29,16 @@ var divEval = binaryEval(
 	func(a, b float32) float32 { return a / b },
 	func(a, b float64) float64 { return a / b },
 	func(a, b int64) int64 { return a / b })
+
+// noZeroDivisor refuses integers b of which one is 0, where anything is divided.
+func noZeroDivisor(n *Node, b *Tensor) error {
+	if n.Results[0].Type.Elems() == 0 {
+		return nil
+	}
+	for i, v := range b.I {
+		if v == 0 {
+			return fmt.Errorf("element %d of b is 0: an integer division by zero", i)
+		}
+	}
+	return nil
+}

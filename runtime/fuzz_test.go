@@ -110,6 +110,8 @@ func opSamples() []*builder {
 		add(billb.OpClip, e, []int{7}, []*tensor{r(e, 7), r(e), r(e, 1)}, nil)
 		add(billb.OpReduceMax, e, []int{2, 4}, []*tensor{r(e, 2, 3, 4)}, []int{1})
 		add(billb.OpReduceSum, e, []int{1, 3, 1}, []*tensor{r(e, 2, 3, 4)}, []int{0, 2})
+		add(billb.OpMod, e, []int{2, 3, 4}, []*tensor{r(e, 2, 1, 4), r(e, 3, 1)}, nil)
+		add(billb.OpScatter, e, []int{4, 3}, []*tensor{r(e, 4, 3), newTensor(I64, 2), r(e, 2, 3)}, []int{1})
 		add(billb.OpArgMax, I64, []int{2, 4}, []*tensor{r(e, 2, 3, 4)}, []int{1, 0})
 		add(billb.OpMaxPool, e, []int{1, 2, 3, 2}, []*tensor{r(e, 1, 2, 5, 4)}, []int{2, 3, 2, 2, 1, 1, 0, 0, 1, 1})
 		add(billb.OpPad, e, []int{5, 6}, []*tensor{r(e, 3, 4), r(e)}, []int{1, -1, 0})
@@ -172,7 +174,13 @@ func opSamples() []*builder {
 	b.op(billb.OpMux, []int{y, z, y}, []int{z}, nil)
 	b.op(billb.OpBitAnd, []int{z, b.input(r(Bit, 1, 9, 1, 1, 1))}, []int{z}, nil)
 	b.output(b.fromPlanes(z))
-	return append(list, b)
+	list = append(list, b)
+	top := &builder{}
+	x, values, indices := top.input(r(F32, 2, 9)), top.dense(F32, 2, 4), top.dense(I64, 2, 4)
+	top.op(billb.OpTopK, []int{x}, []int{values, indices}, []int{1, 1})
+	top.output(values)
+	top.output(indices)
+	return append(list, top)
 }
 
 // TestSamples runs the samples, which together with smallNet's use every opcode,

@@ -7,8 +7,7 @@ import (
 	"github.com/billnet/billnet/runtime/kernels"
 )
 
-// pairwise is an elementwise operation of two operands of one element type. A
-// nil float32 loop means that float64 serves: its results are rounded once.
+// pairwise is an elementwise operation of two operands of one element type.
 type pairwise struct {
 	code    billb.Opcode
 	f32     func(dst, a, b []float32)
@@ -22,6 +21,8 @@ var pairwises = []pairwise{
 	{billb.OpSub, subLoop[float32], subLoop[float64], subLoop[int64], false},
 	{billb.OpMul, mulLoop[float32], mulLoop[float64], mulLoop[int64], false},
 	{billb.OpDiv, divLoop[float32], divLoop[float64], divLoop[int64], true},
+	{billb.OpMod, modLoop[float32], modLoop[float64], remainders(false), true},
+	{billb.OpFMod, modLoop[float32], modLoop[float64], remainders(true), true},
 	{billb.OpMin, minLoop[float32], minLoop[float64], minLoop[int64], false},
 	{billb.OpMax, maxLoop[float32], maxLoop[float64], maxLoop[int64], false},
 	{billb.OpPRelu, preluLoop[float32], preluLoop[float64], preluLoop[int64], false},
@@ -52,6 +53,29 @@ func divLoop[T Number](dst, a, b []T) {
 	a, b = a[:len(dst)], b[:len(dst)]
 	for i := range dst {
 		dst[i] = a[i] / b[i]
+	}
+}
+
+func modLoop[T float](dst, a, b []T) {
+	a, b = a[:len(dst)], b[:len(dst)]
+	for i := range dst {
+		dst[i] = T(math.Mod(float64(a[i]), float64(b[i])))
+	}
+}
+
+// remainders is the loop of remainders with the sign of a (fmod) or of b.
+func remainders(fmod bool) func(dst, a, b []int64) {
+	return func(dst, a, b []int64) {
+		for i, x := range a[:len(dst)] {
+			r := int64(0)
+			if b[i] != -1 { // the least integer has no quotient
+				r = x % b[i]
+			}
+			if !fmod && r != 0 && (r < 0) != (b[i] < 0) {
+				r += b[i]
+			}
+			dst[i] = r
+		}
 	}
 }
 

@@ -27,6 +27,8 @@ var dense = map[*ir.Op]row{
 	ir.Sub:            {},
 	ir.Mul:            {},
 	ir.Div:            {},
+	ir.Scatter:        {params: scatter},
+	ir.TopK:           {params: topK},
 	ir.Pow:            {},
 	ir.Equal:          {},
 	ir.Greater:        {},
@@ -200,6 +202,14 @@ func whole(rank int) *billb.Slice {
 
 func argMax(n *ir.Node) billb.Params {
 	return &billb.ArgMax{Axis: along(n).(*billb.Along).Axis, SelectLast: n.Bool("select_last")}
+}
+
+func topK(n *ir.Node) billb.Params {
+	return &billb.TopK{Axis: along(n).(*billb.Along).Axis, Largest: n.Bool("largest")}
+}
+
+func scatter(n *ir.Node) billb.Params {
+	return &billb.Scatter{Reduction: named[billb.Reduction](n.Str("reduction"))}
 }
 
 // pad has the elements before every axis; how many come after is the result's

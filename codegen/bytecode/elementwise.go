@@ -18,6 +18,15 @@ func castTo(e *expansion, n *ir.Node) []*ir.Value {
 	return nil
 }
 
+// remainder: the sign of b or of a.
+func remainder(e *expansion, n *ir.Node) []*ir.Value {
+	op := "mod"
+	if n.Bool("fmod") {
+		op = "fmod"
+	}
+	return []*ir.Value{e.instruction(op, n.Result().Type, nil, n.Args...)}
+}
+
 // variadic emits an operation of any number of operands as a chain of two.
 func variadic(e *expansion, n *ir.Node) []*ir.Value {
 	op := n.Op

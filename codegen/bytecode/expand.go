@@ -19,6 +19,7 @@ func init() {
 		ir.Identity: same,
 		ir.Relayout: same,
 		ir.Cast:     castTo,
+		ir.Mod:      remainder,
 
 		ir.Max:  variadic,
 		ir.Min:  variadic,

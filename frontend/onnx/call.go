@@ -195,6 +195,11 @@ func (c *call) scalar(d ir.DType, v float64) *ir.Value { return c.constant(ir.Sc
 
 // reshape gives v another shape, if it is one.
 func (c *call) reshape(v *ir.Value, shape []int) *ir.Value {
+	for _, op := range []*ir.Op{ir.Reshape, ir.Unsqueeze} {
+		if x := ir.Unwrap(v, op); x != nil && ir.SameShape(x.Type.Shape, shape) {
+			return x
+		}
+	}
 	if ir.SameShape(v.Type.Shape, shape) {
 		return v
 	}

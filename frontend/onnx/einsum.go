@@ -41,15 +41,17 @@ func (c *call) equation() (terms []term, result []rune) {
 		c.failf("equation %q has %d operands, there are %d", text, len(parts), len(c.args))
 	}
 	most := 0
+	var all []rune
 	for i, part := range parts {
 		t := term{v: c.args[i], labels: c.labels(part, c.args[i].Type.Rank())}
 		most = max(most, len(t.labels)-len(strings.ReplaceAll(part, "...", "")))
+		all = append(all, t.labels...)
 		terms = append(terms, c.diagonals(t))
 	}
 	if explicit {
 		result = c.labels(right, len(strings.ReplaceAll(right, "...", ""))+b2i(strings.Contains(right, "..."))*most)
 	} else {
-		result = implicit(terms, most)
+		result = implicit(all, most)
 	}
 	for i, l := range result {
 		if slices.Contains(result[:i], l) || !slices.ContainsFunc(terms, func(t term) bool { return slices.Contains(t.labels, l) }) {
@@ -85,12 +87,10 @@ func (c *call) labels(part string, rank int) []rune {
 
 // implicit is the result of an equation without one: the ellipsis, then the
 // labels that occur once, sorted.
-func implicit(terms []term, hidden int) (result []rune) {
+func implicit(labels []rune, hidden int) (result []rune) {
 	count := make(map[rune]int)
-	for _, t := range terms {
-		for _, l := range t.labels {
-			count[l]++
-		}
+	for _, l := range labels {
+		count[l]++
 	}
 	for k := hidden - 1; k >= 0; k-- {
 		result = append(result, ellipsisLabel(k))

@@ -118,6 +118,22 @@ var sourceExports = map[*ir.Op]func(e *exporter, n *ir.Node) form{
 	},
 	ir.GatherElements: axisAttr,
 	ir.GatherND:       func(e *exporter, n *ir.Node) form { return asIs(attrInt("batch_dims", n.Int("batch_dims"))) },
+	ir.Mod:            func(e *exporter, n *ir.Node) form { return asIs(attrInt("fmod", b2i(n.Bool("fmod")))) },
+	ir.TopK: func(e *exporter, n *ir.Node) form {
+		f := asIs(attrInt("axis", n.Int("axis")), attrInt("largest", b2i(n.Bool("largest"))))
+		f.operands = []string{e.ints([]int{n.Int("k")})}
+		return f
+	},
+	ir.Scatter: func(e *exporter, n *ir.Node) form {
+		f := asIs()
+		if r := n.Str("reduction"); r != "none" {
+			f = asIs(attrString("reduction", r))
+		}
+		f.arrange = func(in []string) []string {
+			return []string{in[0], e.emit("Unsqueeze", []string{in[1], e.ints([]int{1})}), in[2]}
+		}
+		return f
+	},
 	ir.Cast: func(e *exporter, n *ir.Node) form {
 		code, err := dtypeOf(n.Result().Type.DType)
 		if err != nil {

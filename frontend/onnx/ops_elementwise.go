@@ -38,6 +38,7 @@ var elementwiseOps = map[string]handler{
 	"Sub":            {2, 2, pairwise(ir.Sub)},
 	"Mul":            {2, 2, pairwise(ir.Mul)},
 	"Div":            {2, 2, pairwise(ir.Div)},
+	"Mod":            {2, 2, mod},
 	"And":            {2, 2, pairwise(ir.And)},
 	"Or":             {2, 2, pairwise(ir.Or)},
 	"Xor":            {2, 2, pairwise(ir.Xor)},
@@ -82,6 +83,10 @@ func ones(n int) []int {
 		s[i] = 1
 	}
 	return s
+}
+
+func mod(c *call) []*ir.Value {
+	return one(c.emit(ir.Mod, attrs{"fmod": c.bool("fmod", false)}, c.args...))
 }
 
 // variadic maps an operator of any number of operands, which is its operand

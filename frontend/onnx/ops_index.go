@@ -15,6 +15,7 @@ var indexOps = map[string]handler{
 	"OneHot":          {3, 3, oneHot},
 	"ReverseSequence": {2, 2, reverseSequence},
 	"SpaceToDepth":    {1, 1, spaceToDepth},
+	"TopK":            {1, 2, topK},
 	"Trilu":           {1, 2, trilu},
 }
 
@@ -150,6 +151,22 @@ func spaceToDepth(c *call) []*ir.Value {
 	n, ch, h, w := x.Shape[0], x.Shape[1], x.Shape[2]/b, x.Shape[3]/b
 	v := c.emit(ir.Transpose, attrs{"perm": perm}, c.reshape(c.args[0], []int{n, ch, h, b, w, b}))
 	return one(c.reshape(v, []int{n, ch * b * b, h, w}))
+}
+
+// topK: up to version 9 k is an attribute.
+func topK(c *call) []*ir.Value {
+	x := c.typ(0)
+	k := c.int("k", 0)
+	if c.Version >= 10 {
+		t := c.constIn(1, "number of elements")
+		if t.Len() != 1 {
+			c.failf("k is %s, expected one integer", t.Type)
+		}
+		k = int(t.Float(0))
+	}
+	c.has("sorted") // sorted elements are right in either case
+	a := attrs{"axis": c.axis(c.int("axis", -1), x.Rank()), "k": k, "largest": c.bool("largest", true)}
+	return c.node(ir.TopK, a, c.args[0]).Results
 }
 
 // trilu keeps a triangle of the last two axes.

@@ -53,8 +53,13 @@ func scatterND(c *call) []*ir.Value {
 		c.failf("updates are %s, expected shape %s", upd.Type, ir.ShapeString(want))
 	}
 	rows, size := elems(lead), elems(inner)
-	if r == 0 {
+	switch r {
+	case 0:
 		c.unsupportedf("with coordinates of no axes")
+	case 1:
+		if _, err := c.imp.fold(idx); err != nil || c.reduction() != "none" {
+			return one(c.emit(ir.Scatter, attrs{"reduction": c.reduction()}, x, c.reshape(c.cast(idx, ir.I64), []int{rows}), c.reshape(upd, append([]int{rows}, inner...))))
+		}
 	}
 	strides := rowMajor(x.Type.Shape[:r])
 	var at *ir.Value
@@ -91,12 +96,11 @@ func (c *call) fromFront(idx *ir.Value, size int) *ir.Value {
 // scatter replaces rows of x, as a matrix with rows of size elements, by those
 // of updates; at has one row number for each.
 func (c *call) scatter(x, at, updates *ir.Value, size int) *ir.Value {
-	reduction := strings.ToLower(c.str("reduction", "none"))
 	if x.Type.Elems() == 0 || updates.Type.Elems() == 0 {
 		return x
 	}
 	count := x.Type.Elems() / size
-	if known, err := c.imp.fold(at); err == nil && reduction == "none" {
+	if known, err := c.imp.fold(at); err == nil && c.reduction() == "none" {
 		for i, row := range known.I {
 			if row < 0 || row >= int64(count) {
 				c.failf("index %d points outside of %s", i, x.Type)
@@ -107,9 +111,11 @@ func (c *call) scatter(x, at, updates *ir.Value, size int) *ir.Value {
 		}
 		return c.pick(x, known.I, updates, size)
 	}
-	c.unsupportedf("at positions that are computed, or with a reduction")
-	return nil
+	y := c.emit(ir.Scatter, attrs{"reduction": c.reduction()}, c.reshape(x, []int{count, size}), at, c.reshape(updates, []int{at.Type.Elems(), size}))
+	return c.reshape(y, x.Type.Shape)
 }
+
+func (c *call) reduction() string { return strings.ToLower(c.str("reduction", "none")) }
 
 // replaceBox is scatter where the rows, in order, are all those of a box within
 // x: what lies around it is joined with the updates. It returns nil elsewhere.

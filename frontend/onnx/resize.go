@@ -25,6 +25,7 @@ type resample struct {
 	size        []int
 	scale       []float64 // of every axis
 	sized       bool      // sizes are given: scales follow from them
+	common      bool      // one scale for all axes, which sizes are rounded from
 }
 
 // resize: up to version 10 the scales are input 1 and positions are not shifted.
@@ -125,7 +126,7 @@ func (c *call) sizedBy(r *resample, axes, sizes []int) {
 		r.size[a], r.scale[a] = sizes[i], ratio(i)
 		if policy != "stretch" {
 			r.size[a] = int(math.Floor(common*float64(x.Shape[a]) + 0.5))
-			r.scale[a] = float64(r.size[a]) / float64(x.Shape[a])
+			r.scale[a], r.common = common, true
 		}
 	}
 }
@@ -181,8 +182,8 @@ func onesFloat(n int) []float64 {
 	return list
 }
 
-// resample emits a Resize: nearest neighbours are an operation, anything else
-// is a sum of weighted gathers along one axis after the other.
+// resample emits a Resize: nearest neighbours are an operation where sizes and
+// scales say one thing, anything else is a sum of weighted gathers along one axis after the other.
 func (c *call) resample(r *resample) *ir.Value {
 	x := c.args[0]
 	switch r.mode {
@@ -199,7 +200,7 @@ func (c *call) resample(r *resample) *ir.Value {
 	if r.mode == "nearest" && c.Op == "Resize" && c.Version < 11 {
 		return c.resample10(r)
 	}
-	if r.mode == "nearest" && r.roi == nil {
+	if r.mode == "nearest" && r.roi == nil && !r.common {
 		a := attrs{"sizes": r.size, "coordinates": r.coordinates, "nearest": r.nearest}
 		if !r.sized {
 			a["scales"] = r.scale
@@ -207,7 +208,7 @@ func (c *call) resample(r *resample) *ir.Value {
 		return c.emit(ir.Resize, a, x)
 	}
 	d := x.Type.DType
-	if !d.IsFloat() {
+	if !d.IsFloat() && r.mode != "nearest" {
 		x = c.cast(x, ir.F32)
 	}
 	for a := range r.size {

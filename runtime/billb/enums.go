@@ -96,6 +96,23 @@ var padModeNames = []string{"constant", "reflect", "edge", "wrap"}
 func (PadMode) names() []string  { return padModeNames }
 func (m PadMode) String() string { return enumName(m.names(), int(m)) }
 
+// Reduction is what becomes of an element that is written more than once.
+type Reduction int
+
+// The reductions: the last element stays, or all are combined.
+const (
+	Replace Reduction = iota
+	Add
+	Multiply
+	Largest
+	Smallest
+)
+
+var reductionNames = []string{"none", "add", "mul", "max", "min"}
+
+func (Reduction) names() []string  { return reductionNames }
+func (r Reduction) String() string { return enumName(r.names(), int(r)) }
+
 // CountMode is what a count is over and how its results lie.
 type CountMode int
 

@@ -46,6 +46,20 @@ var (
 		Name: "div",
 		In:   "a b", Out: "y", InPlace: true,
 	})
+	// y = the remainder of a/b with the sign of b; of floats, with that of a. A division of integers by
+	// zero ends the run with an error. Operands broadcast; any float or integer type.
+	_ = register(&Op{
+		Code: OpMod,
+		Name: "mod",
+		In:   "a b", Out: "y", InPlace: true,
+	})
+	// y = the remainder of a/b with the sign of a. A division of integers by zero ends the run with an
+	// error. Operands broadcast; any float or integer type.
+	_ = register(&Op{
+		Code: OpFMod,
+		Name: "fmod",
+		In:   "a b", Out: "y", InPlace: true,
+	})
 	// y = the smaller of a and b; NaN wins. Operands broadcast; any float or integer type.
 	_ = register(&Op{
 		Code: OpMin,

@@ -9,6 +9,12 @@ type ArgMax struct {
 	SelectLast bool
 }
 
+// TopK is the parameters of the search for the k largest elements, or the smallest.
+type TopK struct {
+	Axis    int `min:"0"`
+	Largest bool
+}
+
 var (
 	// Sum over axes, starting at 0; integers wrap. y has x's type, or i32 or i64 for an integer, bool
 	// or logic x. The axes ascend; y keeps them with size 1 or drops them.
@@ -58,5 +64,14 @@ var (
 		Name: "arg_max",
 		In:   "x", Out: "y",
 		Params: (*ArgMax)(nil),
+	})
+	// The largest elements along an axis, or the smallest, in order, and their positions (i64); y's
+	// size on the axis says how many. Of equal elements the first comes first. NaN counts as larger
+	// than everything.
+	_ = register(&Op{
+		Code: OpTopK,
+		Name: "top_k",
+		In:   "x", Out: "y indices",
+		Params: (*TopK)(nil),
 	})
 )

@@ -13,6 +13,9 @@ type Pad struct {
 	Mode   PadMode
 }
 
+// Scatter is the parameters of a replacement of rows.
+type Scatter struct{ Reduction Reduction }
+
 var (
 	// Axis i of y is axis perm[i] of x.
 	_ = register(&Op{
@@ -50,6 +53,14 @@ var (
 		Name: "gather",
 		In:   "x index", Out: "y",
 		Params: (*Along)(nil),
+	})
+	// x with rows replaced: y[rows[i], ...] = updates[i, ...] in the order of i, or combined with what
+	// is there. A negative row counts from the end; one that is out of range ends the run with an error.
+	_ = register(&Op{
+		Code: OpScatter,
+		Name: "scatter",
+		In:   "x rows updates", Out: "y",
+		Params: (*Scatter)(nil),
 	})
 	// x stretched to y's shape: axes of size 1 repeat, axes missing in front are added.
 	_ = register(&Op{

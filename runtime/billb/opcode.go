@@ -109,6 +109,10 @@ const (
 	OpQuant            Opcode = 113
 	OpTruncQuant       Opcode = 114
 	OpQuantLSTMCell    Opcode = 115
+	OpMod              Opcode = 140
+	OpFMod             Opcode = 141
+	OpScatter          Opcode = 142
+	OpTopK             Opcode = 143
 )
 
 // Op is an operation: a literal that says everything about it but how to compute

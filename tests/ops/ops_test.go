@@ -411,6 +411,33 @@ func TestReductions(t *testing.T) {
 	mustRun(t, "reduce_sum reduce_mean reduce_max reduce_min reduce_prod count arg_max softmax log_softmax")
 }
 
+func TestPositions(t *testing.T) {
+	rng := rand.New(rand.NewPCG(6, 1))
+	for _, d := range all {
+		for i, shape := range [][]int{{4, 6, 5}, {1}, {300, 2}, {3, 1, 2}} {
+			axis := i % len(shape)
+			for _, k := range []int{0, 1, shape[axis]} {
+				x := values(rng, d, shape...)
+				check(t, "top_k", []*ir.Tensor{x}, nil, map[string]any{"axis": axis, "k": k, "largest": k != 1})
+			}
+		}
+		for _, r := range []string{"none", "add", "mul", "max", "min"} {
+			for _, shape := range [][]int{{6, 5}, {3}, {1, 0}, {4, 300}} {
+				rows := ir.NewTensor(ir.T(ir.I64, 4))
+				for i := range rows.I {
+					rows.I[i] = rng.Int64N(int64(2*shape[0])) - int64(shape[0])
+				}
+				updates := values(rng, d, append([]int{4}, shape[1:]...)...)
+				check(t, "scatter", []*ir.Tensor{values(rng, d, shape...), rows, updates}, []bool{false, r == "max"}, map[string]any{"reduction": r})
+			}
+		}
+		for i, s := range shapes {
+			check(t, "mod", []*ir.Tensor{values(rng, d, s[0]...), values(rng, d, s[1]...)}, nil, map[string]any{"fmod": d.IsFloat() || i%2 == 0})
+		}
+	}
+	mustRun(t, "top_k scatter mod")
+}
+
 func TestLayout(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 1))
 	for _, d := range all {
