@@ -11,6 +11,7 @@ import (
 type guarded struct {
 	atEnd bool // the memory ends where a guard page begins; else it begins where one ends
 	maps  [][]byte
+	kept  [][]byte // for reuse: whole pages between guard pages
 }
 
 func (g *guarded) alloc(t testing.TB, n int) []byte {
@@ -35,7 +36,28 @@ func (g *guarded) alloc(t testing.TB, n int) []byte {
 	return all[at : at+n : at+n]
 }
 
+// reuse is memory number k of n bytes; what was number k before is given up.
+func (g *guarded) reuse(t testing.TB, k, n int) []byte {
+	t.Helper()
+	for len(g.kept) <= k {
+		g.kept = append(g.kept, nil)
+	}
+	page := syscall.Getpagesize()
+	size := roundUp(n, align)
+	if len(g.kept[k]) < size {
+		whole := guarded{}
+		g.kept[k] = whole.alloc(t, roundUp(max(size, 1<<16), page))
+		g.maps = append(g.maps, whole.maps...)
+	}
+	at := 0
+	if g.atEnd {
+		at = len(g.kept[k]) - size
+	}
+	return g.kept[k][at : at+n : at+n]
+}
+
 func (g *guarded) free() {
+	g.kept = nil
 	for _, m := range g.maps {
 		syscall.Munmap(m)
 	}

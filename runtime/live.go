@@ -89,6 +89,17 @@ func (l *live) begin() error {
 	return nil
 }
 
+// matches reports whether element i of two buffers at one place is the same bytes
+// for every i. An operation that may work in place then reads an element before it
+// writes it; where an operand broadcasts it would read what it has written.
+func (l *live) matches(a, b int) bool {
+	x, y := &l.img.Buffers[a], &l.img.Buffers[b]
+	if x.Planes || y.Planes {
+		return x.Planes && y.Planes && x.Geom == y.Geom && x.Elem.Width() == y.Elem.Width() && x.Elem.IsBit() == y.Elem.IsBit()
+	}
+	return billb.Product(x.Shape) == billb.Product(y.Shape) && x.Elem.Width() == y.Elem.Width()
+}
+
 // step checks that an instruction reads values and that its outputs overlap
 // neither its inputs, but for the operations that allow it, nor one another;
 // then it defines the outputs.
@@ -108,7 +119,7 @@ func (l *live) step(in *billb.Instr, s *step) error {
 				continue
 			}
 			alo, ahi := l.extent(a)
-			if max(lo, alo) >= min(hi, ahi) || i == 0 && in.Op.Op().InPlace && lo == alo && hi == ahi {
+			if max(lo, alo) >= min(hi, ahi) || i == 0 && in.Op.Op().InPlace && lo == alo && l.matches(a, b) {
 				continue
 			}
 			return errorf("output buffer %d overlaps input buffer %d", b, a)

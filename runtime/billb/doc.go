@@ -39,7 +39,8 @@
 // read only between the instruction that writes it (or the start, for inputs)
 // and the next write to memory that overlaps it; that outputs overlap neither
 // one another nor inputs, but for elementwise opcodes, whose first output may
-// be exactly the memory of an input of the same size. A program that has
+// lie where an input lies that has as many elements of the same width, or the same
+// planes. A program that has
 // passed can neither read nor write outside its arena and its scratch memory,
 // whatever its inputs are; what depends on values, such as an index held in a
 // buffer, is checked as it runs and ends the run with an error.

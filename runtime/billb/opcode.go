@@ -124,7 +124,7 @@ type Op struct {
 	In      string
 	Out     string
 	Consts  string // operands that are constants and read when a program is loaded
-	InPlace bool   // the first output may be the memory of an input of the same size
+	InPlace bool   // the first output may lie where an input lies that has as many elements of the same width
 	Params  Params // a nil pointer to the struct; nil: it takes none
 
 	// macs counts multiply-accumulates; nil: the operation is not made of them.
