@@ -359,6 +359,9 @@ func (h *hunt) file(rng *rand.Rand) []byte {
 	for range 1 + rng.IntN(4) {
 		mutate(rng, img)
 	}
+	if rng.IntN(8) > 0 {
+		mend(rng, img)
+	}
 	file, err := img.Encode()
 	if err != nil {
 		return nil
@@ -418,29 +421,17 @@ func mutate(rng *rand.Rand, img *billb.Image) {
 		pick(in.Const)
 	case 3, 4:
 		in.Params = changed(in.Params, number, rng)
-	case 5, 6: // a shape, in all places that must agree
+	case 5, 6: // a size, in all places that agree
 		if len(b.Shape) > 0 {
 			i := rng.IntN(len(b.Shape))
-			old, dim := b.Shape[i], number(b.Shape[i])
-			for j := range img.Buffers {
-				s := img.Buffers[j].Shape
-				if i < len(s) && s[i] == old && rng.IntN(4) > 0 {
-					s[i] = dim
-					g := &img.Buffers[j].Geom
-					if img.Buffers[j].Planes && i > 0 {
-						*[]*int{&g.C, &g.T, &g.H, &g.W}[i-1] = dim
-					}
-				}
-			}
-			img.Arena = 1 << 22
+			changeSize(rng, img, b.Shape[i], number(b.Shape[i]))
 		}
 	case 7, 8: // a geometry
 		g := &b.Geom
 		v := []*int{&g.HT, &g.HH, &g.HW, &g.PT, &g.PH, &g.PW}[rng.IntN(6)]
 		*v = number(*v)
-		img.Arena = 1 << 22
 	case 9:
-		b.Offset = img.Buffers[rng.IntN(len(img.Buffers))].Offset + 64*(rng.IntN(3)-1)
+		b.Offset = img.Buffers[rng.IntN(len(img.Buffers))].Offset + 64*max(0, rng.IntN(4)-2)
 	case 10:
 		b.Elem = Elem(rng.IntN(15))
 	case 11:
@@ -448,6 +439,61 @@ func mutate(rng *rand.Rand, img *billb.Image) {
 	case 12:
 		i, j := rng.IntN(len(img.Code)), rng.IntN(len(img.Code))
 		img.Code[i], img.Code[j] = img.Code[j], img.Code[i]
+	}
+}
+
+// changeSize changes a size wherever it stands, now and then not: of buffers,
+// ports and constants.
+func changeSize(rng *rand.Rand, img *billb.Image, old, size int) {
+	change := func(shape []int) bool {
+		any := false
+		for i, d := range shape {
+			if d == old && rng.IntN(8) > 0 {
+				shape[i], any = size, true
+			}
+		}
+		return any
+	}
+	for i := range img.Buffers {
+		b := &img.Buffers[i]
+		if change(b.Shape) && b.Planes {
+			b.Geom.C, b.Geom.T, b.Geom.H, b.Geom.W = b.Shape[1], b.Shape[2], b.Shape[3], b.Shape[4]
+		}
+	}
+	for i := range img.Consts {
+		k := &img.Consts[i]
+		if change(k.Shape) {
+			if n, err := k.Size(); err == nil && n < 1<<16 {
+				k.Data = append(bytes.Clone(k.Data), make([]byte, n)...)[:n]
+			}
+		}
+	}
+}
+
+// mend makes the parts of a program fit together that most changes would leave
+// apart: ports are like their buffers, buffers lie in the arena, and now and then
+// each has memory of its own.
+func mend(rng *rand.Rand, img *billb.Image) {
+	apart := rng.IntN(2) == 0
+	arena := 0
+	for i := range img.Buffers {
+		b := &img.Buffers[i]
+		size, err := b.Size()
+		if err != nil {
+			return
+		}
+		if apart {
+			b.Offset = arena
+		}
+		arena = max(arena, b.Offset+roundUp(size, align))
+	}
+	img.Arena = arena
+	for _, ports := range [][]Port{img.Inputs, img.Outputs} {
+		for i := range ports {
+			if b := ports[i].Buffer; b >= 0 && b < len(img.Buffers) {
+				ports[i].Elem, ports[i].Shape = img.Buffers[b].Elem, img.Buffers[b].Shape
+			}
+		}
 	}
 }
 

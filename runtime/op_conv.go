@@ -195,6 +195,9 @@ func (c *conv[T]) direct(m *memory, part, parts int) {
 // gather fills the panels with the input under all taps of count positions from
 // first on.
 func (c *conv[T]) gather(panels, x []T, first, count int) {
+	if c.k == 0 {
+		return // no channels: every sum is 0
+	}
 	full := roundUp(count, c.cols)
 	for i := count; i < full; i++ { // columns that do not exist
 		for k := range c.k {

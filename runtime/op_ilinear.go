@@ -58,10 +58,7 @@ func (p *prep) checkLinearOut(y *operand, bits bool) {
 
 // linearWords packs x into words, then counts bits.
 func linearWords(mem *area, x *operand, w *matrixWords, set func(m *memory, i, o int, z int32)) step {
-	rows := x.n
-	if w.cols > 0 {
-		rows = x.n / w.cols
-	}
+	rows := billb.Product(x.shape[:x.rank()-1]) // also where w.cols is 0
 	at := mem.take(2*rows*w.words, 8)
 	planes := func(m *memory, r int) (sign, nonzero []uint64) {
 		v := as[uint64](m.scratch[at+16*r*w.words:][:16*w.words])
@@ -95,10 +92,7 @@ func linearWords(mem *area, x *operand, w *matrixWords, set func(m *memory, i, o
 // linearInts converts x to int32, then multiplies.
 func linearInts(mem *area, x *operand, w []int32, n, k int, set func(m *memory, i, o int, z int32)) step {
 	at := mem.take(x.n, 4)
-	rows := x.n
-	if k > 0 {
-		rows = x.n / k
-	}
+	rows := billb.Product(x.shape[:x.rank()-1])
 	return step{scratch: mem.scratch, stages: []func(*memory, int, int){
 		func(m *memory, part, parts int) {
 			lo, hi := share(x.n, part, parts)
