@@ -13,7 +13,7 @@ func (p *prep) newDot(c *convShape, x, w *operand, zero int64, wZero []int64) *k
 	if x.elem.Width() != 1 || w.fixed == nil || w.elem.IsFloat() || billb.Product(x.shape) == 0 {
 		return nil
 	}
-	p.charge(mulSat(w.n, 8))
+	p.charge(mulSat(w.n, 16))
 	ints, values := make([]int64, w.n), make([]int16, w.n)
 	loadInts(ints, w, nil, 0)
 	for i, v := range ints {
@@ -40,7 +40,7 @@ func (p *prep) newDot(c *convShape, x, w *operand, zero int64, wZero []int64) *k
 // newLinearDot plans a linear layer of weights [n,k].
 func (p *prep) newLinearDot(x *operand, w *billb.Const, n, k int) *kernels.Dot {
 	c := &convShape{window: onePlace, batch: billb.Product(x.shape[:x.rank()-1]), groups: 1, inC: k, outC: n, k: k, taps: 1}
-	return p.newDot(c, x, &operand{elem: w.Elem, n: n * k, fixed: denseData(w)}, 0, nil)
+	return p.newDot(c, x, &operand{elem: w.Elem, n: n * k, fixed: p.denseData(w)}, 0, nil)
 }
 
 // dotStep is a step that computes the sums of x and gives every row of them to store.

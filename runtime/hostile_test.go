@@ -149,7 +149,29 @@ func (h *hunt) try(t testing.TB, seed uint64) {
 		return
 	}
 	h.loaded++
+	if seed%16 == 0 {
+		h.checkCharges(t, seed, prog)
+	}
 	h.compare(t, seed, prog)
+}
+
+// checkCharges checks that preparing takes no more memory than it counts, but for
+// what it gives up at once.
+func (h *hunt) checkCharges(t testing.TB, seed uint64, prog *Program) {
+	t.Helper()
+	consts := &constants{img: prog.img, dense: map[int][]byte{}}
+	for i := range prog.img.Code {
+		in := &prog.img.Code[i]
+		charged, before := consts.charged, allocated()
+		if _, err := prepare(prog.img, in, kernels.Select(prog.best), consts); err != nil {
+			t.Errorf("seed %d: %v", seed, err)
+			return
+		}
+		const slack = 1 << 20 // the count of allocations is made in pieces
+		if took, most := int(allocated()-before), 4*(consts.charged-charged)+slack; took > most {
+			t.Errorf("seed %d: preparing takes %d bytes and counts %d: %s", seed, took, consts.charged-charged, prog.img.Text(in))
+		}
+	}
 }
 
 func errorsIsOne(err error, kinds []error) bool {

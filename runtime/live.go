@@ -6,18 +6,43 @@ import (
 	"github.com/billnet/billnet/runtime/billb"
 )
 
-// span is a range of the arena that holds a value that may be read: that of one
-// buffer, or of several after a free reshape.
-type span struct {
-	lo, hi  int
-	buffers []int
-}
-
-// live follows which buffers hold a value, instruction by instruction. Spans
-// are sorted and do not overlap.
+// live follows which buffers hold a value, instruction by instruction. Every value
+// has a number, and a tree over the pieces of the arena says which value each holds:
+// a buffer may be read while all of its pieces hold the value that was written to
+// it. A step takes a time that grows with the logarithm of the number of buffers.
 type live struct {
 	img   *billb.Image
-	spans []span
+	cuts  []int      // where buffers begin and end, ascending; a piece lies between two
+	place [][2]int32 // the pieces of every buffer; as many of an empty one as none
+	value []int32    // of every buffer
+	last  int32      // the number of values so far
+	tree  []int32    // a node's value: 0 for none, mixed where its halves differ
+}
+
+const mixed = -1
+
+func newLive(img *billb.Image) *live {
+	l := &live{img: img, place: make([][2]int32, len(img.Buffers)), value: make([]int32, len(img.Buffers))}
+	for b := range img.Buffers {
+		if lo, hi := l.extent(b); lo < hi {
+			l.cuts = append(l.cuts, lo, hi)
+		}
+	}
+	slices.Sort(l.cuts)
+	l.cuts = slices.Compact(l.cuts)
+	for b := range img.Buffers {
+		if lo, hi := l.extent(b); lo < hi {
+			from, _ := slices.BinarySearch(l.cuts, lo)
+			to, _ := slices.BinarySearch(l.cuts, hi)
+			l.place[b] = [2]int32{int32(from), int32(to)}
+		}
+	}
+	leaves := 1
+	for leaves < len(l.cuts) {
+		leaves *= 2
+	}
+	l.tree = make([]int32, 2*leaves)
+	return l
 }
 
 func (l *live) extent(b int) (lo, hi int) {
@@ -26,63 +51,72 @@ func (l *live) extent(b int) (lo, hi int) {
 	return lo, lo + size
 }
 
-// find returns the spans i to j that overlap lo to hi.
-func (l *live) find(lo, hi int) (i, j int) {
-	i, _ = slices.BinarySearchFunc(l.spans, lo, func(s span, lo int) int {
-		if s.hi <= lo {
-			return -1
-		}
-		return 1
-	})
-	for j = i; j < len(l.spans) && l.spans[j].lo < hi; j++ {
+// held is the value that all pieces from lo to hi hold, or mixed. The node has
+// those from first on, as many as size.
+func (l *live) held(node, first, size, lo, hi int32) int32 {
+	if l.tree[node] != mixed || lo <= first && first+size <= hi {
+		return l.tree[node]
 	}
-	return i, j
+	half := size / 2
+	switch middle := first + half; {
+	case hi <= middle:
+		return l.held(2*node, first, half, lo, hi)
+	case lo >= middle:
+		return l.held(2*node+1, middle, half, lo, hi)
+	default:
+		v := l.held(2*node, first, half, lo, hi)
+		if l.held(2*node+1, middle, half, lo, hi) != v {
+			return mixed
+		}
+		return v
+	}
+}
+
+// put makes the pieces from lo to hi hold a value.
+func (l *live) put(node, first, size, lo, hi, value int32) {
+	if hi <= first || first+size <= lo {
+		return
+	}
+	if lo <= first && first+size <= hi {
+		l.tree[node] = value
+		return
+	}
+	if v := l.tree[node]; v != mixed {
+		l.tree[2*node], l.tree[2*node+1] = v, v
+	}
+	half := size / 2
+	l.put(2*node, first, half, lo, hi, value)
+	l.put(2*node+1, first+half, half, lo, hi, value)
+	if l.tree[node] = l.tree[2*node]; l.tree[2*node+1] != l.tree[node] {
+		l.tree[node] = mixed
+	}
+}
+
+// at is the value in a buffer's memory, or mixed.
+func (l *live) at(b int) int32 {
+	return l.held(1, 0, int32(len(l.tree)/2), l.place[b][0], l.place[b][1])
 }
 
 // holds reports whether buffer b may be read. An empty one always may.
 func (l *live) holds(b int) bool {
-	lo, hi := l.extent(b)
-	if lo == hi {
-		return true
-	}
-	i, j := l.find(lo, hi)
-	return j == i+1 && slices.Contains(l.spans[i].buffers, b)
+	return l.place[b][0] == l.place[b][1] || l.value[b] != 0 && l.at(b) == l.value[b]
 }
 
 // define marks buffer b as written, and everything that overlaps it as lost.
 func (l *live) define(b int) {
-	lo, hi := l.extent(b)
-	if lo == hi {
-		return
-	}
-	i, j := l.find(lo, hi)
-	if i == j {
-		l.spans = append(l.spans, span{})
-		copy(l.spans[i+1:], l.spans[i:])
-	} else {
-		l.spans = l.spans[:i+1+copy(l.spans[i+1:], l.spans[j:])]
-	}
-	l.spans[i] = span{lo, hi, []int{b}}
+	l.last++
+	l.value[b] = l.last
+	l.put(1, 0, int32(len(l.tree)/2), l.place[b][0], l.place[b][1], l.last)
 }
 
 // alias marks buffer b as another view of buffer x, which holds a value.
-func (l *live) alias(b, x int) {
-	lo, hi := l.extent(b)
-	if lo == hi || b == x {
-		return
-	}
-	i, _ := l.find(lo, hi)
-	if !slices.Contains(l.spans[i].buffers, b) {
-		l.spans[i].buffers = append(l.spans[i].buffers, b)
-	}
-}
+func (l *live) alias(b, x int) { l.value[b] = l.value[x] }
 
 // begin defines the inputs.
 func (l *live) begin() error {
 	for _, p := range l.img.Inputs {
-		lo, hi := l.extent(p.Buffer)
-		if i, j := l.find(lo, hi); lo < hi && i < j {
-			return errorf("input %q: buffer %d overlaps another input's", p.Name, p.Buffer)
+		if b := p.Buffer; l.place[b][0] < l.place[b][1] && l.at(b) != 0 {
+			return errorf("input %q: buffer %d overlaps another input's", p.Name, b)
 		}
 		l.define(p.Buffer)
 	}

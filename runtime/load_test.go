@@ -3,6 +3,7 @@ package runtime
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"math"
 	"reflect"
 	"strings"
@@ -299,17 +300,41 @@ func TestLimits(t *testing.T) {
 }
 
 // TestPrepareLimit checks that a small file can not take much memory by naming
-// one constant often.
+// one constant often, and that the limit can be raised.
 func TestPrepareLimit(t *testing.T) {
 	const n = 1 << 20
 	var b builder
-	b.img.Consts = []billb.Const{{Elem: Bit, Shape: []int{n}, Data: make([]byte, n/8)}}
-	y := b.dense(U8, n)
-	for range 1<<31/n + 1 {
-		b.op(billb.OpCast, []int{billb.ConstOperand(0)}, []int{y}, nil)
+	b.img.Consts = []billb.Const{{Elem: SBit, Shape: []int{1, n}, Data: make([]byte, n/8)}}
+	x, y := b.input(newTensor(Bit, 1, n)), b.dense(I32, 1, 1)
+	for range 100 {
+		b.op(billb.OpILinear, []int{x}, []int{y}, nil, []int{0})
 	}
 	b.output(y)
 	b.mustFail(t, "packed constants")
+	if _, err := LoadBytes(encode(t, &b.img)); !errors.Is(err, ErrLimit) {
+		t.Errorf("loading gave %v, expected ErrLimit", err)
+	}
+	if _, err := (Loader{MaxPrepared: 1 << 30}).LoadBytes(encode(t, &b.img)); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestManyBuffers checks that the time of loading grows with the number of buffers
+// and not with its square.
+func TestManyBuffers(t *testing.T) {
+	var b builder
+	first := b.input(newTensor(U8, 1))
+	ids := []int{first}
+	for range 50000 {
+		ids = append(ids, b.dense(U8, 1))
+	}
+	for i := len(ids) - 1; i > 0; i-- {
+		b.op(billb.OpCast, []int{first}, []int{ids[i]}, nil)
+	}
+	b.output(ids[1])
+	if _, err := (Loader{MaxPrepared: 1 << 30}).LoadBytes(encode(t, &b.img)); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestSession(t *testing.T) {

@@ -10,7 +10,6 @@ import (
 
 const (
 	maxThreads = 256
-	maxScratch = 1 << 30
 	smallWork  = 1 << 14 // a step with less runs on one thread
 )
 
@@ -27,7 +26,7 @@ type machine struct {
 
 // newMachine makes a machine with an arena of a size. Its goroutines end with
 // close, or when it is garbage.
-func newMachine(steps []step, arena, threads int, alloc func(n int) []byte) (*machine, error) {
+func newMachine(steps []step, arena, scratchLimit, threads int, alloc func(n int) []byte) (*machine, error) {
 	if threads < 0 || threads > maxThreads {
 		return nil, errorf("%d threads, expected 1 to %d, or 0 for 1", threads, maxThreads)
 	}
@@ -38,8 +37,8 @@ func newMachine(steps []step, arena, threads int, alloc func(n int) []byte) (*ma
 			scratch = max(scratch, f(1), f(threads))
 		}
 	}
-	if scratch > maxScratch {
-		return nil, billb.Errorf(ErrLimit, "%d threads need %d bytes of scratch memory, more than %d", threads, scratch, maxScratch)
+	if scratch > scratchLimit {
+		return nil, billb.Errorf(ErrLimit, "%d threads need %d bytes of scratch memory, more than the limit of %d", threads, scratch, scratchLimit)
 	}
 	x := &machine{steps: steps}
 	shared := memory{arena: alloc(arena), scratch: alloc(scratch), fault: &fault{}}

@@ -173,6 +173,7 @@ func newMatrix[T real](mem *area, x *operand, first, k, n, rowStep, colStep int)
 func newMatrices[T real](mem *area, x *operand, batches, first, k, n, rowStep, colStep int) *matrix[T] {
 	r := &matrix[T]{blocking: blockingFor[T](mem.p.set), x: newValues[T](mem, x), batches: batches, first: first, k: k, n: n, rowStep: rowStep, colStep: colStep}
 	if x.fixed != nil {
+		mem.p.charge(mulSat(batches, r.panelLen(k, n), sizeOf[T]()))
 		r.packed = make([]T, batches*r.panelLen(k, n))
 		r.packRange(r.packed, r.x.view(nil), 0, batches*r.count())
 	} else {

@@ -29,6 +29,7 @@ func (p *prep) convolution(x, y *operand, v *billb.Conv) (kernels.Conv, kernels.
 		p.fail("weights have shape %s, expected [%d,%d,kt,kh,kw]", billb.ShapeString(k.Shape), y.geom.C, x.geom.C/c.Groups)
 	}
 	c.Kernel = [3]int(k.Shape[2:])
+	p.chargePlan(x, y, c)
 	return c, weights(k)
 }
 
@@ -71,4 +72,13 @@ func (p *prep) checkConvOut(y *operand, th *kernels.Threshold, ints ...Elem) {
 // convWork is the work of a convolution in operations on eight channels.
 func convWork(y *operand, c kernels.Conv, x *operand) int {
 	return mulSat(y.n, max(1, x.geom.C/c.Groups/8), c.Kernel[0], c.Kernel[1], c.Kernel[2])
+}
+
+// chargePlan charges what the plan of a convolution keeps: terms of weights, and
+// where taps read.
+func (p *prep) chargePlan(x, y *operand, c kernels.Conv) {
+	taps := mulSat(c.Kernel[0], c.Kernel[1], c.Kernel[2])
+	weights := mulSat(c.OutC, (x.geom.C/c.Groups+3)/4, taps)
+	p.charge(addSat(mulSat(32, weights, y.geom.Phases()), mulSat(64, taps, y.geom.Phases())))
+	p.charge(addSat(mulSat(256, c.OutC), mulSat(64, x.geom.C, taps)))
 }

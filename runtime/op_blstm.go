@@ -14,8 +14,8 @@ var _ = executes(billb.OpBLSTM, func(p *prep) step {
 	}
 	h := k.Shape[1]
 	l.hidden = h
-	l.wi = newMatrixWords(p.konstMatrix(0, 4*h, l.inputs, SBit, Tern), 4*h, l.inputs)
-	l.wh = newMatrixWords(k, 4*h, h)
+	l.wi = p.matrixWords(p.konstMatrix(0, 4*h, l.inputs, SBit, Tern), 4*h, l.inputs)
+	l.wh = p.matrixWords(k, 4*h, h)
 	l.t = p.i32s(2, 4*h)
 	l.flip = make([]bool, 4*h)
 	if c := p.konstOf(3, 4*h, Bit); c != nil {

@@ -13,6 +13,7 @@ var _ = executes(billb.OpGather, func(p *prep) step {
 	p.shaped(y, slices.Concat(x.shape[:axis], index.shape, x.shape[axis+1:])...)
 	size := x.shape[axis]
 	if index.fixed != nil {
+		p.charge(mulSat(4, index.n))
 		fixed := make([]int32, index.n)
 		for j := range fixed {
 			i := indexAt(index, nil, j)

@@ -33,7 +33,7 @@ var _ = executes(billb.OpILinear, func(p *prep) step {
 	}
 	var s step
 	if (x.elem == Bool || x.elem.IsLogic()) && (w.Elem == SBit || w.Elem == Tern) {
-		s = linearWords(&mem, x, newMatrixWords(w, n, k), set)
+		s = linearWords(&mem, x, p.matrixWords(w, n, k), set)
 	} else if d := p.newLinearDot(x, w, n, k); d != nil {
 		s = dotStep(d, x, 0, func(m *memory, b *kernels.DotBlock, i int) {
 			for j, z := range b.Z[i] {
@@ -41,7 +41,7 @@ var _ = executes(billb.OpILinear, func(p *prep) step {
 			}
 		})
 	} else {
-		s = linearInts(&mem, x, int32s(w), n, k, set)
+		s = linearInts(&mem, x, p.int32s(w), n, k, set)
 	}
 	s.work = mulSat(y.n, k)
 	return s

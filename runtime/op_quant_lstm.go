@@ -117,7 +117,7 @@ func (p *prep) floatsOf(c *billb.Const) []float64 {
 	n := billb.Product(c.Shape)
 	p.charge(mulSat(n, 8))
 	v := make([]float64, n)
-	loadFloats(v, &operand{elem: c.Elem, n: n, fixed: denseData(c)}, nil, 0)
+	loadFloats(v, &operand{elem: c.Elem, n: n, fixed: p.denseData(c)}, nil, 0)
 	return v
 }
 

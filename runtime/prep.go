@@ -88,15 +88,15 @@ type prep struct {
 // prepError carries what fail says from a prepare function to its caller.
 type prepError struct{ error }
 
-// charge counts memory that preparing takes: copies of constants, tables, masks
-// of planes. A small file may not take much of it by naming one thing often.
+// charge counts memory that preparing takes: copies of constants, tables, plans. A
+// small file may not take much of it by naming one thing often. It is called before
+// the memory is taken.
 func (p *prep) charge(bytes int) {
-	if p.consts.charged = addSat(p.consts.charged, bytes); p.consts.charged > prepareLimit {
-		p.check(billb.Errorf(ErrLimit, "the instructions up to here need more than %d bytes of packed constants and tables", prepareLimit))
+	c := p.consts
+	if c.charged = addSat(c.charged, bytes); c.limit > 0 && c.charged > c.limit {
+		p.check(billb.Errorf(ErrLimit, "the instructions up to here need more than %d bytes of packed constants and tables, the limit set for them", c.limit))
 	}
 }
-
-const prepareLimit = 1<<31 - 2
 
 // fail ends prepare with an error.
 func (p *prep) fail(format string, args ...any) { panic(prepError{errorf(format, args...)}) }
@@ -120,34 +120,22 @@ func prepare(img *billb.Image, in *billb.Instr, set *kernels.Set, consts *consta
 			err = e.error
 		}
 	}()
-	for i, b := range in.In {
-		if b < -1 {
-			p.chargeConst(-2 - b)
-		} else if b >= 0 && img.Buffers[b].Planes && i == 0 {
-			p.chargePlanes(img.Buffers[b].Geom)
-		}
-	}
-	for _, b := range in.Out {
-		if b >= 0 && img.Buffers[b].Planes {
-			p.chargePlanes(img.Buffers[b].Geom)
-		}
-	}
-	for _, c := range in.Const {
-		if c >= 0 {
-			p.chargeConst(c)
+	p.charge(1024 + 256*(len(in.In)+len(in.Out)+len(in.Const)))
+	for _, ids := range [][]int{in.In, in.Out} {
+		for _, b := range ids {
+			if b >= 0 && img.Buffers[b].Planes {
+				p.chargePlanes(img.Buffers[b].Geom)
+			}
 		}
 	}
 	return executors[in.Op](p), nil
 }
 
-// chargeConst charges a constant as a dense buffer holds it.
-func (p *prep) chargeConst(id int) {
-	c := &p.img.Consts[id]
-	p.charge(mulSat(billb.Product(c.Shape), c.Elem.Width()))
+// chargePlanes charges what plans keep of a map: masks of its frames, and where its
+// planes are.
+func (p *prep) chargePlanes(g kernels.Geom) {
+	p.charge(addSat(mulSat(4, g.Frame(), g.PH, g.PW), mulSat(256, g.Phases(), 1+g.C/8)))
 }
-
-// chargePlanes charges the masks of a map's frames.
-func (p *prep) chargePlanes(g kernels.Geom) { p.charge(mulSat(2, g.Frame(), g.PH, g.PW)) }
 
 func operandName(names string, i int) string {
 	list := strings.Fields(names)
@@ -174,7 +162,7 @@ func (p *prep) optIn(i int) *operand {
 	}
 	name := operandName(p.op.In, i)
 	if id := p.instr.In[i]; id < 0 {
-		return p.consts.operand(-2-id, name)
+		return p.constant(-2-id, name)
 	}
 	return p.buffer(p.instr.In[i], name)
 }
@@ -303,6 +291,7 @@ func (p *prep) i32s(i, n int) []int32 {
 	if c == nil {
 		return nil
 	}
+	p.charge(mulSat(4, n))
 	v := make([]int32, n)
 	for j := range v {
 		v[j] = int32(binary.LittleEndian.Uint32(c.Data[4*j:]))
@@ -315,20 +304,36 @@ type constants struct {
 	img     *billb.Image
 	dense   map[int][]byte
 	charged int // bytes, by all instructions so far
+	limit   int // bytes; 0: none
 }
 
-func (c *constants) operand(id int, name string) *operand {
-	k := c.img.Consts[id]
-	data, ok := c.dense[id]
+// constant is a constant as an operand.
+func (p *prep) constant(id int, name string) *operand {
+	k := &p.img.Consts[id]
+	data, ok := p.consts.dense[id]
 	if !ok {
-		data = denseData(&k)
-		c.dense[id] = data
+		data = p.denseData(k)
+		p.consts.dense[id] = data
 	}
 	return &operand{name: name, elem: k.Elem, shape: k.Shape, n: billb.Product(k.Shape), size: len(data), fixed: data}
 }
 
-// denseData is the constant as a dense buffer holds it. Data itself serves when it
-// is aligned and the machine little endian.
+// denseData is a constant as a dense buffer holds it.
+func (p *prep) denseData(c *billb.Const) []byte {
+	if !c.Elem.IsLogic() && aligned(c) {
+		return c.Data
+	}
+	p.charge(mulSat(billb.Product(c.Shape), c.Elem.Width()))
+	return denseData(c)
+}
+
+// aligned reports whether the data of a constant, which are no bits, serve as they
+// are.
+func aligned(c *billb.Const) bool {
+	return littleEndian && len(c.Data) > 0 && uintptr(unsafe.Pointer(unsafe.SliceData(c.Data)))%uintptr(c.Elem.Width()) == 0
+}
+
+// denseData is a copy of a constant as a dense buffer holds it.
 func denseData(c *billb.Const) []byte {
 	n := billb.Product(c.Shape)
 	width := c.Elem.Width()
@@ -353,8 +358,6 @@ func denseData(c *billb.Const) []byte {
 			}
 		}
 	case n == 0:
-	case littleEndian && uintptr(unsafe.Pointer(unsafe.SliceData(c.Data)))%uintptr(width) == 0:
-		return c.Data
 	default:
 		out = Bytes(make([]uint64, (len(c.Data)+7)/8))[:len(c.Data)]
 		copy(out, c.Data)

@@ -15,15 +15,22 @@ type Program struct {
 	img  *billb.Image
 	best kernels.ISA
 
+	maxPrepared, maxScratch int
+
 	mu    sync.Mutex
 	codes map[kernels.ISA][]step // prepared for a set of kernels
 }
 
 // Loader holds the limits of loading. The zero Loader is what Load uses.
 type Loader struct {
-	MaxFile  int    // bytes; 0: 1 GiB
-	MaxArena int    // bytes; 0: 1 GiB
-	ISA      string // the instruction set to prepare for first; "": the best of this machine
+	MaxFile  int // bytes; 0: 1 GiB
+	MaxArena int // bytes of a session's activations, and of its kernels' scratch memory; 0: 1 GiB each
+
+	// MaxPrepared is how many bytes of packed weights and tables loading may make
+	// of a file, for a set of kernels; 0: 96 MiB and 12 for every byte of the file.
+	MaxPrepared int
+
+	ISA string // the instruction set to prepare for first; "": the best of this machine
 }
 
 const defaultLimit = 1 << 30
@@ -64,12 +71,21 @@ func (l Loader) LoadBytes(file []byte) (*Program, error) {
 	if limit := orDefault(l.MaxArena); img.Arena > limit {
 		return nil, billb.Errorf(ErrLimit, "billb: %s: the arena has %d bytes, the limit set for it is %d", img.Name, img.Arena, limit)
 	}
-	p := &Program{img: img, codes: map[kernels.ISA][]step{}}
+	p := &Program{img: img, codes: map[kernels.ISA][]step{}, maxPrepared: l.MaxPrepared, maxScratch: orDefault(l.MaxArena)}
+	if p.maxPrepared == 0 {
+		p.maxPrepared = addSat(96<<20, mulSat(12, len(file)))
+	}
 	if p.best, err = parseISA(l.ISA); err != nil {
 		return nil, err
 	}
-	if _, err := p.prepared(p.best); err != nil {
+	steps, err := p.prepared(p.best)
+	if err != nil {
 		return nil, err
+	}
+	for i := range steps {
+		if f := steps[i].scratch; f != nil && f(1) > p.maxScratch {
+			return nil, billb.Errorf(ErrLimit, "billb: %s: %s: %d bytes of scratch memory, the limit set for them is %d", img.Name, img.Code[i].Where(i), f(1), p.maxScratch)
+		}
 	}
 	return p, nil
 }
@@ -103,7 +119,7 @@ func (p *Program) prepared(isa kernels.ISA) ([]step, error) {
 	if steps, ok := p.codes[isa]; ok {
 		return steps, nil
 	}
-	steps, err := prepareAll(p.img, kernels.Select(isa))
+	steps, err := prepareAll(p.img, kernels.Select(isa), p.maxPrepared)
 	if err != nil {
 		return nil, errorf("billb: %s: %w", p.img.Name, billb.Mark(ErrFormat, err))
 	}
@@ -112,9 +128,9 @@ func (p *Program) prepared(isa kernels.ISA) ([]step, error) {
 }
 
 // prepareAll validates the instructions and builds their executors.
-func prepareAll(img *billb.Image, set *kernels.Set) ([]step, error) {
-	consts := &constants{img: img, dense: map[int][]byte{}}
-	l := &live{img: img}
+func prepareAll(img *billb.Image, set *kernels.Set, limit int) ([]step, error) {
+	consts := &constants{img: img, dense: map[int][]byte{}, limit: limit}
+	l := newLive(img)
 	if err := l.begin(); err != nil {
 		return nil, err
 	}

@@ -43,7 +43,7 @@ func (p *Program) newSession(opt Options, alloc func(n int) []byte) (*Session, e
 	if err != nil {
 		return nil, err
 	}
-	x, err := newMachine(steps, p.img.Arena, opt.Threads, alloc)
+	x, err := newMachine(steps, p.img.Arena, p.maxScratch, opt.Threads, alloc)
 	if err != nil {
 		return nil, errorf("%s: %w", p.img.Name, err)
 	}

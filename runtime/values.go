@@ -14,6 +14,7 @@ func newValues[T real](mem *area, o *operand) *values[T] {
 	switch {
 	case v.convert && o.fixed != nil:
 		v.convert = false
+		mem.p.charge(mulSat(o.n, sizeOf[T]()))
 		v.fixed = make([]T, o.n)
 		v.read(nil, v.fixed, 0)
 	case v.convert:

@@ -41,11 +41,12 @@ type matrixWords struct {
 	sign, nonzero     []uint64
 }
 
-// newMatrixWords packs a constant of sbits or terns with rows rows.
-func newMatrixWords(c *billb.Const, rows, cols int) *matrixWords {
+// matrixWords packs a constant of sbits or terns with rows rows.
+func (p *prep) matrixWords(c *billb.Const, rows, cols int) *matrixWords {
 	m := &matrixWords{rows: rows, cols: cols, words: wordsOf(cols)}
+	p.charge(mulSat(16, rows, m.words))
 	m.sign, m.nonzero = make([]uint64, rows*m.words), make([]uint64, rows*m.words)
-	dense := denseData(c)
+	dense := p.denseData(c)
 	for r := range rows {
 		packWords(m.sign[r*m.words:][:m.words], m.nonzero[r*m.words:][:m.words], dense[r*cols:(r+1)*cols])
 	}
@@ -94,8 +95,9 @@ func (p *prep) konstMatrix(i, rows, cols int, allowed ...Elem) *billb.Const {
 }
 
 // int32s is a constant of any integer or logic type as int32, wrapped.
-func int32s(c *billb.Const) []int32 {
-	data, width := denseData(c), c.Elem.Width()
+func (p *prep) int32s(c *billb.Const) []int32 {
+	p.charge(mulSat(4, billb.Product(c.Shape)))
+	data, width := p.denseData(c), c.Elem.Width()
 	v := make([]int32, billb.Product(c.Shape))
 	for i := range v {
 		b := data[i*width:]
