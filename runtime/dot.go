@@ -13,7 +13,7 @@ func (p *prep) newDot(c *convShape, x, w *operand, zero int64, wZero []int64) *k
 	if x.elem.Width() != 1 || w.fixed == nil || w.elem.IsFloat() || billb.Product(x.shape) == 0 {
 		return nil
 	}
-	p.charge(mulSat(w.n, 16))
+	p.charge(mulSat(w.n, 6)) // what lasts
 	ints, values := make([]int64, w.n), make([]int16, w.n)
 	loadInts(ints, w, nil, 0)
 	for i, v := range ints {

@@ -306,16 +306,85 @@ func TestPrepareLimit(t *testing.T) {
 	var b builder
 	b.img.Consts = []billb.Const{{Elem: SBit, Shape: []int{1, n}, Data: make([]byte, n/8)}}
 	x, y := b.input(newTensor(Bit, 1, n)), b.dense(I32, 1, 1)
-	for range 100 {
+	for range 20 {
 		b.op(billb.OpILinear, []int{x}, []int{y}, nil, []int{0})
 	}
 	b.output(y)
-	b.mustFail(t, "packed constants")
-	if _, err := LoadBytes(encode(t, &b.img)); !errors.Is(err, ErrLimit) {
+	file := encode(t, &b.img)
+	if _, err := (Loader{MaxPrepared: 8 << 20}).LoadBytes(file); !errors.Is(err, ErrLimit) || !strings.Contains(err.Error(), "packed constants") {
 		t.Errorf("loading gave %v, expected ErrLimit", err)
 	}
-	if _, err := (Loader{MaxPrepared: 1 << 30}).LoadBytes(encode(t, &b.img)); err != nil {
+	if _, err := LoadBytes(file); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestLoadMemory loads small files that ask for much memory in different ways, and
+// measures what loading allocates before it refuses.
+func TestLoadMemory(t *testing.T) {
+	const limit, n = 8 << 20, 1 << 20
+	hogs := map[string]func(b *builder){
+		"instructions": func(b *builder) {
+			x, y := b.input(newTensor(F32, 2, 2)), b.dense(F32, 2, 2)
+			for range 20000 {
+				b.op(billb.OpQuant, []int{x, x, x, x}, []int{y}, []int{1, 0, 0})
+			}
+		},
+		"words": func(b *builder) {
+			x, y := b.input(newTensor(Bit, 1, 1024)), b.dense(I32, 1, n/1024)
+			w := b.konst(newTensor(Tern, n/1024, 1024))
+			for range 100 {
+				b.op(billb.OpILinear, []int{x}, []int{y}, nil, []int{w})
+			}
+		},
+		"bytes": func(b *builder) {
+			x, y := b.input(newTensor(U8, 1, 1024)), b.dense(I32, 1, n/1024)
+			w := b.konst(newTensor(I8, n/1024, 1024))
+			for range 100 {
+				b.op(billb.OpILinear, []int{x}, []int{y}, nil, []int{w})
+			}
+		},
+		"panels": func(b *builder) {
+			x, y := b.input(newTensor(F32, 1, 256)), b.dense(F32, 1, 1024)
+			w := b.konst(newTensor(F32, 256, 1024))
+			for range 100 {
+				b.op(billb.OpMatMul, []int{x, billb.ConstOperand(w)}, []int{y}, nil)
+			}
+		},
+		"empty": func(b *builder) { // 2^20 channels of nothing
+			x, y := b.input(newTensor(F32, 0, n)), b.dense(F32, 0, n)
+			k := b.konst(newTensor(F64, 1))
+			for range 100 {
+				b.op(billb.OpAffine, []int{x}, []int{y}, []int{1}, []int{k})
+			}
+		},
+		"planes": func(b *builder) {
+			g := geom(8, 1, 128, 128, ones, ones)
+			x, y := b.toPlanes(b.input(newTensor(U8, 1, 8, 1, 128, 128)), g), b.planes(I32, g)
+			lo, hi := newTensor(I32, 8), newTensor(I32, 8)
+			for i := range 8 {
+				lo.v[i], hi.v[i] = -20000, 20000
+			}
+			w := []int{b.konst(randTensor(newRand(2), SBit, 8, 8, 3, 3, 3)), -1, -1, b.konst(lo), b.konst(hi)}
+			for range 1000 {
+				b.op(billb.OpIConv, []int{x}, []int{y}, []int{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 32}, w)
+			}
+		},
+	}
+	for name, hog := range hogs {
+		b := &builder{}
+		hog(b)
+		file := encode(t, &b.img)
+		before := allocated()
+		_, err := Loader{MaxPrepared: limit}.LoadBytes(file)
+		took := int(allocated() - before)
+		if !errors.Is(err, ErrLimit) {
+			t.Errorf("%s: loading gave %v, expected ErrLimit", name, err)
+		}
+		if most := 6*limit + 16*len(file); took > most {
+			t.Errorf("%s: a file of %d bytes with a limit of %d allocated %d, expected at most %d", name, len(file), limit, took, most)
+		}
+		t.Logf("%s: file %d, allocated %d", name, len(file), took)
 	}
 }
 

@@ -195,12 +195,17 @@ func (r *reader) text() string {
 }
 
 func (r *reader) uints(shift int) []int {
-	return list(r, 1, func() int { return r.uint() - shift })
+	return list(r, 1, maxCount, func() int { return r.uint() - shift })
 }
 
-// list reads a list of elements of at least size bytes; an empty one is nil.
-func list[T any](r *reader, size int, one func() T) []T {
+// list reads a list of at most most elements of at least size bytes; an empty one
+// is nil.
+func list[T any](r *reader, size, most int, one func() T) []T {
 	n := r.count(size)
+	if n > most {
+		r.fail("a list of %d, expected at most %d", n, most)
+		return nil
+	}
 	if n == 0 {
 		return nil
 	}
@@ -257,13 +262,13 @@ func readImage(sections map[uint32][]byte) (*Image, error) {
 
 func (img *Image) readInterface(r *reader) {
 	img.Name = r.text()
-	img.Meta = list(r, 2, func() [2]string { k := r.text(); return [2]string{k, r.text()} })
-	img.Labels = list(r, 1, r.text)
+	img.Meta = list(r, 2, maxCount, func() [2]string { k := r.text(); return [2]string{k, r.text()} })
+	img.Labels = list(r, 1, maxCount, r.text)
 	port := func() Port {
 		return Port{Name: r.text(), Elem: Elem(r.byte()), Shape: r.shape(), Buffer: r.uint()}
 	}
-	img.Inputs = list(r, 4, port)
-	img.Outputs = list(r, 4, port)
+	img.Inputs = list(r, 4, maxCount, port)
+	img.Outputs = list(r, 4, maxCount, port)
 }
 
 // shape reads a list of dimensions; a scalar's is empty, not nil.
@@ -276,7 +281,7 @@ func (r *reader) shape() []int {
 
 func (img *Image) readBuffers(r *reader) {
 	img.Arena = r.units()
-	img.Buffers = list(r, 4, func() Buffer {
+	img.Buffers = list(r, 4, maxItems, func() Buffer {
 		b := Buffer{Elem: Elem(r.byte()), Shape: r.shape()}
 		switch kind := r.byte(); kind {
 		case 0:
@@ -311,14 +316,14 @@ func (r *reader) units() int {
 
 func (img *Image) readCode(r *reader) {
 	i := 0
-	img.Code = list(r, 6, func() Instr {
+	img.Code = list(r, 6, maxItems, func() Instr {
 		op := r.uint()
 		if op > math.MaxUint16 {
 			r.fail("opcode %d is out of range", op)
 		}
 		in := Instr{
 			Op: Opcode(op),
-			In: list(r, 1, func() int {
+			In: list(r, 1, maxCount, func() int {
 				v := r.int()
 				if v < -maxElems || v > maxElems {
 					r.fail("operand %d is out of range", v)
@@ -336,7 +341,7 @@ func (img *Image) readCode(r *reader) {
 
 // params reads the numbers of instruction i.
 func (r *reader) params(in *Instr, i int) Params {
-	ints, floats := list(r, 1, r.int), list(r, 8, r.float)
+	ints, floats := list(r, 1, maxParams, r.int), list(r, 8, maxParams, r.float)
 	if r.err != nil {
 		return nil
 	}
@@ -348,7 +353,7 @@ func (r *reader) params(in *Instr, i int) Params {
 }
 
 func (img *Image) readConsts(r *reader) {
-	img.Consts = list(r, 2, func() Const { return Const{Elem: Elem(r.byte()), Shape: r.shape()} })
+	img.Consts = list(r, 2, maxItems, func() Const { return Const{Elem: Elem(r.byte()), Shape: r.shape()} })
 }
 
 func (img *Image) readData(b []byte) error {
@@ -379,7 +384,7 @@ func (img *Image) readData(b []byte) error {
 }
 
 func (img *Image) readDebug(r *reader) {
-	names := list(r, 1, r.text)
+	names := list(r, 1, maxItems, r.text)
 	if len(names) != len(img.Code) && r.err == nil {
 		r.fail("%d names for %d instructions", len(names), len(img.Code))
 		return

@@ -91,7 +91,9 @@ const (
 	maxRank   = 16
 	maxElems  = 1<<31 - 1
 	maxArena  = 1<<31 - 64
-	maxCount  = 1 << 16 // buffers, constants, instructions, ports, strings
+	maxItems  = 1 << 18 // buffers, constants, instructions
+	maxCount  = 1 << 16 // operands, ports, strings
+	maxParams = 1 << 10 // integers, or floats, of an instruction
 	maxString = 1 << 16
 	maxEmpty  = 1 << 20 // the product of the other dimensions of a shape with a zero
 	align     = Align
@@ -260,8 +262,8 @@ func (img *Image) checkForm() error {
 	if img.Arena < 0 || img.Arena > maxArena || img.Arena%align != 0 {
 		return errorf("the arena has %d bytes, expected a multiple of %d below 2^31", img.Arena, align)
 	}
-	if len(img.Buffers) > maxCount || len(img.Consts) > maxCount || len(img.Code) > maxCount {
-		return errorf("%d buffers, %d constants, %d instructions: expected at most %d of each", len(img.Buffers), len(img.Consts), len(img.Code), maxCount)
+	if len(img.Buffers) > maxItems || len(img.Consts) > maxItems || len(img.Code) > maxItems {
+		return errorf("%d buffers, %d constants, %d instructions: expected at most %d of each", len(img.Buffers), len(img.Consts), len(img.Code), maxItems)
 	}
 	for i, b := range img.Buffers {
 		size, err := b.Size()

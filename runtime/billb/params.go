@@ -212,6 +212,9 @@ func checkParams(t reflect.Type, p Params) error {
 	if err != nil {
 		return err
 	}
+	if max(ints, floats) > maxParams {
+		return errorf("%d integers and %d floats, expected at most %d", ints, floats, maxParams)
+	}
 	return fields(v.Elem(), func(f *field) error {
 		if f.value.Kind() != reflect.Slice {
 			return nil
