@@ -108,3 +108,135 @@ func TestIf(t *testing.T) {
 		}
 	}
 }
+
+// evalModel imports a model and evaluates it.
+func evalModel(t *testing.T, g *onnxpb.Graph, in ...*ir.Tensor) []*ir.Tensor {
+	t.Helper()
+	m, _, err := ImportBytes(context.Background(), "control.onnx", encode(t, model(g)), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := ir.Eval(context.Background(), m.Main(), in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// branch is a subgraph of one node on what the graph around it has.
+func branch(name string, n *onnxpb.Node, out *onnxpb.ValueInfo) *onnxpb.Attribute {
+	return graphAttr(name, &onnxpb.Graph{Name: name, Node: []*onnxpb.Node{n}, Output: []*onnxpb.ValueInfo{out}})
+}
+
+func TestIfOnData(t *testing.T) {
+	choose := func(no *onnxpb.Node, out *onnxpb.ValueInfo) *onnxpb.Graph {
+		return &onnxpb.Graph{
+			Name:   "g",
+			Input:  []*onnxpb.ValueInfo{value("c", Bool, 1), value("x", Float32, 2)},
+			Output: []*onnxpb.ValueInfo{value("y", Float32, 2)},
+			Node:   []*onnxpb.Node{node("If", "c", "y", branch("then_branch", node("Neg", "x", "a"), value("a", Float32, 2)), branch("else_branch", no, out))},
+		}
+	}
+	x := ir.FloatTensor([]float32{1, -2}, 2)
+	for c, want := range map[int64][]float32{1: {-1, 2}, 0: {1, 2}} {
+		out := evalModel(t, choose(node("Abs", "x", "b"), value("b", Float32, 2)), ir.IntTensor(ir.Bool, []int64{c}, 1), x)
+		if !slices.Equal(out[0].F, want) {
+			t.Errorf("condition %d: %v, expected %v", c, out[0].F, want)
+		}
+	}
+	_, _, err := ImportBytes(context.Background(), "m.onnx", encode(t, model(choose(node("ReduceSum", "x", "b"), value("b", Float32, 1)))), Options{})
+	if err == nil || !strings.Contains(err.Error(), "f32[2] in one branch and f32[1] in the other") {
+		t.Errorf("branches of different types: %v", err)
+	}
+}
+
+// countTo is a Loop that adds step to a number while it is below a limit, which is
+// an input where data says so.
+func countTo(limit *onnxpb.Tensor, trips string) *onnxpb.Graph {
+	g := &onnxpb.Graph{
+		Name:        "g",
+		Input:       []*onnxpb.ValueInfo{value("x", Float32)},
+		Output:      []*onnxpb.ValueInfo{value("y", Float32)},
+		Initializer: []*onnxpb.Tensor{i64s("one", nil, 1), i64s("zero", nil, 0), i64s("six", nil, 6), {Name: "yes", DataType: int32(Bool), Int32Data: []int32{1}}},
+	}
+	if limit == nil {
+		g.Input = append(g.Input, value("limit", Int64))
+	} else {
+		g.Initializer = append(g.Initializer, limit)
+	}
+	body := &onnxpb.Graph{
+		Name:   "body",
+		Input:  []*onnxpb.ValueInfo{value("i", Int64), value("go", Bool), value("n", Int64), value("v", Float32)},
+		Output: []*onnxpb.ValueInfo{value("on", Bool), value("n2", Int64), value("v2", Float32)},
+		Node:   []*onnxpb.Node{node("Add", "n one", "n2"), node("Less", "n2 limit", "on"), node("Add", "v x", "v2")},
+	}
+	g.Node = []*onnxpb.Node{node("Loop", trips+" yes zero x", "last y", graphAttr("body", body))}
+	return g
+}
+
+func TestLoopEndsByItsCondition(t *testing.T) {
+	x := ir.Scalar(ir.F32, 2)
+	if out := evalModel(t, countTo(i64s("limit", nil, 4), "-"), x); out[0].F[0] != 10 {
+		t.Errorf("four steps without a trip count: %v, expected 10", out[0].F)
+	}
+	for limit, want := range map[int64]float32{1: 4, 3: 8, 9: 14} {
+		if out := evalModel(t, countTo(nil, "six"), x, ir.Scalar(ir.I64, float64(limit))); out[0].F[0] != want {
+			t.Errorf("limit %d in at most six steps: %v, expected %v", limit, out[0].F, want)
+		}
+	}
+	_, _, err := ImportBytes(context.Background(), "m.onnx", encode(t, model(countTo(nil, "-"))), Options{})
+	if err == nil || !strings.Contains(err.Error(), "must be known when the model is compiled") {
+		t.Errorf("a loop of unknown length: %v", err)
+	}
+}
+
+func TestSequences(t *testing.T) {
+	g := &onnxpb.Graph{
+		Name:        "g",
+		Input:       []*onnxpb.ValueInfo{value("x", Float32, 4, 2)},
+		Output:      []*onnxpb.ValueInfo{value("y", Float32, 3, 2), value("n", Int64)},
+		Initializer: []*onnxpb.Tensor{i64s("zero", nil, 0), i64s("last", nil, -1)},
+		Node: []*onnxpb.Node{
+			node("SplitToSequence", "x", "s", intAttr("axis", 0), intAttr("keepdims", 0)),
+			node("SequenceAt", "s last", "e"),
+			node("SequenceErase", "s last", "t"),
+			node("SequenceErase", "t zero", "u"),
+			node("SequenceInsert", "u e zero", "v"),
+			node("SequenceLength", "v", "n"),
+			node("ConcatFromSequence", "v", "y", intAttr("axis", 0), intAttr("new_axis", 1)),
+		},
+	}
+	out := evalModel(t, g, ir.FloatTensor([]float32{1, 2, 3, 4, 5, 6, 7, 8}, 4, 2))
+	if want := []float32{7, 8, 3, 4, 5, 6}; !slices.Equal(out[0].F, want) || out[1].I[0] != 3 {
+		t.Errorf("%v of length %v, expected %v", out[0].F, out[1].I, want)
+	}
+	g.Node = append(g.Node, node("Relu", "v", "z"))
+	g.Output = append(g.Output, value("z", Float32, 2))
+	if _, _, err := ImportBytes(context.Background(), "m.onnx", encode(t, model(g)), Options{}); err == nil || !strings.Contains(err.Error(), `Relu: of a sequence, "v"`) {
+		t.Errorf("Relu of a sequence: %v", err)
+	}
+}
+
+// TestRefusesEverything checks that one refusal names what is unknown in all
+// bodies, and in nodes behind others that are unknown.
+func TestRefusesEverything(t *testing.T) {
+	g := &onnxpb.Graph{
+		Name:   "g",
+		Input:  []*onnxpb.ValueInfo{value("c", Bool, 1), value("x", Float32, 2)},
+		Output: []*onnxpb.ValueInfo{value("y", Float32, 2)},
+		Node: []*onnxpb.Node{
+			node("Unique", "x", "u"),
+			node("If", "c", "y", branch("then_branch", node("Foo", "u", "a"), value("a", Float32, 2)), branch("else_branch", node("Bar", "x", "b"), value("b", Float32, 2))),
+		},
+	}
+	_, _, err := ImportBytes(context.Background(), "m.onnx", encode(t, model(g)), Options{})
+	var u *UnsupportedError
+	if !errors.As(err, &u) {
+		t.Fatalf("%v, expected an UnsupportedError", err)
+	}
+	for _, want := range []string{"Unique: the size of its result depends on data", "Foo", "Bar"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%v\ndoes not name %s", err, want)
+		}
+	}
+}

@@ -257,7 +257,7 @@ func (imp *importer) nodes(nodes []*Node) error {
 		}
 		h, ok := handlers[operator{n.Domain, n.Op}]
 		if !ok {
-			imp.unsupported = append(imp.unsupported, Unsupported{Node: n.Name, Op: n.qualifiedOp()})
+			imp.refuse(n, refusal(n))
 			imp.lose(n)
 			continue
 		}
@@ -269,7 +269,7 @@ func (imp *importer) nodes(nodes []*Node) error {
 		var u *unsupportedReason
 		switch {
 		case errors.As(err, &u):
-			imp.unsupported = append(imp.unsupported, Unsupported{n.Name, n.qualifiedOp(), u.reason})
+			imp.refuse(n, u.reason)
 			imp.lose(n)
 		case err != nil:
 			first = n.errorf("%w", err)
@@ -284,9 +284,32 @@ func (imp *importer) nodes(nodes []*Node) error {
 	return first
 }
 
+// refuse notes a node that cannot be imported; a body that is written out more
+// than once has its nodes noted once.
+func (imp *importer) refuse(n *Node, reason string) {
+	it := Unsupported{n.Name, n.qualifiedOp(), reason}
+	if !slices.Contains(imp.unsupported, it) {
+		imp.unsupported = append(imp.unsupported, it)
+	}
+}
+
+// lose marks a node's outputs as not there, and notes the operators without a
+// counterpart in its subgraphs, which nobody will look at.
 func (imp *importer) lose(n *Node) {
 	for _, out := range n.Outputs {
 		imp.lost[out] = out != ""
+	}
+	for _, name := range sortedKeys(n.Attrs) {
+		g, ok := n.Attrs[name].(*Graph)
+		if !ok {
+			continue
+		}
+		for _, inner := range g.Nodes {
+			if _, known := handlers[operator{inner.Domain, inner.Op}]; !known {
+				imp.refuse(inner, refusal(inner))
+			}
+			imp.lose(inner)
+		}
 	}
 }
 

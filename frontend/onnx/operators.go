@@ -132,6 +132,46 @@ var operatorNotes = map[string]string{
 	"Tile":               "repeats must be known at compile time",
 }
 
+// refusals say what to do about operators that no network needs to compute its
+// result with, by name, and by domain for all of one.
+var refusals = map[string]string{
+	"Compress":          dataSize,
+	"NonMaxSuppression": dataSize,
+	"Unique":            dataSize,
+	"ImageDecoder":      "decode the image before the network",
+	"StringNormalizer":  "text is for the program around the network",
+	"StringSplit":       "text is for the program around the network",
+	"TfIdfVectorizer":   "text is for the program around the network",
+	"Bernoulli":         random,
+	"Multinomial":       random,
+	"RandomNormal":      random,
+	"RandomNormalLike":  random,
+	"RandomUniform":     random,
+	"RandomUniformLike": random,
+	"ai.onnx.ml":        "a classical machine-learning operator: export the network up to it",
+	"ai.onnx.training":  training,
+	trainingPreview:     training,
+}
+
+const (
+	trainingPreview = "ai.onnx.preview.training"
+
+	dataSize = "the size of its result depends on data; export the network up to it and do this in the program around it"
+	random   = "its result is random: every run must give the same outputs"
+	training = "it belongs to training: export the model in evaluation mode"
+)
+
+// refusal is what is said of a node without a counterpart, "" if nothing special.
+func refusal(n *Node) string {
+	if why, ok := refusals[n.Domain]; ok {
+		return why
+	}
+	if n.Domain != "" {
+		return ""
+	}
+	return refusals[n.Op]
+}
+
 // Operators lists all operators that can be imported, by domain and name.
 // QONNX's are listed once, under their usual domain.
 func Operators() []OperatorInfo {

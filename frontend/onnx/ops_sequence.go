@@ -130,7 +130,7 @@ func splitToSequence(c *call) []*ir.Value {
 	if len(sizes) == 0 {
 		return one(c.sequence(nil))
 	}
-	parts := c.node(ir.Split, attrs{"axis": axis, "sizes": sizes}, c.args[0]).Results
+	parts := slices.Clone(c.node(ir.Split, attrs{"axis": axis, "sizes": sizes}, c.args[0]).Results)
 	if drop {
 		for i, v := range parts {
 			parts[i] = c.emit(ir.Squeeze, attrs{"axes": []int{axis}}, v)
