@@ -64,7 +64,7 @@ func (c *buildCmd) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	golden, err := c.clipFlags.golden(ctx, s, c.Golden, built, img)
+	golden, err := c.clipFlags.golden(ctx, s, &c.pixelFlags, c.Golden, built, img)
 	if err != nil {
 		return err
 	}

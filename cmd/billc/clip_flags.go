@@ -18,21 +18,15 @@ import (
 
 // clipFlags say which inputs a model is evaluated on.
 type clipFlags struct {
-	Clips    []string  `sep:"none" help:"Inputs: a clip, a folder of clips, an .npy file with a batch of them, or NAME=FILE.npy for one of several inputs; may be repeated." placeholder:"PATH"`
-	MaxClips int       `name:"max-clips" default:"64" help:"Take at most this many clips." placeholder:"N"`
-	Fit      string    `enum:"stretch,crop,letterbox" default:"stretch" help:"How frames of another shape become the model's: ${enum}."`
-	Mean     []float32 `help:"For float inputs: the input is (x/255 - mean)/std instead of 0..255; one value or one a channel." placeholder:"M"`
-	Std      []float32 `help:"See --mean." placeholder:"S"`
-	Layout   string    `help:"Order of the clip input's axes after the batch, as in CTHW; else the model's metadata or its shape says." placeholder:"AXES"`
+	Clips    []string `sep:"none" help:"Inputs: a clip, a folder of clips, an .npy file with a batch of them, or NAME=FILE.npy for one of several inputs; may be repeated." placeholder:"PATH"`
+	MaxClips int      `name:"max-clips" default:"64" help:"Take at most this many clips." placeholder:"N"`
+	Fit      string   `enum:"stretch,crop,letterbox" default:"stretch" help:"How frames of another shape become the model's: ${enum}."`
 }
 
 // read returns the inputs that the flags name, each in the order of the ports;
 // nil when no clips are given. meta is the model's metadata.
-func (c *clipFlags) read(ctx context.Context, s *streams, ports []verify.Port, meta map[string]string) ([][]*ir.Tensor, error) {
+func (c *clipFlags) read(ctx context.Context, s *streams, px *pixelFlags, ports []verify.Port, meta map[string]string) ([][]*ir.Tensor, error) {
 	if len(c.Clips) == 0 {
-		if len(c.Mean)+len(c.Std) > 0 || c.Layout != "" {
-			return nil, withCode(exitUsage, "--mean, --std and --layout say how clips are read, but there are no --clips")
-		}
 		return nil, nil
 	}
 	if c.MaxClips < 1 {
@@ -61,14 +55,14 @@ func (c *clipFlags) read(ctx context.Context, s *streams, ports []verify.Port, m
 			return nil, err
 		}
 	}
-	if err := c.fill(ctx, s, columns, paths, ports, meta); err != nil {
+	if err := c.fill(ctx, s, px, columns, paths, ports, meta); err != nil {
 		return nil, err
 	}
 	return c.rows(s, columns, ports)
 }
 
 // fill reads the clips of the one input that has no values yet.
-func (c *clipFlags) fill(ctx context.Context, s *streams, columns [][]*ir.Tensor, paths []string, ports []verify.Port, meta map[string]string) error {
+func (c *clipFlags) fill(ctx context.Context, s *streams, px *pixelFlags, columns [][]*ir.Tensor, paths []string, ports []verify.Port, meta map[string]string) error {
 	var open []int
 	for i, v := range columns {
 		if v == nil {
@@ -82,9 +76,12 @@ func (c *clipFlags) fill(ctx context.Context, s *streams, columns [][]*ir.Tensor
 		return withCode(exitUsage, "clips fill one input, and NAME=FILE.npy the others: the model has %s, of which %d are left for %d paths", portNames(ports), len(open), len(paths))
 	}
 	i := open[0]
-	spec, pictures, err := c.spec(ports[i], meta)
+	spec, pictures, err := px.spec(ports[i], meta)
 	if err != nil {
 		return err
+	}
+	if pictures {
+		fmt.Fprintf(s.err, "note: input %q is given %s\n", ports[i].Name, spec.Feeds(normOf(meta)))
 	}
 	for _, path := range paths {
 		files, err := clipFiles(path)
@@ -170,46 +167,6 @@ func (c *clipFlags) tensors(path string, p verify.Port) ([]*ir.Tensor, error) {
 		list[i] = v
 	}
 	return list, nil
-}
-
-// spec sees an input as a clip: u8 or f32, a batch of one, then the axes that
-// the layout names. Without a layout the axis of 3 channels, else of 1, decides.
-// pictures is false for an input that cannot be a clip.
-func (c *clipFlags) spec(p verify.Port, meta map[string]string) (spec clip.Spec, pictures bool, err error) {
-	t := p.Type
-	if t.Rank() != 5 || t.Shape[0] != 1 || t.DType != ir.U8 && t.DType != ir.F32 {
-		return spec, false, nil
-	}
-	layout := strings.ToUpper(c.Layout)
-	for _, key := range []string{"clip.layout", "onnx.clip.layout"} {
-		if layout == "" {
-			layout = strings.TrimPrefix(strings.ToUpper(meta[key]), "N")
-		}
-	}
-	for _, guess := range []struct {
-		layout   string
-		channels int
-	}{{"CTHW", 3}, {"TCHW", 3}, {"THWC", 3}, {"CTHW", 1}, {"TCHW", 1}, {"THWC", 1}} {
-		if layout == "" && t.Shape[1+strings.IndexByte(guess.layout, 'C')] == guess.channels {
-			layout = guess.layout
-		}
-	}
-	if layout == "" {
-		return spec, false, nil
-	}
-	spec = clip.Spec{C: 1, Layout: layout, DType: t.DType.String(), Mean: c.Mean, Std: c.Std}
-	if len(layout) == 4 {
-		sizes := map[byte]*int{'C': &spec.C, 'T': &spec.T, 'H': &spec.H, 'W': &spec.W}
-		for i := range layout {
-			if size := sizes[layout[i]]; size != nil {
-				*size = t.Shape[1+i]
-			}
-		}
-	}
-	if err := spec.Check(); err != nil {
-		return spec, false, withCode(exitUsage, "input %q: %v", p.Name, err)
-	}
-	return spec, true, nil
 }
 
 // clips reads at most limit clips of a file or folder of frames.

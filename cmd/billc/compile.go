@@ -148,16 +148,20 @@ func (c *compileCmd) compile(ctx context.Context, s *streams, say io.Writer, m *
 		m.Meta["source"] = filepath.Base(c.Model)
 		m.Meta["source.sha256"] = hash
 	}
-	clips, err := c.read(ctx, s, (&verify.Module{M: m}).Inputs(), m.Meta)
+	if c.Layout != "" {
+		m.Meta["clip.layout"] = strings.ToUpper(c.Layout)
+	}
+	clips, err := c.read(ctx, s, &c.pixelFlags, (&verify.Module{M: m}).Inputs(), m.Meta)
 	if err != nil {
 		return nil, err
 	}
+	warnings := c.unstated(m)
 	stop := c.StopAfter
 	if stop == "none" {
 		stop = ""
 	}
 	recordPasses(m, pipeline, stop)
-	return lower(ctx, m, pipeline, passes.RunOptions{
+	built, err := lower(ctx, m, pipeline, passes.RunOptions{
 		StopAfter:  stop,
 		PrintAfter: c.PrintIRAfter,
 		Print:      say,
@@ -169,6 +173,13 @@ func (c *compileCmd) compile(ctx context.Context, s *streams, say io.Writer, m *
 			}
 		},
 	})
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range warnings {
+		fmt.Fprintf(s.err, "warning: %s\n", w)
+	}
+	return built, nil
 }
 
 // fileHash is the SHA-256 of a file's contents, "" when it cannot be read.

@@ -51,7 +51,7 @@ func writeGo(ctx context.Context, c *compileCmd, s *streams, dir string, built *
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Model, err)
 	}
-	golden, err := c.clipFlags.golden(ctx, s, c.Golden, built, img)
+	golden, err := c.clipFlags.golden(ctx, s, &c.pixelFlags, c.Golden, built, img)
 	if err != nil {
 		return err
 	}
@@ -81,13 +81,13 @@ func writeGo(ctx context.Context, c *compileCmd, s *streams, dir string, built *
 const maxGolden = 8
 
 // golden runs clips through the reference interpreter.
-func (c clipFlags) golden(ctx context.Context, s *streams, paths []string, built *compiled, img *billb.Image) ([]gosrc.Vector, error) {
+func (c clipFlags) golden(ctx context.Context, s *streams, px *pixelFlags, paths []string, built *compiled, img *billb.Image) ([]gosrc.Vector, error) {
 	if len(paths) == 0 {
 		return nil, nil
 	}
 	c.Clips, c.MaxClips = paths, min(c.MaxClips, maxGolden)
 	f := built.module.Main()
-	sets, err := c.read(ctx, s, (&verify.Module{M: built.module}).Inputs(), built.module.Meta)
+	sets, err := c.read(ctx, s, px, (&verify.Module{M: built.module}).Inputs(), built.module.Meta)
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/billnet/billnet/train"
 	"github.com/billnet/billnet/train/data"
 	"github.com/billnet/billnet/train/recipe"
+	"github.com/billnet/billnet/verify"
 )
 
 type evalCmd struct {
@@ -53,10 +54,16 @@ func (c *evalCmd) Run(ctx context.Context, s *streams) error {
 	}
 	defer net.close()
 	classes := net.classes
-	src, err := openData(c.Data, net.inputs)
+	spec, err := c.clipSpec(net)
+	if err != nil {
+		return err
+	}
+	src, err := data.Open(c.Data, data.Options{Size: data.Size{T: spec.T, H: spec.H, W: spec.W}})
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Model, err)
 	}
+	feeds := spec.Feeds(normOf(net.meta))
+	fmt.Fprintf(s.err, "note: input %q is given %s\n", net.inputs[0].Name, feeds)
 	if n := len(src.Classes()); n != classes {
 		return fmt.Errorf("%s: the network has %d classes, the data %d (%s): choose data with %d classes", c.Model, classes, n, src.Name(), classes)
 	}
@@ -68,7 +75,7 @@ func (c *evalCmd) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	matrix, err := c.measure(ctx, src, split, net, order)
+	matrix, err := c.measure(ctx, src, split, net, spec, order)
 	if err != nil {
 		return err
 	}
@@ -89,8 +96,9 @@ func (c *evalCmd) Run(ctx context.Context, s *streams) error {
 			Clips    int     `json:"clips"`
 			Skipped  int     `json:"skipped"`
 			Accuracy float64 `json:"accuracy"`
+			Feeds    string  `json:"feeds"`
 			*recipe.Confusion
-		}{c.Model, src.Name(), split.String(), matrix.Clips(), src.Stats().Skipped, matrix.Accuracy(), matrix})
+		}{c.Model, src.Name(), split.String(), matrix.Clips(), src.Stats().Skipped, matrix.Accuracy(), feeds, matrix})
 	}
 	fmt.Fprintf(s.out, "%s on %s, %s: %.2f %% of %d clips\n", c.Model, src.Name(), split, 100*matrix.Accuracy(), matrix.Clips())
 	if n := src.Stats().Skipped; n > 0 {
@@ -139,7 +147,8 @@ type evaluated struct {
 	inputs  []ir.Port
 	labels  []string
 	classes int
-	run     func(clips []uint8, n int) ([]float32, error) // n rows of logits
+	meta    map[string]string
+	run     func(clips []byte, n int) ([]float32, error) // n rows of logits for n inputs, as the port has them
 	close   func()
 }
 
@@ -166,6 +175,9 @@ func (c *evalCmd) network(ctx context.Context, s *streams) (*evaluated, error) {
 	m, notes, err := c.load(ctx, c.Model)
 	if err != nil {
 		return nil, err
+	}
+	if w := c.unstated(m); w != nil {
+		return nil, withCode(exitUsage, "%s: %s", c.Model, w[0])
 	}
 	soft := recipe.SoftRoles(m)
 	if soft != nil {
@@ -198,12 +210,16 @@ func (c *evalCmd) compiled(text []byte) (*evaluated, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &evaluated{labels: prog.Labels(), classes: ir.Type{Shape: out.Shape}.Elems(), close: func() { session.Close() }}
+	meta := map[string]string{}
+	for _, kv := range prog.Meta() {
+		meta[kv[0]] = kv[1]
+	}
+	e := &evaluated{labels: prog.Labels(), meta: meta, classes: ir.Type{Shape: out.Shape}.Elems(), close: func() { session.Close() }}
 	for _, p := range prog.Inputs() {
 		d, _ := ir.ParseDType(p.Elem.String())
 		e.inputs = append(e.inputs, ir.Port{Name: p.Name, Value: &ir.Value{Type: ir.T(d, p.Shape...)}})
 	}
-	e.run = func(clips []uint8, n int) ([]float32, error) {
+	e.run = func(clips []byte, n int) ([]float32, error) {
 		logits := make([]float32, n*e.classes)
 		size := len(clips) / n
 		for i := range n {
@@ -243,11 +259,12 @@ func (c *evalCmd) executable(ctx context.Context) (*evaluated, error) {
 	var about struct {
 		Inputs, Outputs []port
 		Labels          []string
+		Meta            map[string]string
 	}
 	if err := json.Unmarshal(text, &about); err != nil || len(about.Outputs) == 0 {
 		return nil, fmt.Errorf("%s does not tell its inputs and outputs: build it again with this billc", c.Model)
 	}
-	e := &evaluated{labels: about.Labels, classes: ir.Type{Shape: about.Outputs[0].Shape}.Elems(), close: func() {}}
+	e := &evaluated{labels: about.Labels, meta: about.Meta, classes: ir.Type{Shape: about.Outputs[0].Shape}.Elems(), close: func() {}}
 	for _, p := range about.Inputs {
 		d, ok := ir.ParseDType(p.Elem)
 		if !ok {
@@ -255,16 +272,13 @@ func (c *evalCmd) executable(ctx context.Context) (*evaluated, error) {
 		}
 		e.inputs = append(e.inputs, ir.Port{Name: p.Name, Value: &ir.Value{Type: ir.T(d, p.Shape...)}})
 	}
-	e.run = func(clips []uint8, n int) ([]float32, error) {
+	e.run = func(clips []byte, n int) ([]float32, error) {
 		dir, err := atomicfile.TempDir("billc-eval")
 		if err != nil {
 			return nil, err
 		}
 		defer dir.Close()
-		a, err := clip.NewNPY(append([]int{n}, about.Inputs[0].Shape[1:]...), clips)
-		if err != nil {
-			return nil, err
-		}
+		a := &clip.NPY{DType: about.Inputs[0].Elem, Shape: append([]int{n}, about.Inputs[0].Shape[1:]...), Data: clips}
 		var b bytes.Buffer
 		if err := clip.WriteNPY(&b, a); err != nil {
 			return nil, err
@@ -302,14 +316,50 @@ func (c *evalCmd) soft(m *ir.Module, roles []train.Role) (*evaluated, error) {
 		t.SetSoft(role, train.Soft{On: true})
 	}
 	return &evaluated{
-		inputs: m.Main().Params, labels: m.Labels, classes: t.Classes(), close: func() {},
-		run: func(clips []uint8, _ int) ([]float32, error) { return t.Forward(clips, nil) },
+		inputs: m.Main().Params, labels: m.Labels, meta: m.Meta, classes: t.Classes(), close: func() {},
+		run: func(clips []byte, _ int) ([]float32, error) { return t.Forward(clips, nil) },
 	}, nil
+}
+
+// clipSpec sees the network's one input as a clip of 3 channels.
+func (c *evalCmd) clipSpec(net *evaluated) (clip.Spec, error) {
+	if len(net.inputs) == 1 {
+		p := net.inputs[0]
+		spec, ok, err := c.spec(verify.Port{Name: p.Name, Type: p.Value.Type}, net.meta)
+		if err != nil || ok && spec.C == 3 {
+			return spec, err
+		}
+	}
+	var have []string
+	for _, p := range net.inputs {
+		have = append(have, fmt.Sprintf("%q: %s", p.Name, p.Value.Type))
+	}
+	return clip.Spec{}, withCode(exitUsage, "%s: the network's input is %s, expected one clip of 3 channels: u8 or f32, a batch of 1 and the axes C, T, H and W in any order (--layout)", c.Model, strings.Join(have, ", "))
+}
+
+// pixelsOf are the clips of a batch, [3][T][H][W], as a network's input has them.
+func pixelsOf(batch []uint8, size data.Size, spec clip.Spec) ([]byte, error) {
+	var all []byte
+	for pix := range slices.Chunk(batch, size.Bytes()) {
+		c, err := data.Interleave(size, pix)
+		if err != nil {
+			return nil, err
+		}
+		t, err := spec.Tensor(c)
+		if err != nil {
+			return nil, err
+		}
+		if t.F32 != nil {
+			all = append(all, runtime.Bytes(t.F32)...)
+		}
+		all = append(all, t.U8...)
+	}
+	return all, nil
 }
 
 // measure counts the clips of a split by their labels and by the network's, whose
 // classes order maps to the data's.
-func (c *evalCmd) measure(ctx context.Context, src data.Source, split data.Split, net *evaluated, order []int) (*recipe.Confusion, error) {
+func (c *evalCmd) measure(ctx context.Context, src data.Source, split data.Split, net *evaluated, spec clip.Spec, order []int) (*recipe.Confusion, error) {
 	loader, err := data.NewLoader(src, data.LoaderOptions{Split: split, Batch: evalBatch, Workers: c.Threads, Once: true})
 	if err != nil {
 		return nil, err
@@ -325,7 +375,11 @@ func (c *evalCmd) measure(ctx context.Context, src data.Source, split data.Split
 			return nil, err
 		}
 		n := min(b.N, c.Clips-done)
-		logits, err := net.run(b.Clips[:n*src.Size().Bytes()], n)
+		inputs, err := pixelsOf(b.Clips[:n*src.Size().Bytes()], src.Size(), spec)
+		if err != nil {
+			return nil, err
+		}
+		logits, err := net.run(inputs, n)
 		if err != nil {
 			return nil, err
 		}

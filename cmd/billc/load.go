@@ -24,6 +24,7 @@ type modelFlags struct {
 	Dim    map[string]int    `help:"Size of a named open dimension." placeholder:"NAME=N"`
 	Const  map[string]string `help:"Bind an input to a constant from an .npy file at compile time." placeholder:"NAME=@FILE"`
 	Labels string            `help:"File with one class name a line." placeholder:"FILE"`
+	pixelFlags
 }
 
 // load reads a model by its extension: .bill is text, anything else ONNX. The
@@ -50,7 +51,11 @@ func (f *modelFlags) load(ctx context.Context, path string) (m *ir.Module, notes
 	if left := dropAuxiliary(m.Main()); left != nil {
 		notes = append(notes, fmt.Sprintf("results %s are left out: heads whose names begin with aux are for training only", strings.Join(left, ", ")))
 	}
-	return m, notes, f.setLabels(m)
+	baked, err := f.bake(m)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return m, append(notes, baked...), f.setLabels(m)
 }
 
 // dropAuxiliary removes the heads that exist in training only, as long as

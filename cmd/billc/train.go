@@ -225,7 +225,9 @@ func (c *trainCmd) network(ctx context.Context, s *streams, path string, lets ma
 	var notes []string
 	var err error
 	if filepath.Ext(path) == ".bill" && len(c.Input)+len(c.Shape)+len(c.Dim)+len(c.Const) == 0 {
-		m, err = bill.ParseFileWith(path, lets)
+		if m, err = bill.ParseFileWith(path, lets); err == nil {
+			notes, err = c.bake(m)
+		}
 	} else if len(lets) > 0 {
 		return nil, withCode(exitUsage, "%s: --let is for text architectures", path)
 	} else {
@@ -261,7 +263,7 @@ func openData(spec string, inputs []ir.Port) (data.Source, error) {
 		for _, p := range inputs {
 			have = append(have, fmt.Sprintf("%q: %s", p.Name, p.Value.Type))
 		}
-		return nil, withCode(exitUsage, "the network's input is %s, clips are u8[1,3,frames,height,width]; an ONNX model whose input holds 0..255 is read with --input NAME=u8, here and when it is compiled", strings.Join(have, ", "))
+		return nil, withCode(exitUsage, "the network's input is %s, clips are u8[1,3,frames,height,width]; an ONNX model whose input holds 0..255 is read with --input NAME=u8, and one that is given normalized floats with --mean and --std, here and when it is compiled", strings.Join(have, ", "))
 	}
 	sh := inputs[0].Value.Type.Shape
 	return data.Open(spec, data.Options{Size: data.Size{T: sh[2], H: sh[3], W: sh[4]}})

@@ -42,6 +42,9 @@ func (c *verifyCmd) Run(ctx context.Context, s *streams) error {
 	if err := c.check(); err != nil {
 		return err
 	}
+	if err := c.adoptNorm(); err != nil {
+		return err
+	}
 	switch {
 	case c.Certificate:
 		return c.certificate(ctx, s)
@@ -49,6 +52,27 @@ func (c *verifyCmd) Run(ctx context.Context, s *streams) error {
 		return c.bisect(ctx, s)
 	}
 	return c.compare(ctx, s)
+}
+
+// adoptNorm gives sources the normalization that was compiled into the bytecode
+// they are compared with.
+func (c *verifyCmd) adoptNorm() error {
+	for _, path := range c.Models {
+		if filepath.Ext(path) != ".billb" {
+			continue
+		}
+		file, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		p, err := verify.NewProgram(path, file)
+		if err != nil {
+			return err
+		}
+		c.adopt(imageMeta(p))
+		p.Close()
+	}
+	return nil
 }
 
 func (c *verifyCmd) check() error {
@@ -125,7 +149,7 @@ func (c *verifyCmd) evaluator(ctx context.Context, s *streams, path string) (ver
 func (c *verifyCmd) module(ctx context.Context, s *streams, path string) (*ir.Module, error) {
 	flags := c.modelFlags
 	if filepath.Ext(path) == ".bill" {
-		flags = modelFlags{Labels: c.Labels}
+		flags = modelFlags{Labels: c.Labels, pixelFlags: c.pixelFlags}
 	}
 	m, notes, err := flags.load(ctx, path)
 	if err != nil {
@@ -139,7 +163,7 @@ func (c *verifyCmd) module(ctx context.Context, s *streams, path string) (*ir.Mo
 
 // inputs are the clips, or random inputs that both sides can take.
 func (c *verifyCmd) inputs(ctx context.Context, s *streams, a, b verify.Evaluator) ([][]*ir.Tensor, error) {
-	sets, err := c.read(ctx, s, a.Inputs(), metaOf(a))
+	sets, err := c.read(ctx, s, &c.pixelFlags, a.Inputs(), metaOf(a))
 	if err != nil || sets != nil {
 		return sets, err
 	}
@@ -375,7 +399,7 @@ func (c *verifyCmd) certificate(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	clips, err := c.read(ctx, s, (&verify.Module{M: m}).Inputs(), m.Meta)
+	clips, err := c.read(ctx, s, &c.pixelFlags, (&verify.Module{M: m}).Inputs(), m.Meta)
 	if err != nil {
 		return err
 	}

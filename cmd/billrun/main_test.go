@@ -249,7 +249,7 @@ func TestOutputFails(t *testing.T) {
 		if code := program().Run(nil, args, nil, brokenPipe{}, &errs); code != 1 {
 			t.Errorf("%v: exit code %d, want %d", args, code, 1)
 		}
-		if got := errs.String(); got != "billrun: writing the output: no space left on device\n" {
+		if got := errs.String(); !strings.HasSuffix(got, "billrun: writing the output: no space left on device\n") || strings.Count(got, "billrun:") != 1 {
 			t.Errorf("%v: standard error %q", args, got)
 		}
 	}

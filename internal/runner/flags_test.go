@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/billnet/billnet/runtime/clip"
 )
 
 func billrun() *Program {
@@ -24,8 +26,8 @@ func TestParse(t *testing.T) {
 		{"--json=true --top=-3 m.billb -", &runCmd{Model: "m.billb", Clips: []string{"-"}, Top: -3, JSON: true, clipFlags: clipFlags{Fit: "stretch"}, engine: normal}},
 		{"run test --json=false -- --json -x", &runCmd{Model: "test", Clips: []string{"--json", "-x"}, Top: 5, clipFlags: clipFlags{Fit: "stretch"}, engine: normal}},
 		{"run m --out=--x --input a=@b --input c=@d=e", &runCmd{Model: "m", Clips: []string{}, Top: 5, Out: "--x", inputFlags: inputFlags{[]string{"a=@b", "c=@d=e"}}, clipFlags: clipFlags{Fit: "stretch"}, engine: normal}},
-		{"run m c --mean -0.5,1e-2 --std .5 --std 2 --fit crop --size 3x4 --layout CTHW --isa avx2 --threads 0x2", &runCmd{Model: "m", Clips: []string{"c"}, Top: 5,
-			clipFlags: clipFlags{"crop", "3x4", []float32{-0.5, 0.01}, []float32{0.5, 2}, "CTHW"}, engine: engine{2, "avx2"}}},
+		{"run m c --mean -0.5,1e-2 --std .5 --std 2 --scale 2/3 --fit crop --size 3x4 --layout CTHW --isa avx2 --threads 0x2", &runCmd{Model: "m", Clips: []string{"c"}, Top: 5,
+			clipFlags: clipFlags{"crop", "3x4", clip.Norm{Mean: []float32{-0.5, 0.01}, Std: []float32{0.5, 2}, Scale: clip.Scale{Mul: 2, Div: 3}}, "CTHW"}, engine: engine{2, "avx2"}}},
 		{"test m --golden g --update --tolerance 0.5", &testCmd{Model: "m", Golden: "g", Update: true, Tolerance: 0.5, clipFlags: clipFlags{Fit: "stretch"}, engine: normal}},
 		{"bench --runs 4 m --time 1m30s --profile --format go", &benchCmd{Model: "m", Runs: 4, Time: 90 * time.Second, Profile: true, Format: "go", engine: normal}},
 		{"--timeout 3s info m --json", &infoCmd{"m", true}},

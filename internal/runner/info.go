@@ -64,14 +64,11 @@ func (c *infoCmd) Run(e *env) error {
 	return nil
 }
 
-func (a *about) writeJSON(w *jsonWriter) {
-	w.key("model").string(a.Name)
-	w.key("inputs").array(len(a.Inputs), func(i int) { writePort(w, a.Inputs[i], a.clips[i]) })
-	w.key("outputs").array(len(a.Outputs), func(i int) { writePort(w, a.Outputs[i], "") })
-	w.key("labels").strings(a.Labels)
+// writeMeta writes a network's metadata by its sorted names.
+func writeMeta(w *jsonWriter, meta [][2]string) {
 	w.key("meta").object(func() {
 		value := map[string]string{}
-		for _, kv := range a.Meta {
+		for _, kv := range meta {
 			value[kv[0]] = kv[1]
 		}
 		names := slices.Collect(maps.Keys(value))
@@ -80,6 +77,14 @@ func (a *about) writeJSON(w *jsonWriter) {
 			w.key(name).string(value[name])
 		}
 	})
+}
+
+func (a *about) writeJSON(w *jsonWriter) {
+	w.key("model").string(a.Name)
+	w.key("inputs").array(len(a.Inputs), func(i int) { writePort(w, a.Inputs[i], a.clips[i]) })
+	w.key("outputs").array(len(a.Outputs), func(i int) { writePort(w, a.Outputs[i], "") })
+	w.key("labels").strings(a.Labels)
+	writeMeta(w, a.Meta)
 	w.key("file_bytes").int(a.FileBytes)
 	w.key("weight_bytes").int(a.WeightBytes)
 	w.key("arena_bytes").int(a.ArenaBytes)

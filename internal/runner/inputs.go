@@ -25,8 +25,7 @@ func (c *inputFlags) declare(f *flags) {
 type clipFlags struct {
 	Fit    string
 	Size   string
-	Mean   []float32
-	Std    []float32
+	Norm   clip.Norm
 	Layout string
 }
 
@@ -34,8 +33,12 @@ func (c *clipFlags) declare(f *flags) {
 	c.Fit = "stretch"
 	f.oneOf(&c.Fit, "fit", "HOW", "How frames of another shape become the model's: stretch (default), crop or letterbox.", "stretch", "crop", "letterbox")
 	f.text(&c.Size, "size", "WxH", "The clips are raw rgb24 frames of this size; for standard input, given as -.")
-	f.floats(&c.Mean, "mean", "M,...", "For f32 models: the input is (x/255 - mean)/std instead of 0..255; one value or one a channel.")
-	f.floats(&c.Std, "std", "S,...", "See --mean.")
+	f.floats(&c.Norm.Mean, "mean", "M,...", "For f32 models: the input is (x/255 - mean)/std instead of 0..255; one value or one a channel.")
+	f.floats(&c.Norm.Std, "std", "S,...", "See --mean.")
+	f.add("scale", "1/255", "For f32 models: what x is multiplied by, a number or a fraction; 1/255 by default with --mean or --std.", func(s string) (err error) {
+		c.Norm.Scale, err = clip.ParseScale(s)
+		return err
+	})
 	f.text(&c.Layout, "layout", "AXES", "Order of the clip input's axes after the batch, as in CTHW; else the model's metadata or its shape says.")
 }
 
@@ -48,6 +51,7 @@ type inputs struct {
 
 	pictures bool // the open input is a clip and not just a tensor
 	spec     clip.Spec
+	feeds    string // what it is given
 	opt      clip.Options
 }
 
@@ -138,15 +142,16 @@ func (in *inputs) clips(p runtime.Port, c clipFlags, stdin io.Reader) error {
 		return usagef("%v", err)
 	}
 	if !in.pictures {
-		if len(c.Mean)+len(c.Std) > 0 || c.Size != "" || c.Layout != "" {
-			return usagef("input %s is no clip: --mean, --std, --size and --layout do not apply", portText(p))
+		if c.Norm.Set() || c.Size != "" || c.Layout != "" {
+			return usagef("input %s is no clip: --mean, --std, --scale, --size and --layout do not apply", portText(p))
 		}
 		return nil
 	}
-	in.spec.Mean, in.spec.Std = c.Mean, c.Std
+	in.spec.Norm = c.Norm
 	if err := in.spec.Check(); err != nil {
 		return usagef("input %s: %v", portText(p), err)
 	}
+	in.feeds = in.spec.Feeds(clip.NormOf(in.m.meta))
 	return nil
 }
 

@@ -105,15 +105,19 @@ func (c *runCmd) classify(e *env, m *model, s Session, in *inputs) error {
 			if err := s.Run(data, raw); err != nil {
 				return err
 			}
+			if !begun && in.feeds != "" {
+				fmt.Fprintf(e.stderr, "input %s is given %s\n", portText(m.Inputs[in.open]), in.feeds)
+			}
+			first := !begun
+			begun = true
 			switch {
 			case c.JSON:
 				fmt.Fprintf(e.stderr, "%s: %s\n", plain.Text(clipName(path, index)), plain.Text(note))
-				writeScores(e, path, index, outs[0], labels)
+				writeScores(e, path, index, in.feeds, outs[0], labels)
 			case c.Logits:
 				writeLogits(e.stdout, outs[0])
 			default:
-				if !begun {
-					begun = true
+				if first {
 					fmt.Fprintln(e.stdout, columns)
 				}
 				fmt.Fprintf(e.stdout, "%s: %s\n", plain.Text(clipName(path, index)), plain.Text(note))
@@ -243,7 +247,7 @@ func writeLogits(w *bufio.Writer, v values) {
 }
 
 // writeScores writes a clip's line of --json. The logits are those of all classes.
-func writeScores(e *env, path string, index int, v values, labels []string) {
+func writeScores(e *env, path string, index int, feeds string, v values, labels []string) {
 	class := ranked(v)[0]
 	e.printJSON(func(w *jsonWriter) {
 		w.key("clip").string(path)
@@ -251,6 +255,7 @@ func writeScores(e *env, path string, index int, v values, labels []string) {
 		w.key("class").int(class)
 		w.key("label").string(label(labels, class))
 		v.writeElements(w.key("logits"))
+		w.key("feeds").string(feeds)
 	})
 }
 

@@ -54,6 +54,7 @@ func writeVersion(w *jsonWriter, p *Program) {
 	w.key("inputs").array(len(m.Inputs), func(i int) { writePort(w, m.Inputs[i], "") })
 	w.key("outputs").array(len(m.Outputs), func(i int) { writePort(w, m.Outputs[i], "") })
 	w.key("labels").strings(m.Labels)
+	writeMeta(w, m.Meta)
 }
 
 func writeMachine(w *jsonWriter, p *Program) {

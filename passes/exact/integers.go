@@ -34,13 +34,17 @@ func binaryConv(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Value
 	if n.Op != ir.Conv {
 		return nil
 	}
-	in, wt := asScaled(n.Args[0], 1), ir.ConstOf(n.Args[1])
+	in, moved := scaledInput(n.Args[0], 1)
+	wt := ir.ConstOf(n.Args[1])
 	if in == nil || wt == nil {
 		return nil
 	}
 	w, num, den := in.weigh(wt, n.Int("groups"))
 	if w == nil {
 		return nil
+	}
+	if moved != nil {
+		in.z = rw.Op(ir.Transpose, moved.Attrs, in.z)
 	}
 	in = in.addWhole(rw, r, 1)
 	var bias *ir.Tensor
@@ -62,6 +66,23 @@ func binaryConv(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Value
 		return []*ir.Value{y}
 	}
 	return nil
+}
+
+// scaledInput is asScaled, also of a scaled integer whose axes are reordered before
+// it is read (video that arrives frame by frame or channels last): then its z has
+// to be moved by that transposition too.
+func scaledInput(v *ir.Value, axis int) (s *scaled, moved *ir.Node) {
+	if s = asScaled(v, axis); s != nil {
+		return s, nil
+	}
+	t := ir.Def(v)
+	if !t.Is(ir.Transpose) || axis >= len(t.Ints("perm")) {
+		return nil, nil
+	}
+	if s = asScaled(t.Args[0], t.Ints("perm")[axis]); s == nil || s.border != nil {
+		return nil, nil
+	}
+	return s, t
 }
 
 // convBias is what a convolution makes of the bias of its input; ok is false when

@@ -64,9 +64,8 @@ type Spec struct {
 	Layout string
 	// Element type: "u8" or "f32". "" = "f32".
 	DType string
-	// With Mean or Std, an f32 input gets (x/255 - Mean[c]) / Std[c], in float32, instead of x in 0..255.
-	// One value for all channels or one for each; nil = 0 for Mean, 1 for Std.
-	Mean, Std []float32
+	// What an f32 input gets instead of x in 0..255.
+	Norm
 }
 
 // Check reports the first thing wrong with s.
@@ -83,24 +82,14 @@ func (s Spec) Check() error {
 	switch s.dtype() {
 	case "f32":
 	case "u8":
-		if s.normalised() {
-			return errorf("clip spec: a u8 input takes no mean or std")
+		if s.Set() {
+			return errorf("clip spec: a u8 input takes no mean, std or scale: the bytes are what the network reads")
 		}
 	default:
 		return errorf("clip spec: element type %q is neither u8 nor f32", s.DType)
 	}
-	for _, v := range []struct {
-		name string
-		v    []float32
-	}{{"mean", s.Mean}, {"std", s.Std}} {
-		if n := len(v.v); n != 0 && n != 1 && n != s.C {
-			return errorf("clip spec: %d values of %s for %d channels: give 1 or %d", n, v.name, s.C, s.C)
-		}
-	}
-	for _, v := range s.Std {
-		if !(v > 0) {
-			return errorf("clip spec: std %v is not positive", v)
-		}
+	if err := s.Norm.Check(s.C); err != nil {
+		return errorf("clip spec: %w", err)
 	}
 	return nil
 }
@@ -118,8 +107,6 @@ func (s Spec) dtype() string {
 	}
 	return s.DType
 }
-
-func (s Spec) normalised() bool { return len(s.Mean) > 0 || len(s.Std) > 0 }
 
 // Shape returns the four sizes in the order of the layout.
 func (s Spec) Shape() []int {

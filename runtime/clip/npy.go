@@ -446,7 +446,7 @@ func (s Spec) tensor(a *NPY) (*Tensor, error) {
 			}
 			t.U8[i] = uint8(x)
 		}
-	case a.DType == "u8" && s.normalised():
+	case a.DType == "u8" && s.Set():
 		_, _, _, stride := s.sized(a.Shape).strides()
 		tabs := s.tables()
 		t.F32 = make([]float32, len(a.Data))

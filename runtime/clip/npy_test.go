@@ -277,7 +277,7 @@ func TestOpenNPY(t *testing.T) {
 	}
 
 	// Mean and std: applied to bytes, not to floats. The channel of a value follows the layout.
-	norm := Spec{C: 3, T: 2, H: 2, W: 2, Layout: "TCHW", Mean: []float32{0, 1, 2}, Std: []float32{1, 2, 4}}
+	norm := Spec{C: 3, T: 2, H: 2, W: 2, Layout: "TCHW", Norm: Norm{Mean: []float32{0, 1, 2}, Std: []float32{1, 2, 4}}}
 	bytesTCHW := file("tchw.npy", &NPY{"u8", []int{2, 3, 2, 2}, pix[:24]})
 	if items, err = openAll(bytesTCHW, norm, Options{}); err != nil {
 		t.Fatal(err)

@@ -67,7 +67,7 @@ func (s *Source) Next() (*Item, error) {
 		if s.npy.h.dtype != s.spec.dtype() {
 			it.Note += " as " + s.spec.dtype()
 		}
-		if s.npy.h.dtype == "u8" && s.spec.normalised() {
+		if s.npy.h.dtype == "u8" && s.spec.Set() {
 			it.Note += ", normalised"
 		}
 		s.at++

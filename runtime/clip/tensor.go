@@ -79,25 +79,11 @@ func (s Spec) strides() (t, h, w, c int) {
 
 // tables returns the float of every byte value for each channel.
 func (s Spec) tables() []*[256]float32 {
-	pick := func(v []float32, c int, none float32) float32 {
-		switch len(v) {
-		case 0:
-			return none
-		case 1:
-			return v[0]
-		}
-		return v[c]
-	}
 	tabs := make([]*[256]float32, s.C)
 	for c := range tabs {
 		tabs[c] = new([256]float32)
-		mean, std := pick(s.Mean, c, 0), pick(s.Std, c, 1)
 		for x := range 256 {
-			v := float32(x)
-			if s.normalised() {
-				v = float32(float32(v/255)-mean) / std
-			}
-			tabs[c][x] = v
+			tabs[c][x] = s.Byte(uint8(x), c)
 		}
 	}
 	return tabs

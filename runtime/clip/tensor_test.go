@@ -40,8 +40,8 @@ func TestTensorFloats(t *testing.T) {
 	mean, std := []float32{0.485, 0.456, 0.406}, []float32{0.229, 0.224, 0.225}
 	for _, s := range []Spec{
 		{C: 3, T: 1, H: 1, W: 86, Layout: "THWC"},
-		{C: 3, T: 1, H: 1, W: 86, Layout: "THWC", Mean: mean, Std: std},
-		{C: 3, T: 1, H: 1, W: 86, Layout: "THWC", Std: []float32{1}},
+		{C: 3, T: 1, H: 1, W: 86, Layout: "THWC", Norm: Norm{Mean: mean, Std: std}},
+		{C: 3, T: 1, H: 1, W: 86, Layout: "THWC", Norm: Norm{Std: []float32{1}}},
 	} {
 		got, err := s.Tensor(c)
 		if err != nil {
