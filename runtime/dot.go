@@ -8,18 +8,15 @@ import (
 )
 
 // newDot plans a convolution of bytes by constant weights of nine bits, or returns nil where x or w are something else.
-// zero is what x means by 0, wZero what every weight of an output does (nil: 0).
-func (p *prep) newDot(c *convShape, x, w *operand, zero int64, wZero []int64) *kernels.Dot {
+// zero is what x means by 0.
+func (p *prep) newDot(c *convShape, x, w *operand, zero int64) *kernels.Dot {
 	if x.elem.Width() != 1 || w.fixed == nil || w.elem.IsFloat() || billb.Product(x.shape) == 0 {
 		return nil
 	}
-	p.charge(mulSat(w.n, 6)) // what lasts
+	p.charge(mulSat(c.groups, roundUp(c.outC, 64), c.k, 6)) // what lasts, at most
 	ints, values := make([]int64, w.n), make([]int16, w.n)
 	loadInts(ints, w, nil, 0)
 	for i, v := range ints {
-		if wZero != nil {
-			v -= wZero[i/c.k]
-		}
 		if v < -256 || v > 254 {
 			return nil
 		}
@@ -39,8 +36,12 @@ func (p *prep) newDot(c *convShape, x, w *operand, zero int64, wZero []int64) *k
 
 // newLinearDot plans a linear layer of weights [n,k].
 func (p *prep) newLinearDot(x *operand, w *billb.Const, n, k int) *kernels.Dot {
-	c := &convShape{window: onePlace, batch: billb.Product(x.shape[:x.rank()-1]), groups: 1, inC: k, outC: n, k: k, taps: 1}
-	return p.newDot(c, x, &operand{elem: w.Elem, n: n * k, fixed: p.denseData(w)}, 0, nil)
+	return p.newDot(linearShape(x, n, k), x, &operand{elem: w.Elem, n: n * k, fixed: p.denseData(w)}, 0)
+}
+
+// linearShape is a linear layer of weights [n,k] as a convolution.
+func linearShape(x *operand, n, k int) *convShape {
+	return &convShape{window: onePlace, batch: billb.Product(x.shape[:x.rank()-1]), groups: 1, inC: k, outC: n, k: k, taps: 1}
 }
 
 // dotStep is a step that computes the sums of x and gives every row of them to store.
@@ -71,7 +72,7 @@ func prepareDenseConv(p *prep) step {
 	if y.n == 0 {
 		return step{}
 	}
-	d := p.newDot(c, x, w, 0, nil)
+	d := p.newDot(c, x, w, 0)
 	if d == nil || y.elem.Width() == 8 && float64(c.k)*256*255 > math.MaxInt32 {
 		return prepareConv[int64](p) // its low bits are what narrower sums wrap to
 	}

@@ -141,6 +141,12 @@ func opSamples() []*builder {
 	add(billb.OpQuantizeLinear, U8, []int{2, 3}, []*tensor{r(F32, 2, 3), r(F32, 3), r(U8, 3)}, nil)
 	add(billb.OpDequantizeLinear, F32, []int{2, 3}, []*tensor{r(I8, 2, 3), r(F32, 3), r(I8, 3)}, nil)
 	add(billb.OpRequantize, I8, []int{2, 3}, []*tensor{r(I32, 2, 3), r(F32, 3), r(I8)}, nil)
+	grid := []*tensor{scalarOf(F32, 0.5), scalarOf(U8, 3)}
+	add(billb.OpMapSteps, U8, []int{2, 3, 4}, []*tensor{r(F32, 2, 3, 4), r(F32, 2, 3, 1)}, []int{int(billb.StepMulInput), int(billb.StepPlus), int(billb.StepQuantize)}, []float64{0, 255},
+		append([]*tensor{r(F32, 3)}, grid...))
+	add(billb.OpConvSteps, U8, []int{1, 4, 3, 4}, []*tensor{r(U8, 1, 2, 3, 4)}, []int{2, 1, 1, 1, 0, 1, 1, 0, 1, 1, 1, 1, 1, int(billb.StepToFloat), int(billb.StepRelu), int(billb.StepQuantize)},
+		[]float64{0, 255}, append([]*tensor{r(I8, 4, 1, 3, 3), r(U8, 1)}, grid...))
+	add(billb.OpLinearSteps, F32, []int{3, 5}, []*tensor{r(U8, 3, 7)}, []int{int(billb.StepAffine)}, []*tensor{r(I8, 5, 7), r(U8, 1), r(F64, 5), r(F64, 1), r(F64, 1)})
 	quantLSTM := []*tensor{}
 	for range 4 {
 		quantLSTM = append(quantLSTM, r(F32, 2, 5))

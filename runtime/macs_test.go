@@ -22,6 +22,9 @@ func TestMACs(t *testing.T) {
 		billb.OpGRU:        3 * 2 * 12 * (5 + 4),
 		billb.OpRNN:        3 * 2 * 4 * (5 + 4),
 
+		billb.OpConvSteps:   4 * 3 * 4 * 9,
+		billb.OpLinearSteps: 3 * 5 * 7,
+
 		billb.OpQuantLSTMCell: 3 * 4 * 2 * (5 + 2),
 	}
 	got := map[billb.Opcode]float64{}

@@ -63,24 +63,29 @@ const tileBytes = 96 << 10
 // newConvShape checks the operands x w bias? and the output y.
 func newConvShape(p *prep) *convShape {
 	x, w, bias, y := p.dense(p.in(0)), p.dense(p.in(1)), p.optIn(2), p.dense(p.out(0))
-	k := x.rank() - 2
-	if k < 1 || w.rank() != x.rank() || y.rank() != x.rank() {
-		p.fail("%s, %s and %s, expected as many axes, at least three", x, w, y)
-	}
 	v := params[billb.DenseConv](p)
-	groups := v.Groups
-	if x.shape[1]%groups != 0 || w.shape[0]%groups != 0 {
-		p.fail("%d groups do not divide %d input and %d output channels", groups, x.shape[1], w.shape[0])
-	}
-	c := &convShape{batch: x.shape[0], groups: groups, inC: x.shape[1] / groups, outC: w.shape[0] / groups, bias: bias}
-	if w.shape[1] != c.inC || y.shape[0] != c.batch || y.shape[1] != w.shape[0] {
-		p.fail("%s, %s and %s do not fit with %d groups", x, w, y, groups)
-	}
+	c := p.convShape(x, y, w.shape, v.Groups, &v.Window)
 	if bias != nil {
 		p.sameElem(p.dense(bias), y)
 		p.shaped(bias, w.shape[0])
 	}
-	c.window = p.newWindow(x, y, w.shape[2:], &v.Window)
+	c.bias = bias
+	return c
+}
+
+// convShape checks a convolution of x with weights of a shape to y.
+func (p *prep) convShape(x, y *operand, w []int, groups int, v *billb.Window) *convShape {
+	if x.rank() < 3 || len(w) != x.rank() || y.rank() != x.rank() {
+		p.fail("%s, %s and weights %s, expected as many axes, at least three", x, y, billb.ShapeString(w))
+	}
+	if x.shape[1]%groups != 0 || w[0]%groups != 0 {
+		p.fail("%d groups do not divide %d input and %d output channels", groups, x.shape[1], w[0])
+	}
+	c := &convShape{batch: x.shape[0], groups: groups, inC: x.shape[1] / groups, outC: w[0] / groups}
+	if w[1] != c.inC || y.shape[0] != c.batch || y.shape[1] != w[0] {
+		p.fail("%s, %s and weights %s do not fit with %d groups", x, y, billb.ShapeString(w), groups)
+	}
+	c.window = p.newWindow(x, y, w[2:], v)
 	c.inSize, c.outSize, c.taps = c.sizes()
 	c.k = c.inC * c.taps
 	return c

@@ -31,6 +31,7 @@ type memory struct {
 	scratch []byte
 	temp    []byte // of this part only: temps vectors of chunk elements
 	dot     kernels.DotBlock
+	row     row
 	fault   *fault
 }
 

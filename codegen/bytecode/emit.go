@@ -15,6 +15,17 @@ type row struct {
 	params func(n *ir.Node) billb.Params
 }
 
+// chainOrNode emits a node, or the chain that ends with it.
+func (g *gen) chainOrNode(n *ir.Node) error {
+	if c := g.chainAt[n]; c != nil {
+		return c.emit()
+	}
+	if g.chained[n] {
+		return nil
+	}
+	return g.node(n)
+}
+
 // node emits one node.
 func (g *gen) node(n *ir.Node) error {
 	if n.Op == ir.Const {

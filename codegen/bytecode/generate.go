@@ -54,9 +54,10 @@ func Generate(m *ir.Module, certificate []byte) (*billb.Image, Plan, error) {
 			}
 		}
 	}
+	g.chains(f)
 	var unsupported UnsupportedError
 	for _, n := range f.Nodes {
-		err := g.node(n)
+		err := g.chainOrNode(n)
 		var none *missingError
 		switch {
 		case errors.As(err, &none):
@@ -113,7 +114,11 @@ type gen struct {
 	group  []int // for every buffer, the one whose memory it shares
 	consts map[*ir.Tensor]int
 	uses   map[*ir.Value][]*ir.Node
-	err    error
+
+	chainAt map[*ir.Node]*chain // by their last nodes
+	chained map[*ir.Node]bool   // nodes that are part of a chain
+	results map[*ir.Value]bool  // of the function
+	err     error
 }
 
 // value follows aliases to the value that has a buffer or is a constant.

@@ -126,7 +126,7 @@ func recoverFewBit(t *ir.Tensor) *BinaryWeights {
 }
 
 // gridScale finds s such that every weight is the float32 product of s and an
-// integer of at most 8 bits. The smallest magnitude is tried as 1 to 16 times s.
+// integer of at most 8 bits. The smallest magnitude is tried as 1 to 127 times s.
 func gridScale(w []float32) (float32, bool) {
 	least := float32(0)
 	for _, x := range w {
@@ -140,7 +140,7 @@ func gridScale(w []float32) (float32, bool) {
 	if least == 0 {
 		return 1, true
 	}
-	for k := 1; k <= 16; k++ {
+	for k := 1; k <= 127; k++ {
 		mid := math.Float32bits(least / float32(k))
 		for ulp := range uint32(5) { // the quotient is rounded: the scale may be a neighbour
 			if s := math.Float32frombits(mid + ulp - 2); onGrid(w, s) {

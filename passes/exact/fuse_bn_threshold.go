@@ -27,7 +27,7 @@ var FuseBNThreshold = &passes.Pass{
 			func(rw *passes.Rewriter, n *ir.Node) []*ir.Value { return fuseStep(rw, c, r, n) },
 			func(rw *passes.Rewriter, n *ir.Node) []*ir.Value { return fuseSign(rw, c, r, n) },
 			func(rw *passes.Rewriter, n *ir.Node) []*ir.Value { return fuseLevels(rw, c, r, n) },
-			func(rw *passes.Rewriter, n *ir.Node) []*ir.Value { return fuseTable(rw, c, r, n) },
+			func(rw *passes.Rewriter, n *ir.Node) []*ir.Value { return sameGrid(rw, r, n) },
 			func(rw *passes.Rewriter, n *ir.Node) []*ir.Value { return liftConcat(rw, c, n) },
 			liftPool, stepOfBit, liftActivation, splitConcat}, integerRules(r, newFolder(f))...)
 		return c.Rewrite(f, rules...)
@@ -237,14 +237,29 @@ func stepOfBit(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	return []*ir.Value{v}
 }
 
-// maxLevels bounds the comparisons that stand for one few-bit activation.
-const maxLevels = 15
+// readAsPlanes reports whether all that reads a few-bit activation are
+// convolutions with binary or ternary weights, by way of max pools.
+func readAsPlanes(rw *passes.Rewriter, v *ir.Value) bool {
+	uses := rw.Readers(v)
+	for _, u := range uses {
+		switch {
+		case u.Is(ir.MaxPool) && len(u.Results) == 1:
+			if !readAsPlanes(rw, u.Result()) {
+				return false
+			}
+		case !u.Is(ir.IConv) || u.In(1).DType != ir.SBit && u.In(1).DType != ir.Tern:
+			return false
+		}
+	}
+	return len(uses) > 0
+}
 
 // fuseLevels: a quantizer of a few levels over a chain is one comparison a
-// level.
+// level, where convolutions read the bits of the comparisons. Other readers want
+// the number, which is rounded, scaled and limited at once.
 func fuseLevels(rw *passes.Rewriter, c *passes.Context, r *analysis.Ranger, n *ir.Node) []*ir.Value {
 	q, grid, lo, hi := quantizer(rw, n)
-	if q == nil || hi-lo > maxLevels {
+	if q == nil || hi-lo > 1 && (lo != 0 || hi > maxPlanes || !readAsPlanes(rw, n.Result())) {
 		return nil
 	}
 	var bits []*ir.Value

@@ -71,16 +71,25 @@ func quantToInteger(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	return scaleBack(rw, toGrid(rw, n.Args[0], s, lo, hi), s)
 }
 
-// dequantize: q*scale with one scale and zero point 0.
+// dequantize: (q - zero)*scale with one scale and zero point.
 func dequantize(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if n.Op != ir.DequantizeLinear || n.Result().Type.DType != ir.F32 || ir.ConstOf(n.Args[0]) != nil || n.In(1).Elems() != 1 {
+	if n.Op != ir.DequantizeLinear || n.Result().Type.DType != ir.F32 || ir.ConstOf(n.Args[0]) != nil || n.In(1).Elems() != 1 || n.In(0).DType != ir.U8 && n.In(0).DType != ir.I8 {
 		return nil
 	}
 	s, ok := ir.Splat(n.Args[1])
-	if !ok || n.Arg(2) != nil && !ir.IsSplat(n.Args[2], 0) || n.In(0).DType != ir.U8 && n.In(0).DType != ir.I8 {
+	if !ok {
 		return nil
 	}
-	return scaleBack(rw, n.Args[0], s)
+	q, zero := n.Args[0], 0.0
+	if n.Arg(2) != nil {
+		if zero, ok = ir.Splat(n.Args[2]); !ok {
+			return nil
+		}
+	}
+	if zero != 0 {
+		q = rw.Op(ir.Sub, nil, rw.Op(ir.Cast, map[string]any{"to": "i16"}, q), rw.Const(ir.Scalar(ir.I16, zero)))
+	}
+	return scaleBack(rw, q, s)
 }
 
 // roundOfBounded: round(v) of a value that was limited is an integer of few

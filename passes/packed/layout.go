@@ -60,7 +60,7 @@ func onPlanes(n *ir.Node) (planes []bool, ok bool) {
 	case ir.BConv, ir.IConv:
 		x, w := n.In(0), n.In(1)
 		ok = analysis.IsMap(x) && n.Args[1].Def.Is(ir.Const) && (w.DType == ir.SBit || w.DType == ir.Tern)
-		ok = ok && (x.DType.IsBit() || n.Is(ir.IConv) && analysis.PlaneInt(x.DType))
+		ok = ok && (x.DType.IsBit() || n.Is(ir.IConv) && analysis.PlaneInt(x.DType) && !quantized(n.Args[0]))
 		planes[0] = true
 	case ir.MaxPool, ir.MinPool:
 		ok = analysis.IsMap(n.In(0)) && n.In(0).DType.IsBit() && len(n.Results) == 1
@@ -83,6 +83,22 @@ func onPlanes(n *ir.Node) (planes []bool, ok bool) {
 		planes[0] = true
 	}
 	return planes, ok
+}
+
+// quantized reports whether v is bytes that a quantization has made, which are
+// dense: a convolution of bytes, with multiplications, takes them as they are.
+func quantized(v *ir.Value) bool {
+	for {
+		n := ir.Def(v)
+		switch {
+		case n.Is(ir.QuantizeLinear):
+			return true
+		case n.Is(ir.Reshape), n.Is(ir.Clip), n.Is(ir.MaxPool), n.Is(ir.Cast), n.Is(ir.Sub):
+			v = n.Args[0]
+		default:
+			return false
+		}
+	}
 }
 
 // isChannelVector reports whether t is [1,C,1,1,1] beside a map of C channels.

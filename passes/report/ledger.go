@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
@@ -46,7 +47,7 @@ type Ledger struct {
 // operations and constants are left out).
 func NewLedger(m *ir.Module, certs []Certificate) *Ledger {
 	l := &Ledger{}
-	last, scaled := givesOutput(m.Main()), comparesScaled(m.Main())
+	last, scaled, between := givesOutput(m.Main()), comparesScaled(m.Main()), requantizes(m.Main())
 	for _, n := range m.Main().Nodes {
 		if movesOnly(n) {
 			continue
@@ -56,6 +57,9 @@ func NewLedger(m *ir.Module, certs []Certificate) *Ledger {
 			e.MACs = n.Op.Work(n)
 		}
 		e.Kind, e.Why = kindOf(n)
+		if e.Kind == "float" && between[n] {
+			e.Kind, e.Why = "convert", "scales an integer, which is rounded to few bits in the same step"
+		}
 		if scaled[n] {
 			e.Class = "ideal"
 			e.Why = "a comparison of float sums of scaled integers: near a tie the order of the sum decides, and no certificate bounds it"
@@ -99,6 +103,56 @@ func comparesScaled(f *ir.Func) map[*ir.Node]bool {
 		}
 	}
 	return out
+}
+
+// requantizes marks what lies between integers and the quantizers or comparisons
+// that make integers of them again, element by element: the compiled program does
+// it behind the integer layer, a few elements at a time.
+func requantizes(f *ir.Func) map[*ir.Node]bool {
+	from := map[*ir.Value]bool{}
+	out := map[*ir.Node]bool{}
+	for _, n := range f.Nodes {
+		if !n.Result().Type.DType.IsFloat() {
+			continue
+		}
+		switch {
+		case n.Is(ir.ToFloat), n.Is(ir.Affine), n.Is(ir.DequantizeLinear):
+			from[n.Result()] = !n.In(0).DType.IsFloat()
+		case n.Op.Kind == ir.Elementwise, n.Op.Kind == ir.Channelwise, n.Op.Kind == ir.Moves, n.Is(ir.MaxPool), n.Is(ir.MinPool):
+			from[n.Result()] = madeOf(n, from)
+		}
+		out[n] = from[n.Result()]
+	}
+	results := map[*ir.Value]bool{}
+	for _, r := range f.Results {
+		results[r.Value] = true
+	}
+	uses := f.Uses()
+	for _, n := range slices.Backward(f.Nodes) {
+		for _, v := range n.Results {
+			out[n] = out[n] && !results[v] && len(uses[v]) > 0
+			for _, u := range uses[v] {
+				out[n] = out[n] && (out[u] || !u.Result().Type.DType.IsFloat())
+			}
+		}
+	}
+	return out
+}
+
+// madeOf reports that the operands of a node are constants or among the values,
+// at least one among them.
+func madeOf(n *ir.Node, values map[*ir.Value]bool) bool {
+	some := false
+	for _, a := range n.Args {
+		switch {
+		case a == nil || ir.ConstOf(a) != nil:
+		case values[a]:
+			some = true
+		default:
+			return false
+		}
+	}
+	return some
 }
 
 // givesOutput marks the nodes whose result is a result of the function, moved

@@ -109,6 +109,9 @@ const (
 	OpQuant            Opcode = 113
 	OpTruncQuant       Opcode = 114
 	OpQuantLSTMCell    Opcode = 115
+	OpConvSteps        Opcode = 116
+	OpLinearSteps      Opcode = 117
+	OpMapSteps         Opcode = 118
 	OpMod              Opcode = 140
 	OpFMod             Opcode = 141
 	OpScatter          Opcode = 142

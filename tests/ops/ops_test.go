@@ -17,6 +17,7 @@ import (
 	"github.com/billnet/billnet/frontend/bill"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/runtime"
+	"github.com/billnet/billnet/runtime/billb"
 )
 
 // dense is a tensor as a dense buffer holds it: f16 and bf16 as f32.
@@ -61,6 +62,11 @@ func run(m *ir.Module, args []*ir.Tensor, opt runtime.Options) ([]*ir.Tensor, er
 	if err != nil {
 		return nil, err
 	}
+	return runImage(img, m, args, opt)
+}
+
+// runImage runs what was generated of a module.
+func runImage(img *billb.Image, m *ir.Module, args []*ir.Tensor, opt runtime.Options) ([]*ir.Tensor, error) {
 	file, err := img.Encode()
 	if err != nil {
 		return nil, err

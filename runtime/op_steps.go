@@ -1,0 +1,85 @@
+package runtime
+
+import "github.com/billnet/billnet/runtime/billb"
+
+var (
+	_ = executes(billb.OpConvSteps, func(p *prep) step {
+		x, y, w, v := p.dense(p.in(0)), p.dense(p.out(0)), p.weights(), params[billb.ConvSteps](p)
+		window := &billb.Window{Stride: v.Stride[:], PadBefore: v.PadBefore[:], PadAfter: v.PadAfter[:], Dilation: v.Dilation[:]}
+		c := p.convShape(p.spatial(x), p.spatial(y), p.spatial(w).shape, v.Groups, window)
+		return p.dotSteps(c, x, w, y, &v.Steps, y.shape[1], c.outSize)
+	})
+	_ = executes(billb.OpLinearSteps, func(p *prep) step {
+		x, y, w := p.dense(p.in(0)), p.dense(p.out(0)), p.weights()
+		if x.rank() < 1 || w.rank() != 2 || w.shape[1] != x.shape[x.rank()-1] {
+			p.fail("%s and %s, expected [...,K] and [O,K]", x, w)
+		}
+		want := append([]int{}, x.shape...)
+		want[len(want)-1] = w.shape[0]
+		p.shaped(y, want...)
+		c := linearShape(x, w.shape[0], w.shape[1])
+		return p.dotSteps(c, x, w, y, params[billb.Steps](p), w.shape[0], 1)
+	})
+	_ = executes(billb.OpMapSteps, func(p *prep) step {
+		x, y, list := p.dense(p.in(0), F32, I32, U8, I8), p.dense(p.out(0)), params[billb.Steps](p)
+		channels, inner := channelsOf(y)
+		if c, n := channelsOf(x); x.n != y.n || c != channels || n != inner {
+			p.fail("%s and %s, expected as many channels of as many elements", x, y)
+		}
+		if len(list.Steps) == 0 {
+			p.fail("no steps, expected at least one")
+		}
+		s := p.newSteps(y, list, channels, inner, 1, 0, x.elem)
+		if y.n == 0 {
+			return step{}
+		}
+		return s.over(x, channels, len(list.Steps))
+	})
+)
+
+// channelsOf is the number of channels, on axis 1 or the last one of fewer, and of the elements of each.
+func channelsOf(o *operand) (channels, inner int) {
+	if o.rank() == 0 {
+		return 1, 1
+	}
+	axis := min(1, o.rank()-1)
+	return o.shape[axis], billb.Product(o.shape[axis+1:])
+}
+
+// spatial is an operand [N,C,...] with three axes behind the channels: of fewer, the last ones.
+func (p *prep) spatial(o *operand) *operand {
+	if o.rank() < 3 || o.rank() > 5 {
+		p.fail("%s, expected [N,C,...] with one to three more axes", o)
+	}
+	s := *o
+	s.shape = []int{o.shape[0], o.shape[1], 1, 1, 1}
+	copy(s.shape[7-o.rank():], o.shape[2:])
+	return &s
+}
+
+// weights is constant operand 0 as a dense operand.
+func (p *prep) weights() *operand { return p.constant(p.instr.Const[0], "w") }
+
+// dotSteps is a convolution of bytes and its steps. Channels of y have inner elements each.
+func (p *prep) dotSteps(c *convShape, x, w, y *operand, list *billb.Steps, channels, inner int) step {
+	zero := int64(0)
+	if len(p.instr.Const) > 1 && p.instr.Const[1] >= 0 {
+		z := p.constant(p.instr.Const[1], "zero")
+		if z.n != 1 || z.elem != x.elem {
+			p.fail("%s, expected one element of %s", z, x.elem)
+		}
+		zero = intAt(z, nil, 0)
+	}
+	store := storeSums(y)
+	if len(list.Steps) > 0 || y.elem != I32 {
+		store = p.newSteps(y, list, channels, inner, 1, min(2, len(p.instr.Const)), I32).runDot
+	}
+	if y.n == 0 {
+		return step{}
+	}
+	d := p.newDot(c, x, w, zero)
+	if d == nil {
+		p.fail("%s and weights %s, expected bytes and weights of -256 to 254", x, w)
+	}
+	return dotStep(d, x, mulSat(y.n, c.k+4*len(list.Steps)), store)
+}
