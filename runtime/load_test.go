@@ -222,7 +222,7 @@ func TestRefused(t *testing.T) {
 		{"parameters are *billb.Conv, expected *billb.IntConv", func(img *billb.Image) { img.Code[1].Params = &billb.Conv{} }},
 		{"parameters are <nil>", func(img *billb.Image) { img.Code[1].Params = nil }},
 		{"acc is 17", func(img *billb.Image) { img.Code[1].Params.(*billb.IntConv).Acc = 17 }},
-		{"pad is -9223372036854775808: out of range", func(img *billb.Image) { img.Code[1].Params.(*billb.IntConv).Conv.Pad[0] = math.MinInt64 }},
+		{"pad is -2147483648: out of range", func(img *billb.Image) { img.Code[1].Params.(*billb.IntConv).Conv.Pad[0] = math.MinInt32 }},
 		{"groups is 0, expected at least 1", func(img *billb.Image) { img.Code[1].Params.(*billb.IntConv).Conv.Groups = 0 }},
 		{"5 groups do not divide", func(img *billb.Image) { code(img, billb.OpBConv).Params.(*billb.Conv).Groups = 5 }},
 		{"dilation is 0", func(img *billb.Image) { code(img, billb.OpBConv).Params.(*billb.Conv).Dilation[0] = 0 }},

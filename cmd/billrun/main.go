@@ -18,6 +18,7 @@ func main() { os.Exit(program().Main()) }
 
 func program() *runner.Program {
 	p := runner.ForFiles("billrun", load)
-	p.Version, p.Kernels, p.Machine = release.Version(), kernels.Names(), kernels.Machine()
+	p.Version, p.Commit = release.Version(), release.Commit()
+	p.Kernels, p.Machine = kernels.Names(), kernels.Machine()
 	return p
 }

@@ -7,9 +7,9 @@ import (
 	"runtime/debug"
 )
 
-// version is set by the linker where a release is built from a folder without
-// version control: -ldflags "-X github.com/billnet/billnet/internal/release.version=v1.2.3".
-var version string
+// version and commit are set by the linker in the archives of a release:
+// -ldflags "-X github.com/billnet/billnet/internal/release.version=v1.2.3".
+var version, commit string
 
 // Version is the release, or what the Go command knows of the module: a version
 // where "go install ...@version" built it, one made of the commit in a clone.
@@ -27,22 +27,22 @@ func Version() string {
 // had changed since, or "".
 func Commit() string {
 	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
+	if commit != "" || !ok {
+		return commit
 	}
-	commit, dirty := "", ""
+	revision, dirty := "", ""
 	for _, s := range info.Settings {
 		switch {
 		case s.Key == "vcs.revision":
-			commit = s.Value
+			revision = s.Value
 		case s.Key == "vcs.modified" && s.Value == "true":
 			dirty = "-dirty"
 		}
 	}
-	if commit == "" {
+	if revision == "" {
 		return ""
 	}
-	return commit + dirty
+	return revision + dirty
 }
 
 // Text is the line that a program's version command prints.

@@ -19,6 +19,7 @@ import (
 type Program struct {
 	Name    string   // what messages call it
 	Version string   // what a report of a fault tells
+	Commit  string   // that it was built from; "" when that is not known
 	Kernels []string // the names of all instruction sets that there are kernels for
 	Machine []string // those of this machine
 

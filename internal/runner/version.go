@@ -26,7 +26,11 @@ func (c *versionCmd) Run(e *env) error {
 	machine := fmt.Sprintf("%s/%s", goruntime.GOOS, goruntime.GOARCH)
 	kernels := strings.Join(e.Machine, " ")
 	if e.embedded == nil {
-		fmt.Fprintf(e.stdout, "%s %s %s %s, kernels %s\n", e.Name, e.Version, machine, goruntime.Version(), kernels)
+		commit := ""
+		if e.Commit != "" {
+			commit = " (commit " + e.Commit + ")"
+		}
+		fmt.Fprintf(e.stdout, "%s %s%s %s %s, kernels %s\n", e.Name, e.Version, commit, machine, goruntime.Version(), kernels)
 		return nil
 	}
 	m := e.embedded
@@ -42,6 +46,7 @@ func writeVersion(w *jsonWriter, p *Program) {
 	if p.embedded == nil {
 		w.key("program").string(p.Name)
 		w.key("version").string(p.Version)
+		w.key("commit").string(p.Commit)
 		writeMachine(w, p)
 		return
 	}
