@@ -13,8 +13,10 @@ import (
 // Larger ones that are not a splat go to the side file.
 const InlineElems = 16
 
-// Castagnoli is the polynomial of the side file's checksum.
-var Castagnoli = crc32.MakeTable(crc32.Castagnoli)
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Checksum is the CRC-32C of a side file.
+func Checksum(data []byte) uint32 { return crc32.Checksum(data, castagnoli) }
 
 // Print returns the text form of a module and the side file that holds its
 // large constants, nil when there are none. dataName is the side file's name as
@@ -49,7 +51,7 @@ func (p *printer) module(m *Module, dataName string) (text string, data []byte) 
 		h.WriteString("labels " + quoteList(m.Labels) + "\n")
 	}
 	if len(p.data) > 0 {
-		fmt.Fprintf(&h, "data %s size=%d crc32c=%d\n", strconv.Quote(dataName), len(p.data), crc32.Checksum(p.data, Castagnoli))
+		fmt.Fprintf(&h, "data %s size=%d crc32c=%d\n", strconv.Quote(dataName), len(p.data), Checksum(p.data))
 	}
 	return h.String() + p.b.String(), p.data
 }

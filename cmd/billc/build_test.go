@@ -203,7 +203,7 @@ func TestExecutableSizes(t *testing.T) {
 	if os.Getenv("BILLNET_LONG") == "" {
 		t.Skip("BILLNET_LONG=1 builds the large networks")
 	}
-	for _, name := range shared.Billnets {
+	for _, name := range shared.Billnets() {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			model, clips := shared.Dir(t, name+".onnx"), shared.Dir(t, name+".clips.u8.npy")
 			want := wantLogits(t, model, clips)
@@ -245,11 +245,11 @@ func TestExample(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	clips, err := decodeTensor(bytes.NewReader(gestures.Clips))
+	clips, err := decodeTensor(bytes.NewReader(gestures.Clips()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, _, err := onnx.ImportBytes(context.Background(), "gestures.onnx", gestures.Model, onnx.Options{})
+	m, _, err := onnx.ImportBytes(context.Background(), "gestures.onnx", gestures.Model(), onnx.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ const demoBound = 1e-5
 func (c *demoCmd) Run(ctx context.Context, s *streams) error {
 	w := s.out
 	fmt.Fprintf(w, "Compiling an embedded ONNX model: a binary BILLNET, trained with billc to tell 12 gestures apart.\n\n")
-	m, rep, err := onnx.ImportBytes(ctx, "gestures.onnx", gestures.Model, onnx.Options{})
+	m, rep, err := onnx.ImportBytes(ctx, "gestures.onnx", gestures.Model(), onnx.Options{})
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (c *demoCmd) Run(ctx context.Context, s *streams) error {
 	}
 	fmt.Fprintln(w)
 	b.ledger.Print(w, columns(w))
-	fmt.Fprintf(w, "\nONNX %d bytes -> bytecode %d bytes (%.0f times smaller), compiled in %d ms\n", len(gestures.Model), len(data), float64(len(gestures.Model))/float64(len(data)), compileTime.Milliseconds())
+	fmt.Fprintf(w, "\nONNX %d bytes -> bytecode %d bytes (%.0f times smaller), compiled in %d ms\n", len(gestures.Model()), len(data), float64(len(gestures.Model()))/float64(len(data)), compileTime.Milliseconds())
 	fmt.Fprintf(w, "activation arena %d bytes, lower bound %d\n\n", plan.Arena, plan.LowerBound)
 	return c.runClips(ctx, s, source, m, data)
 }
@@ -58,11 +58,11 @@ func (c *demoCmd) Run(ctx context.Context, s *streams) error {
 // runClips runs the compiled model on the embedded clips and compares it with
 // the interpreter and with the training engine.
 func (c *demoCmd) runClips(ctx context.Context, s *streams, source, packed *ir.Module, data []byte) error {
-	clips, err := decodeTensor(bytes.NewReader(gestures.Clips))
+	clips, err := decodeTensor(bytes.NewReader(gestures.Clips()))
 	if err != nil {
 		return err
 	}
-	classes, err := decodeTensor(bytes.NewReader(gestures.Classes))
+	classes, err := decodeTensor(bytes.NewReader(gestures.Classes()))
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ func TestOperatorsDoc(t *testing.T) {
 	if err == nil && string(got) == want {
 		return
 	}
-	if !*script.Update {
+	if !script.Updating() {
 		t.Fatalf("%s is not what billc ops prints (%v); go test ./cmd/billc -run TestOperatorsDoc -update rewrites it", path, err)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {

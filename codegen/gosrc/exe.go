@@ -102,12 +102,12 @@ var verbatim = []struct {
 	path  string
 	files embed.FS
 }{
-	{"internal/runner", runner.Sources},
-	{"internal/atomicfile", atomicfile.Sources},
-	{"internal/infile", infile.Sources},
-	{"internal/plain", plain.Sources},
-	{"internal/suggest", suggest.Sources},
-	{"runtime/clip", clip.Sources},
+	{"internal/runner", runner.Sources()},
+	{"internal/atomicfile", atomicfile.Sources()},
+	{"internal/infile", infile.Sources()},
+	{"internal/plain", plain.Sources()},
+	{"internal/suggest", suggest.Sources()},
+	{"runtime/clip", clip.Sources()},
 }
 
 // verbatimFiles are those packages' files by path, without tests.
@@ -139,8 +139,8 @@ func runtimeFiles() (map[string][]byte, error) {
 	lib := &library{spelled: map[string]bool{}}
 	if err := errors.Join(
 		lib.add(module+"runtime/billb", "", billb.Sources()),
-		lib.add(module+"runtime", "", runtime.Sources),
-		lib.add(module+"internal/runner", "", runner.Sources),
+		lib.add(module+"runtime", "", runtime.Sources()),
+		lib.add(module+"internal/runner", "", runner.Sources()),
 	); err != nil {
 		return nil, fmt.Errorf("BUG: reading the runtime's source: %w", err)
 	}

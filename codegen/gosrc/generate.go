@@ -55,9 +55,9 @@ func Generate(img *billb.Image, opt Options) (map[string][]byte, error) {
 	m.describe()
 	lib := &library{spelled: map[string]bool{}}
 	if err := errors.Join(
-		lib.add("github.com/billnet/billnet/runtime/kernels", "k", kernels.Sources),
+		lib.add("github.com/billnet/billnet/runtime/kernels", "k", kernels.Sources()),
 		lib.add("github.com/billnet/billnet/runtime/billb", "b", billb.Sources()),
-		lib.add("github.com/billnet/billnet/runtime", "r", runtime.Sources),
+		lib.add("github.com/billnet/billnet/runtime", "r", runtime.Sources()),
 	); err != nil {
 		return nil, fmt.Errorf("BUG: reading the runtime's source: %w", err)
 	}

@@ -10,20 +10,21 @@ package gestures
 import _ "embed"
 
 var (
-	// Model is the network in its source form as ONNX: weights of -1 and +1,
-	// comparisons as activations. Its metadata names the classes.
-	//
 	//go:embed gestures.onnx
-	Model []byte
-
-	// Clips are the first 12 clips of the generator's test split, one a class, as
-	// an .npy file: u8[12,3,16,48,64].
-	//
+	model []byte
 	//go:embed clips.npy
-	Clips []byte
-
-	// Classes are the clips' classes, as an .npy file: i64[12].
-	//
+	clips []byte
 	//go:embed clips.labels.npy
-	Classes []byte
+	classes []byte
 )
+
+// Model is the network in its source form as ONNX: weights of -1 and +1,
+// comparisons as activations. Its metadata names the classes.
+func Model() []byte { return model }
+
+// Clips are the first 12 clips of the generator's test split, one a class, as an
+// .npy file: u8[12,3,16,48,64].
+func Clips() []byte { return clips }
+
+// Classes are the clips' classes, as an .npy file: i64[12].
+func Classes() []byte { return classes }

@@ -177,7 +177,7 @@ func TestTrainedIsCompiled(t *testing.T) {
 
 // TestONNX: the network's ONNX form compiles to the same bytes but for names.
 func TestONNX(t *testing.T) {
-	m, _, err := onnx.ImportBytes(context.Background(), "gestures.onnx", Model, onnx.Options{})
+	m, _, err := onnx.ImportBytes(context.Background(), "gestures.onnx", Model(), onnx.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +186,7 @@ func TestONNX(t *testing.T) {
 		t.Fatal(err)
 	}
 	a, b := runner(t, code), runner(t, program(t, packed(t, m)))
-	src, err := data.NewGestures(data.DefaultSize, data.GestureOptions{})
+	src, err := data.NewGestures(data.DefaultSize(), data.GestureOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package bill
 
 import (
 	"fmt"
-	"hash/crc32"
 	"os"
 	"path/filepath"
 	"testing"
@@ -17,7 +16,7 @@ func FuzzParse(f *testing.F) {
 	for i := range data {
 		data[i] = byte(i * 37)
 	}
-	sum := crc32.Checksum(data, ir.Castagnoli)
+	sum := ir.Checksum(data)
 	for _, op := range ir.Ops() {
 		for _, l := range []ir.Level{ir.Source, ir.Logic, ir.Packed} {
 			if op.Levels&l != 0 {

@@ -2,7 +2,6 @@ package bill
 
 import (
 	"fmt"
-	"hash/crc32"
 	"maps"
 	"math"
 	"slices"
@@ -181,7 +180,7 @@ func (b *builder) sideFile(pos lexer.Position, t *data) error {
 		return errorAt(t.Name.Pos, "the side file %q cannot be opened from here; parse the text as a file", shorten(name))
 	}
 	fits := func(data []byte) bool {
-		return len(data) == size && uint64(crc32.Checksum(data, ir.Castagnoli)) == sum
+		return len(data) == size && uint64(ir.Checksum(data)) == sum
 	}
 	b.hasData = true
 	b.data, err = b.open(name)
@@ -202,7 +201,7 @@ func (b *builder) sideFile(pos lexer.Position, t *data) error {
 	if len(b.data) != size {
 		return errorAt(t.Size.Pos, "side file %q has %d bytes, the text says %d; text and side file belong together, copy or write both", shorten(name), len(b.data), size)
 	}
-	return errorAt(t.CRC.Pos, "side file %q has checksum %d, the text says %d; text and side file belong together, copy or write both", shorten(name), crc32.Checksum(b.data, ir.Castagnoli), sum)
+	return errorAt(t.CRC.Pos, "side file %q has checksum %d, the text says %d; text and side file belong together, copy or write both", shorten(name), ir.Checksum(b.data), sum)
 }
 
 func (b *builder) fn(t *fn) error {

@@ -18,7 +18,7 @@ import (
 // right is tested in tests/randgraph.
 func TestLedgers(t *testing.T) {
 	t.Parallel()
-	for _, path := range shared.Billnets {
+	for _, path := range shared.Billnets() {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			t.Parallel()
 			if testing.Short() && path == "models/billnet/billnet_full" {

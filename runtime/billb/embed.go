@@ -2,8 +2,6 @@ package billb
 
 import "embed"
 
-// sources is the source of this package.
-//
 //go:embed *.go
 var sources embed.FS
 

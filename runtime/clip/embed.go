@@ -2,8 +2,9 @@ package clip
 
 import "embed"
 
+//go:embed *.go
+var sources embed.FS
+
 // Sources is the source of this package. Generated executables are built from a
 // copy of it.
-//
-//go:embed *.go
-var Sources embed.FS
+func Sources() embed.FS { return sources }

@@ -19,11 +19,11 @@ import (
 // interpreter on every intermediate value, on every engine, and the logits with
 // PyTorch's: three clips and all clips, one of the large networks.
 func TestBillnets(t *testing.T) {
-	for _, path := range shared.Billnets {
+	for _, path := range shared.Billnets() {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			t.Parallel()
 			large := strings.Contains(path, "full")
-			if testing.Short() && path != shared.Billnets[0] {
+			if testing.Short() && path != shared.Billnets()[0] {
 				t.Skip("one network in short mode")
 			}
 			base := strings.TrimSuffix(shared.Dir(t, path+".onnx"), ".onnx")

@@ -47,7 +47,9 @@ const (
 )
 
 // Features lists all of them.
-var Features = []string{FloatInput, InputScale, WeightScale, Ternary, Signed, Sign, Batch, LowRank, OrSum, OrClip, MuxWhere, FloatLSTM, SecondInput, SumConcat, PoolDilation, InnerBias, State, SumResidual, Padding, FewBits, RealMean}
+func Features() []string {
+	return []string{FloatInput, InputScale, WeightScale, Ternary, Signed, Sign, Batch, LowRank, OrSum, OrClip, MuxWhere, FloatLSTM, SecondInput, SumConcat, PoolDilation, InnerBias, State, SumResidual, Padding, FewBits, RealMean}
+}
 
 // Config limits what New makes. The zero Config allows everything.
 type Config struct {

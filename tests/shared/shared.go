@@ -29,11 +29,13 @@ func Dir(tb testing.TB, elem ...string) string {
 
 // Billnets are the BILLNET networks, as paths below Dir without ".onnx"; clips
 // are in path.clips.u8.npy and PyTorch's logits in path.logits.npy.
-var Billnets = []string{
-	"models/billnet/billnet_small", "models/billnet/billnet_small_dyn", "models/billnet/billnet_mid", "models/billnet/billnet_floatlstm",
-	"models/billnet/billnet_or", "models/billnet/billnet_mux", "models/billnet/billnet_full", "models/billnet/billnet_full_mid",
-	"models/torch2/t2_billnet_small", "models/torch2/t2_billnet_small_dyn_op20", "models/torch2/t2_billnet_mid_op21", "models/torch2/t2_billnet_floatlstm", "models/torch2/t2_billnet_full_mid",
-	"models/billnet_trained/billnet_trained", "models/billnet_trained/t2_billnet_trained",
+func Billnets() []string {
+	return []string{
+		"models/billnet/billnet_small", "models/billnet/billnet_small_dyn", "models/billnet/billnet_mid", "models/billnet/billnet_floatlstm",
+		"models/billnet/billnet_or", "models/billnet/billnet_mux", "models/billnet/billnet_full", "models/billnet/billnet_full_mid",
+		"models/torch2/t2_billnet_small", "models/torch2/t2_billnet_small_dyn_op20", "models/torch2/t2_billnet_mid_op21", "models/torch2/t2_billnet_floatlstm", "models/torch2/t2_billnet_full_mid",
+		"models/billnet_trained/billnet_trained", "models/billnet_trained/t2_billnet_trained",
+	}
 }
 
 // NPY reads an .npy file.

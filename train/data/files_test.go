@@ -407,7 +407,7 @@ func TestSpec(t *testing.T) {
 			t.Errorf("%q: %v", spec, err)
 			continue
 		}
-		if src.Name() != want || src.Size() != DefaultSize {
+		if src.Name() != want || src.Size() != DefaultSize() {
 			t.Errorf("%q opens %s of %s, want %s", spec, src.Name(), src.Size(), want)
 		}
 		again, err := Open(src.Name(), Options{})
@@ -441,9 +441,9 @@ func TestSpec(t *testing.T) {
 }
 
 func TestStillFrame(t *testing.T) {
-	whole := newGestures(t, DefaultSize, GestureOptions{})
+	whole := newGestures(t, DefaultSize(), GestureOptions{})
 	want, label := clipOf(t, whole, Test, 3, 0)
-	n := DefaultSize.H * DefaultSize.W
+	n := DefaultSize().H * DefaultSize().W
 	for which, at := range map[string]int{"first": 0, "middle": 8, "last": 15} {
 		src, err := StillFrame(whole, which)
 		if err != nil {
@@ -453,9 +453,9 @@ func TestStillFrame(t *testing.T) {
 		if l != label {
 			t.Errorf("%s frame: label %d, want %d", which, l, label)
 		}
-		for k := range 3 * DefaultSize.T {
-			c := k / DefaultSize.T
-			if !bytes.Equal(got[k*n:][:n], want[(c*DefaultSize.T+at)*n:][:n]) {
+		for k := range 3 * DefaultSize().T {
+			c := k / DefaultSize().T
+			if !bytes.Equal(got[k*n:][:n], want[(c*DefaultSize().T+at)*n:][:n]) {
 				t.Fatalf("%s frame: plane %d is another", which, k)
 			}
 		}

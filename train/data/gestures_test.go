@@ -35,8 +35,8 @@ func TestGesturesGolden(t *testing.T) {
 		split Split
 		want  string
 	}{
-		{DefaultSize, GestureOptions{}, Train, "64c18322"},
-		{DefaultSize, GestureOptions{Seed: 1}, Test, "3896b8fe"},
+		{DefaultSize(), GestureOptions{}, Train, "64c18322"},
+		{DefaultSize(), GestureOptions{Seed: 1}, Test, "3896b8fe"},
 		{Size{16, 96, 128}, GestureOptions{Classes: 15}, Val, "a15f52e4"},
 		{Size{1, 1, 1}, GestureOptions{Classes: 2}, Val, "a630250f"},
 		{Size{5, 33, 150}, GestureOptions{Classes: 13}, Train, "e26aa3b0"},
@@ -55,7 +55,7 @@ func TestGesturesGolden(t *testing.T) {
 }
 
 func TestGesturesPure(t *testing.T) {
-	g := newGestures(t, DefaultSize, GestureOptions{})
+	g := newGestures(t, DefaultSize(), GestureOptions{})
 	const n = 24
 	var want [n]uint32
 	for i := range n {
@@ -81,7 +81,7 @@ func TestGesturesPure(t *testing.T) {
 func TestGesturesStreams(t *testing.T) {
 	seen := map[uint32]string{}
 	for _, seed := range []uint64{0, 1} {
-		g := newGestures(t, DefaultSize, GestureOptions{Seed: seed})
+		g := newGestures(t, DefaultSize(), GestureOptions{Seed: seed})
 		for _, s := range []Split{Train, Val, Test} {
 			for i := range 3 {
 				for variant := range uint64(2) {
@@ -340,15 +340,15 @@ func TestGesturesErrors(t *testing.T) {
 		{Size{0, 48, 64}, GestureOptions{}},
 		{Size{16, 1 << 20, 64}, GestureOptions{}},
 		{Size{4096, 4096, 4096}, GestureOptions{}},
-		{DefaultSize, GestureOptions{Classes: 1}},
-		{DefaultSize, GestureOptions{Classes: 16}},
-		{DefaultSize, GestureOptions{Test: -3}},
+		{DefaultSize(), GestureOptions{Classes: 1}},
+		{DefaultSize(), GestureOptions{Classes: 16}},
+		{DefaultSize(), GestureOptions{Test: -3}},
 	} {
 		if _, err := NewGestures(c.size, c.o); err == nil {
 			t.Errorf("%v %+v: no error", c.size, c.o)
 		}
 	}
-	g := newGestures(t, DefaultSize, GestureOptions{Test: 10})
+	g := newGestures(t, DefaultSize(), GestureOptions{Test: 10})
 	dst := make([]uint8, g.Size().Bytes())
 	for _, c := range []struct {
 		s   Split
@@ -362,7 +362,7 @@ func TestGesturesErrors(t *testing.T) {
 }
 
 func BenchmarkGestures(b *testing.B) {
-	for _, size := range []Size{DefaultSize, {16, 96, 128}} {
+	for _, size := range []Size{DefaultSize(), {16, 96, 128}} {
 		b.Run(size.String(), func(b *testing.B) {
 			g := newGestures(b, size, GestureOptions{})
 			dst := make([]uint8, size.Bytes())

@@ -224,7 +224,7 @@ func isFile(path string) bool {
 // checkOptions fills in defaults and reports what cannot be.
 func checkOptions(opt *Options) error {
 	if opt.Size == (Size{}) {
-		opt.Size = DefaultSize
+		opt.Size = DefaultSize()
 	}
 	switch opt.Mode {
 	case "", clip.Stretch, clip.Crop, clip.Letterbox:

@@ -248,7 +248,7 @@ func TestLoaderErrors(t *testing.T) {
 }
 
 func BenchmarkLoader(b *testing.B) {
-	l, err := NewLoader(newGestures(b, DefaultSize, GestureOptions{}), LoaderOptions{Batch: 16})
+	l, err := NewLoader(newGestures(b, DefaultSize(), GestureOptions{}), LoaderOptions{Batch: 16})
 	if err != nil {
 		b.Fatal(err)
 	}

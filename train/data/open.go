@@ -39,7 +39,7 @@ type Options struct {
 // a single picture gives away.
 func Open(text string, opt Options) (Source, error) {
 	if opt.Size == (Size{}) {
-		opt.Size = DefaultSize
+		opt.Size = DefaultSize()
 	}
 	if err := opt.Size.check(); err != nil {
 		return nil, err

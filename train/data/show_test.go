@@ -10,11 +10,11 @@ import (
 )
 
 func TestWriteGIF(t *testing.T) {
-	g := newGestures(t, DefaultSize, GestureOptions{})
+	g := newGestures(t, DefaultSize(), GestureOptions{})
 	pix, _ := clipOf(t, g, Test, 0, 0)
 	path := t.TempDir() + "/clip.gif"
 	var b bytes.Buffer
-	if err := WriteGIF(&b, DefaultSize, pix, 10); err != nil {
+	if err := WriteGIF(&b, DefaultSize(), pix, 10); err != nil {
 		t.Fatal(err)
 	}
 	write(t, path, b.Bytes())
@@ -50,16 +50,16 @@ func TestWriteGIF(t *testing.T) {
 			}
 		}
 	}
-	if err := WriteGIF(&b, DefaultSize, pix[1:], 10); err == nil {
+	if err := WriteGIF(&b, DefaultSize(), pix[1:], 10); err == nil {
 		t.Error("a clip one byte short: no error")
 	}
-	if err := WriteGIF(&b, DefaultSize, pix, -1); err == nil {
+	if err := WriteGIF(&b, DefaultSize(), pix, -1); err == nil {
 		t.Error("-1 frames a second: no error")
 	}
 }
 
 func TestWriteSheet(t *testing.T) {
-	g := newGestures(t, DefaultSize, GestureOptions{Classes: 3})
+	g := newGestures(t, DefaultSize(), GestureOptions{Classes: 3})
 	var b bytes.Buffer
 	if err := WriteSheet(&b, g, Val, 2, 4); err != nil {
 		t.Fatal(err)

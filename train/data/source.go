@@ -19,7 +19,7 @@ import (
 type Size struct{ T, H, W int }
 
 // DefaultSize is used where no size is given.
-var DefaultSize = Size{T: 16, H: 48, W: 64}
+func DefaultSize() Size { return Size{T: 16, H: 48, W: 64} }
 
 // Bytes is the length of a clip, 3*T*H*W.
 func (s Size) Bytes() int { return 3 * s.T * s.H * s.W }

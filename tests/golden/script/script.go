@@ -39,8 +39,11 @@ import (
 	"github.com/billnet/billnet/runtime/clip"
 )
 
-// Update is the -update flag: rewrite goldens in place of comparing with them.
-var Update = flag.Bool("update", false, "rewrite the golden texts that differ")
+var update = flag.Bool("update", false, "rewrite the golden texts that differ")
+
+// Updating reports the -update flag: rewrite goldens in place of comparing with
+// them.
+func Updating() bool { return *update }
 
 // Models returns the folder of the small models.
 func Models() string {
@@ -53,7 +56,7 @@ func Models() string {
 func Params(dir, bin string) testscript.Params {
 	return testscript.Params{
 		Dir:                 dir,
-		UpdateScripts:       *Update,
+		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
