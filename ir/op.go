@@ -45,6 +45,7 @@ type Op struct {
 	Name     string
 	Doc      string // contract and equation
 	Onnx     string // the ONNX operator it stands for, "" when there is none
+	Since    int64  // the first operator set that has it
 	Levels   Level  // where it is legal
 	Operands []Param
 	Results  []Param

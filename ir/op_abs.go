@@ -6,6 +6,7 @@ var Abs = register(&Op{
 	Name:     "abs",
 	Doc:      "y = |x|. The smallest integer stays itself.",
 	Onnx:     "Abs",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Values:   Folded,

@@ -4,6 +4,7 @@ var Add = register(&Op{
 	Name:     "add",
 	Doc:      "y = a + b, with broadcasting. Integers wrap.",
 	Onnx:     "Add",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Operands: []Param{{Name: "a"}, {Name: "b"}},

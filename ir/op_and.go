@@ -4,6 +4,7 @@ var And = register(&Op{
 	Name:     "and",
 	Doc:      "y = a and b of booleans, with broadcasting.",
 	Onnx:     "And",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Operands: []Param{{Name: "a"}, {Name: "b"}},

@@ -6,6 +6,7 @@ var ArgMax = register(&Op{
 	Name:     "arg_max",
 	Doc:      "Index of the largest element along an axis: the first of equals, or the last with select_last. NaN counts as larger than everything.",
 	Onnx:     "ArgMax",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Reduces,
 	Flat:     true,

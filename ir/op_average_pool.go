@@ -5,6 +5,7 @@ var AveragePool = register(&Op{
 	Doc: "Mean under a window: the sum of the taps in row-major order, divided by the number of taps that are not in the padding (with count_include_pad: that are in the " +
 		"padded input). A window with no such tap gives 0.",
 	Onnx:     "AveragePool",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Windows,
 	Operands: []Param{{Name: "x", Doc: "float [N,C,spatial...]"}},

@@ -9,6 +9,7 @@ var BatchNorm = register(&Op{
 	Name:   "batch_norm",
 	Doc:    "Inference batch normalization over axis 1: y = (x - mean)/sqrt(var + eps)*scale + bias, in BatchNormScalar's order of operations.",
 	Onnx:   "BatchNormalization",
+	Since:  1,
 	Levels: Source | Logic | Packed,
 	Kind:   Channelwise,
 	Operands: []Param{{Name: "x", Doc: "[N,C,...] float"}, {Name: "scale", Doc: "[C]"}, {Name: "bias", Doc: "[C]"},

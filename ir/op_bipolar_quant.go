@@ -4,6 +4,7 @@ var BipolarQuant = register(&Op{
 	Name:     "bipolar_quant",
 	Doc:      "y = scale for x >= 0, -scale for everything else, NaN included.",
 	Onnx:     "BipolarQuant",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Operands: []Param{{Name: "x", Doc: "float"}, {Name: "scale", Doc: "broadcasts to x"}},

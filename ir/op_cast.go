@@ -10,6 +10,7 @@ var Cast = register(&Op{
 	Doc: "Converts to a float, integer or bool type. Floats round to nearest, ties to even; a float becomes an integer by truncation, saturating at the type's range, NaN as 0; " +
 		"integers wrap; bool is 0 for 0 and 1 for everything else, NaN included. Logic types are read as their numbers; none can be cast to.",
 	Onnx:     "Cast",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Operands: []Param{{Name: "x"}},

@@ -6,6 +6,7 @@ var Ceil = register(&Op{
 	Name:     "ceil",
 	Doc:      "y = the smallest integer not below x.",
 	Onnx:     "Ceil",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Flat:     true,

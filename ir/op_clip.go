@@ -10,6 +10,7 @@ var Clip = register(&Op{
 	Name:     "clip",
 	Doc:      "y = x limited to at least min, then to at most max: with min above max, y is max. A bound that is left out is the least or greatest finite number of the type; one that is NaN does not limit; NaN in x stays.",
 	Onnx:     "Clip",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Values:   Taken,

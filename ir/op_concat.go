@@ -6,6 +6,7 @@ var Concat = register(&Op{
 	Name:     "concat",
 	Doc:      "Joins tensors along an axis; all other axes have equal sizes.",
 	Onnx:     "Concat",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Moves,
 	Operands: []Param{{Name: "x", Doc: "one tensor or more", Variadic: true}},

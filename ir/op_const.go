@@ -6,6 +6,7 @@ var Const = register(&Op{
 	Name:    "const",
 	Doc:     "A constant tensor, held by the node itself.",
 	Onnx:    "Constant",
+	Since:   1,
 	Levels:  Source | Logic | Packed,
 	Kind:    Holds,
 	Results: []Param{{Name: "value"}},

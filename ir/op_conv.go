@@ -9,6 +9,7 @@ var Conv = register(&Op{
 	Doc: "Convolution over the spatial axes (any number): y[n,o,p] = bias[o] + sum over i in o's group and taps k of w[o,i,k] * x[n,i,p*stride + k*dilation - pad], " +
 		"zero outside. Float32 sums run over the channels, then the taps, in row-major order, and start at 0; the bias is added last.",
 	Onnx:     "Conv",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Windows,
 	Operands: []Param{{Name: "x", Doc: "[N,C,spatial...]"}, {Name: "w", Doc: "[O,C/groups,kernel...]"}, {Name: "bias", Doc: "[O]", Optional: true}},

@@ -4,6 +4,7 @@ var ConvInteger = register(&Op{
 	Name:     "conv_integer",
 	Doc:      "Convolution of integers: conv of x - x_zero and w - w_zero in i32, which wraps. Padding is x_zero.",
 	Onnx:     "ConvInteger",
+	Since:    10,
 	Levels:   Source | Logic | Packed,
 	Kind:     Windows,
 	Operands: []Param{{Name: "x", Doc: "[N,C,spatial...]"}, {Name: "w", Doc: "[O,C/groups,kernel...]"}, {Name: "x_zero", Doc: "one; left out: 0", Optional: true}, {Name: "w_zero", Doc: "one or [O]; left out: 0", Optional: true}},

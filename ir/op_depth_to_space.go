@@ -7,6 +7,7 @@ var DepthToSpace = register(&Op{
 	Doc: "Moves channels into blocks of b x b positions: x [N,C,H,W] becomes y [N,C/b^2,H*b,W*b] with y[n,c,h*b+i,w*b+j] = x[n,k,h,w], " +
 		"where k is (i*b + j)*C/b^2 + c in mode DCR and c*b^2 + i*b + j in mode CRD.",
 	Onnx:     "DepthToSpace",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Moves,
 	Operands: []Param{{Name: "x", Doc: "[N,C,H,W]"}},

@@ -6,6 +6,7 @@ var DequantizeLinear = register(&Op{
 	Name:     "dequantize_linear",
 	Doc:      "y = (x - zero)*scale in scale's type. One scale and zero serve all elements, or those of one index on axis, or those of a block along it.",
 	Onnx:     "DequantizeLinear",
+	Since:    10,
 	Levels:   Source | Logic | Packed,
 	Kind:     Channelwise,
 	Operands: []Param{{Name: "x", Doc: "integers"}, {Name: "scale", Doc: "float"}, {Name: "zero", Doc: "of x's element type and scale's shape; left out: 0", Optional: true}},

@@ -6,6 +6,7 @@ var Div = register(&Op{
 	Name:     "div",
 	Doc:      "y = a / b, with broadcasting. Integers truncate toward zero; an integer divided by zero is an error.",
 	Onnx:     "Div",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Operands: []Param{{Name: "a"}, {Name: "b"}},

@@ -7,6 +7,7 @@ var DynamicQuantizeLinear = register(&Op{
 	Doc: "Quantizes x to u8 with a scale from its range: with lo = min(0, smallest x) and hi = max(0, largest x), scale = (hi - lo)/255 (1 when hi = lo), " +
 		"zero = saturate(round(-lo/scale)), y = saturate(round(x/scale) + zero), halves to even, every operation in float32.",
 	Onnx:     "DynamicQuantizeLinear",
+	Since:    11,
 	Levels:   Source | Logic | Packed,
 	Kind:     Normalizes,
 	Operands: []Param{{Name: "x", Doc: "f32"}},

@@ -4,6 +4,7 @@ var Elu = register(&Op{
 	Name:     "elu",
 	Doc:      "y = x for x >= 0, alpha*(exp(x) - 1) for x < 0, computed in float64 and rounded once.",
 	Onnx:     "Elu",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Operands: []Param{{Name: "x"}},

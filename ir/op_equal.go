@@ -4,6 +4,7 @@ var Equal = register(&Op{
 	Name:     "equal",
 	Doc:      "y = a == b, with broadcasting; false when either is NaN, true for -0 and 0.",
 	Onnx:     "Equal",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Flat:     true,

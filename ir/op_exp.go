@@ -6,6 +6,7 @@ var Exp = register(&Op{
 	Name:     "exp",
 	Doc:      "y = e^x, computed in float64 and rounded once.",
 	Onnx:     "Exp",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Operands: []Param{{Name: "x"}},

@@ -4,6 +4,7 @@ var Expand = register(&Op{
 	Name:     "expand",
 	Doc:      "Broadcasts x against a shape: axes of size 1 stretch, axes missing in front are added.",
 	Onnx:     "Expand",
+	Since:    8,
 	Levels:   Source | Logic | Packed,
 	Kind:     Moves,
 	Operands: []Param{{Name: "x"}},

@@ -6,6 +6,7 @@ var Floor = register(&Op{
 	Name:     "floor",
 	Doc:      "y = the largest integer not above x.",
 	Onnx:     "Floor",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Flat:     true,

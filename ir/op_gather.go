@@ -6,6 +6,7 @@ var Gather = register(&Op{
 	Name:     "gather",
 	Doc:      "Takes slices of x along an axis: y[..., i, ...] = x[..., indices[i], ...]; the axis is replaced by the axes of indices. Negative indices count from the back.",
 	Onnx:     "Gather",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Moves,
 	Operands: []Param{{Name: "x"}, {Name: "indices", Doc: "integers in [-d, d-1] for an axis of size d", Index: true}},

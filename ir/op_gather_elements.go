@@ -6,6 +6,7 @@ var GatherElements = register(&Op{
 	Name:     "gather_elements",
 	Doc:      "Takes one element of x for every index: y[i,j,...] = x at (i,j,...) with the coordinate on axis replaced by indices[i,j,...]. Negative indices count from the back.",
 	Onnx:     "GatherElements",
+	Since:    11,
 	Levels:   Source | Logic | Packed,
 	Kind:     Moves,
 	Operands: []Param{{Name: "x"}, {Name: "indices", Doc: "integers, with as many axes as x and no larger than x but on axis", Index: true}},

@@ -7,6 +7,7 @@ var GatherND = register(&Op{
 	Doc: "Takes slices of x at coordinates: every row of indices (its last axis, of size r) indexes r axes of x after the first batch_dims ones, which x and indices share. " +
 		"Negative indices count from the back.",
 	Onnx:     "GatherND",
+	Since:    11,
 	Levels:   Source | Logic | Packed,
 	Kind:     Moves,
 	Operands: []Param{{Name: "x"}, {Name: "indices", Doc: "integers", Index: true}},

@@ -7,6 +7,7 @@ var Gemm = register(&Op{
 	Doc: "y = alpha * A B + beta * c, where A is a or its transpose, B is b or its transpose, and c broadcasts to y. Float32 sums run over k in order and start at 0, " +
 		"then alpha multiplies, then beta*c is added. Integers wrap, with alpha and beta 1.",
 	Onnx:     "Gemm",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Multiplies,
 	Operands: []Param{{Name: "a", Doc: "[M,K], [K,M] with trans_a"}, {Name: "b", Doc: "[K,N], [N,K] with trans_b"}, {Name: "c", Doc: "broadcasts to [M,N]", Optional: true}},

@@ -6,6 +6,7 @@ var GlobalAveragePool = register(&Op{
 	Name:     "global_average_pool",
 	Doc:      "Mean over all spatial axes: the sum in row-major order, divided by the number of positions (0 for none).",
 	Onnx:     "GlobalAveragePool",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Reduces,
 	Operands: []Param{{Name: "x", Doc: "float [N,C,spatial...]"}},

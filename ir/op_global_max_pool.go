@@ -6,6 +6,7 @@ var GlobalMaxPool = register(&Op{
 	Name:     "global_max_pool",
 	Doc:      "Largest element over all spatial axes; NaN wins. Over no elements it is -inf, or the smallest value of an integer or logic type.",
 	Onnx:     "GlobalMaxPool",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Reduces,
 	Values:   Taken,

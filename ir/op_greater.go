@@ -4,6 +4,7 @@ var Greater = register(&Op{
 	Name:     "greater",
 	Doc:      "y = a > b, with broadcasting; false when either is NaN.",
 	Onnx:     "Greater",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Flat:     true,

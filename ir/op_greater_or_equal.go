@@ -4,6 +4,7 @@ var GreaterOrEqual = register(&Op{
 	Name:     "greater_or_equal",
 	Doc:      "y = a >= b, with broadcasting; false when either is NaN.",
 	Onnx:     "GreaterOrEqual",
+	Since:    12,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Flat:     true,

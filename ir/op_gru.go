@@ -10,6 +10,7 @@ var GRU = register(&Op{
 		"with activations f Sigmoid, g Tanh. Sums run as written, each product's over its columns in order. Past a sequence's length y is 0 and the state stays; " +
 		"in reverse a sequence starts at its own last step.",
 	Onnx:     "GRU",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Recurs,
 	Operands: recurrentOperands,

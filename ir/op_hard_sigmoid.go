@@ -4,6 +4,7 @@ var HardSigmoid = register(&Op{
 	Name:     "hard_sigmoid",
 	Doc:      "y = max(0, min(1, alpha*x + beta)), computed in float64 and rounded once.",
 	Onnx:     "HardSigmoid",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Operands: []Param{{Name: "x"}},

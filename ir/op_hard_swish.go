@@ -4,6 +4,7 @@ var HardSwish = register(&Op{
 	Name:     "hard_swish",
 	Doc:      "y = x * max(0, min(1, x/6 + 1/2)), computed in float64 and rounded once.",
 	Onnx:     "HardSwish",
+	Since:    14,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Operands: []Param{{Name: "x"}},

@@ -4,6 +4,7 @@ var Identity = register(&Op{
 	Name:     "identity",
 	Doc:      "y = x, of every element type.",
 	Onnx:     "Identity",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Moves,
 	Operands: []Param{{Name: "x"}},

@@ -4,6 +4,7 @@ var LeakyRelu = register(&Op{
 	Name:     "leaky_relu",
 	Doc:      "y = x for x >= 0, alpha*x for x < 0.",
 	Onnx:     "LeakyRelu",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Operands: []Param{{Name: "x"}},

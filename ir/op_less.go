@@ -4,6 +4,7 @@ var Less = register(&Op{
 	Name:     "less",
 	Doc:      "y = a < b, with broadcasting; false when either is NaN.",
 	Onnx:     "Less",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Flat:     true,

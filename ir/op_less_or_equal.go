@@ -4,6 +4,7 @@ var LessOrEqual = register(&Op{
 	Name:     "less_or_equal",
 	Doc:      "y = a <= b, with broadcasting; false when either is NaN.",
 	Onnx:     "LessOrEqual",
+	Since:    12,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Flat:     true,

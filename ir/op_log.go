@@ -6,6 +6,7 @@ var Log = register(&Op{
 	Name:     "log",
 	Doc:      "y = the natural logarithm of x, computed in float64 and rounded once: -inf for 0, NaN for a negative x.",
 	Onnx:     "Log",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Operands: []Param{{Name: "x"}},

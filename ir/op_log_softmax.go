@@ -6,6 +6,7 @@ var LogSoftmax = register(&Op{
 	Name:     "log_softmax",
 	Doc:      "y = (x - m) - log(sum(exp(x - m))) along an axis, m its largest element; computed in float64 and rounded once.",
 	Onnx:     "LogSoftmax",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Normalizes,
 	Operands: []Param{{Name: "x"}},

@@ -12,6 +12,7 @@ var LSTM = register(&Op{
 		"with activations f Sigmoid, g Tanh, h Tanh. Sums run as written, each product's over its columns in order. Past a sequence's length y is 0 and the states stay; " +
 		"in reverse a sequence starts at its own last step.",
 	Onnx:   "LSTM",
+	Since:  1,
 	Levels: Source | Logic | Packed,
 	Kind:   Recurs,
 	Operands: append(append([]Param{}, recurrentOperands...),

@@ -7,6 +7,7 @@ var MatMul = register(&Op{
 	Doc: "Matrix product over the last two axes: y[...,i,j] = sum over k of a[...,i,k]*b[...,k,j]; the axes before broadcast. An operand with one axis is a row (a) or a column (b), " +
 		"and its axis is dropped from y. Float32 sums run over k in order and start at 0; integers wrap.",
 	Onnx:     "MatMul",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Multiplies,
 	Operands: []Param{{Name: "a", Doc: "[...,M,K] or [K]"}, {Name: "b", Doc: "[...,K,N] or [K]"}},

@@ -4,6 +4,7 @@ var MatMulInteger = register(&Op{
 	Name:   "matmul_integer",
 	Doc:    "Matrix product of integers: matmul of a - a_zero and b - b_zero in i32, which wraps.",
 	Onnx:   "MatMulInteger",
+	Since:  10,
 	Levels: Source | Logic | Packed,
 	Kind:   Multiplies,
 	Operands: []Param{{Name: "a", Doc: "[...,M,K]"}, {Name: "b", Doc: "[...,K,N]"}, {Name: "a_zero", Doc: "one, [M] or [...,M,1]; left out: 0", Optional: true},

@@ -4,6 +4,7 @@ var Max = register(&Op{
 	Name:     "max",
 	Doc:      "The largest operand, element by element, with broadcasting. NaN wins.",
 	Onnx:     "Max",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Values:   Taken,

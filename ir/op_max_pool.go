@@ -7,6 +7,7 @@ var MaxPool = register(&Op{
 	Doc: "Largest element under a window: y[n,c,p] = max over the taps k of x[n,c,p*stride + k*dilation - pad]. Padding is ignored: a window that lies in it " +
 		"altogether gives -inf, or the smallest value of an integer or logic type. NaN wins. On bits it is OR.",
 	Onnx:     "MaxPool",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Windows,
 	Values:   Taken,

@@ -4,6 +4,7 @@ var Mean = register(&Op{
 	Name:     "mean",
 	Doc:      "The mean of the operands, with broadcasting: their sum from left to right, divided by their number.",
 	Onnx:     "Mean",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Operands: []Param{{Name: "x", Doc: "one tensor or more", Variadic: true}},

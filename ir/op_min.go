@@ -4,6 +4,7 @@ var Min = register(&Op{
 	Name:     "min",
 	Doc:      "The smallest operand, element by element, with broadcasting. NaN wins.",
 	Onnx:     "Min",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Values:   Taken,

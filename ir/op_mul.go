@@ -4,6 +4,7 @@ var Mul = register(&Op{
 	Name:     "mul",
 	Doc:      "y = a * b, with broadcasting. Integers wrap.",
 	Onnx:     "Mul",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Operands: []Param{{Name: "a"}, {Name: "b"}},

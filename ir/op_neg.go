@@ -4,6 +4,7 @@ var Neg = register(&Op{
 	Name:     "neg",
 	Doc:      "y = -x. The smallest integer stays itself.",
 	Onnx:     "Neg",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Values:   Folded,

@@ -4,6 +4,7 @@ var Not = register(&Op{
 	Name:     "not",
 	Doc:      "y = 1 - x of booleans.",
 	Onnx:     "Not",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Operands: []Param{{Name: "x"}},

@@ -4,6 +4,7 @@ var Or = register(&Op{
 	Name:     "or",
 	Doc:      "y = a or b of booleans, with broadcasting.",
 	Onnx:     "Or",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Operands: []Param{{Name: "a"}, {Name: "b"}},

@@ -7,6 +7,7 @@ var Pad = register(&Op{
 	Doc: "Removes elements before and after axes where pads are negative, then adds elements where they are positive. Modes: constant (value, or 0), edge (the nearest " +
 		"element), reflect (mirrored about the first and last element, which are not repeated), wrap (periodic), each of what is left.",
 	Onnx:     "Pad",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Moves,
 	Operands: []Param{{Name: "x"}, {Name: "value", Doc: "one element; left out: 0, which sbit does not have", Optional: true}},

@@ -10,6 +10,7 @@ var Pow = register(&Op{
 	Doc: "y = a^b, with broadcasting, in a's element type. Floats are computed in float64 and rounded once. Of an integer a an integer power is exact modulo 2^bits " +
 		"(a negative one truncates toward zero; of 0 it is an error), a float power truncates and saturates as a cast does.",
 	Onnx:     "Pow",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Operands: []Param{{Name: "a"}, {Name: "b", Doc: "any float or integer type"}},

@@ -6,6 +6,7 @@ var PRelu = register(&Op{
 	Name:     "prelu",
 	Doc:      "y = x for x >= 0, slope*x for x < 0; slope broadcasts to x.",
 	Onnx:     "PRelu",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Operands: []Param{{Name: "x"}, {Name: "slope", Doc: "broadcasts to x"}},

@@ -7,6 +7,7 @@ var QLinearConv = register(&Op{
 	Doc: "Convolution of quantized numbers: y = saturate(round(s * (x_scale*w_scale/y_scale)) + y_zero), halves to even, s = conv of x - x_zero and w - w_zero plus bias, " +
 		"in integers; the factor and its product are rounded to float32. Padding is x_zero.",
 	Onnx:   "QLinearConv",
+	Since:  10,
 	Levels: Source | Logic | Packed,
 	Kind:   Windows,
 	Operands: []Param{{Name: "x", Doc: "[N,C,spatial...]"}, {Name: "x_scale", Doc: "one float"}, {Name: "x_zero", Doc: "one"},

@@ -5,6 +5,7 @@ var QLinearMatMul = register(&Op{
 	Doc: "Matrix product of quantized numbers: y = saturate(round(s * (a_scale*b_scale/y_scale)) + y_zero), halves to even, s = matmul of a - a_zero and b - b_zero in integers; " +
 		"the factor and its product are rounded to float32. Parameters of a and y may be lists along the rows, those of b along the columns.",
 	Onnx:   "QLinearMatMul",
+	Since:  10,
 	Levels: Source | Logic | Packed,
 	Kind:   Multiplies,
 	Operands: []Param{{Name: "a", Doc: "[...,M,K]"}, {Name: "a_scale", Doc: "float: one, [M] or [...,M,1]"}, {Name: "a_zero", Doc: "as a_scale"},

@@ -10,6 +10,7 @@ var Quant = register(&Op{
 	Doc: "Rounds to a grid of integers: y = (round(clamp(x/scale + zeropt, lo, hi)) - zeropt)*scale with lo..hi the range of that many bits, every operation rounded to x's type. " +
 		"One signed bit is {-1,+1}: +1 for x/scale + zeropt >= 0.",
 	Onnx:     "Quant",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Operands: []Param{{Name: "x", Doc: "float"}, {Name: "scale", Doc: "broadcasts to x"}, {Name: "zeropt", Doc: "broadcasts to x"}, {Name: "bits", Doc: "broadcasts to x"}},

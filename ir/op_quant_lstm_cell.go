@@ -43,6 +43,7 @@ var QuantLSTMCell = register(&Op{
 		"  H = Q_output(o (x) Q_hidden_tanh(tanh(C)))\n" +
 		"y[t] belongs to x[t], in reverse too.",
 	Onnx:     "QuantLSTMCell",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Recurs,
 	Operands: quantLSTMOperands(),

@@ -7,6 +7,7 @@ var QuantizeLinear = register(&Op{
 	Doc: "y = saturate(round(x/scale) + zero), halves to even, the quotient rounded to x's type (scale's for an integer x). One scale and zero serve all elements, " +
 		"or those of one index on axis, or those of a block along it.",
 	Onnx:     "QuantizeLinear",
+	Since:    10,
 	Levels:   Source | Logic | Packed,
 	Kind:     Channelwise,
 	Operands: []Param{{Name: "x", Doc: "float or i32"}, {Name: "scale", Doc: "float"}, {Name: "zero", Doc: "integers, of scale's shape; left out: 0", Optional: true}},

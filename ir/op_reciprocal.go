@@ -4,6 +4,7 @@ var Reciprocal = register(&Op{
 	Name:     "reciprocal",
 	Doc:      "y = 1/x.",
 	Onnx:     "Reciprocal",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Operands: []Param{{Name: "x"}},

@@ -6,6 +6,7 @@ var ReduceMax = register(&Op{
 	Name:     "reduce_max",
 	Doc:      "Largest element over axes; NaN wins. Over no elements it is -inf, or the smallest value of an integer type or bool.",
 	Onnx:     "ReduceMax",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Reduces,
 	Values:   Taken,

@@ -11,6 +11,7 @@ var ReduceMean = register(&Op{
 	Name:     "reduce_mean",
 	Doc:      "Mean over axes: the float32 sum in row-major order, divided by the number of elements.",
 	Onnx:     "ReduceMean",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Reduces,
 	Operands: []Param{{Name: "x"}},

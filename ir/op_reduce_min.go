@@ -6,6 +6,7 @@ var ReduceMin = register(&Op{
 	Name:     "reduce_min",
 	Doc:      "Smallest element over axes; NaN wins. Over no elements it is inf, or the largest value of an integer type or bool.",
 	Onnx:     "ReduceMin",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Reduces,
 	Values:   Taken,

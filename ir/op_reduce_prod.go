@@ -4,6 +4,7 @@ var ReduceProd = register(&Op{
 	Name:     "reduce_prod",
 	Doc:      "Product over axes, in row-major order and starting at 1; integers wrap. Over no elements it is 1.",
 	Onnx:     "ReduceProd",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Reduces,
 	Operands: []Param{{Name: "x"}},

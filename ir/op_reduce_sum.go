@@ -4,6 +4,7 @@ var ReduceSum = register(&Op{
 	Name:     "reduce_sum",
 	Doc:      "Sum over axes, in row-major order and starting at 0; integers wrap. Over no elements it is 0.",
 	Onnx:     "ReduceSum",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Reduces,
 	Operands: []Param{{Name: "x"}},

@@ -4,6 +4,7 @@ var Relu = register(&Op{
 	Name:     "relu",
 	Doc:      "y = max(x, 0); NaN stays NaN.",
 	Onnx:     "Relu",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Values:   Folded,

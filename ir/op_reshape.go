@@ -6,6 +6,7 @@ var Reshape = register(&Op{
 	Name:     "reshape",
 	Doc:      "The same elements in the same order under another shape.",
 	Onnx:     "Reshape",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Moves,
 	Operands: []Param{{Name: "x"}},

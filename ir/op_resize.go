@@ -11,6 +11,7 @@ var Resize = register(&Op{
 		"(i + 0.5)/s - 0.5 (half_pixel), the same but 0 for e = 1 (pytorch_half_pixel), (d/2*(1 - e/(s*d)) + (i + 0.5)/s) - 0.5 (half_pixel_symmetric), i*(d-1)/(e-1) (align_corners), " +
 		"(i + 0.5)/s (tf_half_pixel_for_nn), or i/s (asymmetric), in float32; a position within 1e-6 of a half counts as one.",
 	Onnx:     "Resize",
+	Since:    10,
 	Levels:   Source | Logic | Packed,
 	Kind:     Moves,
 	Operands: []Param{{Name: "x"}},

@@ -5,6 +5,7 @@ var RNN = register(&Op{
 	Doc: "Plain recurrence over S steps: H = f(W x + R h + Wb + Rb) with activation f Tanh. Sums run as written, each product's over its columns in order. " +
 		"Past a sequence's length y is 0 and the state stays; in reverse a sequence starts at its own last step.",
 	Onnx:     "RNN",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Recurs,
 	Operands: recurrentOperands,

@@ -6,6 +6,7 @@ var Round = register(&Op{
 	Name:     "round",
 	Doc:      "y = the nearest integer; halves go to the even one.",
 	Onnx:     "Round",
+	Since:    11,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Flat:     true,

@@ -6,6 +6,7 @@ var Sigmoid = register(&Op{
 	Name:     "sigmoid",
 	Doc:      "y = 1/(1 + exp(-x)), computed in float64 and rounded once.",
 	Onnx:     "Sigmoid",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Operands: []Param{{Name: "x"}},

@@ -4,6 +4,7 @@ var Sign = register(&Op{
 	Name:     "sign",
 	Doc:      "y = -1, 0 or 1 as x is negative, zero (of either sign) or positive; NaN stays NaN.",
 	Onnx:     "Sign",
+	Since:    9,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Values:   Folded,

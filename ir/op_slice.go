@@ -10,6 +10,7 @@ var Slice = register(&Op{
 	Doc: "Takes, along every named axis, the elements start, start+step, ... before end. Negative starts and ends count from the back; both are " +
 		"clamped to the axis, so a very large end means to the last element, and with a negative step a very small one to the first.",
 	Onnx:     "Slice",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Moves,
 	Operands: []Param{{Name: "x"}},

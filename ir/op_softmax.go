@@ -8,6 +8,7 @@ var Softmax = register(&Op{
 	Name:     "softmax",
 	Doc:      "y = exp(x - m) / sum(exp(x - m)) along an axis, m its largest element; computed in float64 and rounded once.",
 	Onnx:     "Softmax",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Normalizes,
 	Operands: []Param{{Name: "x"}},

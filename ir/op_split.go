@@ -6,6 +6,7 @@ var Split = register(&Op{
 	Name:     "split",
 	Doc:      "Cuts x along an axis into consecutive pieces, one result for every size.",
 	Onnx:     "Split",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Moves,
 	Operands: []Param{{Name: "x"}},

@@ -6,6 +6,7 @@ var Sqrt = register(&Op{
 	Name:     "sqrt",
 	Doc:      "y = the square root of x, NaN for a negative x.",
 	Onnx:     "Sqrt",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Operands: []Param{{Name: "x"}},

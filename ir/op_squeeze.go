@@ -6,6 +6,7 @@ var Squeeze = register(&Op{
 	Name:     "squeeze",
 	Doc:      "Removes axes of size 1.",
 	Onnx:     "Squeeze",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Moves,
 	Operands: []Param{{Name: "x"}},

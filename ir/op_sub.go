@@ -4,6 +4,7 @@ var Sub = register(&Op{
 	Name:     "sub",
 	Doc:      "y = a - b, with broadcasting. Integers wrap.",
 	Onnx:     "Sub",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Operands: []Param{{Name: "a"}, {Name: "b"}},

@@ -4,6 +4,7 @@ var Sum = register(&Op{
 	Name:     "sum",
 	Doc:      "The sum of the operands from left to right, with broadcasting.",
 	Onnx:     "Sum",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Operands: []Param{{Name: "x", Doc: "one tensor or more", Variadic: true}},

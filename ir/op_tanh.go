@@ -6,6 +6,7 @@ var Tanh = register(&Op{
 	Name:     "tanh",
 	Doc:      "y = tanh(x), computed in float64 and rounded once.",
 	Onnx:     "Tanh",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Operands: []Param{{Name: "x"}},

@@ -6,6 +6,7 @@ var Tile = register(&Op{
 	Name:     "tile",
 	Doc:      "Repeats x along every axis: y[i, ...] = x[i mod d, ...].",
 	Onnx:     "Tile",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Moves,
 	Operands: []Param{{Name: "x"}},

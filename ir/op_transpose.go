@@ -6,6 +6,7 @@ var Transpose = register(&Op{
 	Name:     "transpose",
 	Doc:      "Permutes the axes: axis i of y is axis perm[i] of x.",
 	Onnx:     "Transpose",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Moves,
 	Operands: []Param{{Name: "x"}},

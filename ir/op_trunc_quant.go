@@ -8,6 +8,7 @@ var TruncQuant = register(&Op{
 		"and with it, for s the power of two nearest to out_scale/scale, y = (r(clamp(q/s, lo, hi)) - zeropt/s)*out_scale, lo..hi the range of out_bits. r is the rounding; " +
 		"every operation is rounded to x's type.",
 	Onnx:   "Trunc",
+	Since:  1,
 	Levels: Source | Logic | Packed,
 	Kind:   Elementwise,
 	Operands: []Param{{Name: "x", Doc: "float"}, {Name: "scale", Doc: "broadcasts to x, as all that follow"}, {Name: "zeropt"}, {Name: "in_bits"},

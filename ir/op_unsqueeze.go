@@ -4,6 +4,7 @@ var Unsqueeze = register(&Op{
 	Name:     "unsqueeze",
 	Doc:      "Inserts axes of size 1.",
 	Onnx:     "Unsqueeze",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Moves,
 	Operands: []Param{{Name: "x"}},

@@ -6,6 +6,7 @@ var Where = register(&Op{
 	Name:     "where",
 	Doc:      "y = a where cond is true, b elsewhere, with broadcasting of all three.",
 	Onnx:     "Where",
+	Since:    9,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Values:   Taken,

@@ -4,6 +4,7 @@ var Xor = register(&Op{
 	Name:     "xor",
 	Doc:      "y = a exclusive-or b of booleans, with broadcasting.",
 	Onnx:     "Xor",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Operands: []Param{{Name: "a"}, {Name: "b"}},

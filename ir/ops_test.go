@@ -78,6 +78,9 @@ func checkLiteral(t *testing.T, op *ir.Op) {
 	if op.Doc == "" || op.Levels == 0 || op.Infer == nil || op.Eval == nil || op.Example == "" || len(op.Results) == 0 {
 		t.Fatal("the literal lacks one of Doc, Levels, Infer, Eval, Example, Results")
 	}
+	if (op.Onnx != "") != (op.Since > 0) {
+		t.Errorf("it stands for the operator %q of operator set %d: both are given or none", op.Onnx, op.Since)
+	}
 	if !strings.HasSuffix(strings.TrimSpace(op.Doc), ".") {
 		t.Errorf("the documentation is no sentence: %q", op.Doc)
 	}

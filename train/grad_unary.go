@@ -13,8 +13,42 @@ type unary struct {
 	df func(x, y float64) float64
 }
 
-var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
-	u := unaryOf(n)
+// unaries are the elementwise functions that are differentiated where they are.
+var unaries = map[*ir.Op]func(n *ir.Node) unary{
+	ir.Sigmoid:    plain(func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }, func(_, y float64) float64 { return y * (1 - y) }),
+	ir.Tanh:       plain(math.Tanh, func(_, y float64) float64 { return 1 - y*y }),
+	ir.Abs:        plain(math.Abs, func(x, _ float64) float64 { return sign64(x) }),
+	ir.Sqrt:       plain(math.Sqrt, func(_, y float64) float64 { return 0.5 / y }),
+	ir.Exp:        plain(math.Exp, func(_, y float64) float64 { return y }),
+	ir.Log:        plain(math.Log, func(x, _ float64) float64 { return 1 / x }),
+	ir.Reciprocal: plain(func(x float64) float64 { return 1 / x }, func(_, y float64) float64 { return -y * y }),
+	ir.LeakyRelu: func(n *ir.Node) unary {
+		alpha := float64(float32(n.Float("alpha")))
+		return unary{func(x float64) float64 { return choose(x < 0, alpha*x, x) }, func(x, _ float64) float64 { return choose(x < 0, alpha, 1) }}
+	},
+	ir.Elu: func(n *ir.Node) unary {
+		alpha := n.Float("alpha")
+		return unary{func(x float64) float64 { return choose(x < 0, alpha*math.Expm1(x), x) }, func(x, y float64) float64 { return choose(x < 0, y+alpha, 1) }}
+	},
+	ir.HardSigmoid: func(n *ir.Node) unary { return hardSigmoid(n.Float("alpha"), n.Float("beta")) },
+	ir.HardSwish: func(*ir.Node) unary {
+		h := hardSigmoid(1.0/6, 0.5) // hard_swish is x times it
+		return unary{func(x float64) float64 { return x * h.f(x) }, func(x, _ float64) float64 { return h.f(x) + x*h.df(x, h.f(x)) }}
+	},
+}
+
+func init() {
+	for op, of := range unaries {
+		register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) { return []*value{b.unary(of(n), in)}, nil }, op)
+	}
+}
+
+// plain is the entry of a function without attributes.
+func plain(f func(x float64) float64, df func(x, y float64) float64) func(*ir.Node) unary {
+	return func(*ir.Node) unary { return unary{f, df} }
+}
+
+func (b *builder) unary(u unary, in []*value) *value {
 	fwd := func(y []float32, x [][]float32) {
 		for i, v := range x[0] {
 			y[i] = float32(u.f(float64(v)))
@@ -25,36 +59,7 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 			gx[0][i] += gy[i] * float32(u.df(float64(v), float64(y[i])))
 		}
 	}
-	return []*value{b.elements(in, fwd, bwd)}, nil
-}, ir.Sigmoid, ir.Tanh, ir.Abs, ir.Sqrt, ir.Exp, ir.Log, ir.Reciprocal, ir.LeakyRelu, ir.Elu, ir.HardSigmoid, ir.HardSwish)
-
-func unaryOf(n *ir.Node) unary {
-	switch n.Op {
-	case ir.Sigmoid:
-		return unary{func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }, func(_, y float64) float64 { return y * (1 - y) }}
-	case ir.Tanh:
-		return unary{math.Tanh, func(_, y float64) float64 { return 1 - y*y }}
-	case ir.Abs:
-		return unary{math.Abs, func(x, _ float64) float64 { return sign64(x) }}
-	case ir.Sqrt:
-		return unary{math.Sqrt, func(_, y float64) float64 { return 0.5 / y }}
-	case ir.Exp:
-		return unary{math.Exp, func(_, y float64) float64 { return y }}
-	case ir.Log:
-		return unary{math.Log, func(x, _ float64) float64 { return 1 / x }}
-	case ir.Reciprocal:
-		return unary{func(x float64) float64 { return 1 / x }, func(_, y float64) float64 { return -y * y }}
-	case ir.LeakyRelu:
-		alpha := float64(float32(n.Float("alpha")))
-		return unary{func(x float64) float64 { return choose(x < 0, alpha*x, x) }, func(x, _ float64) float64 { return choose(x < 0, alpha, 1) }}
-	case ir.Elu:
-		alpha := n.Float("alpha")
-		return unary{func(x float64) float64 { return choose(x < 0, alpha*math.Expm1(x), x) }, func(x, y float64) float64 { return choose(x < 0, y+alpha, 1) }}
-	case ir.HardSigmoid:
-		return hardSigmoid(n.Float("alpha"), n.Float("beta"))
-	}
-	h := hardSigmoid(1.0/6, 0.5) // hard_swish is x times it
-	return unary{func(x float64) float64 { return x * h.f(x) }, func(x, _ float64) float64 { return h.f(x) + x*h.df(x, h.f(x)) }}
+	return b.elements(in, fwd, bwd)
 }
 
 func hardSigmoid(alpha, beta float64) unary {

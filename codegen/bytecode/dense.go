@@ -8,7 +8,8 @@ import (
 	"github.com/billnet/billnet/runtime/billb"
 )
 
-// dense are the operations on row-major tensors.
+// dense are the operations on row-major tensors, but for those that instructions
+// of the same name say all about (denseRow).
 var dense = map[*ir.Op]row{
 	ir.Threshold:      {consts: []int{1, 2}, params: along},
 	ir.Transpose:      {params: perm},
@@ -23,40 +24,11 @@ var dense = map[*ir.Op]row{
 	ir.BLSTM:          {consts: []int{1, 2, 3, 4}, params: blstm},
 	ir.LSTM:           {params: lstm},
 	ir.GRU:            {params: gru},
-	ir.Add:            {},
-	ir.Sub:            {},
-	ir.Mul:            {},
-	ir.Div:            {},
 	ir.Scatter:        {params: scatter},
 	ir.TopK:           {params: topK},
-	ir.Pow:            {},
-	ir.Equal:          {},
-	ir.Greater:        {},
-	ir.GreaterOrEqual: {},
-	ir.Less:           {},
-	ir.LessOrEqual:    {},
-	ir.And:            {},
-	ir.Or:             {},
-	ir.Xor:            {},
-	ir.Not:            {},
-	ir.Where:          {},
-	ir.Abs:            {},
-	ir.Neg:            {},
-	ir.Ceil:           {},
-	ir.Floor:          {},
 	ir.Round:          {op: "round_half_even"},
-	ir.Sqrt:           {},
-	ir.Exp:            {},
-	ir.Log:            {},
-	ir.Sign:           {},
-	ir.Sigmoid:        {},
-	ir.Tanh:           {},
-	ir.Relu:           {},
 	ir.LeakyRelu:      {params: alpha},
 	ir.HardSigmoid:    {params: alphaBeta},
-	ir.HardSwish:      {},
-	ir.PRelu:          {},
-	ir.Clip:           {},
 	ir.Softmax:        {params: along},
 	ir.LogSoftmax:     {params: along},
 	ir.Step:           {params: step},
@@ -73,27 +45,26 @@ var dense = map[*ir.Op]row{
 	ir.MinPool:        {params: densePool},
 	ir.AveragePool:    {params: averagePool},
 	ir.MatMul:         {},
-	ir.Max:            {},
-	ir.Min:            {},
 	ir.Elu:            {params: alpha},
-	ir.Reciprocal:     {},
-	ir.Join:           {},
-	ir.Recode:         {},
 	ir.Pad:            {params: pad},
 	ir.GatherElements: {params: along},
-	ir.BipolarQuant:   {},
 	ir.Quant:          {params: quant},
 	ir.TruncQuant:     {params: quant},
 	ir.QuantLSTMCell:  {consts: quantLSTMConsts(), params: quantLSTMParams},
 	ir.RNN:            {params: rnn},
 	ir.Expand:         {},
 	ir.Tile:           {},
-	ir.BitAnd:         {},
-	ir.BitOr:          {},
-	ir.BitXor:         {},
-	ir.BitNot:         {},
-	ir.Mux:            {},
-	ir.MuxOr:          {},
+}
+
+// denseRow returns how an operation on row-major tensors becomes an instruction:
+// by its row, or as the instruction of its name if it is elementwise and has no
+// attributes.
+func denseRow(op *ir.Op) (row, bool) {
+	if r, ok := dense[op]; ok {
+		return r, true
+	}
+	_, ok := billb.LookupOpcode(op.Name)
+	return row{}, ok && op.Kind == ir.Elementwise && len(op.Attrs) == 0
 }
 
 // The functions below make an instruction's parameters of a node's attributes.

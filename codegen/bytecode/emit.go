@@ -41,7 +41,7 @@ func (g *gen) node(n *ir.Node) error {
 	if done, err := g.expand(n); done {
 		return err
 	}
-	r, ok := dense[n.Op]
+	r, ok := denseRow(n.Op)
 	if !ok {
 		return missing("")
 	}

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -25,15 +26,14 @@ const oldestOpset = 6
 // newestQonnx is the newest version of QONNX's operators.
 const newestQonnx = 2
 
-// since gives operators their first version, where it is later than oldestOpset.
+// since gives operators that are written out in others their first version, where
+// it is later than oldestOpset.
 var since = map[string]int64{
-	"AffineGrid": 20, "CastLike": 15, "Celu": 12, "ConcatFromSequence": 11, "ConstantOfShape": 9, "ConvInteger": 10, "CumSum": 11,
-	"DequantizeLinear": 10, "DynamicQuantizeLinear": 11, "Einsum": 12, "Expand": 8, "EyeLike": 9, "GatherElements": 11, "GatherND": 11, "Gelu": 20,
-	"GreaterOrEqual": 12, "GridSample": 16, "GroupNormalization": 18, "HardSwish": 14, "LayerNormalization": 17, "LessOrEqual": 12, "MatMulInteger": 10,
-	"MeanVarianceNormalization": 9, "Mish": 18, "Mod": 10, "NonZero": 9, "OneHot": 9, "QLinearConv": 10, "QLinearMatMul": 10, "QuantizeLinear": 10,
-	"RMSNormalization": 23, "Range": 11, "Resize": 10, "ReverseSequence": 10, "Round": 11, "Scatter": 9, "ScatterElements": 11, "ScatterND": 11,
-	"SequenceAt": 11, "SequenceConstruct": 11, "SequenceEmpty": 11, "SequenceErase": 11, "SequenceInsert": 11, "SequenceLength": 11, "Shrink": 9,
-	"Sign": 9, "SplitToSequence": 11, "Swish": 24, "ThresholdedRelu": 10, "Trilu": 14, "Upsample": 7, "Where": 9,
+	"AffineGrid": 20, "CastLike": 15, "Celu": 12, "ConcatFromSequence": 11, "ConstantOfShape": 9, "CumSum": 11, "Einsum": 12, "EyeLike": 9, "Gelu": 20,
+	"GridSample": 16, "GroupNormalization": 18, "LayerNormalization": 17, "MeanVarianceNormalization": 9, "Mish": 18, "NonZero": 9, "OneHot": 9,
+	"RMSNormalization": 23, "Range": 11, "ReverseSequence": 10, "Scatter": 9, "ScatterElements": 11, "ScatterND": 11, "SequenceAt": 11,
+	"SequenceConstruct": 11, "SequenceEmpty": 11, "SequenceErase": 11, "SequenceInsert": 11, "SequenceLength": 11, "Shrink": 9, "SplitToSequence": 11,
+	"Swish": 24, "ThresholdedRelu": 10, "Trilu": 14, "Upsample": 7,
 }
 
 // becomes lists the operations of operators that do not become the one that
@@ -175,15 +175,15 @@ func refusal(n *Node) string {
 // Operators lists all operators that can be imported, by domain and name.
 // QONNX's are listed once, under their usual domain.
 func Operators() []OperatorInfo {
-	named := make(map[string][]*ir.Op)
+	named, first := make(map[string][]*ir.Op), maps.Clone(since)
 	for _, op := range ir.Ops() {
 		if op.Onnx != "" {
-			named[op.Onnx] = append(named[op.Onnx], op)
+			named[op.Onnx], first[op.Onnx] = append(named[op.Onnx], op), op.Since
 		}
 	}
 	var list []OperatorInfo
 	for op := range handlers {
-		info := OperatorInfo{Name: op.name, Domain: op.domain, MinOpset: max(oldestOpset, since[op.name]), MaxOpset: newestOpset, IR: named[op.name], Notes: operatorNotes[op.name]}
+		info := OperatorInfo{Name: op.name, Domain: op.domain, MinOpset: max(oldestOpset, first[op.name]), MaxOpset: newestOpset, IR: named[op.name], Notes: operatorNotes[op.name]}
 		switch op.domain {
 		case "":
 		case qonnxDomain:

@@ -27,6 +27,11 @@ func init() {
 	register("", gridOps)
 	register("", resizeOps)
 	register("", sequenceOps)
+	for _, op := range ir.Ops() {
+		if h, ok := literalHandler(op); ok && op.Onnx != "" && handlers[operator{"", op.Onnx}].convert == nil && qonnxOps[op.Onnx].convert == nil {
+			handlers[operator{"", op.Onnx}] = h
+		}
+	}
 	register(microsoftDomain, microsoftOps)
 	for _, domain := range []string{"qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general"} {
 		register(domain, qonnxOps)

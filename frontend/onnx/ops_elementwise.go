@@ -6,22 +6,9 @@ import (
 	"github.com/billnet/billnet/ir"
 )
 
+// elementwiseOps are the elementwise operators that are not handled by their
+// operation's literal alone (literalHandler).
 var elementwiseOps = map[string]handler{
-	"Abs":         {1, 1, plain(ir.Abs)},
-	"Ceil":        {1, 1, plain(ir.Ceil)},
-	"Exp":         {1, 1, plain(ir.Exp)},
-	"Floor":       {1, 1, plain(ir.Floor)},
-	"HardSwish":   {1, 1, plain(ir.HardSwish)},
-	"Log":         {1, 1, plain(ir.Log)},
-	"Neg":         {1, 1, plain(ir.Neg)},
-	"Not":         {1, 1, plain(ir.Not)},
-	"Reciprocal":  {1, 1, plain(ir.Reciprocal)},
-	"Relu":        {1, 1, plain(ir.Relu)},
-	"Round":       {1, 1, plain(ir.Round)},
-	"Sigmoid":     {1, 1, plain(ir.Sigmoid)},
-	"Sign":        {1, 1, plain(ir.Sign)},
-	"Sqrt":        {1, 1, plain(ir.Sqrt)},
-	"Tanh":        {1, 1, plain(ir.Tanh)},
 	"Identity":    {1, 1, alias},
 	"Dropout":     {1, 3, dropout},
 	"LeakyRelu":   {1, 1, leakyRelu},
@@ -34,26 +21,23 @@ var elementwiseOps = map[string]handler{
 	"Softmax":     {1, 1, softmax(ir.Softmax)},
 	"LogSoftmax":  {1, 1, softmax(ir.LogSoftmax)},
 
-	"Add":            {2, 2, pairwise(ir.Add)},
-	"Sub":            {2, 2, pairwise(ir.Sub)},
-	"Mul":            {2, 2, pairwise(ir.Mul)},
-	"Div":            {2, 2, pairwise(ir.Div)},
-	"Mod":            {2, 2, mod},
-	"And":            {2, 2, pairwise(ir.And)},
-	"Or":             {2, 2, pairwise(ir.Or)},
-	"Xor":            {2, 2, pairwise(ir.Xor)},
-	"Equal":          {2, 2, pairwise(ir.Equal)},
-	"Greater":        {2, 2, pairwise(ir.Greater)},
-	"GreaterOrEqual": {2, 2, pairwise(ir.GreaterOrEqual)},
-	"Less":           {2, 2, pairwise(ir.Less)},
-	"LessOrEqual":    {2, 2, pairwise(ir.LessOrEqual)},
-	"Pow":            {2, 2, pow},
-	"Where":          {3, 3, plain(ir.Where)},
+	"Mod": {2, 2, mod},
+	"Pow": {2, 2, pow},
+}
 
-	"Max":  {1, many, variadic(ir.Max)},
-	"Min":  {1, many, variadic(ir.Min)},
-	"Mean": {1, many, variadic(ir.Mean)},
-	"Sum":  {1, many, variadic(ir.Sum)},
+// literalHandler handles an operator that is one elementwise operation without
+// attributes on the same operands.
+func literalHandler(op *ir.Op) (h handler, ok bool) {
+	count := len(op.Operands)
+	switch {
+	case op.Kind != ir.Elementwise || len(op.Attrs) > 0:
+		return handler{}, false
+	case op.Operands[0].Variadic:
+		return handler{1, many, variadic(op)}, true
+	case count == 2:
+		return handler{2, 2, pairwise(op)}, true
+	}
+	return handler{count, count, plain(op)}, true
 }
 
 // pairwise maps an operator of two operands that broadcast.
