@@ -10,6 +10,7 @@ var Mod = register(&Op{
 	Doc: "Remainder of a/b, a and b broadcast. It has the sign of b, or with fmod that of a, as floats always do. " +
 		"An integer divided by zero is an error.",
 	Onnx:     "Mod",
+	Since:    10,
 	Levels:   Source | Logic | Packed,
 	Kind:     Elementwise,
 	Operands: []Param{{Name: "a"}, {Name: "b"}},

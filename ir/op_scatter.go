@@ -7,6 +7,7 @@ var Scatter = register(&Op{
 	Doc: "y is x with rows replaced: y[rows[i], ...] = updates[i, ...], in the order of i, so that the last of equal rows stays; negative rows count from the back. With a reduction " +
 		"(add, mul, max, min) the update is combined with what is there, floats rounded to their type once at the end.",
 	Onnx:     "ScatterND",
+	Since:    11,
 	Levels:   Source | Logic | Packed,
 	Kind:     Reduces,
 	Operands: []Param{{Name: "x", Doc: "at least one axis"}, {Name: "rows", Doc: "i64[n], in [-d, d-1] for a first axis of size d", Index: true}, {Name: "updates", Doc: "n rows of x"}},

@@ -11,6 +11,7 @@ var TopK = register(&Op{
 	Doc: "The k largest elements along an axis, or the smallest, in order, and their positions; of equal elements the first comes first. " +
 		"NaN counts as larger than everything.",
 	Onnx:     "TopK",
+	Since:    1,
 	Levels:   Source | Logic | Packed,
 	Kind:     Reduces,
 	Flat:     true,

@@ -45,6 +45,7 @@ var unaries = []unary{
 	{billb.OpSign, each(signFloat), eachInt(func(x int64) int64 { return max(-1, min(1, x)) }), 4},
 	{billb.OpSigmoid, each(sigmoid), nil, 16},
 	{billb.OpTanh, each(math.Tanh), nil, 16},
+	{billb.OpErf, each(math.Erf), nil, 16},
 	{billb.OpRelu, each(func(x float64) float64 { return max(x, 0) }), eachInt(func(x int64) int64 { return max(x, 0) }), 4},
 	{billb.OpHardSwish, each(hardSwish), nil, 8},
 	{billb.OpReciprocal, each(func(x float64) float64 { return 1 / x }), nil, 4},

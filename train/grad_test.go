@@ -173,6 +173,31 @@ func check(t *testing.T, tr *Trainer) {
 
 type attrs = map[string]any
 
+// smoothFunctions are the elementwise functions of one float operand that are
+// not constant between jumps.
+func smoothFunctions() []*ir.Op {
+	var list []*ir.Op
+	for _, op := range ir.Ops() {
+		if op.Kind != ir.Elementwise || len(op.Operands) != 1 || op.Operands[0].Variadic || op.Flat || op == ir.Cast {
+			continue
+		}
+		if _, err := op.Infer(&ir.Node{Op: op, Args: []*ir.Value{{Type: ir.T(ir.F32, 1)}}}); err == nil {
+			list = append(list, op)
+		}
+	}
+	return list
+}
+
+// TestRules: every function that has a slope has a rule, which TestGradients
+// checks.
+func TestRules(t *testing.T) {
+	for _, op := range smoothFunctions() {
+		if rules[op] == nil {
+			t.Errorf("%s has no gradient rule", op)
+		}
+	}
+}
+
 func TestGradients(t *testing.T) {
 	cases := []struct {
 		name  string
@@ -249,9 +274,15 @@ func TestGradients(t *testing.T) {
 		}},
 		{"unary", []int{1, 40}, func(n *net) []*ir.Value {
 			positive := n.Op(ir.Add, nil, n.Op(ir.Abs, nil, n.x), n.scalar(0.5))
-			return []*ir.Value{n.Op(ir.Relu, nil, n.x), n.Op(ir.Sigmoid, nil, n.x), n.Op(ir.Tanh, nil, n.x), n.Op(ir.Neg, nil, n.x), n.Op(ir.Sqrt, nil, positive), n.Op(ir.Log, nil, positive),
-				n.Op(ir.Exp, nil, n.x), n.Op(ir.Reciprocal, nil, positive), n.Op(ir.LeakyRelu, attrs{"alpha": 0.1}, n.x), n.Op(ir.Elu, nil, n.x), n.Op(ir.HardSigmoid, nil, n.x),
-				n.Op(ir.HardSwish, nil, n.x), n.Op(ir.Clip, nil, n.x, n.scalar(-0.5), n.scalar(1))}
+			ys := []*ir.Value{n.Op(ir.LeakyRelu, attrs{"alpha": 0.1}, n.x), n.Op(ir.Clip, nil, n.x, n.scalar(-0.5), n.scalar(1))}
+			for _, op := range smoothFunctions() {
+				x := n.x
+				if slices.Contains([]*ir.Op{ir.Sqrt, ir.Log, ir.Reciprocal}, op) {
+					x = positive
+				}
+				ys = append(ys, n.Op(op, nil, x))
+			}
+			return ys
 		}},
 		{"binary", []int{1, 3, 2, 4}, func(n *net) []*ir.Value {
 			c, p := n.param("channel", 1, 3, 1, 1), n.positive("last", 4)

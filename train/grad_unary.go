@@ -17,6 +17,7 @@ type unary struct {
 var unaries = map[*ir.Op]func(n *ir.Node) unary{
 	ir.Sigmoid:    plain(func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }, func(_, y float64) float64 { return y * (1 - y) }),
 	ir.Tanh:       plain(math.Tanh, func(_, y float64) float64 { return 1 - y*y }),
+	ir.Erf:        plain(math.Erf, func(x, _ float64) float64 { return 2 / math.SqrtPi * math.Exp(-x*x) }),
 	ir.Abs:        plain(math.Abs, func(x, _ float64) float64 { return sign64(x) }),
 	ir.Sqrt:       plain(math.Sqrt, func(_, y float64) float64 { return 0.5 / y }),
 	ir.Exp:        plain(math.Exp, func(_, y float64) float64 { return y }),

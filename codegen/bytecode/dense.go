@@ -63,7 +63,7 @@ func denseRow(op *ir.Op) (row, bool) {
 	if r, ok := dense[op]; ok {
 		return r, true
 	}
-	_, ok := billb.LookupOpcode(op.Name)
+	_, ok := billb.Lookup(op.Name)
 	return row{}, ok && op.Kind == ir.Elementwise && len(op.Attrs) == 0
 }
 

@@ -8,7 +8,7 @@ import (
 // globalPool is a reduction over the axes behind the channels.
 func globalPool(e *expansion, n *ir.Node) []*ir.Value {
 	x, y := n.In(0), n.Result().Type
-	op, axes := "reduce_max", []int(nil)
+	op, axes := ir.ReduceMax.Name, []int(nil)
 	for a := 2; a < x.Rank(); a++ {
 		axes = append(axes, a)
 	}
@@ -16,7 +16,7 @@ func globalPool(e *expansion, n *ir.Node) []*ir.Value {
 	case n.Is(ir.GlobalAveragePool) && x.Elems() == 0:
 		return []*ir.Value{e.constant(ir.NewTensor(y))}
 	case n.Is(ir.GlobalAveragePool):
-		op = "reduce_mean"
+		op = ir.ReduceMean.Name
 	}
 	return []*ir.Value{e.instruction(op, y, &billb.Reduce{Axes: axes}, n.Args[0])}
 }

@@ -53,7 +53,7 @@ var becomes = map[string][]*ir.Op{
 	"Einsum":                    {ir.Equal, ir.MatMul, ir.Mul, ir.ReduceSum, ir.Transpose, ir.Where},
 	"EyeLike":                   {},
 	"Flatten":                   {ir.Reshape},
-	"Gelu":                      {ir.Add, ir.Mul, ir.Tanh},
+	"Gelu":                      {ir.Add, ir.Erf, ir.Mul, ir.Tanh},
 	"GlobalLpPool":              {ir.Abs, ir.Mul, ir.Pow, ir.ReduceSum, ir.Sqrt},
 	"GridSample":                {ir.Abs, ir.Add, ir.Clip, ir.Div, ir.Equal, ir.Floor, ir.GatherND, ir.Mul, ir.Not, ir.Or, ir.Round, ir.Slice, ir.Sub, ir.Transpose, ir.Where},
 	"GroupNormalization":        {ir.Add, ir.Div, ir.Mul, ir.Reciprocal, ir.ReduceMean, ir.Sqrt, ir.Sub},

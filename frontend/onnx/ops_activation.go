@@ -52,11 +52,7 @@ func gelu(c *call) []*ir.Value {
 
 // geluOf is x*(1 + erf(x/sqrt(2)))/2.
 func (c *call) geluOf(x *ir.Value) *ir.Value {
-	erf := ir.Lookup("erf")
-	if erf == nil {
-		c.unsupportedf("not yet supported")
-	}
-	e := c.op(erf, c.op(ir.Mul, x, c.like(x, math.Sqrt2/2)))
+	e := c.op(ir.Erf, c.op(ir.Mul, x, c.like(x, math.Sqrt2/2)))
 	return c.op(ir.Mul, c.op(ir.Mul, x, c.like(x, 0.5)), c.op(ir.Add, e, c.like(x, 1)))
 }
 

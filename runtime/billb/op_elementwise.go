@@ -188,6 +188,13 @@ var (
 		Name: "tanh",
 		In:   "x", Out: "y", InPlace: true,
 	})
+	// y = 2/sqrt(pi) times the integral of e^(-t^2) from 0 to x. Floats are computed in float64 and
+	// rounded once.
+	_ = register(&Op{
+		Code: OpErf,
+		Name: "erf",
+		In:   "x", Out: "y", InPlace: true,
+	})
 	// y = max(x, 0); NaN stays. Floats are computed in float64 and rounded once. Integers wrap.
 	_ = register(&Op{
 		Code: OpRelu,

@@ -116,6 +116,7 @@ const (
 	OpFMod             Opcode = 141
 	OpScatter          Opcode = 142
 	OpTopK             Opcode = 143
+	OpErf              Opcode = 144
 )
 
 // Op is an operation: a literal that says everything about it but how to compute

@@ -323,6 +323,21 @@ var shapes = [][2][]int{
 	{{}, {3, 2}}, {{5}, {}}, {{}, {}}, {{0, 3}, {3}}, {{300, 7}, {300, 1}}, {{5000}, {5000}}, {{1}, {700}},
 }
 
+// unaries names the elementwise operations of one number, and identity.
+func unaries() string {
+	names := []string{ir.Identity.Name}
+	for _, op := range ir.Ops() {
+		n := &ir.Node{Op: op, Args: []*ir.Value{{Type: ir.T(ir.F32, 1)}}}
+		if op.Kind != ir.Elementwise || len(op.Operands) != 1 || op.Operands[0].Variadic || op == ir.Cast || op == ir.Step {
+			continue
+		}
+		if _, err := op.Infer(n); err == nil {
+			names = append(names, op.Name)
+		}
+	}
+	return strings.Join(names, " ")
+}
+
 func TestElementwise(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for _, row := range []struct {
@@ -337,7 +352,7 @@ func TestElementwise(t *testing.T) {
 		{"bit_not recode", 1, bits, nil},
 		{"not", 1, truths, nil},
 		{"equal", 2, []ir.DType{ir.Bool, ir.Bit, ir.SBit, ir.Tern}, nil},
-		{"abs neg ceil floor round sqrt exp log sign sigmoid tanh relu identity hard_swish leaky_relu hard_sigmoid elu reciprocal", 1, numbers, nil},
+		{unaries(), 1, numbers, nil},
 		{"identity to_float", 1, all, nil},
 		{"leaky_relu elu", 1, floats, map[string]any{"alpha": 0.3}},
 		{"hard_sigmoid", 1, floats, map[string]any{"alpha": 0.4, "beta": -0.1}},
