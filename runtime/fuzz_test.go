@@ -234,3 +234,12 @@ func (b *builder) dividend() {
 		}
 	}
 }
+
+// TestExecutors: every operation of the file format has an executor.
+func TestExecutors(t *testing.T) {
+	for _, op := range billb.Ops() {
+		if executors[op.Code] == nil {
+			t.Errorf("nothing executes %s", op.Name)
+		}
+	}
+}

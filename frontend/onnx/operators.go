@@ -31,7 +31,7 @@ const newestQonnx = 2
 var since = map[string]int64{
 	"AffineGrid": 20, "CastLike": 15, "Celu": 12, "ConcatFromSequence": 11, "ConstantOfShape": 9, "CumSum": 11, "Einsum": 12, "EyeLike": 9, "Gelu": 20,
 	"GridSample": 16, "GroupNormalization": 18, "LayerNormalization": 17, "MeanVarianceNormalization": 9, "Mish": 18, "NonZero": 9, "OneHot": 9,
-	"RMSNormalization": 23, "Range": 11, "ReverseSequence": 10, "Scatter": 9, "ScatterElements": 11, "ScatterND": 11, "SequenceAt": 11,
+	"RMSNormalization": 23, "Range": 11, "ReverseSequence": 10, "Scatter": 9, "ScatterElements": 11, "SequenceAt": 11,
 	"SequenceConstruct": 11, "SequenceEmpty": 11, "SequenceErase": 11, "SequenceInsert": 11, "SequenceLength": 11, "Shrink": 9, "SplitToSequence": 11,
 	"Swish": 24, "ThresholdedRelu": 10, "Trilu": 14, "Upsample": 7,
 }
