@@ -157,14 +157,14 @@ func (c *nameCheck) call(n *ast.CallExpr) {
 // composite looks at an operation's own literal, a table of code generation
 // whose instructions have names, and maps that are keyed by operations alone.
 func (c *nameCheck) composite(n *ast.CompositeLit) {
-	own := strings.HasPrefix(c.file, "ir/op_") && isIdent(n.Type, "Op")
+	inOp := strings.HasPrefix(c.file, "ir/op_") // whose attributes may have such values
 	names := 0
 	for _, e := range n.Elts {
 		kv, ok := e.(*ast.KeyValueExpr)
 		if !ok {
 			return
 		}
-		if own && isIdent(kv.Key, "Name") || strings.HasPrefix(c.file, "codegen/bytecode/") && isIdent(kv.Key, "op") {
+		if inOp && isIdent(n.Type, "Op") && isIdent(kv.Key, "Name") || strings.HasPrefix(c.file, "codegen/bytecode/") && isIdent(kv.Key, "op") {
 			c.allow(kv.Value)
 		}
 		if ir.Lookup(literal(kv.Key)) != nil {
@@ -172,7 +172,7 @@ func (c *nameCheck) composite(n *ast.CompositeLit) {
 			c.allow(kv.Key)
 		}
 	}
-	if m, ok := n.Type.(*ast.MapType); ok && names > 1 && names == len(n.Elts) && !isIdent(m.Value, "any") {
+	if m, ok := n.Type.(*ast.MapType); ok && !inOp && names > 1 && names == len(n.Elts) && !isIdent(m.Value, "any") {
 		c.found = append(c.found, n.Pos())
 	}
 }
