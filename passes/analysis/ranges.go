@@ -3,6 +3,7 @@ package analysis
 import (
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/billnet/billnet/ir"
@@ -69,14 +70,10 @@ func (r *Ranger) compute(v *ir.Value) Span {
 	}
 	switch d.Op {
 	case ir.Const:
-		lo, hi := int64(0), int64(0)
-		for i, x := range d.Const.I {
-			if i == 0 {
-				lo, hi = x, x
-			}
-			lo, hi = min(lo, x), max(hi, x)
+		if len(d.Const.I) == 0 {
+			return Uniform(0, 0)
 		}
-		return Uniform(lo, hi)
+		return Uniform(slices.Min(d.Const.I), slices.Max(d.Const.I))
 	case ir.BConv, ir.IConv:
 		return r.Conv(d)
 	case ir.ILinear:
@@ -88,18 +85,7 @@ func (r *Ranger) compute(v *ir.Value) Span {
 	case ir.Tally:
 		return Uniform(int64(d.Int("base")), int64(d.Int("base")+len(d.Args)))
 	case ir.Clip:
-		lo, hi := r.Of(d.Args[0]).All()
-		if x, ok := ir.Splat(d.Arg(1)); ok {
-			lo, hi = max(lo, int64(x)), max(hi, int64(x))
-		} else if d.Arg(1) != nil {
-			_, hi = v.Type.DType.Range()
-		}
-		if x, ok := ir.Splat(d.Arg(2)); ok {
-			lo, hi = min(lo, int64(x)), min(hi, int64(x))
-		} else if d.Arg(2) != nil {
-			lo, _ = v.Type.DType.Range()
-		}
-		return Uniform(lo, hi)
+		return r.clip(d)
 	case ir.Concat:
 		return r.concat(d)
 	case ir.Add, ir.Sub, ir.Mul, ir.Max, ir.Min:
@@ -110,15 +96,7 @@ func (r *Ranger) compute(v *ir.Value) Span {
 		lo, hi := r.Of(d.Args[0]).All()
 		return within(v.Type.DType, -hi, -lo)
 	case ir.Pad:
-		lo, hi := r.Of(d.Args[0]).All()
-		if d.Str("mode") == "constant" {
-			x, ok := ir.Splat(d.Arg(1))
-			if d.Arg(1) != nil && !ok {
-				break
-			}
-			lo, hi = min(lo, int64(x)), max(hi, int64(x))
-		}
-		return Uniform(lo, hi)
+		return r.pad(d)
 	case ir.Cast:
 		if x := d.In(0).DType; x.IsInt() || x.IsLogic() || x == ir.Bool {
 			lo, hi := r.Of(d.Args[0]).All()
@@ -129,6 +107,37 @@ func (r *Ranger) compute(v *ir.Value) Span {
 		return Uniform(r.Of(d.Args[0]).All())
 	}
 	return Uniform(v.Type.DType.Range())
+}
+
+// clip bounds a clip. A bound that is no constant can take it anywhere beyond.
+func (r *Ranger) clip(n *ir.Node) Span {
+	least, most := n.Result().Type.DType.Range()
+	lo, hi := r.Of(n.Args[0]).All()
+	if x, ok := ir.Splat(n.Arg(1)); ok {
+		lo, hi = max(lo, int64(x)), max(hi, int64(x))
+	} else if n.Arg(1) != nil {
+		hi = most
+	}
+	if x, ok := ir.Splat(n.Arg(2)); ok {
+		lo, hi = min(lo, int64(x)), min(hi, int64(x))
+	} else if n.Arg(2) != nil {
+		lo = least
+	}
+	return Uniform(lo, hi)
+}
+
+// pad bounds what is padded, with a constant, 0 where it is left out, or with
+// elements of its own.
+func (r *Ranger) pad(n *ir.Node) Span {
+	lo, hi := r.Of(n.Args[0]).All()
+	if n.Str("mode") != "constant" {
+		return Uniform(lo, hi)
+	}
+	x, ok := ir.Splat(n.Arg(1))
+	if n.Arg(1) != nil && !ok {
+		return Uniform(n.Result().Type.DType.Range())
+	}
+	return Uniform(min(lo, int64(x)), max(hi, int64(x)))
 }
 
 // pair bounds an operation of two integers.

@@ -287,82 +287,98 @@ func carried(n *ir.Node) int {
 // rewrite puts the gates in, and returns the differences mean - t of their
 // selects with the reports that they belong to.
 func (g *gater) rewrite(f *ir.Func) (map[*ir.Node]*report.Gating, error) {
-	at, active := map[*ir.Node]*residual{}, map[*ir.Value]bool{}
-	gated := map[*ir.Value]bool{}
+	w := &gateWriter{gater: g, Builder: ir.Builder{F: &ir.Func{}}, now: map[*ir.Value]*ir.Value{}, selects: map[*ir.Node]*report.Gating{}}
+	at := map[*ir.Node]*residual{}
 	for _, r := range g.gates {
 		at[r.at] = r
-		gated[r.at.Result()] = true
 	}
-	// A shortcut without activation gets one where it is made, so that the block
-	// reads the same map.
-	rectify := map[*ir.Value]bool{}
+	w.findActive(f)
 	for _, n := range f.Nodes {
-		for _, v := range n.Results {
-			active[v] = gated[v] || g.isActive(n, active)
-		}
-	}
-	for _, r := range g.gates {
-		rectify[r.x] = !active[r.x]
-	}
-
-	out := &ir.Func{}
-	b := &ir.Builder{F: out}
-	now := map[*ir.Value]*ir.Value{}
-	selects := map[*ir.Node]*report.Gating{}
-	for _, n := range f.Nodes {
-		for i, a := range n.Args {
-			if v := now[a]; v != nil {
-				n.Args[i] = v
-			}
-		}
-		b.Loc = n.Loc
-		r := at[n]
-		if r == nil || r.at.Result() == r.f {
-			out.Nodes = append(out.Nodes, n)
-		}
-		if r != nil {
-			f, x := r.f, r.x
-			if v := now[f]; v != nil {
-				f = v
-			}
-			if v := now[x]; v != nil {
-				x = v
-			}
-			if rises := active[r.f] || rectify[r.f]; !rises || r.f == n.Result() && !g.isActive(n, active) {
-				f = b.Op(ir.Relu, nil, f)
-			}
-			entry := &report.Gating{Layer: r.name, Wiring: g.wiring, Shortcut: "?"}
-			if d := ir.Def(r.x); d != nil {
-				entry.Shortcut = fmt.Sprintf("%q", d.LayerName())
-			}
-			y, sel := g.gate(b, f, x)
-			if sel != nil {
-				selects[sel] = entry
-			}
-			g.reports = append(g.reports, entry)
-			now[n.Result()] = y
-		}
-		for _, v := range n.Results {
-			if rectify[v] && b.Err == nil {
-				source := v
-				if w := now[v]; w != nil {
-					source = w
-				}
-				now[v] = b.Op(ir.Relu, nil, source)
-			}
-		}
-		if b.Err != nil {
-			return nil, fmt.Errorf("%s (%s): %w", n.Loc, n.Op.Name, b.Err)
+		w.node(n, at[n])
+		if w.Err != nil {
+			return nil, fmt.Errorf("%s (%s): %w", n.Loc, n.Op.Name, w.Err)
 		}
 	}
 	for i, r := range f.Results {
-		if v := now[r.Value]; v != nil {
-			f.Results[i].Value = v
+		f.Results[i].Value = w.current(r.Value)
+	}
+	f.Nodes = w.F.Nodes
+	f.RemoveDead()
+	return w.selects, nil
+}
+
+// gateWriter writes a function anew with gates in place of residuals.
+type gateWriter struct {
+	*gater
+	ir.Builder
+	active  map[*ir.Value]bool      // is an activation, or will be a gate
+	rectify map[*ir.Value]bool      // gets a ReLU where it is made
+	now     map[*ir.Value]*ir.Value // what stands for values that changed
+	selects map[*ir.Node]*report.Gating
+}
+
+// findActive fills active and rectify: a shortcut without activation gets one where
+// it is made, so that the block reads the same map.
+func (w *gateWriter) findActive(f *ir.Func) {
+	gated := map[*ir.Value]bool{}
+	for _, r := range w.gates {
+		gated[r.at.Result()] = true
+	}
+	w.active, w.rectify = map[*ir.Value]bool{}, map[*ir.Value]bool{}
+	for _, n := range f.Nodes {
+		for _, v := range n.Results {
+			w.active[v] = gated[v] || w.isActive(n, w.active)
 		}
 	}
-	f.Nodes = out.Nodes
-	f.RemoveDead()
-	return selects, nil
+	for _, r := range w.gates {
+		w.rectify[r.x] = !w.active[r.x]
+	}
+}
+
+// current is what stands for a value.
+func (w *gateWriter) current(v *ir.Value) *ir.Value {
+	if c := w.now[v]; c != nil {
+		return c
+	}
+	return v
+}
+
+// node writes one node, and the gate of the residual that it is, if it is one: in
+// place of a sum, behind what closes a block.
+func (w *gateWriter) node(n *ir.Node, r *residual) {
+	for i, a := range n.Args {
+		n.Args[i] = w.current(a)
+	}
+	w.Loc = n.Loc
+	if r == nil || r.at.Result() == r.f {
+		w.F.Nodes = append(w.F.Nodes, n)
+	}
+	if r != nil {
+		w.now[n.Result()] = w.gateOf(n, r)
+	}
+	for _, v := range n.Results {
+		if w.rectify[v] && w.Err == nil {
+			w.now[v] = w.Op(ir.Relu, nil, w.current(v))
+		}
+	}
+}
+
+// gateOf writes a residual's gate.
+func (w *gateWriter) gateOf(n *ir.Node, r *residual) *ir.Value {
+	f := w.current(r.f)
+	if rises := w.active[r.f] || w.rectify[r.f]; !rises || r.f == n.Result() && !w.isActive(n, w.active) {
+		f = w.Op(ir.Relu, nil, f)
+	}
+	entry := &report.Gating{Layer: r.name, Wiring: w.wiring, Shortcut: "?"}
+	if d := ir.Def(r.x); d != nil {
+		entry.Shortcut = fmt.Sprintf("%q", d.LayerName())
+	}
+	y, sel := w.gate(&w.Builder, f, w.current(r.x))
+	if sel != nil {
+		w.selects[sel] = entry
+	}
+	w.reports = append(w.reports, entry)
+	return y
 }
 
 // isActive reports whether a node's results are an activation's, pooled, moved,

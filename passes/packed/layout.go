@@ -55,32 +55,44 @@ func packable(m *ir.Module) error {
 // onPlanes reports whether a node has a kernel on planes, and which operands
 // are planes there.
 func onPlanes(n *ir.Node) (planes []bool, ok bool) {
+	switch n.Op {
+	case ir.BitAnd, ir.BitOr, ir.BitXor, ir.BitNot, ir.Mux, ir.MuxOr:
+		return gateOnPlanes(n)
+	}
 	planes = make([]bool, len(n.Args))
+	if len(n.Args) == 0 || !analysis.IsMap(n.In(0)) {
+		return planes, false
+	}
+	planes[0] = true
+	x := n.In(0)
+	several := x.Elems() > x.Shape[1] // positions
 	switch n.Op {
 	case ir.BConv, ir.IConv:
-		x, w := n.In(0), n.In(1)
-		ok = analysis.IsMap(x) && n.Args[1].Def.Is(ir.Const) && (w.DType == ir.SBit || w.DType == ir.Tern)
+		w := n.In(1)
+		ok = n.Args[1].Def.Is(ir.Const) && (w.DType == ir.SBit || w.DType == ir.Tern)
 		ok = ok && (x.DType.IsBit() || n.Is(ir.IConv) && analysis.PlaneInt(x.DType) && !quantized(n.Args[0]))
-		planes[0] = true
 	case ir.MaxPool, ir.MinPool:
-		ok = analysis.IsMap(n.In(0)) && n.In(0).DType.IsBit() && len(n.Results) == 1
-		planes[0] = true
+		ok = x.DType.IsBit() && len(n.Results) == 1
 	case ir.Recode:
-		ok = analysis.IsMap(n.In(0)) && n.In(0).Elems() > n.In(0).Shape[1]
-		planes[0] = true
-	case ir.BitAnd, ir.BitOr, ir.BitXor, ir.BitNot, ir.Mux, ir.MuxOr:
-		ok = analysis.IsMap(n.Result().Type)
-		for i := range n.Args {
-			planes[i] = ir.SameShape(n.In(i).Shape, n.Result().Type.Shape)
-			ok = ok && (planes[i] || isChannelVector(n.In(i), n.Result().Type) && mayBeVector(n, i))
-		}
+		ok = several
 	case ir.Count:
 		axes := n.Ints("axes")
-		ok = analysis.IsMap(n.In(0)) && n.In(0).DType.IsBit() && (slices.Equal(axes, []int{2, 3, 4}) || slices.Equal(axes, []int{3, 4}))
-		planes[0] = true
+		ok = x.DType.IsBit() && (slices.Equal(axes, []int{2, 3, 4}) || slices.Equal(axes, []int{3, 4}))
 	case ir.Threshold:
-		ok = analysis.IsMap(n.In(0)) && (n.In(0).DType == ir.I16 || n.In(0).DType == ir.I32) && n.Int("axis") == 1 && n.In(0).Elems() > n.In(0).Shape[1]
-		planes[0] = true
+		ok = (x.DType == ir.I16 || x.DType == ir.I32) && n.Int("axis") == 1 && several
+	}
+	return planes, ok
+}
+
+// gateOnPlanes is onPlanes of a gate: its operands are maps of its result's shape,
+// or a bit a channel.
+func gateOnPlanes(n *ir.Node) (planes []bool, ok bool) {
+	planes = make([]bool, len(n.Args))
+	y := n.Result().Type
+	ok = analysis.IsMap(y)
+	for i := range n.Args {
+		planes[i] = ir.SameShape(n.In(i).Shape, y.Shape)
+		ok = ok && (planes[i] || isChannelVector(n.In(i), y) && mayBeVector(n, i))
 	}
 	return planes, ok
 }
