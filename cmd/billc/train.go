@@ -271,7 +271,12 @@ func openData(spec string, inputs []ir.Port) (data.Source, error) {
 
 func (c *trainCmd) train(ctx context.Context, s *streams, r *recipe.Run) error {
 	meter := newMeter(s.err)
-	r.Step = meter.step
+	r.Step = func(p recipe.Progress) {
+		meter.step(p)
+		if p.Step%c.Every == 0 { // what cannot be written now is reported at the end of the stage
+			c.report(r)
+		}
+	}
 	r.Note = func(n string) {
 		meter.end()
 		fmt.Fprintf(s.err, "note: %s\n", n)

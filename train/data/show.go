@@ -3,6 +3,7 @@ package data
 import (
 	"fmt"
 	"image"
+	"image/color"
 	"image/color/palette"
 	"image/draw"
 	"image/gif"
@@ -10,7 +11,11 @@ import (
 	"io"
 	"math"
 
+	"gonum.org/v1/plot/vg"
+	vgdraw "gonum.org/v1/plot/vg/draw"
+
 	"github.com/billnet/billnet/runtime/clip"
+	"github.com/billnet/billnet/train/picture"
 )
 
 // Interleave turns the planes of a clip, [3][T][H][W], into pictures.
@@ -60,24 +65,82 @@ func WriteGIF(w io.Writer, size Size, pix []uint8, fps float64) error {
 	return gif.EncodeAll(w, g)
 }
 
-// WriteSheet writes a PNG for people to look at: for each class in order, rows of its first clips in a split, each row
-// some frames of a clip from first to last.
+// sheet is how WriteSheet lays out its cells, in pixels.
+type sheet struct {
+	size             Size
+	zoom             int // of a frame
+	left, top        int // for the names and the numbers of the frames
+	frames, perClass int
+}
+
+const sheetGap = 4
+
+// textSize of a sheet, in pixels.
+const textSize = 15
+
+func newSheet(size Size, classes []string, perClass, frames int) sheet {
+	s := sheet{size: size, zoom: max(1, (119+size.W)/size.W), top: 2 * textSize, frames: min(max(frames, 1), size.T), perClass: perClass}
+	for _, name := range classes {
+		s.left = max(s.left, int(picture.Text(textSize).Width(name))+3*textSize)
+	}
+	return s
+}
+
+// cell is the upper left corner of frame f of a clip.
+func (s sheet) cell(class, clip, f int) image.Point {
+	return image.Pt(s.left+f*(s.zoom*s.size.W+sheetGap), s.top+(class*s.perClass+clip)*(s.zoom*s.size.H+sheetGap)+class*2*sheetGap)
+}
+
+// frame is the number of the frame in column f: from the first to the last.
+func (s sheet) frame(f int) int { return f * (s.size.T - 1) / max(s.frames-1, 1) }
+
+// clip draws a clip, [3][T][H][W].
+func (s sheet) clip(img draw.Image, class, clip int, pix []uint8) {
+	plane := len(pix) / 3
+	for f := range s.frames {
+		from := s.cell(class, clip, f)
+		for y := range s.zoom * s.size.H {
+			for x := range s.zoom * s.size.W {
+				at := (s.frame(f)*s.size.H+y/s.zoom)*s.size.W + x/s.zoom
+				img.Set(from.X+x, from.Y+y, color.RGBA{R: pix[at], G: pix[plane+at], B: pix[2*plane+at], A: 255})
+			}
+		}
+	}
+}
+
+// labels is the sheet with the names of the classes beside their rows and the
+// numbers of the frames above.
+func (s sheet) labels(classes []string) draw.Image {
+	end := s.cell(len(classes), 0, s.frames)
+	return picture.Pixels(end.X, end.Y, func(c vgdraw.Canvas) {
+		at := func(p image.Point) vg.Point { return vg.Point{X: vg.Length(p.X), Y: vg.Length(end.Y - p.Y)} }
+		number, name := picture.Text(textSize), picture.Text(textSize)
+		number.XAlign, number.YAlign = vgdraw.XCenter, vgdraw.YCenter
+		name.XAlign, name.YAlign = vgdraw.XRight, vgdraw.YCenter
+		for f := range s.frames {
+			p := s.cell(0, 0, f)
+			c.FillText(number, at(image.Pt(p.X+s.zoom*s.size.W/2, s.top/2)), fmt.Sprint(s.frame(f)))
+		}
+		for i, class := range classes {
+			p := s.cell(i, 0, 0)
+			c.FillText(name, at(image.Pt(s.left-textSize, p.Y+s.zoom*s.size.H/2)), class)
+		}
+	})
+}
+
+// WriteSheet writes a PNG for people to look at: for each class in order, with its name, rows of its first clips in a
+// split, each row some frames of a clip from first to last, small ones enlarged; above are their numbers.
 func WriteSheet(w io.Writer, src Source, split Split, perClass, frames int) error {
-	size, classes := src.Size(), len(src.Classes())
-	frames = min(max(frames, 1), size.T)
+	size, classes := src.Size(), src.Classes()
 	if perClass < 1 {
 		return fmt.Errorf("a sheet of %d clips a class", perClass)
 	}
-	const gap = 2
-	sheet := image.NewRGBA(image.Rect(0, 0, frames*(size.W+gap), classes*perClass*(size.H+gap)+classes*2*gap))
-	for i := range sheet.Pix {
-		sheet.Pix[i] = 255
-	}
-	found := make([]int, classes)
+	s := newSheet(size, classes, perClass, frames)
+	img := s.labels(classes)
+	found := make([]int, len(classes))
 	dst := make([]uint8, size.Bytes())
-	plane := len(dst) / 3
 	n := src.Len(split)
-	for i, missing := 0, classes*perClass; missing > 0 && i != n && i < 1000*classes*perClass; i++ {
+	for i, missing := 0, len(classes)*perClass; missing > 0 && i != n && i < 1000*len(classes)*perClass; i++ {
 		label, err := src.Clip(split, i, 0, dst)
 		if _, bad := err.(*BadClip); bad {
 			continue
@@ -88,19 +151,9 @@ func WriteSheet(w io.Writer, src Source, split Split, perClass, frames int) erro
 		if found[label] == perClass {
 			continue
 		}
-		top := (label*perClass+found[label])*(size.H+gap) + label*2*gap
+		s.clip(img, label, found[label], dst)
 		found[label]++
 		missing--
-		for f := range frames {
-			t := f * (size.T - 1) / max(frames-1, 1)
-			for y := range size.H {
-				for x := range size.W {
-					p := sheet.Pix[sheet.PixOffset(f*(size.W+gap)+x, top+y):]
-					at := (t*size.H+y)*size.W + x
-					p[0], p[1], p[2] = dst[at], dst[plane+at], dst[2*plane+at]
-				}
-			}
-		}
 	}
-	return png.Encode(w, sheet)
+	return png.Encode(w, img)
 }

@@ -2,6 +2,7 @@ package data
 
 import (
 	"bytes"
+	"image"
 	"image/png"
 	"math"
 	"testing"
@@ -68,8 +69,30 @@ func TestWriteSheet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := m.Bounds().Max, [2]int{4 * 66, 6*50 + 12}; got.X != want[0] || got.Y != want[1] {
-		t.Fatalf("the sheet is %v, want %v", got, want)
+	sheet := newSheet(DefaultSize, g.Classes(), 2, 4)
+	if want := sheet.cell(3, 0, 4); m.Bounds().Max != want || sheet.zoom != 2 {
+		t.Fatalf("the sheet is %v with frames %d times as large, want %v and 2", m.Bounds().Max, sheet.zoom, want)
+	}
+	dark := func(r image.Rectangle) (n int) { // pixels of text
+		for y := r.Min.Y; y < r.Max.Y; y++ {
+			for x := r.Min.X; x < r.Max.X; x++ {
+				if v, _, _, _ := m.At(x, y).RGBA(); v < 0x8000 {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	for i, class := range g.Classes() { // names beside the first rows, whole: nothing at the edge
+		row := image.Rectangle{sheet.cell(i, 0, 0).Sub(image.Pt(sheet.left, 0)), sheet.cell(i, 0, 0).Add(image.Pt(-1, 96))}
+		edge := row
+		edge.Max.X = 10
+		if n := dark(row); n < 10*len(class) || dark(edge) > 0 {
+			t.Errorf("the name of class %q has %d pixels, %d at the edge", class, n, dark(edge))
+		}
+	}
+	if n := dark(image.Rect(sheet.left, 0, m.Bounds().Max.X, sheet.top)); n < 50 {
+		t.Errorf("the numbers of the frames have %d pixels", n)
 	}
 	// The second clip of class 1: its last frame, a pixel.
 	seen := 0
@@ -82,7 +105,7 @@ func TestWriteSheet(t *testing.T) {
 			continue
 		}
 		at := (15*48+7)*64 + 9
-		r, gr, bl, _ := m.At(3*66+9, 3*50+4+7).RGBA()
+		r, gr, bl, _ := m.At(sheet.cell(1, 1, 3).X+2*9+1, sheet.cell(1, 1, 3).Y+2*7).RGBA()
 		n := len(pix) / 3
 		if uint8(r>>8) != pix[at] || uint8(gr>>8) != pix[n+at] || uint8(bl>>8) != pix[2*n+at] {
 			t.Error("the sheet shows another pixel")

@@ -77,6 +77,8 @@ type Row struct {
 	Accuracy float64 `json:"accuracy"`
 	Norm     float64 `json:"norm"`
 	N        int     `json:"n"` // steps in the means
+
+	Validation *float64 `json:"validation,omitempty"` // accuracy on validation clips after Step, where it was measured
 }
 
 // progress is what a checkpoint holds beside the parameters.
@@ -87,6 +89,13 @@ type progress struct {
 	Reports []Report `json:"reports"`
 	Log     []Row    `json:"log"`
 }
+
+// A stage is measured validations times while it trains, at most every rowSteps
+// steps, on the first validationClips validation clips.
+const (
+	validations     = 12
+	validationClips = 100
+)
 
 // rowSteps is the number of steps in a line of the log.
 const rowSteps = 20
@@ -334,6 +343,9 @@ func (r *Run) steps(ctx context.Context, s Stage) error {
 		accuracy := float64(res.Correct) / float64(b.N)
 		r.state.Step++
 		r.row(s, rate, res, accuracy)
+		if err := r.validate(ctx, s); err != nil {
+			return err
+		}
 		if r.Step != nil {
 			left := -r.state.Step
 			for _, later := range r.Stages[r.state.Stage:] {
@@ -555,12 +567,34 @@ func (r *Run) evalSplit() data.Split {
 	return data.EvalSplit(r.Source)
 }
 
+// validate measures the network as it is, when it is time to, for the curves.
+func (r *Run) validate(ctx context.Context, s Stage) error {
+	every := (max(s.Steps/validations, 1) + rowSteps - 1) / rowSteps * rowSteps
+	if r.state.Step%every != 0 && r.state.Step != s.Steps {
+		return nil
+	}
+	limit := validationClips
+	if r.EvalClips > 0 {
+		limit = min(limit, r.EvalClips)
+	}
+	accuracy, _, err := r.accuracy(ctx, limit)
+	if err != nil {
+		return err
+	}
+	r.state.Log[len(r.state.Log)-1].Validation = &accuracy
+	return nil
+}
+
 // evaluate is the accuracy on the first clips of evalSplit.
 func (r *Run) evaluate(ctx context.Context) (accuracy float64, clips int, err error) {
 	limit := r.EvalClips
 	if limit == 0 {
 		limit = 2000
 	}
+	return r.accuracy(ctx, limit)
+}
+
+func (r *Run) accuracy(ctx context.Context, limit int) (accuracy float64, clips int, err error) {
 	return Accuracy(ctx, r.Source, r.evalSplit(), r.Batch, limit, r.trainer.Classes(), func(clips []uint8) ([]float32, error) { return r.trainer.Forward(clips, nil) })
 }
 

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image"
+	"image/png"
 	"os"
 	"path/filepath"
 	"slices"
@@ -514,7 +516,8 @@ func TestErrors(t *testing.T) {
 
 // TestPictures: curves and the confusion matrix are drawn as the format says.
 func TestPictures(t *testing.T) {
-	log := []Row{{0, "float", 6, 1, 2, 0.5, 1, 6}, {1, "float", 10, 1, 1, 0.6, 1, 10}, {2, "all", 20, 1, 1.5, 0.6, 1, 20}, {2, "all", 22, 1, 1.2, 0.7, 1, 2}}
+	half := 0.5
+	log := []Row{{0, "float", 6, 1, 2, 0.5, 1, 6, nil}, {1, "float", 10, 1, 1, 0.6, 1, 10, &half}, {2, "all", 20, 1, 1.5, 0.6, 1, 20, nil}, {2, "all", 22, 1, 1.2, 0.7, 1, 2, &half}}
 	c := NewConfusion([]string{"left", "right"})
 	c.Counts = [][]int{{3, 1}, {0, 4}}
 	if c.Clips() != 8 || c.Accuracy() != 7.0/8 {
@@ -540,5 +543,41 @@ func TestPictures(t *testing.T) {
 	}
 	if want := "         0 1\n 0  left 3 1\n 1 right . 4\n"; text.String() != want {
 		t.Errorf("the matrix is\n%s, expected\n%s", &text, want)
+	}
+	// Names are whole, whatever their length: the picture grows with them. SVGs have
+	// the counts and names as text, in a font with substitutes.
+	size := func(name string) image.Point {
+		c.Classes = []string{name, "right"}
+		var b bytes.Buffer
+		if err := c.WritePicture(&b, "png"); err != nil {
+			t.Fatal(err)
+		}
+		m, err := png.Decode(&b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := m.Bounds()
+		for _, x := range []int{0, r.Max.X - 1} {
+			for y := range r.Max.Y {
+				if v, _, _, _ := m.At(x, y).RGBA(); v != 0xffff {
+					t.Fatalf("something reaches the edge at %d,%d", x, y)
+				}
+			}
+		}
+		return r.Max
+	}
+	short, long := size("left"), size(strings.Repeat("turning counterclockwise ", 3))
+	if long.X < short.X+300 || long.Y < short.Y+300 {
+		t.Errorf("long names: %v, short ones: %v", long, short)
+	}
+	var svg bytes.Buffer
+	c.Classes[0] = "left <&> right"
+	if err := c.WritePicture(&svg, "svg"); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{">3<", ">4<", "left &lt;&amp;&gt; right", "'Liberation Sans',Arial,Helvetica,sans-serif", "87.5 % of 8 clips"} {
+		if !strings.Contains(svg.String(), want) {
+			t.Errorf("the SVG lacks %q", want)
+		}
 	}
 }
