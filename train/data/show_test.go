@@ -69,7 +69,7 @@ func TestWriteSheet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sheet := newSheet(DefaultSize, g.Classes(), 2, 4)
+	sheet := newSheet(DefaultSize(), g.Classes(), 2, 4)
 	if want := sheet.cell(3, 0, 4); m.Bounds().Max != want || sheet.zoom != 2 {
 		t.Fatalf("the sheet is %v with frames %d times as large, want %v and 2", m.Bounds().Max, sheet.zoom, want)
 	}
