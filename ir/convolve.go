@@ -17,6 +17,9 @@ func convInfer(n *Node, result DType) ([]Type, error) {
 	if g < 1 || c%g != 0 || o%g != 0 {
 		return nil, fmt.Errorf("groups %d must divide %d input and %d output channels", g, c, o)
 	}
+	if c == 0 {
+		return nil, fmt.Errorf("x is %s: no input channels", x)
+	}
 	if w.Shape[1] != c/g {
 		return nil, fmt.Errorf("w is %s: %d input channels in %d groups need %d weights on axis 1", w, c, g, c/g)
 	}

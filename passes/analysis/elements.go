@@ -29,17 +29,21 @@ func PermOf(n *ir.Node) []int {
 	return p
 }
 
-// PoolsElements reports whether every window of a pool covers an element.
+// maxWindows bounds the windows along an axis that PoolsElements looks at.
+const maxWindows = 1 << 24
+
+// PoolsElements reports whether every window of a pool covers an element; a pool
+// of very many windows counts as one that does not.
 func PoolsElements(n *ir.Node) bool {
 	for a, k := range n.Ints("kernel") {
 		in, stride, dil, pad := n.In(0).Shape[2+a], n.IntAt("stride", a, 1), n.IntAt("dilation", a, 1), n.IntAt("pad", a, 0)
-		for o := range n.Result().Type.Shape[2+a] {
-			covered := false
-			for t := range k {
-				p := o*stride + t*dil - pad
-				covered = covered || p >= 0 && p < in
-			}
-			if !covered {
+		outs := n.Result().Type.Shape[2+a]
+		if outs > maxWindows {
+			return false
+		}
+		for o := range outs {
+			first := max(0, pad-o*stride+dil-1) / dil // tap that is not in the padding before
+			if first >= k || o*stride+first*dil-pad >= in {
 				return false
 			}
 		}

@@ -23,6 +23,7 @@ import (
 	"github.com/billnet/billnet/passes/pipeline"
 	"github.com/billnet/billnet/runtime"
 	"github.com/billnet/billnet/runtime/clip"
+	"github.com/billnet/billnet/tests/hostile"
 	"github.com/billnet/billnet/tests/shared"
 )
 
@@ -50,7 +51,7 @@ var expectations = map[string]expectation{
 	"ceil_window_larger_MaxPool-3-2-2": {exact: true},
 	"clip_infinity":                    {exact: true},
 	"clip_only_max":                    {exact: true},
-	"conv0":                            {check: everyFile("*.onnx", conv0)},
+	"conv0":                            {check: everyFile("*.onnx", bounded)},
 	"cosmm":                            {check: bounded},
 	"ctl_dim_minus_one":                {options: onnx.Options{Shapes: map[string][]int{"x": {2, 3}}}},
 	"dense-conv-0":                     {check: everyFile("*.billb", hostileProgram)},
@@ -63,7 +64,7 @@ var expectations = map[string]expectation{
 	"hang-maxpool":                     {check: everyFile("*.onnx", bounded)},
 	"hf_symlink":                       {check: linked},
 	"inplace-broadcast":                {check: everyFile("*.billb", hostileProgram)},
-	"loopnest":                         {refused: regexp.MustCompile(`Loop.*(too many|more than)`)},
+	"loopnest":                         {check: bounded},
 	"nan-threshold":                    {},
 	"op_loop_sequence_mvit_ts":         {},
 	"pad_wrap_negative":                {exact: true},
@@ -81,9 +82,6 @@ var unsupported = []string{
 	"blowup_*", "conv0", "dense-conv-0", "emit_maxpool_int32", "nan-threshold", "loopnest", "cosmm", "hang-maxpool",
 }
 
-// endless lists the folders that take all time or memory.
-var endless = []string{"loopnest", "cosmm", "hang-maxpool"}
-
 func isUnsupported(name string) bool {
 	return slices.ContainsFunc(unsupported, func(p string) bool { ok, _ := filepath.Match(p, name); return ok })
 }
@@ -100,10 +98,6 @@ func TestShared(t *testing.T) {
 	for _, dir := range dirs {
 		name := filepath.Base(dir)
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-			continue
-		}
-		if slices.Contains(endless, name) {
-			table = append(table, row{name, "not yet", "never ends"})
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
@@ -334,26 +328,21 @@ func everyFile(pattern string, check func(ctx context.Context, file string) erro
 	}
 }
 
-// bounded is the check of a hostile model: within the context it is refused, or
-// it compiles and runs; neither is a fault of the compiler.
-func bounded(ctx context.Context, file string) error {
+// bounded is the check of a hostile model: with little time and memory it is
+// refused, or compiles and runs.
+func bounded(_ context.Context, file string) error {
 	if info, err := os.Stat(file); err == nil && info.IsDir() {
 		file = filepath.Join(file, "m.onnx")
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	err := values(ctx, filepath.Dir(file), file, expectation{})
-	if ctx.Err() != nil {
-		return fmt.Errorf("takes too long: %v", err)
-	}
-	if err != nil && (strings.Contains(err.Error(), "BUG") || strings.Contains(err.Error(), "output \"")) {
+	data, err := os.ReadFile(file)
+	if err != nil {
 		return err
+	}
+	if v := hostile.Try(data); v.Fault != "" {
+		return errors.New(v.Fault)
 	}
 	return nil
 }
-
-// conv0 is the check of convolutions without input channels: the bias, or a refusal.
-func conv0(ctx context.Context, file string) error { return bounded(ctx, file) }
 
 // hostileProgram loads bytecode and runs it with different numbers of threads:
 // it is refused, or the results are the same.
