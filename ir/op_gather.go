@@ -24,7 +24,7 @@ var Gather = register(&Op{
 		shape := append([]int{}, x.Shape[:a]...)
 		shape = append(shape, idx.Shape...)
 		shape = append(shape, x.Shape[a+1:]...)
-		return []Type{T(x.DType, shape...)}, nil
+		return constIndices(n, T(x.DType, shape...), func(int) int { return x.Shape[a] })
 	},
 	Eval: func(n *Node, in []*Tensor) ([]*Tensor, error) {
 		x, idx, out := in[0], in[1], NewTensor(n.Results[0].Type)
@@ -75,6 +75,19 @@ var Gather = register(&Op{
   %3 = gather %1, %2 {axis=1} : f32[2]
   return %3 "y"`,
 })
+
+// constIndices returns the type of a gather, unless its indices, operand 1, are
+// constants and one is out of range. size is that of the axis element i goes into.
+func constIndices(n *Node, y Type, size func(i int) int) ([]Type, error) {
+	if idx := ConstOf(n.Args[1]); idx != nil && CheckShape(y.Shape) == nil && y.Elems() > 0 {
+		for i := range idx.Len() {
+			if _, err := index(idx, i, size(i)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return []Type{y}, nil
+}
 
 // index returns element i of a tensor of indices into an axis of size d, with
 // negative ones counted from the back.

@@ -26,7 +26,7 @@ var (
 	ErrFormat = billb.ErrFormat
 
 	// ErrLimit: the file, the program or the session is larger than the limits allow.
-	ErrLimit = errors.New("more than the limits allow")
+	ErrLimit = billb.ErrLimit
 
 	// ErrISA: an instruction set is unknown, or this machine does not have it.
 	ErrISA = errors.New("no such instruction set on this machine")

@@ -193,7 +193,7 @@ func TestRefused(t *testing.T) {
 		{"multiple of 64", func(img *billb.Image) { img.Buffers[1].Offset = img.Arena }},
 		{"multiple of 64", func(img *billb.Image) { img.Buffers[1].Offset = -64 }},
 		{"expected a multiple of 64", func(img *billb.Image) { img.Arena++ }},
-		{"expected a multiple of 64", func(img *billb.Image) { img.Arena = math.MaxInt }},
+		{"less than 2^31", func(img *billb.Image) { img.Arena = math.MaxInt }},
 		{"out of range", func(img *billb.Image) { img.Buffers[0].Shape = []int{-1} }},
 		{"2^31", func(img *billb.Image) { img.Buffers[0].Shape = []int{1 << 16, 1 << 16} }},
 		{"empty but", func(img *billb.Image) { img.Buffers[0].Shape = []int{0, 1 << 30} }},

@@ -179,7 +179,7 @@ func reportError(ctx context.Context, s *streams, err error) int {
 		return coded.code
 	case errors.As(err, new(*passes.PipelineError)):
 		return exitUsage
-	case errors.As(err, &unsupported), errors.As(err, new(*bytecode.UnsupportedError)):
+	case errors.As(err, &unsupported), errors.As(err, new(*bytecode.UnsupportedError)), errors.As(err, new(*bytecode.LimitError)):
 		return exitUnsupported
 	case errors.Is(err, context.DeadlineExceeded):
 		return exitTimeout

@@ -234,6 +234,18 @@ func rounds(instruction string) bool {
 	return instruction != "round" && (op == nil || op.Rounds())
 }
 
+// maxName bounds the bytes of an instruction's name, which is for people.
+const maxName = 1 << 10
+
+// shortened is a name whose middle is left out where it is too long.
+func shortened(name string) string {
+	if len(name) <= maxName {
+		return name
+	}
+	const half = maxName/2 - 4
+	return strings.ToValidUTF8(name[:half], "") + "..." + strings.ToValidUTF8(name[len(name)-half:], "")
+}
+
 // emit appends an instruction. Results that nothing reads are left out, but for
 // the first. Results in f16 or bf16 are rounded in place behind it.
 func (g *gen) emit(op, name string, in []int, out []*ir.Value, consts []int, params billb.Params) error {
@@ -241,7 +253,7 @@ func (g *gen) emit(op, name string, in []int, out []*ir.Value, consts []int, par
 	if !ok {
 		return fmt.Errorf("BUG: the runtime has no instruction %q", op)
 	}
-	i := billb.Instr{Op: code, In: in, Const: consts, Params: params, Name: name}
+	i := billb.Instr{Op: code, In: in, Const: consts, Params: params, Name: shortened(name)}
 	var halves []*ir.Value
 	for k, v := range out {
 		switch {

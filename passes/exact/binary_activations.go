@@ -190,7 +190,7 @@ func twiceLessOne(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 
 // bipolarQuant: x >= 0 ? s : -s is s times the sign with sign(0) = +1.
 func bipolarQuant(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if n.Op != ir.BipolarQuant || n.Result().Type.DType != ir.F32 || ir.ConstOf(n.Args[1]) == nil || ir.ConstOf(n.Args[0]) != nil {
+	if n.Op != ir.BipolarQuant || n.Result().Type.DType != ir.F32 || n.In(1).DType != ir.F32 || ir.ConstOf(n.Args[1]) == nil || ir.ConstOf(n.Args[0]) != nil {
 		return nil
 	}
 	y := rw.Op(ir.ToFloat, nil, rw.Op(ir.Step, map[string]any{"strict": false, "signed": true}, n.Args[0]))

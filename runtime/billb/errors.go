@@ -23,6 +23,9 @@ var (
 
 	// ErrFormat: the file is whole, but what it says makes no program.
 	ErrFormat = errors.New("the file holds no valid program")
+
+	// ErrLimit: the file or the program is larger than the limits allow.
+	ErrLimit = errors.New("more than the limits allow")
 )
 
 // kindError is an error of a kind; it reads as the error alone.
@@ -49,6 +52,11 @@ func Mark(kind, err error) error {
 }
 
 var errUnknownOpcode = Errorf(ErrVersion, "unknown opcode: the file needs a newer runtime")
+
+// limitf is an error of kind ErrLimit.
+//
+//go:noinline
+func limitf(format string, args ...any) error { return Errorf(ErrLimit, format, args...) }
 
 // errorf is fmt.Errorf, which would be inlined into its many callers.
 //

@@ -113,7 +113,7 @@ func elems(shape []int) (int, error) {
 	for _, d := range shape {
 		switch {
 		case d < 0 || d > maxElems:
-			return 0, errorf("dimension %d of shape %s is out of range", d, ShapeString(shape))
+			return 0, limitf("dimension %d of shape %s is out of range", d, ShapeString(shape))
 		case d == 0:
 			zero = true
 		case n > maxElems/d:
@@ -123,7 +123,7 @@ func elems(shape []int) (int, error) {
 		}
 	}
 	if zero && n > maxEmpty {
-		return 0, errorf("shape %s is empty but has dimensions of more than %d together", ShapeString(shape), maxEmpty)
+		return 0, limitf("shape %s is empty but has dimensions of more than %d together", ShapeString(shape), maxEmpty)
 	}
 	if zero {
 		n = 0
@@ -168,7 +168,7 @@ func (b Buffer) Size() (int, error) {
 	}
 	if !b.Planes {
 		if n > maxArena/b.Elem.Width() {
-			return 0, errorf("%s%s needs 2^31 bytes or more", b.Elem, ShapeString(b.Shape))
+			return 0, limitf("%s%s needs 2^31 bytes or more", b.Elem, ShapeString(b.Shape))
 		}
 		return n * b.Elem.Width(), nil
 	}
@@ -210,7 +210,7 @@ func (c Const) Size() (int, error) {
 	case c.Elem == Tern:
 		return 2 * ((n + 7) / 8), nil
 	case n > maxArena/c.Elem.Width():
-		return 0, errorf("%s%s needs 2^31 bytes or more", c.Elem, ShapeString(c.Shape))
+		return 0, limitf("%s%s needs 2^31 bytes or more", c.Elem, ShapeString(c.Shape))
 	}
 	return n * c.Elem.Width(), nil
 }
@@ -259,11 +259,14 @@ func (img *Image) checkForm() error {
 	if err := img.checkInterface(); err != nil {
 		return err
 	}
-	if img.Arena < 0 || img.Arena > maxArena || img.Arena%align != 0 {
-		return errorf("the arena has %d bytes, expected a multiple of %d below 2^31", img.Arena, align)
+	if img.Arena > maxArena {
+		return limitf("the arena has %d bytes, expected less than 2^31", img.Arena)
+	}
+	if img.Arena < 0 || img.Arena%align != 0 {
+		return errorf("the arena has %d bytes, expected a multiple of %d", img.Arena, align)
 	}
 	if len(img.Buffers) > maxItems || len(img.Consts) > maxItems || len(img.Code) > maxItems {
-		return errorf("%d buffers, %d constants, %d instructions: expected at most %d of each", len(img.Buffers), len(img.Consts), len(img.Code), maxItems)
+		return limitf("%d buffers, %d constants, %d instructions: expected at most %d of each", len(img.Buffers), len(img.Consts), len(img.Code), maxItems)
 	}
 	for i, b := range img.Buffers {
 		size, err := b.Size()
@@ -308,7 +311,7 @@ func (in *Instr) Where(i int) string {
 
 func (img *Image) checkInterface() error {
 	if len(img.Meta) > maxCount || len(img.Labels) > maxCount || len(img.Inputs) > maxCount || len(img.Outputs) > maxCount {
-		return errorf("more than %d metadata entries, labels or ports", maxCount)
+		return limitf("more than %d metadata entries, labels or ports", maxCount)
 	}
 	text := append([]string{img.Name}, img.Labels...)
 	keys := map[string]bool{}
@@ -338,8 +341,11 @@ func (img *Image) checkInterface() error {
 }
 
 func checkText(s string) error {
-	if len(s) > maxString || !utf8.ValidString(s) {
-		return errorf("text %.40q has %d bytes, expected UTF-8 of at most %d", s, len(s), maxString)
+	if len(s) > maxString {
+		return limitf("text %.40q has %d bytes, expected at most %d", s, len(s), maxString)
+	}
+	if !utf8.ValidString(s) {
+		return errorf("text %.40q is not UTF-8", s)
 	}
 	return nil
 }
@@ -366,7 +372,7 @@ func (img *Image) checkInstr(in *Instr) error {
 	}
 	for _, list := range [][]int{in.In, in.Out, in.Const} {
 		if len(list) > maxCount {
-			return errorf("%d operands, expected at most %d", len(list), maxCount)
+			return limitf("%d operands, expected at most %d", len(list), maxCount)
 		}
 	}
 	if err := img.checkOperands(in); err != nil {

@@ -200,7 +200,7 @@ func checkParams(t reflect.Type, p Params) error {
 				return nil
 			}
 			if ints++; v.Kind() == reflect.Int && (v.Int() < -maxElems || v.Int() > maxElems) {
-				return errorf("%s is %d: out of range", f.name, v.Int())
+				return limitf("%s is %d: out of range", f.name, v.Int())
 			}
 			return f.check(v)
 		})

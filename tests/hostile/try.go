@@ -81,11 +81,7 @@ func compile(ctx context.Context, data []byte, stage *string) error {
 		return err
 	}
 	*stage = "bytecode"
-	img, _, err := bytecode.Generate(m, report.EncodeCertificates(report.Certificates(m, res.Records)))
-	if err != nil {
-		return err
-	}
-	file, err := img.Encode()
+	file, _, err := bytecode.File(m, report.EncodeCertificates(report.Certificates(m, res.Records)))
 	if err != nil {
 		return err
 	}
