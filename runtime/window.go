@@ -20,8 +20,11 @@ func (p *prep) newWindow(x, y *operand, kernel []int, v *billb.Window) *window {
 		w.in[a], w.out[a], w.kernel[a] = x.shape[2+i], y.shape[2+i], kernel[i]
 		w.stride[a], w.pad[a], w.after[a], w.dil[a] = v.Stride[i], v.PadBefore[i], v.PadAfter[i], v.Dilation[i]
 		const longest = 1 << 24 // keeps sums of sizes and padding inside 32 bits
-		if w.kernel[a] < 1 || w.stride[a] < 1 || w.dil[a] < 1 || w.pad[a] < 0 || w.after[a] < 0 || max(w.pad[a], w.after[a]) > longest {
+		if w.kernel[a] < 1 || w.stride[a] < 1 || w.dil[a] < 1 || w.pad[a] < 0 || w.after[a] < 0 {
 			p.fail("axis %d: kernel %d, stride %d, dilation %d, pad %d and %d", i, w.kernel[a], w.stride[a], w.dil[a], w.pad[a], w.after[a])
+		}
+		if pad := max(w.pad[a], w.after[a]); pad > longest {
+			p.check(billb.Errorf(ErrLimit, "axis %d: a padding of %d elements, expected at most %d", i, pad, longest))
 		}
 		span := int64(w.in[a]) + int64(w.pad[a]) + int64(w.after[a]) - int64(w.dil[a])*int64(w.kernel[a]-1) - 1
 		// A pooling that rounds up may have a window that reaches beyond the padding, and

@@ -294,6 +294,9 @@ func valueInfo(p *onnxpb.ValueInfo) (ValueInfo, error) {
 		out := Dim{Size: -1}
 		switch x := dim.Value.(type) {
 		case *onnxpb.Dimension_DimValue:
+			if x.DimValue == -1 {
+				break // open, as some exporters write it
+			}
 			if x.DimValue < 0 {
 				return v, fmt.Errorf("dimension %d is %d; an open dimension has a name or nothing in place of a size", i, x.DimValue)
 			}
