@@ -215,7 +215,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"more than any operator", func(m *onnxpb.Model, g *onnxpb.Graph) {
 			g.Node[0] = node("Relu", many, "y "+strings.ReplaceAll(many, "x", "-"))
 		}},
-		{"is -1; an open dimension", func(m *onnxpb.Model, g *onnxpb.Graph) { g.Input[0] = value("x", 1, -1) }},
+		{"is -2; an open dimension", func(m *onnxpb.Model, g *onnxpb.Graph) { g.Input[0] = value("x", 1, -2) }},
 		{"more elements than fit", func(m *onnxpb.Model, g *onnxpb.Graph) { g.Input[0] = value("x", 1, 1<<40, 1<<40) }},
 		{"unknown element type code 77", func(m *onnxpb.Model, g *onnxpb.Graph) { g.Input[0] = value("x", 77, 1) }},
 		{"a sequence", func(m *onnxpb.Model, g *onnxpb.Graph) {
