@@ -103,8 +103,9 @@ func SmallestInt(lo, hi int64) DType {
 	return I64
 }
 
-// MaxElems is the largest number of elements of one tensor.
-const MaxElems = 1 << 31
+// MaxElems is more than the number of elements of any tensor: what an int holds
+// on every machine.
+const MaxElems = 1<<31 - 1
 
 // Layout says where a packed-level activation of shape [1,C,T,H,W] lies: as
 // byte planes (bits, eight channels a byte) or integer planes, with HT zero

@@ -89,7 +89,9 @@ func (c *buildCmd) Run(ctx context.Context, s *streams) error {
 		}
 	}
 	for _, t := range targets {
+		s.doing("go build for %s/%s", t.os, t.arch)
 		data, err := t.build(ctx, tool, dir.Path)
+		s.idle()
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.Model, err)
 		}

@@ -160,7 +160,9 @@ func (c *compileCmd) compile(ctx context.Context, s *streams, say io.Writer, m *
 		stop = ""
 	}
 	recordPasses(m, pipeline, stop)
+	defer s.idle()
 	built, err := lower(ctx, m, pipeline, passes.RunOptions{
+		After:      s.watch(c.Model, pipeline),
 		StopAfter:  stop,
 		PrintAfter: c.PrintIRAfter,
 		Print:      say,

@@ -75,7 +75,7 @@ func (c *evalCmd) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	matrix, err := c.measure(ctx, src, split, net, spec, order)
+	matrix, err := c.measure(ctx, s, src, split, net, spec, order)
 	if err != nil {
 		return err
 	}
@@ -359,14 +359,16 @@ func pixelsOf(batch []uint8, size data.Size, spec clip.Spec) ([]byte, error) {
 
 // measure counts the clips of a split by their labels and by the network's, whose
 // classes order maps to the data's.
-func (c *evalCmd) measure(ctx context.Context, src data.Source, split data.Split, net *evaluated, spec clip.Spec, order []int) (*recipe.Confusion, error) {
+func (c *evalCmd) measure(ctx context.Context, s *streams, src data.Source, split data.Split, net *evaluated, spec clip.Spec, order []int) (*recipe.Confusion, error) {
 	loader, err := data.NewLoader(src, data.LoaderOptions{Split: split, Batch: evalBatch, Workers: c.Threads, Once: true})
 	if err != nil {
 		return nil, err
 	}
 	defer loader.Close()
 	matrix := recipe.NewConfusion(src.Classes())
+	defer s.idle()
 	for done := 0; done < c.Clips; {
+		s.doing("%s: %d of %d clips", c.Model, done, c.Clips)
 		b, err := loader.Next(ctx)
 		if errors.Is(err, io.EOF) {
 			break

@@ -93,7 +93,8 @@ func (c *inspectCmd) inspectModel(ctx context.Context, s *streams) (*inspection,
 	if !c.Raw && m.Level != ir.Packed {
 		steps = pipeline.Default()
 	}
-	b, err := lower(ctx, m, steps, passes.RunOptions{})
+	b, err := lower(ctx, m, steps, passes.RunOptions{After: s.watch(c.Model, steps)})
+	s.idle()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Model, err)
 	}

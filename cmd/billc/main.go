@@ -61,7 +61,8 @@ func withCode(code int, format string, args ...any) error {
 
 // cli is the command line.
 type cli struct {
-	Timeout time.Duration `help:"Give up after this long (exit code 124)." placeholder:"DURATION"`
+	Timeout     time.Duration `help:"Give up after this long (exit code 124)." placeholder:"DURATION"`
+	ShowVersion versionFlag   `name:"version" help:"Print the version and the commit."`
 
 	Compile compileCmd `cmd:"" help:"Compile a model (.onnx or .bill) to bytecode or text, and print the ledger."`
 	Build   buildCmd   `cmd:"" help:"Build a standalone executable that runs a model on clips."`
@@ -75,7 +76,10 @@ type cli struct {
 	Demo    demoCmd    `cmd:"" help:"Compile and run an embedded, trained gesture network on embedded clips."`
 	Passes  passesCmd  `cmd:"" help:"List the presets and the passes with their options."`
 	Ops     opsCmd     `cmd:"" help:"List the operations of the intermediate representation."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Version versionCmd `cmd:"" help:"Print the version and the commit."`
+	Help    helpCmd    `cmd:"" help:"Explain a command, as its --help does."`
+
+	Completion completionCmd `cmd:"" help:"Print what makes a shell complete the command line."`
 }
 
 // grace is how long a command that was told to stop may take to do it, before it
@@ -130,16 +134,16 @@ func run(ctx context.Context, args []string, in io.Reader, out, errw io.Writer) 
 func parse(s *streams, args []string) (c *cli, k *kong.Context, code int) {
 	c = &cli{}
 	exited := -1
-	parser, err := kong.New(c, kong.Name("billc"), kong.Writers(s.out, s.err), kong.Exit(func(code int) { exited = code }), kong.UsageOnError(),
+	parser, err := kong.New(c, kong.Name("billc"), kong.Writers(s.out, s.err), kong.Exit(func(code int) { exited = code }), kong.UsageOnError(), kong.ValueFormatter(withDefault),
 		kong.Vars{"emit": emitterNames(), "replaces": replaces},
 		kong.Description("Compiles binary video networks (Conv3D, LSTM, logic-gated residuals) to tiny exact programs.\n\n"+
 			"  billc demo\n  billc compile model.onnx -o model.billb\n  billc inspect model.billb\n\n"+replaces))
 	if err != nil {
 		panic(err)
 	}
-	k, err = parser.Parse(args)
+	k, err = parser.Parse(rewriteHelp(args))
 	switch {
-	case exited >= 0: // help was printed
+	case exited >= 0 || s.out.Err() != nil: // help was printed
 		return nil, nil, reportError(context.Background(), s, nil)
 	case err != nil:
 		fmt.Fprintf(s.err, "billc: %v\n", err)
@@ -162,8 +166,8 @@ func guard(s *streams, f func() int) (code int) {
 // reportError prints an error as one line and returns its exit code. That nothing
 // could be printed is an error too.
 func reportError(ctx context.Context, s *streams, err error) int {
-	if err == nil {
-		err = s.failed()
+	if failed := s.failed(); failed != nil && (err == nil || errors.Is(err, s.out.Err())) {
+		err = failed
 	}
 	if err == nil {
 		return 0

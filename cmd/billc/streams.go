@@ -20,10 +20,11 @@ import (
 type streams struct {
 	in       io.Reader
 	out, err *plain.Writer
+	progress progress
 }
 
 func newStreams(in io.Reader, out, err io.Writer) *streams {
-	return &streams{in, &plain.Writer{To: out}, &plain.Writer{To: err}}
+	return &streams{in: in, out: &plain.Writer{To: out}, err: &plain.Writer{To: err}}
 }
 
 // failed is the failure to print what was asked for, such as a full disk.

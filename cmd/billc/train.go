@@ -68,6 +68,9 @@ const (
 	quickTuneStages = "all{steps=1000,distill=0,rate=0.001}"
 )
 
+// patient: a run that is told to stop writes a checkpoint first.
+func (*trainCmd) patient() {}
+
 func (c *trainCmd) Run(ctx context.Context, s *streams) error {
 	if err := c.check(); err != nil {
 		return err

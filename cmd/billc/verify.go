@@ -206,6 +206,8 @@ func (c *verifyCmd) compare(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
+	s.doing("comparing on %d inputs", len(inputs))
+	defer s.idle()
 	r, err := verify.Compare(ctx, a, b, inputs, c.Tolerance)
 	if err != nil {
 		return err
@@ -215,9 +217,11 @@ func (c *verifyCmd) compare(ctx context.Context, s *streams) error {
 	if d := r.First(); d != nil {
 		which = d.Input
 	}
+	s.doing("comparing layers")
 	if out.Layers, err = c.layers(ctx, s, a, b, inputs[which]); err != nil {
 		return err
 	}
+	s.idle()
 	if c.JSON {
 		if err := printJSON(s.out, out); err != nil {
 			return err
@@ -403,10 +407,13 @@ func (c *verifyCmd) certificate(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
+	s.doing("checking the certificate of %s", c.Models[0])
+	defer s.idle()
 	r, err := verify.CheckCertificate(ctx, p, m, steps, passes.RunOptions{Clips: clips})
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Source, err)
 	}
+	s.idle()
 	r.Source = c.Source
 	if c.JSON {
 		if err := printJSON(s.out, r); err != nil {

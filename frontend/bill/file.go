@@ -33,15 +33,20 @@ func ParseFileWith(path string, lets map[string]float64) (*ir.Module, error) {
 		return nil, err
 	}
 	return parse(path, text, func(name string) ([]byte, error) { return readSide(root, name) }, func(name string) [][]byte {
-		return pendingSides(root, filepath.Dir(path), name)
+		return pendingSides(root, path, name)
 	}, lets, MaxConstElems)
 }
 
 // pendingSides reads what may become the side file: whoever was writing it was
 // killed, or is about to give it its name.
-func pendingSides(root *os.Root, dir, name string) (list [][]byte) {
-	for _, path := range atomicfile.PendingOf(filepath.Join(dir, name)) {
-		if data, err := readSide(root, filepath.Join(filepath.Dir(name), filepath.Base(path))); err == nil {
+func pendingSides(root *os.Root, path, name string) (list [][]byte) {
+	dir := filepath.Dir(path)
+	for _, side := range atomicfile.PendingOf(path, name) {
+		in, err := filepath.Rel(dir, side)
+		if err != nil {
+			continue
+		}
+		if data, err := readSide(root, in); err == nil {
 			list = append(list, data)
 		}
 	}

@@ -16,11 +16,11 @@ import (
 
 // Limits of a text. What is larger is an error, found before memory is taken.
 const (
-	MaxText       = 16 << 20 // bytes of the text
-	MaxTokens     = 4 << 20  // tokens of the text
-	MaxAxes       = 32       // axes of a type
-	MaxData       = 2 << 30  // bytes of the side file
-	MaxConstElems = 1 << 28  // elements of all constants of a module together
+	MaxText       = 16 << 20  // bytes of the text
+	MaxTokens     = 4 << 20   // tokens of the text
+	MaxAxes       = 32        // axes of a type
+	MaxData       = 2<<30 - 1 // bytes of the side file
+	MaxConstElems = 1 << 28   // elements of all constants of a module together
 )
 
 // Parse reads a module from its text form and verifies it. name stands for the

@@ -99,52 +99,73 @@ type File struct {
 	Data []byte
 }
 
-// WriteSet writes files into a folder that is there. None is renamed before all
-// are written.
+// WriteSet writes files into a folder that is there. None gets its name before
+// all are written.
 func WriteSet(dir string, files []File) error {
+	var list []File
+	for _, f := range files {
+		list = append(list, File{Target(filepath.Join(dir, f.Name)), f.Data})
+	}
+	return writeAll(list)
+}
+
+// WritePair writes a file, and another one that it cannot be read without. Until
+// both have their names, PendingOf finds the second for whoever reads the first.
+func WritePair(path string, data []byte, second string, secondData []byte) error {
+	return writeAll([]File{{Target(path), data}, {Target(second), secondData}})
+}
+
+// writeAll writes files by their paths. They wait in one temporary folder beside
+// the first, which stays when it is killed after the first has its name.
+func writeAll(files []File) error {
+	if len(files) == 0 {
+		return nil
+	}
+	for _, f := range files {
+		if info, err := os.Stat(f.Name); err == nil && !info.Mode().IsRegular() {
+			return fmt.Errorf("%s is there and is no regular file", f.Name)
+		}
+	}
+	wait, err := NewFolder(files[0].Name)
+	if err != nil {
+		return err
+	}
 	var all []*pending
 	defer func() {
 		for _, p := range all {
 			p.discard()
 		}
+		wait.Close()
 	}()
 	for _, f := range files {
-		path := Target(filepath.Join(dir, f.Name))
-		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-			return fmt.Errorf("%s is there and is no regular file", path)
-		}
-		p, err := prepare(path, 0o666, content(f.Data))
+		p := &pending{path: f.Name}
+		err := p.create(func(name string) string {
+			if filepath.Dir(f.Name) == filepath.Dir(files[0].Name) {
+				return filepath.Join(wait.Path, filepath.Base(f.Name))
+			}
+			return name // a link leads elsewhere, perhaps to another file system
+		}, 0o666, content(f.Data))
 		if err != nil {
 			return err
 		}
 		all = append(all, p)
 	}
-	defer locked(dir)()
+	defer locked(filepath.Dir(files[0].Name))()
 	return commit(all...)
 }
 
-// WritePair writes a file, and another one beside it that it cannot be read
-// without. Until both are in place, what will be the second file has the name
-// that PendingOf finds, so that a reader of the first can find it.
-func WritePair(path string, data []byte, second string, secondData []byte) error {
-	path, second = Target(path), Target(second)
-	b, err := prepare(second, 0o666, content(secondData))
-	if err != nil {
-		return err
+// PendingOf lists what may become the second file of a pair: whoever was writing
+// it was killed, or is about to give it its name.
+func PendingOf(path, second string) []string {
+	var found []string
+	for _, temp := range temporaries(path) {
+		found = append(found, filepath.Join(temp, filepath.Base(second)))
 	}
-	defer b.discard()
-	a, err := prepare(path, 0o666, content(data))
-	if err != nil {
-		return err
-	}
-	defer a.discard()
-	a.needs = b
-	defer locked(filepath.Dir(path))()
-	return commit(a, b)
+	return found
 }
 
-// PendingOf lists the temporary files of a name.
-func PendingOf(path string) []string {
+// temporaries lists the temporary files and folders of a name.
+func temporaries(path string) []string {
 	var found []string
 	for _, name := range names(filepath.Dir(path)) {
 		if isTempOf(name, filepath.Base(path)) {
@@ -182,33 +203,36 @@ func remove(path string) {
 
 // pending is a file that waits for its name.
 type pending struct {
-	path  string
-	temp  string
-	file  *os.File // open and locked until the file has its name or is gone
-	needs *pending // what is kept, complete as it is, once this file has its name
-	keep  bool
+	path string
+	temp string
+	file *os.File // open and locked until the file has its name or is gone
 }
 
 // prepare writes a temporary file for path.
 func prepare(path string, mode fs.FileMode, write func(io.Writer) error) (*pending, error) {
 	p := &pending{path: path}
-	err := unused(path, func(name string) (err error) {
-		p.temp = name
-		if p.file, err = os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode); err == nil && !lock(p.file, name) {
+	return p, p.create(func(name string) string { return name }, mode, write)
+}
+
+// create writes the file under a temporary name, which place may change.
+func (p *pending) create(place func(name string) string, mode fs.FileMode, write func(io.Writer) error) error {
+	err := unused(p.path, func(name string) (err error) {
+		p.temp = place(name)
+		if p.file, err = os.OpenFile(p.temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode); err == nil && !lock(p.file, p.temp) {
 			p.file.Close()
 			return fs.ErrExist
 		}
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	register(p.temp)
 	if err := first(write(p.file), p.keepMode(mode), p.file.Sync()); err != nil {
 		p.discard()
-		return nil, err
+		return err
 	}
-	return p, nil
+	return nil
 }
 
 // keepMode gives the file the mode of the one that it will replace. What is to be
@@ -255,9 +279,6 @@ func commit(list ...*pending) error {
 		if err := os.Rename(p.temp, p.path); err != nil {
 			return err
 		}
-		if p.needs != nil {
-			p.needs.keep = true
-		}
 		delete(state.temps, p.temp)
 		p.file.Close()
 		p.file = nil
@@ -274,9 +295,7 @@ func (p *pending) discard() {
 		return
 	}
 	p.file.Close()
-	if !p.keep {
-		os.Remove(p.temp)
-	}
+	os.Remove(p.temp)
 	forget(p.temp)
 	p.file = nil
 }
@@ -301,7 +320,7 @@ func isTempOf(name, base string) bool {
 // clean removes the temporary files and folders of path that nobody writes any
 // more.
 func clean(path string) {
-	for _, temp := range PendingOf(path) {
+	for _, temp := range temporaries(path) {
 		if abandoned(temp) {
 			remove(temp)
 		}

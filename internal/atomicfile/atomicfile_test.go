@@ -32,3 +32,154 @@ func TestWrite(t *testing.T) {
 		t.Errorf("the folder holds %v, %v", list, err)
 	}
 }
+
+// A new file gets what the umask leaves, a replaced one keeps its mode, and a
+// program can be executed wherever it can be read.
+func TestModes(t *testing.T) {
+	dir := t.TempDir()
+	plain := filepath.Join(dir, "plain")
+	if err := os.WriteFile(plain, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	umask, err := os.Stat(plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mode := func(path string) os.FileMode {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Mode().Perm()
+	}
+	for _, c := range []struct {
+		name  string
+		old   os.FileMode // 0: there is none
+		write func(string, []byte) error
+		want  os.FileMode
+	}{
+		{"new", 0, WriteBytes, umask.Mode().Perm()},
+		{"private", 0o600, WriteBytes, 0o600},
+		{"readonly", 0o444, WriteBytes, 0o444},
+		{"executable", 0o750, WriteBytes, 0o750},
+		{"program", 0o640, WriteProgram, 0o750},
+	} {
+		path := filepath.Join(dir, c.name)
+		if c.old != 0 {
+			if err := os.WriteFile(path, []byte("old"), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chmod(path, c.old); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := c.write(path, []byte("new")); err != nil {
+			t.Fatal(err)
+		}
+		if got := mode(path); got != c.want {
+			t.Errorf("%s: mode %o, want %o", c.name, got, c.want)
+		}
+	}
+}
+
+// What a link leads to is replaced, also when it is not there yet.
+func TestLinks(t *testing.T) {
+	dir := t.TempDir()
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink("real", link); err != nil {
+		t.Skipf("no symbolic links here: %v", err)
+	}
+	for _, text := range []string{"one", "two"} {
+		if err := WriteBytes(link, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(filepath.Join(dir, "real")); string(got) != text {
+			t.Errorf("%q, %v", got, err)
+		}
+		if to, err := os.Readlink(link); to != "real" {
+			t.Errorf("the link leads to %q, %v", to, err)
+		}
+	}
+}
+
+// A set is written as a whole or not at all.
+func TestWriteSet(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "b"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "a"), []byte("old"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	set := []File{{"a", []byte("new")}, {"b", []byte("new")}}
+	if err := WriteSet(dir, set); err == nil {
+		t.Error("a folder is in the way, and there is no error")
+	}
+	if got, _ := os.ReadFile(filepath.Join(dir, "a")); string(got) != "old" {
+		t.Errorf("the file holds %q", got)
+	}
+	os.Remove(filepath.Join(dir, "b"))
+	if err := WriteSet(dir, set); err != nil {
+		t.Error(err)
+	}
+	for _, f := range set {
+		if !Same(filepath.Join(dir, f.Name), f.Data) {
+			t.Errorf("%s is not written", f.Name)
+		}
+	}
+	if list := names(dir); len(list) != 2 {
+		t.Errorf("the folder holds %v", list)
+	}
+}
+
+// Folders are replaced as a whole where nothing else is in them.
+func TestWriteInto(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new", "folder")
+	set := func(text string) []File { return []File{{"a", []byte(text)}, {"b", []byte(text)}} }
+	for _, text := range []string{"one", "two"} {
+		if err := WriteInto(dir, set(text)); err != nil {
+			t.Fatal(err)
+		}
+		if !Same(filepath.Join(dir, "a"), []byte(text)) || !Same(filepath.Join(dir, "b"), []byte(text)) {
+			t.Errorf("%s is not written", text)
+		}
+	}
+	mine := filepath.Join(dir, "mine")
+	if err := os.WriteFile(mine, []byte("kept"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteInto(dir, set("three")); err != nil {
+		t.Fatal(err)
+	}
+	if !Same(mine, []byte("kept")) || !Same(filepath.Join(dir, "b"), []byte("three")) {
+		t.Error("a file of someone else's is lost, or nothing was written")
+	}
+	if list := names(filepath.Dir(dir)); len(list) != 1 {
+		t.Errorf("beside the folder there are %v", list)
+	}
+}
+
+// Until a pair is in place, its second file can be found.
+func TestPending(t *testing.T) {
+	dir := t.TempDir()
+	first, second := filepath.Join(dir, "x"), filepath.Join(dir, "x.data")
+	wait := filepath.Join(dir, ".x.0123abcd.tmp")
+	if err := os.MkdirAll(wait, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(wait, "x.data"), []byte("left"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if got := PendingOf(first, second); len(got) != 1 || !Same(got[0], []byte("left")) {
+		t.Errorf("found %v", got)
+	}
+	if err := WritePair(first, []byte("1"), second, []byte("2")); err != nil {
+		t.Fatal(err)
+	}
+	if got := PendingOf(first, second); locks && len(got) != 0 {
+		t.Errorf("%v are left", got)
+	}
+	if !Same(first, []byte("1")) || !Same(second, []byte("2")) {
+		t.Error("the pair is not written")
+	}
+}

@@ -29,6 +29,7 @@ type Writer struct {
 
 	mu     sync.Mutex
 	rest   []byte // the beginning of a letter
+	status bool   // a line of Status is shown
 	err    error
 	closed bool
 }
@@ -47,6 +48,9 @@ func (w *Writer) Write(p []byte) (int, error) {
 		text = text[n:]
 	}
 	w.rest = append([]byte(nil), text...)
+	if err := w.erase(); err != nil {
+		return 0, err
+	}
 	return len(p), w.write(out)
 }
 
@@ -56,6 +60,25 @@ func (w *Writer) Raw(p []byte) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.write(p)
+}
+
+// Status shows a text on a line of a terminal, in place of the one before. What
+// is written next takes its place, and so does "".
+func (w *Writer) Status(text string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.erase() == nil && text != "" {
+		w.status = w.write([]byte(Text(text))) == nil
+	}
+}
+
+// erase empties the line of Status.
+func (w *Writer) erase() error {
+	if !w.status {
+		return nil
+	}
+	w.status = false
+	return w.write([]byte("\r\x1b[K"))
 }
 
 func (w *Writer) write(p []byte) error {
