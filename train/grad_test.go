@@ -274,11 +274,17 @@ func TestGradients(t *testing.T) {
 		}},
 		{"unary", []int{1, 40}, func(n *net) []*ir.Value {
 			positive := n.Op(ir.Add, nil, n.Op(ir.Abs, nil, n.x), n.scalar(0.5))
+			small := n.Op(ir.Mul, nil, n.Op(ir.Tanh, nil, n.x), n.scalar(0.8))
 			ys := []*ir.Value{n.Op(ir.LeakyRelu, attrs{"alpha": 0.1}, n.x), n.Op(ir.Clip, nil, n.x, n.scalar(-0.5), n.scalar(1))}
 			for _, op := range smoothFunctions() {
 				x := n.x
-				if slices.Contains([]*ir.Op{ir.Sqrt, ir.Log, ir.Reciprocal}, op) {
+				switch op {
+				case ir.Sqrt, ir.Log, ir.Reciprocal:
 					x = positive
+				case ir.Asin, ir.Acos, ir.Atanh:
+					x = small
+				case ir.Acosh:
+					x = n.Op(ir.Add, nil, positive, n.scalar(1))
 				}
 				ys = append(ys, n.Op(op, nil, x))
 			}

@@ -195,6 +195,72 @@ var (
 		Name: "erf",
 		In:   "x", Out: "y", InPlace: true,
 	})
+	// y = sin(x), x in radians. Floats are computed in float64 and rounded once.
+	_ = register(&Op{
+		Code: OpSin,
+		Name: "sin",
+		In:   "x", Out: "y", InPlace: true,
+	})
+	// y = cos(x), x in radians. Floats are computed in float64 and rounded once.
+	_ = register(&Op{
+		Code: OpCos,
+		Name: "cos",
+		In:   "x", Out: "y", InPlace: true,
+	})
+	// y = tan(x), x in radians. Floats are computed in float64 and rounded once.
+	_ = register(&Op{
+		Code: OpTan,
+		Name: "tan",
+		In:   "x", Out: "y", InPlace: true,
+	})
+	// y = the angle in -pi/2..pi/2 whose sine is x; NaN outside of -1..1. Floats are computed in float64 and rounded once.
+	_ = register(&Op{
+		Code: OpAsin,
+		Name: "asin",
+		In:   "x", Out: "y", InPlace: true,
+	})
+	// y = the angle in 0..pi whose cosine is x; NaN outside of -1..1. Floats are computed in float64 and rounded once.
+	_ = register(&Op{
+		Code: OpAcos,
+		Name: "acos",
+		In:   "x", Out: "y", InPlace: true,
+	})
+	// y = the angle in -pi/2..pi/2 whose tangent is x. Floats are computed in float64 and rounded once.
+	_ = register(&Op{
+		Code: OpAtan,
+		Name: "atan",
+		In:   "x", Out: "y", InPlace: true,
+	})
+	// y = (e^x - e^(-x))/2. Floats are computed in float64 and rounded once.
+	_ = register(&Op{
+		Code: OpSinh,
+		Name: "sinh",
+		In:   "x", Out: "y", InPlace: true,
+	})
+	// y = (e^x + e^(-x))/2. Floats are computed in float64 and rounded once.
+	_ = register(&Op{
+		Code: OpCosh,
+		Name: "cosh",
+		In:   "x", Out: "y", InPlace: true,
+	})
+	// y = log(x + sqrt(x^2 + 1)). Floats are computed in float64 and rounded once.
+	_ = register(&Op{
+		Code: OpAsinh,
+		Name: "asinh",
+		In:   "x", Out: "y", InPlace: true,
+	})
+	// y = log(x + sqrt(x^2 - 1)); NaN below 1. Floats are computed in float64 and rounded once.
+	_ = register(&Op{
+		Code: OpAcosh,
+		Name: "acosh",
+		In:   "x", Out: "y", InPlace: true,
+	})
+	// y = log((1 + x)/(1 - x))/2; NaN outside of -1..1. Floats are computed in float64 and rounded once.
+	_ = register(&Op{
+		Code: OpAtanh,
+		Name: "atanh",
+		In:   "x", Out: "y", InPlace: true,
+	})
 	// y = max(x, 0); NaN stays. Floats are computed in float64 and rounded once. Integers wrap.
 	_ = register(&Op{
 		Code: OpRelu,

@@ -117,6 +117,17 @@ const (
 	OpScatter          Opcode = 142
 	OpTopK             Opcode = 143
 	OpErf              Opcode = 144
+	OpSin              Opcode = 145
+	OpCos              Opcode = 146
+	OpTan              Opcode = 147
+	OpAsin             Opcode = 148
+	OpAcos             Opcode = 149
+	OpAtan             Opcode = 150
+	OpSinh             Opcode = 151
+	OpCosh             Opcode = 152
+	OpAsinh            Opcode = 153
+	OpAcosh            Opcode = 154
+	OpAtanh            Opcode = 155
 )
 
 // Op is an operation: a literal that says everything about it but how to compute
