@@ -3,7 +3,9 @@ package clip
 import (
 	"bytes"
 	"io"
+	"os"
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -91,6 +93,13 @@ func FuzzImage(f *testing.F) {
 	m := rgbImage(noise(1, 3, 4, 3, 1), 0)
 	f.Add(pngBytes(m), false)
 	f.Add(jpegBytes(m), true)
+	for _, name := range []string{"apng_blend.png", "apng_default_image.png", "exif_6.jpg", "jpeg_440_tiny.jpg"} {
+		data, err := os.ReadFile("testdata/" + name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data, strings.HasSuffix(name, "jpg"))
+	}
 	f.Fuzz(func(t *testing.T, data []byte, isJPEG bool) {
 		v, err := openImage(pipe(data), map[bool]string{true: "jpeg", false: "png"}[isJPEG], fuzzLimit)
 		drain(t, v, err)
