@@ -419,7 +419,7 @@ func TestSpec(t *testing.T) {
 		"":                         "names no data set",
 		"{classes=3}":              "names no data set",
 		"gestures{classes=12":      "--data:1:20: found the end of the text; expected NAME{option=value, ...}",
-		"gestures{classes}":        `--data:1:17: found "}"; expected NAME{option=value, ...}`,
+		"gestures{classes}":        `--data:1:10: found "classes"; expected NAME{option=value, ...}`,
 		"gestures{classes=1}":      "at least 2",
 		"gestures{classes=16}":     "there are 15",
 		"gestures{size=3}":         "unknown option size; there are classes",
