@@ -147,18 +147,24 @@ func (r *Ranger) pair(n *ir.Node) Span {
 	if min(alo, blo) < math.MinInt32 || max(ahi, bhi) > math.MaxInt32 {
 		return Uniform(n.Result().Type.DType.Range())
 	}
-	d := n.Result().Type.DType
-	switch n.Op {
+	lo, hi := PairBounds(n.Op, alo, ahi, blo, bhi)
+	return within(n.Result().Type.DType, lo, hi)
+}
+
+// PairBounds bounds the sum, difference, product, largest or smallest of two
+// integers in alo..ahi and blo..bhi, which are small enough not to overflow.
+func PairBounds(op *ir.Op, alo, ahi, blo, bhi int64) (lo, hi int64) {
+	switch op {
 	case ir.Sub:
-		return within(d, alo-bhi, ahi-blo)
+		return alo - bhi, ahi - blo
 	case ir.Mul:
-		return within(d, min(alo*blo, alo*bhi, ahi*blo, ahi*bhi), max(alo*blo, alo*bhi, ahi*blo, ahi*bhi))
+		return min(alo*blo, alo*bhi, ahi*blo, ahi*bhi), max(alo*blo, alo*bhi, ahi*blo, ahi*bhi)
 	case ir.Max:
-		return within(d, max(alo, blo), max(ahi, bhi))
+		return max(alo, blo), max(ahi, bhi)
 	case ir.Min:
-		return within(d, min(alo, blo), min(ahi, bhi))
+		return min(alo, blo), min(ahi, bhi)
 	}
-	return within(d, alo+blo, ahi+bhi)
+	return alo + blo, ahi + bhi
 }
 
 // within is a span, or the whole range of the type where the span leaves it

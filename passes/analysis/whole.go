@@ -136,24 +136,11 @@ func (q *Wholes) ofPair(v *ir.Value, n *ir.Node) *Whole {
 	if a == nil || b == nil || a.K != n.Args[0] || b.K != n.Args[1] || a.Sums || b.Sums {
 		return nil
 	}
-	r := func(lo, hi int64) *Whole {
-		if lo <= -ExactFloat || hi >= ExactFloat {
-			return nil
-		}
-		return &Whole{K: v, Scale: []float64{1}, Lo: lo, Hi: hi}
+	lo, hi := PairBounds(n.Op, a.Lo, a.Hi, b.Lo, b.Hi)
+	if !ExactRange(lo, hi) {
+		return nil
 	}
-	switch n.Op {
-	case ir.Add:
-		return r(a.Lo+b.Lo, a.Hi+b.Hi)
-	case ir.Sub:
-		return r(a.Lo-b.Hi, a.Hi-b.Lo)
-	case ir.Mul:
-		p := []int64{a.Lo * b.Lo, a.Lo * b.Hi, a.Hi * b.Lo, a.Hi * b.Hi}
-		return r(slices.Min(p), slices.Max(p))
-	case ir.Max:
-		return r(max(a.Lo, b.Lo), max(a.Hi, b.Hi))
-	}
-	return r(min(a.Lo, b.Lo), min(a.Hi, b.Hi))
+	return &Whole{K: v, Scale: []float64{1}, Lo: lo, Hi: hi}
 }
 
 // norm handles a batch norm with constant parameters.

@@ -154,24 +154,11 @@ func (a *integerArithmetic) pair(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	if x == nil || y == nil || x.z == nil && y.z == nil {
 		return nil
 	}
-	var lo, hi int64
-	switch n.Op {
-	case ir.Add:
-		lo, hi = x.lo+y.lo, x.hi+y.hi
-	case ir.Sub:
-		lo, hi = x.lo-y.hi, x.hi-y.lo
-	case ir.Mul:
-		if !analysis.ExactRange(x.lo, x.hi) || !analysis.ExactRange(y.lo, y.hi) {
-			return nil
-		}
-		lo = min(x.lo*y.lo, x.lo*y.hi, x.hi*y.lo, x.hi*y.hi)
-		hi = max(x.lo*y.lo, x.lo*y.hi, x.hi*y.lo, x.hi*y.hi)
-	case ir.Max:
-		lo, hi = max(x.lo, y.lo), max(x.hi, y.hi)
-	case ir.Min:
-		lo, hi = min(x.lo, y.lo), min(x.hi, y.hi)
+	if !analysis.ExactRange(x.lo, x.hi) || !analysis.ExactRange(y.lo, y.hi) {
+		return nil
 	}
-	if !analysis.ExactRange(lo, hi) || !analysis.ExactRange(x.lo, x.hi) || !analysis.ExactRange(y.lo, y.hi) {
+	lo, hi := analysis.PairBounds(n.Op, x.lo, x.hi, y.lo, y.hi)
+	if !analysis.ExactRange(lo, hi) {
 		return nil
 	}
 	return a.result(rw, rw.Op(n.Op, nil, x.value(rw, a.r), y.value(rw, a.r)), lo, hi)

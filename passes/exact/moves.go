@@ -110,42 +110,6 @@ func channelMove(n *ir.Node) (axis int, channels [][]int, ok bool) {
 	return 0, nil, false
 }
 
-// perChannelOp returns the operand of a float operation that is carried through,
-// element by element and the same all over a channel (axis 1); -1 when the node
-// is none. The operations are those of a chain.
-func perChannelOp(d *ir.Node) int {
-	if d == nil || d.Result().Type.DType != ir.F32 || d.Result().Type.Rank() < 2 {
-		return -1
-	}
-	shape := d.Result().Type.Shape
-	switch d.Op {
-	case ir.Affine:
-		a, _ := ir.Axis(d.Int("axis"), len(shape))
-		for i := 1; i < 4; i++ {
-			if p := ir.ConstOf(d.Args[i]); p == nil || a != 1 && p.Len() > 1 {
-				return -1
-			}
-		}
-		return 0
-	case ir.BatchNorm:
-		if analysis.SoundNorm(d) {
-			return 0
-		}
-	case ir.Neg, ir.Relu:
-		return 0
-	case ir.Clip:
-		for i := 1; i < len(d.Args); i++ {
-			if d.Args[i] != nil && (ir.ConstOf(d.Args[i]) == nil || !analysis.Finite32(ir.ConstOf(d.Args[i]))) {
-				return -1
-			}
-		}
-		return 0
-	case ir.Add, ir.Sub, ir.Mul, ir.Div, ir.Min, ir.Max:
-		return analysis.Carrier(d, shape)
-	}
-	return -1
-}
-
 // leadsToInteger reports whether a float value is made from integers by moves
 // and operations of a chain.
 func leadsToInteger(v *ir.Value) bool {
@@ -174,52 +138,6 @@ func leadsToInteger(v *ir.Value) bool {
 		}
 	}
 	return false
-}
-
-// again writes operation d, which perChannelOp knows, over another value that
-// has d's channels in another order or number on an axis: y's channel i is
-// channels[i]. nil where the operation has no such form.
-func again(rw *passes.Rewriter, d *ir.Node, which int, x *ir.Value, axis int, channels []int) *ir.Value {
-	rank := x.Type.Rank()
-	pick := func(t *ir.Tensor) *ir.Tensor {
-		if t.Len() == 1 && !d.Is(ir.BatchNorm) {
-			return t.Reshape(1)
-		}
-		out := ir.NewTensor(ir.T(t.Type.DType, len(channels)))
-		for i, c := range channels {
-			out.SetFloat(i, t.Float(c))
-		}
-		return out
-	}
-	args := slices.Clone(d.Args)
-	attrs := map[string]any{}
-	for k, v := range d.Attrs {
-		attrs[k] = v
-	}
-	args[which] = x
-	switch d.Op {
-	case ir.Affine:
-		for i := 1; i < 4; i++ {
-			args[i] = rw.Const(pick(ir.ConstOf(d.Args[i])))
-		}
-		attrs["axis"] = axis
-	case ir.BatchNorm:
-		if axis != 1 {
-			return nil
-		}
-		for i := 1; i < 5; i++ {
-			args[i] = rw.Const(pick(ir.ConstOf(d.Args[i])))
-		}
-	case ir.Add, ir.Sub, ir.Mul, ir.Div, ir.Min, ir.Max:
-		k := pick(ir.ConstOf(d.Args[1-which]))
-		if k.Len() == 1 {
-			k = k.Reshape() // goes with any shape
-		} else {
-			k = onAxis(k, axis, rank)
-		}
-		args[1-which] = rw.Const(k)
-	}
-	return rw.Op(d.Op, attrs, args...)
 }
 
 // endsChain reports whether a node ends a chain: a comparison, or a quantizer

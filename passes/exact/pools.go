@@ -39,27 +39,6 @@ func sinkPool(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	return []*ir.Value{again(rw, d, which, pool, 1, all)}
 }
 
-// slopes returns a number of the sign of the slope of an operation of a chain,
-// for every channel or one for all.
-func slopes(d *ir.Node, which int) []float64 {
-	of := func(i int) []float64 { return ir.ConstOf(d.Args[i]).Convert(ir.F64).D }
-	switch d.Op {
-	case ir.Affine:
-		return analysis.Zip(of(1), of(2), func(a, b float64) float64 { return sign(a) * sign(b) })
-	case ir.BatchNorm:
-		return of(1)
-	case ir.Neg:
-		return []float64{-1}
-	case ir.Sub:
-		if which == 1 {
-			return []float64{-1}
-		}
-	case ir.Mul, ir.Div:
-		return of(1 - which)
-	}
-	return []float64{1}
-}
-
 func sign(x float64) float64 {
 	switch {
 	case x > 0:
@@ -188,9 +167,7 @@ func meanBelow(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	if which < 0 || !leadsToInteger(n.Args[0]) || asScaled(n.Args[0], 1) != nil {
 		return nil
 	}
-	switch d.Op {
-	case ir.BatchNorm, ir.Add, ir.Sub, ir.Mul, ir.Div, ir.Neg:
-	default:
+	if !chainOps[d.Op].linear {
 		return nil
 	}
 	mean := rw.Op(ir.ReduceMean, attrs, d.Args[which])

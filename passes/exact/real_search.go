@@ -49,45 +49,11 @@ func real(x float64) *big.Float { return new(big.Float).SetPrec(realPrec).SetFlo
 
 // realValue is the chain's value at z in a channel over the real numbers.
 func (ch *chain) realValue(c int, z int64) *big.Float {
-	at := func(v *ir.Value) *big.Float {
-		t := ir.ConstOf(v)
-		return real(t.Float(min(c, t.Len()-1)))
-	}
 	v := real(float64(z))
-	v.Mul(v, at(ch.base.Args[1])).Quo(v, at(ch.base.Args[2])).Add(v, at(ch.base.Args[3]))
+	base := link{ch.base, 0, c}
+	v.Mul(v, real(base.at(1))).Quo(v, real(base.at(2))).Add(v, real(base.at(3)))
 	for k, op := range ch.ops {
-		which := ch.which[k]
-		switch op.Op {
-		case ir.BatchNorm:
-			s := real(0).Add(at(op.Args[4]), real(op.Float("epsilon")))
-			s.Sqrt(s)
-			v.Sub(v, at(op.Args[3])).Quo(v, s).Mul(v, at(op.Args[1])).Add(v, at(op.Args[2]))
-		case ir.Neg:
-			v.Neg(v)
-		case ir.Relu:
-			v = larger(v, real(0))
-		case ir.Clip:
-			if op.Arg(1) != nil {
-				v = larger(v, at(op.Args[1]))
-			}
-			if op.Arg(2) != nil {
-				v = smaller(v, at(op.Args[2]))
-			}
-		case ir.Add:
-			v.Add(v, at(op.Args[1-which]))
-		case ir.Sub:
-			if v.Sub(v, at(op.Args[1-which])); which == 1 {
-				v.Neg(v)
-			}
-		case ir.Mul:
-			v.Mul(v, at(op.Args[1-which]))
-		case ir.Div:
-			v.Quo(v, at(op.Args[1]))
-		case ir.Min:
-			v = smaller(v, at(op.Args[1-which]))
-		case ir.Max:
-			v = larger(v, at(op.Args[1-which]))
-		}
+		v = chainOps[op.Op].real(link{op, ch.which[k], c}, v)
 	}
 	return v
 }

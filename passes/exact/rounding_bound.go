@@ -20,64 +20,18 @@ const (
 // passes the error on and adds u relative to its own result, which may be far
 // larger than the chain's value where two terms cancel.
 func (ch *chain) roundingBound(c int, z int64) float64 {
-	at := func(v *ir.Value) float64 {
-		t := ir.ConstOf(v)
-		return t.Float(min(c, t.Len()-1))
-	}
-	scale := at(ch.base.Args[1]) / at(ch.base.Args[2])
+	base := link{ch.base, 0, c}
+	scale := base.at(1) / base.at(2)
 	m, terms := sumMagnitude(analysis.NewRanger(), ch.z, c)
-	v, e := float64(z)*scale, (terms+2)*unitRoundoff*(m*math.Abs(scale)+ch.base.Float("terms"))
-	// rounded follows one operation: its exact result, the operand's error times
-	// factor, and n roundings relative to the result.
-	rounded := func(result, factor float64, n int) {
-		v, e = result, e*math.Abs(factor)
-		if v != 0 {
-			e += float64(n)*unitRoundoff*math.Abs(v) + underflow
-		}
-	}
-	rounded(v+at(ch.base.Args[3]), 1, 1)
+	r := &rounding{float64(z) * scale, (terms + 2) * unitRoundoff * (m*math.Abs(scale) + ch.base.Float("terms"))}
+	r.then(r.v+base.at(3), 1, 1)
 	for k, op := range ch.ops {
-		other := func() float64 { return at(op.Args[1-ch.which[k]]) }
-		switch op.Op {
-		case ir.BatchNorm:
-			s := math.Sqrt(at(op.Args[4]) + op.Float("epsilon"))
-			rounded(v-at(op.Args[3]), 1, 1)
-			rounded(v/s, 1/s, 4) // the sum under the root, the root, epsilon and the quotient
-			rounded(v*at(op.Args[1]), at(op.Args[1]), 1)
-			rounded(v+at(op.Args[2]), 1, 1)
-		case ir.Neg:
-			v = -v
-		case ir.Relu:
-			v = math.Max(v, 0)
-		case ir.Clip:
-			if op.Arg(1) != nil {
-				v = math.Max(v, at(op.Args[1]))
-			}
-			if op.Arg(2) != nil {
-				v = math.Min(v, at(op.Args[2]))
-			}
-		case ir.Add:
-			rounded(v+other(), 1, 1)
-		case ir.Sub:
-			d := v - other()
-			if ch.which[k] == 1 {
-				d = -d
-			}
-			rounded(d, 1, 1)
-		case ir.Mul:
-			rounded(v*other(), other(), 1)
-		case ir.Div:
-			rounded(v/other(), 1/other(), 1)
-		case ir.Min:
-			v = math.Min(v, other())
-		case ir.Max:
-			v = math.Max(v, other())
-		}
+		chainOps[op.Op].bound(link{op, ch.which[k], c}, r)
 	}
 	if ch.step == nil {
-		rounded(v, 1, 2) // the quantizer's own division, and its scale times the level
+		r.then(r.v, 1, 2) // the quantizer's own division, and its scale times the level
 	}
-	return e
+	return r.e
 }
 
 // sumMagnitude bounds the sum of the magnitudes of all terms behind an integer,
