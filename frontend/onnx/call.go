@@ -83,8 +83,17 @@ func (c *call) in(i int) *ir.Value {
 	return nil
 }
 
+// must returns input i, which must be there.
+func (c *call) must(i int) *ir.Value {
+	v := c.in(i)
+	if v == nil {
+		c.failf("input %d is left out", i)
+	}
+	return v
+}
+
 // typ returns the type of input i, which must be there.
-func (c *call) typ(i int) ir.Type { return c.args[i].Type }
+func (c *call) typ(i int) ir.Type { return c.must(i).Type }
 
 // attr returns an attribute, or def if there is none.
 func attr[T any](c *call, name string, def T) T {
@@ -139,7 +148,7 @@ func (c *call) floats(name string) []float64 {
 
 // constIn computes input i at import: shapes, axes and the like must be known.
 func (c *call) constIn(i int, what string) *ir.Tensor {
-	t, err := c.imp.fold(c.args[i])
+	t, err := c.imp.fold(c.must(i))
 	if err != nil {
 		c.unsupportedf("the %s (input %d, %q) must be known when the model is compiled: %v", what, i, c.Inputs[i], err)
 	}
