@@ -24,7 +24,7 @@ var Gather = register(&Op{
 		shape := append([]int{}, x.Shape[:a]...)
 		shape = append(shape, idx.Shape...)
 		shape = append(shape, x.Shape[a+1:]...)
-		return constIndices(n, T(x.DType, shape...), func(int) int { return x.Shape[a] })
+		return []Type{T(x.DType, shape...)}, nil
 	},
 	Eval: func(n *Node, in []*Tensor) ([]*Tensor, error) {
 		x, idx, out := in[0], in[1], NewTensor(n.Results[0].Type)
@@ -76,17 +76,33 @@ var Gather = register(&Op{
   return %3 "y"`,
 })
 
-// constIndices returns the type of a gather, unless its indices, operand 1, are
-// constants and one is out of range. size is that of the axis element i goes into.
-func constIndices(n *Node, y Type, size func(i int) int) ([]Type, error) {
-	if idx := ConstOf(n.Args[1]); idx != nil && CheckShape(y.Shape) == nil && y.Elems() > 0 {
-		for i := range idx.Len() {
-			if _, err := index(idx, i, size(i)); err != nil {
-				return nil, err
-			}
+// CheckIndices says which constant index of a gather, gather_elements or gather_nd
+// is out of range. An evaluation says the same; types do not depend on constants.
+func CheckIndices(n *Node) error {
+	if n.Op != Gather && n.Op != GatherElements && n.Op != GatherND || n.Results[0].Type.Elems() == 0 {
+		return nil
+	}
+	idx, x := ConstOf(n.Args[1]), n.In(0)
+	if idx == nil {
+		return nil
+	}
+	var size func(i int) int
+	switch rank := idx.Type.Rank(); n.Op {
+	case GatherND:
+		size = func(i int) int { return x.Shape[n.Int("batch_dims")+i%idx.Type.Shape[rank-1]] }
+	default:
+		a, err := axisAttr(n, x.Rank())
+		if err != nil {
+			return err
+		}
+		size = func(int) int { return x.Shape[a] }
+	}
+	for i := range idx.Len() {
+		if _, err := index(idx, i, size(i)); err != nil {
+			return err
 		}
 	}
-	return []Type{y}, nil
+	return nil
 }
 
 // index returns element i of a tensor of indices into an axis of size d, with

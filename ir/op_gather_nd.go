@@ -25,8 +25,7 @@ var GatherND = register(&Op{
 		if r > x.Rank()-b {
 			return nil, fmt.Errorf("indices are %s: rows of %d, expected at most the %d axes of %s after the first %d", idx, r, x.Rank()-b, x, b)
 		}
-		y := T(x.DType, append(append([]int{}, idx.Shape[:idx.Rank()-1]...), x.Shape[b+r:]...)...)
-		return constIndices(n, y, func(i int) int { return x.Shape[b+i%r] })
+		return []Type{T(x.DType, append(append([]int{}, idx.Shape[:idx.Rank()-1]...), x.Shape[b+r:]...)...)}, nil
 	},
 	Eval: func(n *Node, in []*Tensor) ([]*Tensor, error) {
 		x, idx, out, b := in[0], in[1], NewTensor(n.Results[0].Type), n.Int("batch_dims")

@@ -38,6 +38,9 @@ func (g *gen) node(n *ir.Node) error {
 		}
 		return g.row(r, n)
 	}
+	if err := ir.CheckIndices(n); err != nil {
+		return err
+	}
 	if done, err := g.expand(n); done {
 		return err
 	}

@@ -246,8 +246,8 @@ func shortened(name string) string {
 	return strings.ToValidUTF8(name[:half], "") + "..." + strings.ToValidUTF8(name[len(name)-half:], "")
 }
 
-// emit appends an instruction. Results that nothing reads are left out, but for
-// the first. Results in f16 or bf16 are rounded in place behind it.
+// emit appends an instruction. Results that nothing reads are left out where the
+// instruction can do without, but for the first. Results in f16 or bf16 are rounded in place behind it.
 func (g *gen) emit(op, name string, in []int, out []*ir.Value, consts []int, params billb.Params) error {
 	code, ok := billb.Lookup(op)
 	if !ok {
@@ -255,9 +255,10 @@ func (g *gen) emit(op, name string, in []int, out []*ir.Value, consts []int, par
 	}
 	i := billb.Instr{Op: code, In: in, Const: consts, Params: params, Name: shortened(name)}
 	var halves []*ir.Value
+	names := strings.Fields(code.Op().Out)
 	for k, v := range out {
 		switch {
-		case k > 0 && len(g.uses[v]) == 0:
+		case k > 0 && len(g.uses[v]) == 0 && strings.HasSuffix(names[k], "?"):
 			i.Out = append(i.Out, -1)
 		case isHalf(v.Type.DType) && rounds(op):
 			raw := &ir.Value{Type: v.Type.With(ir.F32)}

@@ -42,6 +42,15 @@ func (c *call) spendBytes(t ir.Type) {
 	}
 }
 
+// tensor returns a tensor of zeros for a constant that is computed.
+func (c *call) tensor(t ir.Type) *ir.Tensor {
+	if err := ir.CheckShape(t.Shape); err != nil {
+		c.failf("%v", err)
+	}
+	c.spendBytes(t)
+	return ir.NewTensor(t)
+}
+
 // live ends the handler when the context is done.
 func (c *call) live() {
 	if err := c.imp.budget.ctx.Err(); err != nil {

@@ -182,6 +182,9 @@ func (c *call) node(op *ir.Op, attrs map[string]any, args ...*ir.Value) *ir.Node
 	if err != nil {
 		panic(stop{fmt.Errorf("%s", strings.TrimPrefix(err.Error(), op.Name+": "))})
 	}
+	if err := ir.CheckIndices(n); err != nil {
+		panic(stop{err})
+	}
 	c.spendNode()
 	c.imp.append(n)
 	return n

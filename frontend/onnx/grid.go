@@ -25,7 +25,7 @@ func affineGrid(c *call) []*ir.Value {
 	}
 	spatial := size[2:]
 	area, corners := elems(spatial), c.bool("align_corners", false)
-	base := ir.NewTensor(ir.T(theta.Type.DType, area, k+1))
+	base := c.tensor(ir.T(theta.Type.DType, area, k+1))
 	strides := rowMajor(spatial)
 	for i := range area {
 		for a, n := range spatial {

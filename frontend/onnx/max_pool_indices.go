@@ -34,7 +34,7 @@ func (c *call) maxPoolIndices() *ir.Value {
 		lo, _ := d.Range()
 		lowest = float64(lo)
 	}
-	places := c.constant(spatialIndex(x.Type.Shape[2:], c.int("storage_order", 0) == 1))
+	places := c.constant(c.spatialIndex(x.Type.Shape[2:], c.int("storage_order", 0) == 1))
 	values := c.emit(ir.Pad, attrs{"pads": pads}, x, c.like(x, lowest))
 	places = c.emit(ir.Pad, attrs{"pads": pads}, places, c.scalar(ir.I64, -1))
 	var best, where *ir.Value
@@ -61,7 +61,7 @@ func (c *call) maxPoolIndices() *ir.Value {
 		}
 	}
 	area := elems(x.Type.Shape[2:])
-	maps := ir.NewTensor(ir.T(ir.I64, append(slices.Clone(x.Type.Shape[:2]), ones(k)...)...))
+	maps := c.tensor(ir.T(ir.I64, append(slices.Clone(x.Type.Shape[:2]), ones(k)...)...))
 	for i := range maps.I {
 		maps.I[i] = int64(i * area)
 	}
@@ -70,8 +70,8 @@ func (c *call) maxPoolIndices() *ir.Value {
 
 // spatialIndex numbers the positions of a map in row-major order, or with the
 // last axis slowest.
-func spatialIndex(shape []int, columns bool) *ir.Tensor {
-	t := ir.NewTensor(ir.T(ir.I64, append([]int{1, 1}, shape...)...))
+func (c *call) spatialIndex(shape []int, columns bool) *ir.Tensor {
+	t := c.tensor(ir.T(ir.I64, append([]int{1, 1}, shape...)...))
 	strides := rowMajor(shape)
 	weight := slices.Clone(strides)
 	if columns {

@@ -90,7 +90,7 @@ func hardmax(c *call) []*ir.Value {
 func (c *call) counter(n, axis, rank int) *ir.Value {
 	shape := ones(rank)
 	shape[axis] = n
-	t := ir.NewTensor(ir.T(ir.I64, shape...))
+	t := c.tensor(ir.T(ir.I64, shape...))
 	for i := range t.I {
 		t.I[i] = int64(i)
 	}

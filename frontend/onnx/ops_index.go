@@ -64,7 +64,7 @@ func eyeLike(c *call) []*ir.Value {
 			c.unsupportedf("to element type %s", to)
 		}
 	}
-	t, k := ir.NewTensor(ir.T(d, x.Shape...)), c.int("k", 0)
+	t, k := c.tensor(ir.T(d, x.Shape...)), c.int("k", 0)
 	for i := range x.Shape[0] {
 		if j := i + k; j >= 0 && j < x.Shape[1] {
 			t.SetFloat(i*x.Shape[1]+j, 1)
@@ -85,7 +85,7 @@ func nonZero(c *call) []*ir.Value {
 		}
 	}
 	strides := rowMajor(shape)
-	t := ir.NewTensor(ir.T(ir.I64, len(shape), len(found)))
+	t := c.tensor(ir.T(ir.I64, len(shape), len(found)))
 	for a := range shape {
 		for k, i := range found {
 			t.I[a*len(found)+k] = int64(i / strides[a] % shape[a])
@@ -185,7 +185,7 @@ func trilu(c *call) []*ir.Value {
 		k = int(max(min(t.Float(0), math.MaxInt32), math.MinInt32))
 	}
 	h, w := x.Shape[rank-2], x.Shape[rank-1]
-	mask, upper := ir.NewTensor(ir.T(ir.Bool, h, w)), c.bool("upper", true)
+	mask, upper := c.tensor(ir.T(ir.Bool, h, w)), c.bool("upper", true)
 	for i := range mask.I {
 		row, col := i/w, i%w
 		mask.I[i] = int64(b2i(upper && col >= row+k || !upper && col <= row+k))

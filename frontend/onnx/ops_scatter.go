@@ -183,7 +183,7 @@ func (c *call) around(x, box *ir.Value, start, end []int, axis int) *ir.Value {
 // pick gathers every row from where it comes: x or the last update of it.
 func (c *call) pick(x *ir.Value, rows []int64, updates *ir.Value, size int) *ir.Value {
 	count := x.Type.Elems() / size
-	from := ir.NewTensor(ir.T(ir.I64, count))
+	from := c.tensor(ir.T(ir.I64, count))
 	for i := range from.I {
 		from.I[i] = int64(i)
 	}

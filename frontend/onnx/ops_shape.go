@@ -95,7 +95,7 @@ func rangeOp(c *call) []*ir.Value {
 	if !(count <= maxFold) {
 		c.failf("from %v to %v by %v is more than %d values", start.Float(0), limit.Float(0), delta.Float(0), maxFold)
 	}
-	t := ir.NewTensor(ir.T(start.Type.DType, max(0, int(count))))
+	t := c.tensor(ir.T(start.Type.DType, max(0, int(count))))
 	for i := range t.Len() {
 		if t.I != nil {
 			t.I[i] = start.I[0] + int64(i)*delta.I[0]

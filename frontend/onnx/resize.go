@@ -250,6 +250,10 @@ func (c *call) resampleAxis(r *resample, x *ir.Value, axis int) *ir.Value {
 	if d == 0 {
 		c.failf("axis %d of %s has no elements to resize", axis, x.Type)
 	}
+	if e == 0 {
+		return c.emit(ir.Slice, attrs{"starts": []int{0}, "ends": []int{0}, "axes": []int{axis}}, x)
+	}
+	c.spendBytes(ir.T(ir.I64, 8*e)) // a few taps for every position
 	rows, outside, most := make([][]tap, e), make([]bool, e), 0
 	for i := range rows {
 		p := c.origin(r, axis, i, d)
@@ -267,7 +271,7 @@ func (c *call) resampleAxis(r *resample, x *ir.Value, axis int) *ir.Value {
 	if !slices.Contains(outside, true) {
 		return y
 	}
-	mask := ir.NewTensor(ir.T(ir.Bool, append([]int{e}, ones(x.Type.Rank()-axis-1)...)...))
+	mask := c.tensor(ir.T(ir.Bool, append([]int{e}, ones(x.Type.Rank()-axis-1)...)...))
 	for i, b := range outside {
 		mask.I[i] = int64(b2i(b))
 	}
@@ -350,8 +354,8 @@ func (c *call) tapGathers(x *ir.Value, axis int, rows [][]tap, most int) *ir.Val
 	e := len(rows)
 	var y *ir.Value
 	for k := range most {
-		at := ir.NewTensor(ir.T(ir.I64, e))
-		weight := ir.NewTensor(ir.T(x.Type.DType, append([]int{e}, ones(x.Type.Rank()-axis-1)...)...))
+		at := c.tensor(ir.T(ir.I64, e))
+		weight := c.tensor(ir.T(x.Type.DType, append([]int{e}, ones(x.Type.Rank()-axis-1)...)...))
 		for i, row := range rows {
 			if k < len(row) {
 				at.I[i] = int64(row[k].at)
@@ -373,7 +377,7 @@ func (c *call) tapGathers(x *ir.Value, axis int, rows [][]tap, most int) *ir.Val
 // tapMatrix multiplies x along an axis by the matrix of all weights.
 func (c *call) tapMatrix(x *ir.Value, axis int, rows [][]tap) *ir.Value {
 	rank, d := x.Type.Rank(), x.Type.Shape[axis]
-	m := ir.NewTensor(ir.T(x.Type.DType, d, len(rows)))
+	m := c.tensor(ir.T(x.Type.DType, d, len(rows)))
 	for i, row := range rows {
 		for _, t := range row {
 			at := t.at*len(rows) + i
