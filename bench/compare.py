@@ -8,11 +8,16 @@ speed drifts slows all of them alike; quote the ratios. Before anything is timed
 scores of all contenders for one clip are compared.
 
   python bench/compare.py --models DIR [--rounds 7] [--isa generic] [--skip ov,ov8] [NAME ...]
+  python bench/compare.py --field DIR [--rounds 7] [--isa avx2] [NAME ...]
+
+With --field the networks are files NAME.onnx or NAME.onnx.gz of any kind, on random inputs (dimensions left open are 1): bytecode
+in billrun beside ONNX Runtime, how far apart their outputs are, relative to the largest, and the quotient of the times.
 
 needs onnxruntime and numpy and, for their columns, onnx and openvino, from PyPI in any
 virtual environment, and Go: it builds billc and billrun itself.
 """
 import argparse
+import gzip
 import json
 import os
 import statistics
@@ -121,9 +126,71 @@ def check(name, found, clip_file):
             raise SystemExit(f"{name}: {key} gives other scores than {first}: {got} and {want}")
 
 
+def field_inputs(session):
+    """Random inputs of a model, the same for both contenders."""
+    rng, kinds = np.random.default_rng(1), {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(uint8)": np.uint8, "tensor(int8)": np.int8, "tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(bool)": bool}
+    feeds = {}
+    for i in session.get_inputs():
+        kind, shape = kinds[i.type], [d if isinstance(d, int) else 1 for d in i.shape]
+        x = rng.standard_normal(shape) if np.issubdtype(kind, np.floating) else rng.integers(0, 2, shape)
+        feeds[i.name] = np.asarray(x, kind)
+    return feeds
+
+
+def field_network(tmp, path, a):
+    """The contenders of one network of the field and how far apart their outputs are."""
+    onnx_file, model, out = (os.path.join(tmp, f) for f in ("m.onnx", "m.billb", "out"))
+    raw = gzip.open(path).read() if path.endswith(".gz") else open(path, "rb").read()
+    open(onnx_file, "wb").write(raw)
+    o = ort.SessionOptions()
+    o.intra_op_num_threads = o.inter_op_num_threads = 1
+    o.log_severity_level = 3
+    session = ort.InferenceSession(onnx_file, o, providers=["CPUExecutionProvider"])
+    feeds = field_inputs(session)
+    billc, billrun = os.path.join(a.bin or tmp, "billc"), os.path.join(a.bin or tmp, "billrun")
+    shapes = [f"--shape={i.name}={'x'.join(map(str, feeds[i.name].shape))}" for i in session.get_inputs() if any(not isinstance(d, int) for d in i.shape)]
+    subprocess.run([billc, "compile", onnx_file, "-o", model, "--ledger=none", *shapes], check=True, capture_output=True)
+    args = []
+    for i, (name, x) in enumerate(feeds.items()):
+        np.save(os.path.join(tmp, f"in{i}.npy"), x)
+        args.append(f"--input={name}=@{os.path.join(tmp, f'in{i}.npy')}")
+    isa = ["--isa=" + a.isa] if a.isa else []
+    subprocess.run([billrun, model, *args, "--out", out, *isa], check=True, capture_output=True)
+    apart = 0.0
+    for info, want in zip(session.get_outputs(), session.run(None, feeds)):
+        got = np.load(os.path.join(out, info.name.replace("/", "_") + ".npy")).reshape(want.shape)
+        apart = max(apart, float(np.abs(got.astype(float) - want).max() / max(np.abs(want).max(), 1e-9)) if want.size else 0.0)
+    return {"byte": Program([billrun, "bench", model, *args], [], a.isa), "ort": Engine(lambda: session.run(None, feeds))}, apart
+
+
+def field(a):
+    files = sorted(f for f in os.listdir(a.field) if f.endswith((".onnx", ".onnx.gz")) and (not a.nets or f.split(".onnx")[0] in a.nets))
+    print(f"{'milliseconds a run':36}{'byte':>9}{'ort':>9}{'ort/byte':>10}{'apart':>10}")
+    quotients = []
+    for f in files:
+        with tempfile.TemporaryDirectory() as tmp:
+            if not a.bin:
+                a.bin = tempfile.mkdtemp()
+                build(a.bin, a.tags)
+            try:
+                found, apart = field_network(tmp, os.path.join(a.field, f), a)
+            except (subprocess.CalledProcessError, ValueError) as e:
+                print(f"{f.split('.onnx')[0]:36} {(getattr(e, 'stderr', None) or str(e).encode()).decode().strip().splitlines()[0][:120]}")
+                continue
+            rows = {"byte": [], "ort": []}
+            for _ in range(a.rounds):
+                for k, c in found.items():
+                    rows[k].append(c.measure(a.seconds))
+            quotients.append(statistics.median(x / y for x, y in zip(rows["ort"], rows["byte"])))
+            print(f"{f.split('.onnx')[0]:36}{statistics.median(rows['byte']):9.2f}{statistics.median(rows['ort']):9.2f}{quotients[-1]:10.2f}{apart:10.1e}", flush=True)
+    if quotients:
+        print(f"{'geometric mean':54}{statistics.geometric_mean(quotients):10.2f}")
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("nets", nargs="*", default=NETS)
+    p.add_argument("nets", nargs="*")
+    p.add_argument("--field", default="", help="folder with networks of any kind, in place of the video networks")
     p.add_argument("--models", default=os.path.join(REPO, "..", "shared", "models", "billnet"), help="folder with NAME.onnx and NAME.clips.u8.npy")
     p.add_argument("--rounds", type=int, default=7)
     p.add_argument("--seconds", type=float, default=0.5, help="per contender and round")
@@ -132,6 +199,8 @@ def main():
     p.add_argument("--skip", default="", help="contenders to leave out, with commas: " + ", ".join(CONTENDERS))
     p.add_argument("--bin", default="", help="folder with billc and billrun, in place of building them")
     a = p.parse_args()
+    if a.field:
+        return field(a)
     with tempfile.TemporaryDirectory() as tmp:
         if not a.bin:
             build(tmp, a.tags)

@@ -36,12 +36,12 @@ func (p *prep) newDot(c *convShape, x, w *operand, zero int64) *kernels.Dot {
 
 // newLinearDot plans a linear layer of weights [n,k].
 func (p *prep) newLinearDot(x *operand, w *billb.Const, n, k int) *kernels.Dot {
-	return p.newDot(linearShape(x, n, k), x, &operand{elem: w.Elem, n: n * k, fixed: p.denseData(w)}, 0)
+	return p.newDot(linearShape(billb.Product(x.shape[:x.rank()-1]), n, k), x, &operand{elem: w.Elem, n: n * k, fixed: p.denseData(w)}, 0)
 }
 
-// linearShape is a linear layer of weights [n,k] as a convolution.
-func linearShape(x *operand, n, k int) *convShape {
-	return &convShape{window: onePlace, batch: billb.Product(x.shape[:x.rank()-1]), groups: 1, inC: k, outC: n, k: k, taps: 1}
+// linearShape is a linear layer of rows and weights [n,k] as a convolution.
+func linearShape(rows, n, k int) *convShape {
+	return &convShape{window: onePlace, batch: rows, groups: 1, inC: k, outC: n, k: k, taps: 1}
 }
 
 // dotStep is a step that computes the sums of x and gives every row of them to store.

@@ -11,13 +11,14 @@ var (
 	})
 	_ = executes(billb.OpLinearSteps, func(p *prep) step {
 		x, y, w := p.dense(p.in(0)), p.dense(p.out(0)), p.weights()
-		if x.rank() < 1 || w.rank() != 2 || w.shape[1] != x.shape[x.rank()-1] {
-			p.fail("%s and %s, expected [...,K] and [O,K]", x, w)
+		if w.rank() != 2 || y.rank() < 1 || y.shape[y.rank()-1] != w.shape[0] {
+			p.fail("%s and %s, expected [...,O] and [O,K]", y, w)
 		}
-		want := append([]int{}, x.shape...)
-		want[len(want)-1] = w.shape[0]
-		p.shaped(y, want...)
-		c := linearShape(x, w.shape[0], w.shape[1])
+		rows := billb.Product(y.shape[:y.rank()-1])
+		if x.n != mulSat(rows, w.shape[1]) {
+			p.fail("%s, expected %d elements for every of %d rows of the result", x, w.shape[1], rows)
+		}
+		c := linearShape(rows, w.shape[0], w.shape[1])
 		return p.dotSteps(c, x, w, y, params[billb.Steps](p), w.shape[0], 1)
 	})
 	_ = executes(billb.OpMapSteps, func(p *prep) step {

@@ -28,6 +28,7 @@ type steps struct {
 	inner int // elements of a channel
 	list  []func(m *memory, r *row, v []float32)
 	bytes bool // the last step makes bytes
+	plain bool // no step asks for the channel
 }
 
 // The temporary vectors of a list: elements, an operand, bytes.
@@ -93,7 +94,7 @@ type stepReader struct {
 // newSteps prepares a list for a result y whose channels have inner elements each. source is the element type before the
 // first step; inputs and constants are read from the given ones on.
 func (p *prep) newSteps(y *operand, list *billb.Steps, channels, inner, in, konst int, source Elem) *steps {
-	s := &steps{set: p.set, y: y, inner: inner}
+	s := &steps{set: p.set, y: y, inner: inner, plain: true}
 	r := &stepReader{p: p, y: y, channels: channels, inner: inner, in: in, konst: konst, values: list.Values, list: s, source: source,
 		floating: source == F32, ofBytes: source == U8 || source == I8}
 	for _, op := range list.Steps {
@@ -137,6 +138,7 @@ func (r *stepReader) perChannel() []float32 {
 	if c == nil || billb.Product(c.Shape) != 1 && billb.Product(c.Shape) != r.channels {
 		r.p.fail("constant %d of the steps, expected f32 of one element or %d", r.konst, r.channels)
 	}
+	r.list.plain = r.list.plain && billb.Product(c.Shape) == 1
 	r.konst++
 	r.p.charge(mulSat(r.channels, 4))
 	data := as[float32](r.p.denseData(c))
@@ -168,6 +170,7 @@ func (r *stepReader) input(e Elem) (x *operand, one bool) {
 	if x.n != r.y.n && x.n*r.inner != r.y.n {
 		r.p.fail("%s beside %s", x, r.y)
 	}
+	r.list.plain = r.list.plain && x.n == r.y.n
 	return x, x.n != r.y.n
 }
 
@@ -218,6 +221,7 @@ func (r *stepReader) step(op billb.StepOp) func(m *memory, r *row, v []float32) 
 		if op == billb.StepToFloat {
 			return func(_ *memory, r *row, v []float32) { set.FromInts(v, r.z) }
 		}
+		r.list.plain = false
 		num, den, bias := r.p.f64s(r.konst, r.channels, 1), r.p.f64s(r.konst+1, r.channels, 1), r.p.f64s(r.konst+2, r.channels, 0)
 		r.konst += 3
 		return func(_ *memory, r *row, v []float32) {
@@ -323,10 +327,14 @@ func (r *stepReader) batchNorm() func(m *memory, r *row, v []float32) {
 	}
 }
 
-// over is a step over all elements of x, row by row: a row is what follows the channel, or the channels where nothing does.
+// over is a step over all elements of x, row by row: a row is all of them where the channel is all the same, or what follows
+// the channel, or the channels where nothing does.
 func (s *steps) over(x *operand, channels, cost int) step {
 	n, along := s.inner, false
-	if s.inner == 1 {
+	switch {
+	case s.plain:
+		n, channels = s.y.n, 1
+	case s.inner == 1:
 		n, along = channels, true
 	}
 	cuts := (n + stepChunk - 1) / stepChunk

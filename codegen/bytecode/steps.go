@@ -1,6 +1,7 @@
 package bytecode
 
 import (
+	"maps"
 	"math"
 	"slices"
 
@@ -53,6 +54,29 @@ func (g *gen) chains(f *ir.Func) {
 		}
 		g.chainAt[c.nodes[len(c.nodes)-1]] = c
 	}
+	g.dropUnread(f)
+}
+
+// dropUnread leaves out nodes that only what reads around them has read.
+func (g *gen) dropUnread(f *ir.Func) {
+	needed := maps.Clone(g.results)
+	for _, n := range slices.Backward(f.Nodes) {
+		c := g.chainAt[n]
+		switch {
+		case c != nil:
+			needed[c.x] = true
+			for _, v := range c.in {
+				needed[v] = true
+			}
+		case g.chained[n]:
+		case (n.Is(ir.Cast) || n.Is(ir.Sub) || n.Is(ir.Reshape)) && !needed[n.Result()]:
+			g.chained[n] = true
+		default:
+			for _, a := range n.Args {
+				needed[a] = true
+			}
+		}
+	}
 }
 
 // worthwhile: a convolution needs a step, which makes floats of its sums, or a zero point; a map two operations.
@@ -76,7 +100,7 @@ func (g *gen) begin(n *ir.Node) *chain {
 			c.axis = n.In(0).Rank() - 1
 		}
 		var before []*ir.Node
-		c.x, c.zero, before = g.unshifted(n.Args[0], n)
+		c.x, c.zero, before = g.unshifted(n.Args[0], n, n.Is(ir.ILinear))
 		if n.Is(ir.ILinear) && c.x.Type.DType.IsBit() && n.In(1).DType != ir.I8 {
 			return nil // bits by the word
 		}
@@ -151,36 +175,55 @@ func (c *chain) fitsBytes() bool {
 	return true
 }
 
-// unshifted sees v as bytes less a zero point of their type, by a cast and a subtraction that nothing else reads; else it is v
-// itself. Axes of size 1 before the spatial ones come and go on the way.
-func (g *gen) unshifted(v *ir.Value, reader *ir.Node) (x *ir.Value, zero *ir.Tensor, before []*ir.Node) {
-	v, reader, before = g.unshaped(v, reader, nil)
+// unshifted sees v as bytes less a zero point of their type, by a cast and a subtraction; else it is v itself. Reshapes on the
+// way are left out: all of them, or those between equal maps. before are the nodes that only this reader needs.
+func (g *gen) unshifted(v *ir.Value, reader *ir.Node, any bool) (x *ir.Value, zero *ir.Tensor, before []*ir.Node) {
+	w := &way{g: g, reader: reader, own: true}
+	v = w.unshaped(v, any)
 	sub := ir.Def(v)
-	if !sub.Is(ir.Sub) || !g.only(v, reader) || g.chained[sub] {
-		return v, nil, before
+	if !sub.Is(ir.Sub) || g.chained[sub] {
+		return v, nil, w.before
 	}
 	cast := ir.Def(sub.Args[0])
 	z := g.constOf(sub.Args[1])
-	if !cast.Is(ir.Cast) || !g.only(sub.Args[0], sub) || g.chained[cast] || z == nil || z.Len() != 1 || v.Type.DType.Bits() < 16 || !v.Type.DType.IsInt() {
-		return v, nil, before
+	if !cast.Is(ir.Cast) || g.chained[cast] || z == nil || z.Len() != 1 || v.Type.DType.Bits() < 16 || !v.Type.DType.IsInt() {
+		return v, nil, w.before
 	}
 	d := cast.In(0).DType
 	if d != ir.U8 && d != ir.I8 || !ir.SameShape(sub.In(0).Shape, v.Type.Shape) {
-		return v, nil, before
+		return v, nil, w.before
 	}
 	if lo, hi := d.Range(); z.I[0] < lo || z.I[0] > hi {
-		return v, nil, before
+		return v, nil, w.before
 	}
-	x, _, before = g.unshaped(cast.Args[0], cast, append([]*ir.Node{cast, sub}, before...))
-	return x, ir.IntTensor(d, []int64{z.I[0]}), before
+	w.take(v, sub)
+	w.take(sub.Args[0], cast)
+	return w.unshaped(cast.Args[0], any), ir.IntTensor(d, []int64{z.I[0]}), w.before
 }
 
-// unshaped goes back over reshapes that only bring or take axes of size 1, and that nothing but reader reads.
-func (g *gen) unshaped(v *ir.Value, reader *ir.Node, before []*ir.Node) (*ir.Value, *ir.Node, []*ir.Node) {
-	for n := ir.Def(v); n.Is(ir.Reshape) && sameMaps(n) && g.only(v, reader) && !g.chained[n]; n = ir.Def(v) {
-		v, reader, before = n.Args[0], n, append([]*ir.Node{n}, before...)
+// way goes back from a reader over nodes that it reads around.
+type way struct {
+	g      *gen
+	reader *ir.Node
+	own    bool // nothing else reads what was passed so far
+	before []*ir.Node
+}
+
+// take passes the node that defines v.
+func (w *way) take(v *ir.Value, n *ir.Node) {
+	if w.own = w.own && w.g.only(v, w.reader); w.own {
+		w.before = append([]*ir.Node{n}, w.before...)
 	}
-	return v, reader, before
+	w.reader = n
+}
+
+// unshaped passes reshapes.
+func (w *way) unshaped(v *ir.Value, any bool) *ir.Value {
+	for n := ir.Def(v); n.Is(ir.Reshape) && (any || sameMaps(n)) && !w.g.chained[n]; n = ir.Def(v) {
+		w.take(v, n)
+		v = n.Args[0]
+	}
+	return v
 }
 
 // sameMaps reports a reshape between maps [N,C,...] that differ in axes of size 1 right behind the channels.
@@ -221,9 +264,9 @@ func (g *gen) dequantized(n *ir.Node) (scale, zero *ir.Tensor, q *ir.Value, befo
 		if scale = g.factorOf(n); scale == nil {
 			return nil, nil, nil, nil, false
 		}
-		q, zero, before = g.unshifted(n.Args[0], n)
+		q, zero, before = g.unshifted(n.Args[0], n, false)
 	case ir.ToFloat:
-		q, zero, before = g.unshifted(n.Args[0], n)
+		q, zero, before = g.unshifted(n.Args[0], n, false)
 	default:
 		return nil, nil, nil, nil, false
 	}
@@ -389,7 +432,7 @@ func (c *chain) shift(cast *ir.Node) bool {
 		return false
 	}
 	scale, zero, q, before, ok := c.g.dequantized(next[0])
-	if !ok || len(before) != 2 || q != c.value {
+	if !ok || len(before) != 2 || q != c.value || !c.g.only(c.value, cast) {
 		return false
 	}
 	c.add(billb.StepDequantize, scale, zero)

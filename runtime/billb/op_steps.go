@@ -69,7 +69,8 @@ var (
 		macs:   func(s shapes) float64 { return perChannel(s, s.konst(0)) },
 	})
 	// Linear layer of bytes: z[..., o] = sum over k of w[o,k]*(x[..., k] - zero). Then the steps, with
-	// channels on the last axis. Operands as in conv_steps.
+	// channels on the last axis of y. Operands as in conv_steps; x may have any shape of as many
+	// elements.
 	_ = register(&Op{
 		Code: OpLinearSteps,
 		Name: "linear_steps",

@@ -61,7 +61,7 @@ const (
 	dotTile   = 256 // positions of a tile
 	dotOuts   = 4   // outputs of a block of maps
 	dotLanes  = 64  // outputs of a block of rows
-	fewPlaces = 8   // positions up to which output channels lie along the register
+	fewPlaces = 16  // positions up to which output channels lie along the register
 	dotSlack  = 320 // bytes that a kernel may read beyond a map
 )
 
