@@ -98,6 +98,11 @@ func prepareConv[T real](p *prep) step {
 	if y.n == 0 {
 		return step{}
 	}
+	if y.elem == F32 {
+		if s, ok := preparePlaneConv(p, c.convShape); ok {
+			return s
+		}
+	}
 	panels := c.panels(c.outSize)
 	perPanel := mulSat(c.k, c.cols, y.elem.Width())
 	c.tile = max(1, min(panels, tileBytes/max(perPanel, 1)))

@@ -32,6 +32,7 @@ type memory struct {
 	temp    []byte // of this part only: temps vectors of chunk elements
 	dot     kernels.DotBlock
 	row     row
+	planes  kernels.PlaneBlock
 	fault   *fault
 }
 

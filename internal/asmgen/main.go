@@ -29,6 +29,7 @@ var files = []struct {
 	{"runtime/kernels", "planes", kernels.Planes},
 	{"runtime/kernels", "dot", kernels.Dot},
 	{"runtime/kernels", "vec", kernels.Vec},
+	{"runtime/kernels", "planeconv", kernels.PlaneConv},
 	{"train/gemm", "kernels", gemm.Kernels},
 	{"train/vec", "kernels", vec.Kernels},
 }

@@ -20,9 +20,9 @@ type DotShape struct {
 // positions have output channels along the register and the inputs of a position gathered. Where a group has one input
 // channel, four taps of a row take the place of the four channels.
 type Dot struct {
-	set *Set
-	s   DotShape
-	way dotWay
+	grid // the shape, and how its maps lie in planes
+	set  *Set
+	way  dotWay
 
 	flip uint8 // makes the bytes of a signed map unsigned
 	zero uint8 // the byte of zero after it
@@ -31,12 +31,7 @@ type Dot struct {
 
 	inC, outC     int // of a group
 	blocks, chunk int // blocks of outputs of a group, and of a unit
-	tile, tiles   int // positions of a tile, and tiles of a frame
-	offs          []int32
 
-	axes           [3]dotAxis
-	frame          int // positions of a frame of a plane
-	plane          int // positions of a plane: four channels, all phases
 	index          [64]byte
 	k              int // bytes of a row, in the way of rows
 	rowAt          []int32
@@ -70,7 +65,7 @@ func NewDot(set *Set, s DotShape, w []int16, signed bool, zero int32) (*Dot, err
 	if err := s.check(len(w)); err != nil {
 		return nil, err
 	}
-	d := &Dot{set: set, s: s.merge(), inC: s.In / s.Groups, outC: s.Out / s.Groups}
+	d := &Dot{set: set, grid: grid{s: s.merge()}, inC: s.In / s.Groups, outC: s.Out / s.Groups}
 	if signed {
 		d.flip, zero = 0x80, zero+128
 	}

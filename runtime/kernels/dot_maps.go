@@ -3,60 +3,12 @@ package kernels
 // maps plans the interleaved way.
 func (d *Dot) maps(w [][]int8) {
 	d.way = dotMaps
-	s := &d.s
-	for a := range 3 {
-		seen := make([]bool, s.Stride[a])
-		for k := range s.Kernel[a] {
-			seen[k*s.Dil[a]%s.Stride[a]] = true
-		}
-		for p, yes := range seen {
-			if yes {
-				d.axes[a].phases = append(d.axes[a].phases, p)
-			}
-		}
-		d.axes[a].size = s.Result[a] + (s.Kernel[a]-1)*s.Dil[a]/s.Stride[a]
-	}
-	pitch := d.axes[2].size
-	d.frame = d.axes[1].size * pitch
-	phase := d.axes[0].size * d.frame
-	d.plane = phase * len(d.axes[0].phases) * len(d.axes[1].phases) * len(d.axes[2].phases)
-	span := (s.Result[1]-1)*pitch + s.Result[2]
-	d.tiles = ceilDiv(span, dotTile)
-	d.tile = roundUp(ceilDiv(span, d.tiles), 16)
-	d.tiles = ceilDiv(span, d.tile)
-
-	quads := ceilDiv(d.inC, 4)
-	index := func(a, k int) (phase, at int) {
-		p := k * s.Dil[a]
-		for i, f := range d.axes[a].phases {
-			if f == p%s.Stride[a] {
-				phase = i
-			}
-		}
-		return phase, p / s.Stride[a]
-	}
-	for range w {
-		for q := range quads {
-			for kt := range s.Kernel[0] {
-				pt, t := index(0, kt)
-				for kh := range s.Kernel[1] {
-					ph, h := index(1, kh)
-					for kw := range s.Kernel[2] {
-						pw, x := index(2, kw)
-						f := (pt*len(d.axes[1].phases)+ph)*len(d.axes[2].phases) + pw
-						d.offs = append(d.offs, int32(4*(q*d.plane+f*phase+t*d.frame+h*pitch+x)))
-					}
-				}
-			}
-		}
-	}
+	d.grid = newGrid(d.s, ceilDiv(d.inC, 4), 4)
+	d.offs = d.offsets(len(w))
 	d.blocks = ceilDiv(d.outC, dotOuts)
-	d.chunk = d.blocks
-	for d.chunk > 8 && s.Batch*s.Groups*s.Result[0]*d.tiles*ceilDiv(d.blocks, d.chunk) < 8 {
-		d.chunk = ceilDiv(d.chunk, 2)
-	}
-	taps := product3(s.Kernel)
-	for g := range s.Groups {
+	d.chunk = d.chunks(d.blocks)
+	taps := product3(d.s.Kernel)
+	for g := range d.s.Groups {
 		for b := range d.blocks {
 			d.w = append(d.w, d.set.packDot(d.termsOf(w, g, b*dotOuts, dotOuts, taps)))
 		}
@@ -109,57 +61,27 @@ func (d *Dot) interleave(part, parts int, src, scratch []byte) {
 }
 
 func (d *Dot) interleavePlane(dst []byte, x *[4][]byte) {
-	s := &d.s
-	pitch := d.axes[2].size
-	for _, ft := range d.axes[0].phases {
-		for _, fh := range d.axes[1].phases {
-			for _, fw := range d.axes[2].phases {
-				for t := range d.axes[0].size {
-					for h := range d.axes[1].size {
-						row := dst[:4*pitch]
-						dst = dst[4*pitch:]
-						st, sh := t*s.Stride[0]+ft-s.Pad[0], h*s.Stride[1]+fh-s.Pad[1]
-						if st < 0 || st >= s.Size[0] || sh < 0 || sh >= s.Size[1] {
-							d.fill(row)
-							continue
-						}
-						d.interleaveRow(row, x, (st*s.Size[1]+sh)*s.Size[2], fw-s.Pad[2])
-					}
-				}
-			}
+	step := d.s.Stride[2]
+	d.eachRow(func(row, at, first, lo, hi int) {
+		out := dst[4*row:][:4*d.axes[2].size]
+		d.fill(out[:4*lo])
+		d.fill(out[4*hi:])
+		if lo == hi {
+			return
 		}
-	}
-}
-
-// interleaveRow writes elements first, first+stride, ... of the row of every channel that begins at byte at.
-func (d *Dot) interleaveRow(row []byte, x *[4][]byte, at, first int) {
-	step, width := d.s.Stride[2], d.s.Size[2]
-	n := len(row) / 4
-	lo := 0
-	if first < 0 {
-		lo = min(n, (-first+step-1)/step)
-	}
-	hi := lo
-	if last := width - 1 - first; last >= 0 {
-		hi = max(lo, min(n, last/step+1))
-	}
-	d.fill(row[:4*lo])
-	d.fill(row[4*hi:])
-	if lo == hi {
-		return
-	}
-	from := at + first + lo*step
-	if step == 1 {
-		m := hi - lo
-		d.set.interleave(row[4*lo:4*hi], x[0][from:from+m], x[1][from:from+m], x[2][from:from+m], x[3][from:from+m], d.flip)
-		return
-	}
-	a, b, c, e := x[0][from:], x[1][from:], x[2][from:], x[3][from:]
-	i := 0
-	for out := row[4*lo : 4*hi]; len(out) >= 4; out = out[4:] {
-		out[0], out[1], out[2], out[3] = a[i]^d.flip, b[i]^d.flip, c[i]^d.flip, e[i]^d.flip
-		i += step
-	}
+		out = out[4*lo : 4*hi]
+		from, n := at+first, hi-lo
+		if step == 1 {
+			d.set.interleave(out, x[0][from:from+n], x[1][from:from+n], x[2][from:from+n], x[3][from:from+n], d.flip)
+			return
+		}
+		a, b, c, e := x[0][from:], x[1][from:], x[2][from:], x[3][from:]
+		i := 0
+		for ; len(out) >= 4; out = out[4:] {
+			out[0], out[1], out[2], out[3] = a[i]^d.flip, b[i]^d.flip, c[i]^d.flip, e[i]^d.flip
+			i += step
+		}
+	})
 }
 
 // fill sets bytes to what stands for zero.
@@ -185,8 +107,7 @@ func (d *Dot) mapped(r *DotBlock, u, b int, scratch, mine []byte) {
 		return
 	}
 	pitch, width := d.axes[2].size, s.Result[2]
-	first := tile * d.tile
-	count := min(d.tile, (s.Result[1]-1)*pitch+width-first)
+	first, count, at := d.run(tile, t)
 	padded := roundUp(count, 16)
 	acc := view32(mine)[:4*padded]
 	g := n % s.Groups
@@ -195,28 +116,12 @@ func (d *Dot) mapped(r *DotBlock, u, b int, scratch, mine []byte) {
 	d.set.dot(acc, scratch[4*(n*ceilDiv(d.inC, 4)*d.plane+t*d.frame+first):], d.offs, d.w[g*d.blocks+block], &r.init)
 
 	r.Rows, r.Along, r.Step = min(dotOuts, d.outC-o), false, 1
-	h, x := first/pitch, first%pitch
-	at := (t*s.Result[1]+h)*width + min(x, width)
 	for i := range r.Rows {
 		z := acc[i*padded:][:count]
 		if pitch != width {
-			z = dropHalo(z, x, pitch, width)
+			z = dropHalo(z, first%pitch, pitch, width)
 		}
 		c := g*d.outC + o + i
 		r.Z[i], r.Channel[i], r.At[i] = z, c, (n/s.Groups*s.Out+c)*product3(s.Result)+at
 	}
-}
-
-// dropHalo moves the elements of rows of width elements, pitch apart, together. The first lies x elements after the
-// beginning of a row.
-func dropHalo(z []int32, x, pitch, width int) []int32 {
-	kept := 0
-	for i := 0; i < len(z); {
-		n := max(0, min(width-x, len(z)-i))
-		copy(z[kept:], z[i:i+n])
-		kept += n
-		i += pitch - x
-		x = 0
-	}
-	return z[:kept]
 }

@@ -66,6 +66,10 @@ type Set struct {
 	packDot func(w []int8) []byte
 	dot     dotFunc
 
+	// planeConv computes one output (index 0) or four at n positions, a multiple of 16: acc[o*n+p] = sum over j of
+	// w[j*outputs+o] * src[offs[j]/4+p], in the order of j, starting at 0, every product and sum rounded.
+	planeConv [2]planeConvFunc
+
 	// dotRows computes 64 outputs for len(acc)/64 rows, one (index 0) or four: acc[r*64+o] += sum over k of w[k/4][o][k%4]
 	// * x[r*K+k]. Each row of x has K bytes, a multiple of 4.
 	packRows func(w []int8) []byte
@@ -117,6 +121,7 @@ type (
 	dequantizeFunc  func(dst []float32, src []byte, scale float32, zero int32)
 	interleaveFunc  func(dst, s0, s1, s2, s3 []byte, flip uint8)
 	dotFunc         func(acc []int32, src []byte, offs []int32, w []byte, init *[4]int32)
+	planeConvFunc   func(acc, src []float32, offs []int32, w []float32)
 	dotRowsFunc     func(acc []int32, x, w []byte)
 	dotWindowFunc   func(acc []int32, src []byte, offs []int32, w []byte, index *[64]byte, stride int, init int32)
 )

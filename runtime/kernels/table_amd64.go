@@ -108,6 +108,8 @@ func asmTable() []kernel {
 			s.fromInts, s.affine, s.normalize, s.quantize = vecFromIntsAVX512, vecAffineAVX512, vecNormalizeAVX512, vecQuantizeAVX512
 			s.dequantize = [2]dequantizeFunc{vecDequantizeU8AVX512, vecDequantizeI8AVX512}
 		}},
+		{"planeconv", AVX2, func(s *Set) { s.planeConv = [2]planeConvFunc{planeConv1AVX2, planeConv4AVX2} }},
+		{"planeconv", AVX512, func(s *Set) { s.planeConv = [2]planeConvFunc{planeConv1AVX512, planeConv4AVX512} }},
 		{"interleave", AVX2, func(s *Set) { s.interleave = interleaveAVX2 }},
 		{"dot", AVX2, func(s *Set) {
 			s.packDot, s.dot, s.dotWindow, s.laneIndex = packDotAVX2, dotAVX2, dotWindowAVX2, true

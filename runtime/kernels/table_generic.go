@@ -39,6 +39,7 @@ func genericTable() []kernel {
 			s.largest, s.expSum = largestGeneric, expSumGeneric
 			s.fromInts, s.affine, s.normalize, s.quantize = fromIntsGeneric, affineGeneric, normalizeGeneric, quantizeGeneric
 		}},
+		{"planeconv", Generic, func(s *Set) { s.planeConv = [2]planeConvFunc{planeConvGeneric, planeConvGeneric} }},
 		{"interleave", Generic, func(s *Set) { s.interleave = interleaveGeneric }},
 		{"dot", Generic, func(s *Set) {
 			s.packDot, s.dot, s.dotWindow = packDotGeneric, dotGeneric, dotWindowGeneric

@@ -18,6 +18,7 @@ var checks = map[string][]func(*testing.T, *Set){
 	"interleave": {checkDot},
 	"dot":        {checkDot},
 	"vec":        {checkVec},
+	"planeconv":  {checkPlaneConv},
 }
 
 // Every row of the table works by itself, among generic kernels.

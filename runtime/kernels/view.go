@@ -2,7 +2,7 @@ package kernels
 
 import "unsafe"
 
-// view16 and view32 see the bytes of a plane as its elements. Planes start at multiples of 64 bytes of an aligned buffer.
+// view16, view32 and viewF32 see the bytes of a plane as its elements. Planes start at multiples of 64 bytes of an aligned buffer.
 func view16(b []byte) []int16 {
 	if len(b) < 2 {
 		return nil
@@ -15,4 +15,11 @@ func view32(b []byte) []int32 {
 		return nil
 	}
 	return unsafe.Slice((*int32)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/4)
+}
+
+func viewF32(b []byte) []float32 {
+	if len(b) < 4 {
+		return nil
+	}
+	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/4)
 }
