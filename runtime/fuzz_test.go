@@ -13,7 +13,7 @@ import (
 func FuzzLoad(f *testing.F) {
 	b := smallNet()
 	f.Add(encode(f, &b.img))
-	for _, b := range opSamples() {
+	for _, b := range append(opSamples(), kernelSamples()...) {
 		f.Add(encode(f, &b.img))
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {
@@ -191,7 +191,7 @@ func opSamples() []*builder {
 // and checks that none allocates.
 func TestSamples(t *testing.T) {
 	used := map[billb.Opcode]bool{billb.OpLogSoftmax: true, billb.OpIdentity: true} // as their neighbours
-	for _, b := range append(opSamples(), smallNet()) {
+	for _, b := range append(append(opSamples(), kernelSamples()...), smallNet()) {
 		for _, in := range b.img.Code {
 			used[in.Op] = true
 		}

@@ -91,7 +91,7 @@ type hunt struct {
 
 func newHunt(t testing.TB) *hunt {
 	h := &hunt{}
-	for _, b := range append(opSamples(), smallNet(), smallNet()) {
+	for _, b := range append(append(opSamples(), kernelSamples()...), smallNet(), smallNet()) {
 		h.files = append(h.files, encode(t, &b.img))
 	}
 	for isa := kernels.Generic; isa <= kernels.AVX512; isa++ {
