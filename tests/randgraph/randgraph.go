@@ -46,11 +46,6 @@ const (
 	RealMean     = "real-mean"     // the mean of a norm: class ideal
 )
 
-// Features lists all of them.
-func Features() []string {
-	return []string{FloatInput, InputScale, WeightScale, Ternary, Signed, Sign, Batch, LowRank, OrSum, OrClip, MuxWhere, FloatLSTM, SecondInput, SumConcat, PoolDilation, InnerBias, State, SumResidual, Padding, FewBits, RealMean}
-}
-
 // Config limits what New makes. The zero Config allows everything.
 type Config struct {
 	Without []string // features to leave out
