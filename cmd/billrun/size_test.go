@@ -14,8 +14,11 @@ import (
 	"testing"
 )
 
-// maxBytes is what the stripped program may take.
-const maxBytes = 4_000_000
+// maxBytes is what the stripped program may take. About 2.6 MB are Go's own
+// runtime and library with the tables of all functions; the rest is executors of
+// every operation (0.4 MB), kernels for three instruction sets (0.3), the clip
+// reader (0.15), the command line (0.12) and the file format (0.07).
+const maxBytes = 4_500_000
 
 // TestSize keeps the program small, and says which packages take the room.
 func TestSize(t *testing.T) {
