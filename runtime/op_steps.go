@@ -1,6 +1,9 @@
 package runtime
 
-import "github.com/billnet/billnet/runtime/billb"
+import (
+	"github.com/billnet/billnet/runtime/billb"
+	"github.com/billnet/billnet/runtime/kernels"
+)
 
 var (
 	_ = executes(billb.OpConvSteps, func(p *prep) step {
@@ -30,7 +33,7 @@ var (
 		if len(list.Steps) == 0 {
 			p.fail("no steps, expected at least one")
 		}
-		s := p.newSteps(y, list, channels, inner, 1, 0, x.elem)
+		s := p.newSteps(y, list, true, channels, inner, 1, 0, x.elem)
 		if y.n == 0 {
 			return step{}
 		}
@@ -71,16 +74,18 @@ func (p *prep) dotSteps(c *convShape, x, w, y *operand, list *billb.Steps, chann
 		}
 		zero = intAt(z, nil, 0)
 	}
+	d := (*kernels.Dot)(nil)
+	if y.n > 0 {
+		if d = p.newDot(c, x, w, zero); d == nil {
+			p.fail("%s and weights %s, expected bytes and weights of -256 to 254", x, w)
+		}
+	}
 	store := storeSums(y)
 	if len(list.Steps) > 0 || y.elem != I32 {
-		store = p.newSteps(y, list, channels, inner, 1, min(2, len(p.instr.Const)), I32).runDot
+		store = p.newSteps(y, list, d != nil && d.Contiguous(), channels, inner, 1, min(2, len(p.instr.Const)), I32).runDot
 	}
-	if y.n == 0 {
-		return step{}
-	}
-	d := p.newDot(c, x, w, zero)
 	if d == nil {
-		p.fail("%s and weights %s, expected bytes and weights of -256 to 254", x, w)
+		return step{}
 	}
 	return dotStep(d, x, mulSat(y.n, c.k+4*len(list.Steps)), store)
 }

@@ -7,6 +7,9 @@ import (
 	"github.com/billnet/billnet/runtime/kernels"
 )
 
+// fewElements is the most elements of a channel that have constants of their own.
+const fewElements = 16
+
 // stepChunk is how many elements a list of steps works on at a time.
 const stepChunk = 1024
 
@@ -23,12 +26,14 @@ type row struct {
 
 // steps is a prepared list: what follows an operation element by element, on a few elements at a time.
 type steps struct {
-	set   *kernels.Set
-	y     *operand
-	inner int // elements of a channel
-	list  []func(m *memory, r *row, v []float32)
-	bytes bool // the last step makes bytes
-	plain bool // no step asks for the channel
+	set      *kernels.Set
+	y        *operand
+	inner    int // elements of a channel
+	channels int
+	list     []func(m *memory, r *row, v []float32)
+	bytes    bool // the last step makes bytes
+	plain    bool // no step asks for the channel
+	many     int  // elements of a channel that each have its constants, so that a row may go over channels; 1: a row is of one channel, or along them
 }
 
 // The temporary vectors of a list: elements, an operand, bytes.
@@ -69,6 +74,9 @@ func (s *steps) runDot(m *memory, b *kernels.DotBlock, i int) {
 	for len(z) > 0 {
 		n := min(len(z), stepChunk)
 		*r = row{z: z[:n], n: n, at: at, stride: b.Step, channel: channel, along: b.Along}
+		if s.many > 1 {
+			r.channel, r.along = at%(s.channels*s.many), true
+		}
 		s.run(m, r)
 		z = z[n:]
 		at += n * b.Step
@@ -93,8 +101,12 @@ type stepReader struct {
 
 // newSteps prepares a list for a result y whose channels have inner elements each. source is the element type before the
 // first step; inputs and constants are read from the given ones on.
-func (p *prep) newSteps(y *operand, list *billb.Steps, channels, inner, in, konst int, source Elem) *steps {
-	s := &steps{set: p.set, y: y, inner: inner, plain: true}
+// With many, channels of at most fewElements elements are dealt with as if every element were one.
+func (p *prep) newSteps(y *operand, list *billb.Steps, many bool, channels, inner, in, konst int, source Elem) *steps {
+	s := &steps{set: p.set, y: y, inner: inner, channels: channels, plain: true, many: 1}
+	if many && inner > 1 && inner <= fewElements {
+		s.many = inner
+	}
 	r := &stepReader{p: p, y: y, channels: channels, inner: inner, in: in, konst: konst, values: list.Values, list: s, source: source,
 		floating: source == F32, ofBytes: source == U8 || source == I8}
 	for _, op := range list.Steps {
@@ -140,13 +152,31 @@ func (r *stepReader) perChannel() []float32 {
 	}
 	r.list.plain = r.list.plain && billb.Product(c.Shape) == 1
 	r.konst++
-	r.p.charge(mulSat(r.channels, 4))
+	n := r.channels * r.list.many
+	r.p.charge(mulSat(n, 4))
 	data := as[float32](r.p.denseData(c))
-	v := make([]float32, r.channels)
+	v := make([]float32, n)
 	for i := range v {
-		v[i] = data[i%len(data)]
+		v[i] = data[i/r.list.many%len(data)]
 	}
 	return v
+}
+
+// doubles is the next constant, of f64, likewise.
+func (r *stepReader) doubles(def float64) []float64 {
+	v := r.p.f64s(r.konst, r.channels, def)
+	r.konst++
+	if r.list.many == 1 {
+		return v
+	}
+	out := make([]float64, 0, len(v)*r.list.many)
+	r.p.charge(mulSat(cap(out), 8))
+	for _, x := range v {
+		for range r.list.many {
+			out = append(out, x)
+		}
+	}
+	return out
 }
 
 // grid is the next two constants: a scale and a zero point of a type of bytes.
@@ -197,6 +227,11 @@ func (r *stepReader) operand(op kernels.Operator, one kernels.Function, x *opera
 	return func(m *memory, r *row, v []float32) {
 		u := stepOperand(m)
 		switch {
+		case single && r.along && inner > 1:
+			for j := range r.n {
+				load(m, u[j:j+1], (r.at+j*r.stride)/inner)
+			}
+			set.Combine(op, v, v, u[:r.n])
 		case single:
 			load(m, u[:1], r.at/inner)
 			set.Map(one, v, v, u[0], 0)
@@ -222,8 +257,7 @@ func (r *stepReader) step(op billb.StepOp) func(m *memory, r *row, v []float32) 
 			return func(_ *memory, r *row, v []float32) { set.FromInts(v, r.z) }
 		}
 		r.list.plain = false
-		num, den, bias := r.p.f64s(r.konst, r.channels, 1), r.p.f64s(r.konst+1, r.channels, 1), r.p.f64s(r.konst+2, r.channels, 0)
-		r.konst += 3
+		num, den, bias := r.doubles(1), r.doubles(1), r.doubles(0)
 		return func(_ *memory, r *row, v []float32) {
 			set.Affine(v, r.z, num[r.channel:], den[r.channel:], bias[r.channel:], !r.along)
 		}
@@ -334,8 +368,8 @@ func (s *steps) over(x *operand, channels, cost int) step {
 	switch {
 	case s.plain:
 		n, channels = s.y.n, 1
-	case s.inner == 1:
-		n, along = channels, true
+	case s.inner == s.many:
+		n, along = channels*s.many, true
 	}
 	cuts := (n + stepChunk - 1) / stepChunk
 	return ranged(s.y.n/n*cuts, mulSat(min(n, stepChunk), cost), func(m *memory, lo, hi int) {

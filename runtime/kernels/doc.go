@@ -22,6 +22,17 @@
 // With weights in {-1,+1} no product is needed. For every 4 input planes the 8 sums a±b±c±d are made once; each output
 // then adds or subtracts one of them for every tap. Sums may wrap modulo 2^16 as long as the result fits.
 //
+// # Dense maps: bytes and float32
+//
+// Networks that others quantized or left in float have dense maps [N,C,T,H,W]. [Dot] convolves bytes by few-bit weights with
+// 32-bit sums, [PlaneConv] float32. Both copy maps into planes with room for the padding, split by position modulo the
+// stride, so that a tap is an offset again; Dot interleaves four channels there, which one instruction multiplies and adds.
+// What follows a convolution element by element runs on its sums while they are in the first cache: [Set.Affine],
+// [Set.Quantize], [Set.Map] and their kin, each a loop over a few hundred elements.
+//
+// Floats are added in one order, and products are rounded before (there is no fused multiply-add), so that all kernels give
+// the same bits. The functions of [Set.Map] are polynomials within 2 units in the last place of the exact value.
+//
 // # Plans, kernels, sets
 //
 // A plan ([NewBitConv], [NewIntConv], [NewPool], ...) validates geometry and weights once, repacks the weights for its

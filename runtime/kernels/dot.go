@@ -1,6 +1,9 @@
 package kernels
 
-import "fmt"
+import (
+	"bytes"
+	"fmt"
+)
 
 // DotShape is the geometry of a convolution over dense maps of bytes [Batch,In,t,h,w], to [Batch,Out,t,h,w]. A matrix product
 // is one with a map of one position.
@@ -24,10 +27,11 @@ type Dot struct {
 	set  *Set
 	way  dotWay
 
-	flip uint8 // makes the bytes of a signed map unsigned
-	zero uint8 // the byte of zero after it
-	init []int32
-	w    [][]byte // packed: for every block of outputs of every group
+	flip  uint8  // makes the bytes of a signed map unsigned
+	zero  uint8  // the byte of zero after it
+	blank []byte // such bytes; nil for 0
+	init  []int32
+	w     [][]byte // packed: for every block of outputs of every group
 
 	inC, outC     int // of a group
 	blocks, chunk int // blocks of outputs of a group, and of a unit
@@ -79,6 +83,9 @@ func NewDot(set *Set, s DotShape, w []int16, signed bool, zero int32) (*Dot, err
 	}
 	k := len(w) / s.Out
 	d.init = make([]int32, roundUp(s.Out, dotLanes))
+	if d.zero != 0 {
+		d.blank = bytes.Repeat([]byte{d.zero}, 256)
+	}
 	for o := range s.Out {
 		for _, v := range w[o*k : (o+1)*k] {
 			d.init[o] -= int32(v) * zero
@@ -172,7 +179,7 @@ func (d *Dot) Stages() int {
 func (d *Dot) memory() (shared, own int) {
 	switch d.way {
 	case dotWindows:
-		return 0, roundUp(d.plane+dotSlack, 64) + 4*roundUp(product3(d.s.Result)+dotTile+64, 64)
+		return 0, roundUp(d.plane+dotSlack, 64) + 4*roundUp(d.chunk*product3(d.s.Result)+dotTile+64, 64)
 	case dotRows:
 		return roundUp(d.s.Batch*d.s.Groups*product3(d.s.Result)*d.k+64, 64), 4 * 4 * dotLanes
 	}
@@ -185,12 +192,15 @@ func (d *Dot) Scratch(parts int) int {
 	return shared + parts*own
 }
 
+// Contiguous reports that the elements of every row lie side by side in the result, and a row may go over several channels.
+func (d *Dot) Contiguous() bool { return d.way == dotWindows }
+
 // Units is the number of independent pieces of the last stage.
 func (d *Dot) Units() int {
 	n := d.s.Batch * d.s.Groups
 	switch d.way {
 	case dotWindows:
-		return n * d.outC
+		return d.s.Batch * ceilDiv(d.s.Out, d.chunk)
 	case dotRows:
 		return d.images * d.s.Groups * d.blocks
 	}
@@ -214,7 +224,7 @@ type DotBlock struct {
 	Z       [4][]int32
 	Channel [4]int // of Z[i], or of Z[i][0]
 	At      [4]int // where Z[i][0] belongs in the result
-	Along   bool   // the elements of a row are channels, Step elements apart in the result; else positions, side by side
+	Along   bool   // the elements of a row are channels, Step elements apart in the result; else positions, side by side, of this channel and perhaps of those after it
 	Step    int
 	init    [4]int32
 }

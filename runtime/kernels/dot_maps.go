@@ -86,12 +86,12 @@ func (d *Dot) interleavePlane(dst []byte, x *[4][]byte) {
 
 // fill sets bytes to what stands for zero.
 func (d *Dot) fill(b []byte) {
-	if d.zero == 0 {
+	if d.blank == nil {
 		clear(b)
 		return
 	}
-	for i := range b {
-		b[i] = d.zero
+	for len(b) > 0 {
+		b = b[copy(b, d.blank):]
 	}
 }
 

@@ -41,16 +41,30 @@ func (d *Dot) windows(w [][]int8) {
 		}
 		d.w = append(d.w, d.set.packDot(terms))
 	}
-	d.blocks, d.chunk = d.outC, d.outC
+	d.chunk = 1
+	if positions := product3(s.Result); positions <= fewPlaces {
+		d.chunk = min(s.Out, dotTile/positions)
+	}
 }
 
-// window computes one output channel.
+// window computes a run of output channels, one after the other.
 func (d *Dot) window(r *DotBlock, u int, src, mine []byte) {
 	s := &d.s
-	size, positions := product3(s.Size), product3(s.Result)
-	n, o := u/s.Out, u%s.Out
-	padded := mine[:d.plane+dotSlack]
+	positions, runs := product3(s.Result), ceilDiv(s.Out, d.chunk)
+	n, first := u/runs, u%runs*d.chunk
+	count := min(d.chunk, s.Out-first)
 	acc := view32(mine[roundUp(d.plane+dotSlack, 64):])
+	for i := range count {
+		d.channel(acc[i*positions:], n, first+i, src, mine[:d.plane+dotSlack])
+	}
+	r.Rows, r.Along, r.Step = 1, false, 1
+	r.Z[0], r.Channel[0], r.At[0] = acc[:count*positions], first, (n*s.Out+first)*positions
+}
+
+// channel computes output channel o of image n.
+func (d *Dot) channel(acc []int32, n, o int, src, padded []byte) {
+	s := &d.s
+	size := product3(s.Size)
 	d.pad(padded, src[(n*s.Groups+o/d.outC)*size:][:size])
 	pitch, width := d.axes[2].size, s.Result[2]
 	at := 0
@@ -70,8 +84,6 @@ func (d *Dot) window(r *DotBlock, u int, src, mine []byte) {
 			at += width
 		}
 	}
-	r.Rows, r.Along, r.Step = 1, false, 1
-	r.Z[0], r.Channel[0], r.At[0] = acc[:positions], o, (n*s.Out+o)*positions
 }
 
 // pad copies a map between its padding.

@@ -131,6 +131,8 @@ func (c *dotCase) run(d *Dot, parts int) ([]int32, error) {
 						at, channel := b.At[r]+j*b.Step, b.Channel[r]
 						if b.Along {
 							channel += j
+						} else {
+							channel += j / product3(c.s.Result)
 						}
 						if seen[at] || at/product3(c.s.Result)%c.s.Out != channel {
 							return nil, fmt.Errorf("element %d is written again, or as channel %d", at, channel)
