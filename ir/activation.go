@@ -2,7 +2,10 @@ package ir
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
+	"strings"
 )
 
 // activationKinds are the activation functions of recurrent operations with the
@@ -25,6 +28,9 @@ var activationKinds = map[string]struct {
 	"ScaledTanh":      {2, 1, 1, func(x, alpha, beta float64) float64 { return alpha * math.Tanh(float64(beta*x)) }},
 }
 
+// ActivationNames lists the activation functions of recurrent operations.
+func ActivationNames() []string { return slices.Sorted(maps.Keys(activationKinds)) }
+
 // activationsOf returns the functions that attributes activations,
 // activation_alpha and activation_beta name: one list after the other for every
 // direction, names by default. The values are consumed by the functions that
@@ -43,7 +49,7 @@ func activationsOf(n *Node, names []string, directions int) ([]func(float64) flo
 	for i, name := range names {
 		k, ok := activationKinds[name]
 		if !ok {
-			return nil, fmt.Errorf("unknown activation %q", name)
+			return nil, fmt.Errorf("unknown activation %q, expected one of %s", name, strings.Join(ActivationNames(), ", "))
 		}
 		alpha, beta := k.alpha, k.beta
 		if k.params > 0 && len(alphas) > 0 {

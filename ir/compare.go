@@ -13,14 +13,22 @@ import (
 const FloatBound = 1e-5
 
 // RandomInputs returns inputs for a function: number 0 is all zeros, 1 all
-// large, the rest random.
+// large, the rest random. What chooses among data is within IndexLimits.
 func RandomInputs(f *Func, rng *rand.Rand, number int) []*Tensor {
+	return RandomWithin(f, IndexLimits(f), rng, number)
+}
+
+// RandomWithin is RandomInputs with limits of one's own, 0 for none.
+func RandomWithin(f *Func, limits []int, rng *rand.Rand, number int) []*Tensor {
 	in := make([]*Tensor, len(f.Params))
 	for i, p := range f.Params {
 		t := NewTensor(p.Value.Type)
 		lo, hi := p.Value.Type.DType.Range()
 		if p.Value.Type.DType.IsFloat() {
 			lo, hi = -2, 2
+		}
+		if limits[i] > 0 {
+			lo, hi = 0, min(hi, int64(limits[i]-1))
 		}
 		for j := range t.Len() {
 			switch number {

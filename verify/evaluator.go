@@ -106,15 +106,44 @@ func RandomInputs(a, b Evaluator, n int) ([][]*ir.Tensor, error) {
 		}
 		f.Params = append(f.Params, ir.Port{Name: p.Name, Value: &ir.Value{Type: t}})
 	}
+	limits := indexLimits(a, b, order)
 	rng := rand.New(rand.NewPCG(0x62696c6c, 0x6e6574))
 	sets := make([][]*ir.Tensor, n)
 	for i := range sets {
-		sets[i] = ir.RandomInputs(f, rng, i)
+		sets[i] = ir.RandomWithin(f, limits, rng, i)
 		for k, t := range sets[i] {
 			sets[i][k] = t.Convert(a.Inputs()[k].Type.DType)
 		}
 	}
 	return sets, nil
+}
+
+// indexLimits are those of a's inputs, as far as one of both is a module. Bytecode
+// does not tell: integers wider than a byte, which may be indices, are 0 there.
+func indexLimits(a, b Evaluator, order []int) []int {
+	limits := make([]int, len(a.Inputs()))
+	known := false
+	add := func(m *Module, at func(i int) int) {
+		known = true
+		of := ir.IndexLimits(m.M.Main())
+		for i := range limits {
+			if l := of[at(i)]; l > 0 && (limits[i] == 0 || l < limits[i]) {
+				limits[i] = l
+			}
+		}
+	}
+	if m, ok := a.(*Module); ok {
+		add(m, func(i int) int { return i })
+	}
+	if m, ok := b.(*Module); ok {
+		add(m, func(i int) int { return order[i] })
+	}
+	for i, p := range a.Inputs() {
+		if !known && p.Type.DType.IsInt() && p.Type.DType.Bits() > 8 {
+			limits[i] = 1
+		}
+	}
+	return limits
 }
 
 // matchPorts finds for every port of one evaluator that of the other: by name

@@ -119,6 +119,7 @@ func Import(ctx context.Context, m *Model, opt Options) (*ir.Module, *Report, er
 type UnsupportedError struct {
 	Model string
 	Items []Unsupported
+	Also  error // what else is wrong with the model, or nil
 }
 
 // Unsupported is one node that cannot be imported.
@@ -155,6 +156,9 @@ func (e *UnsupportedError) Error() string {
 			list = list[:shown]
 		}
 		fmt.Fprintf(&b, " (node %s%s)", strings.Join(list, ", "), more)
+	}
+	if e.Also != nil {
+		fmt.Fprintf(&b, "\n  %v", e.Also)
 	}
 	return b.String()
 }

@@ -324,14 +324,15 @@ func TestOptions(t *testing.T) {
 		want string
 		edit func(o *Options)
 	}{
-		{`dimension 2 is open; use --dim time=... or --shape x=...`, func(o *Options) { delete(o.Dims, "time") }},
+		{`m.onnx: open: dimension 2 of input "x" (float32[batch,3,time]); give sizes with --dim time=...`, func(o *Options) { delete(o.Dims, "time") }},
 		{`no open dimension is called that; the model has batch, time`, func(o *Options) { o.Dims["tme"] = 4 }},
 		{`the size must be positive`, func(o *Options) { o.Dims["time"] = 0 }},
 		{`option --shape z: no graph input is called that; the model has x, state, bare, shape`, func(o *Options) { o.Shapes["z"] = []int{1} }},
 		{`graph input "x" (float32[batch,3,time]): the given shape [1,2,3] does not fit`, func(o *Options) { o.Shapes["x"] = []int{1, 2, 3} }},
 		{`no such element type`, func(o *Options) { o.Inputs["x"] = "byte" }},
 		{`use --input bare=f32`, func(o *Options) { delete(o.Inputs, "bare") }},
-		{`use --shape bare=...`, func(o *Options) { delete(o.Shapes, "bare") }},
+		{`m.onnx: open: the shape of input "bare", which the model does not give; give sizes with --shape bare=...`, func(o *Options) { delete(o.Shapes, "bare") }},
+		{`dimension 2 of input "x" (float32[batch,3,time]), the shape of input "bare", which the model does not give; give sizes with --dim time=... --shape bare=...`, func(o *Options) { delete(o.Dims, "time"); delete(o.Shapes, "bare") }},
 		{`--const shape=... can fix it`, func(o *Options) { delete(o.Consts, "shape") }},
 		{`shape [1,3,4294967296] has 2^31 elements or more`, func(o *Options) { o.Dims["time"] = 1 << 32 }},
 	} {

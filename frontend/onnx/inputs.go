@@ -15,6 +15,9 @@ func (imp *importer) params() error {
 		return err
 	}
 	sizes := imp.openSizes()
+	if err := imp.openDims(sizes); err != nil {
+		return err
+	}
 	for _, in := range imp.model.Graph.Inputs {
 		shape, err := imp.inputShape(in, sizes)
 		if err != nil {
@@ -30,6 +33,53 @@ func (imp *importer) params() error {
 		}
 	}
 	return nil
+}
+
+// openDims reports all dimensions that are left open, and with them the operators
+// that have no counterpart: what one run can tell, it tells.
+func (imp *importer) openDims(sizes map[string]int) error {
+	var open, flags []string
+	add := func(what, flag string) {
+		open = append(open, what)
+		if !slices.Contains(flags, flag) {
+			flags = append(flags, flag)
+		}
+	}
+	for _, in := range imp.model.Graph.Inputs {
+		if imp.opt.Consts[in.Name] != nil || imp.opt.Shapes[in.Name] != nil {
+			if _, err := imp.inputShape(in, sizes); err != nil {
+				return fmt.Errorf("graph input %q (%s): %w", in.Name, in, err)
+			}
+			continue
+		}
+		if !in.HasShape {
+			add(fmt.Sprintf("the shape of input %q, which the model does not give", in.Name), fmt.Sprintf("--shape %s=...", in.Name))
+		}
+		for i, d := range in.Dims {
+			_, sized := sizes[d.Name]
+			switch {
+			case d.Size >= 0 || d.Name != "" && sized || d.Name == "" && i == 0:
+			case d.Name != "":
+				add(fmt.Sprintf("dimension %d of input %q (%s)", i, in.Name, in), fmt.Sprintf("--dim %s=...", d.Name))
+			default:
+				add(fmt.Sprintf("dimension %d of input %q (%s)", i, in.Name, in), fmt.Sprintf("--shape %s=...", in.Name))
+			}
+		}
+	}
+	if open == nil {
+		return nil
+	}
+	err := fmt.Errorf("open: %s; give sizes with %s", strings.Join(open, ", "), strings.Join(flags, " "))
+	for _, n := range imp.model.Graph.Nodes {
+		if _, known := handlers[operator{n.Domain, n.Op}]; !known {
+			imp.refuse(n, refusal(n))
+		}
+		imp.lose(n)
+	}
+	if len(imp.unsupported) > 0 {
+		return &UnsupportedError{Items: imp.unsupported, Also: err}
+	}
+	return err
 }
 
 // checkOptions refuses options that name nothing in the model: most likely

@@ -1,6 +1,10 @@
 package onnx
 
-import "github.com/billnet/billnet/ir"
+import (
+	"strings"
+
+	"github.com/billnet/billnet/ir"
+)
 
 var recurrentOps = map[string]handler{
 	"GRU":  {3, 6, gru},
@@ -12,12 +16,25 @@ func (c *call) recurrentAttrs() attrs {
 	return attrs{
 		"hidden":           c.int("hidden_size", 0),
 		"direction":        c.str("direction", "forward"),
-		"activations":      append([]string{}, attr[[]string](c, "activations", nil)...),
+		"activations":      activationNames(attr[[]string](c, "activations", nil)),
 		"activation_alpha": c.floats("activation_alpha"),
 		"activation_beta":  c.floats("activation_beta"),
 		"clip":             c.float("clip", 0),
 		"layout":           c.int("layout", 0),
 	}
+}
+
+// activationNames spells activations as ir does; ONNX does not care for their case.
+func activationNames(names []string) []string {
+	list := append([]string{}, names...)
+	for i, name := range list {
+		for _, known := range ir.ActivationNames() {
+			if strings.EqualFold(name, known) {
+				list[i] = known
+			}
+		}
+	}
+	return list
 }
 
 func lstm(c *call) []*ir.Value {
