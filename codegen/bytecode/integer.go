@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/runtime/billb"
 )
 
 // shifted is x - zero in type d; zero, which may be nil, has the given shape.
@@ -130,6 +131,12 @@ func affine(e *expansion, n *ir.Node) []*ir.Value {
 // after the shift.
 func convInteger(e *expansion, n *ir.Node) []*ir.Value {
 	few(e, n)
+	if k := e.constants(n.Args[1:]); k != nil {
+		k = append(k, nil, nil) // zero points that are left out
+		if z := e.bytesConv(n, k[0], k[1], k[2], billb.Steps{}); z != nil {
+			return []*ir.Value{z}
+		}
+	}
 	x, w := e.convOperands(n, 0, 1, 2, 3, ir.I32)
 	return []*ir.Value{e.op(ir.IConv, windowAttrs(n), x, w)}
 }
@@ -174,6 +181,9 @@ func alongRows(shape []int) []int {
 
 func qlinearConv(e *expansion, n *ir.Node) []*ir.Value {
 	few(e, n)
+	if v := e.bytesQLinear(n); v != nil {
+		return []*ir.Value{v}
+	}
 	y := n.Result().Type
 	acc := sumsType(n.In(0).DType, n.In(3).DType, fanIn(n.In(3)))
 	x, weights := e.convOperands(n, 0, 3, 2, 5, acc)
