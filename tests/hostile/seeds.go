@@ -267,3 +267,6 @@ func binarySeed() *onnxpb.Model {
 	}
 	return model(g)
 }
+
+// Binary is a small network of binary layers.
+func Binary() *onnxpb.Model { return binarySeed() }
