@@ -2,6 +2,7 @@ package bytecode
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/runtime/billb"
@@ -37,7 +38,7 @@ func init() {
 		ir.GatherElements: gather,
 		ir.GatherND:       gatherND,
 
-		ir.Conv:              few,
+		ir.Conv:              floatConv,
 		ir.MaxPool:           few,
 		ir.MinPool:           few,
 		ir.AveragePool:       few,
@@ -230,6 +231,19 @@ func onAxis(count, axis, rank int) []int {
 }
 
 func same(_ *expansion, n *ir.Node) []*ir.Value { return n.Args }
+
+// floatConv leaves a convolution to the table. Its kernels multiply the padding, which
+// weights that are no finite numbers would turn into NaN.
+func floatConv(e *expansion, n *ir.Node) []*ir.Value {
+	if w := e.g.constOf(n.Args[1]); w != nil && slices.ContainsFunc(n.Ints("pad"), func(p int) bool { return p > 0 }) {
+		for i := range w.Len() {
+			if x := w.Float(i); x-x != 0 {
+				return e.missing("its weights hold %v at element %d, which has no meaning beside padding", x, i)
+			}
+		}
+	}
+	return few(e, n)
+}
 
 // few leaves a window over at most three axes to the table.
 func few(e *expansion, n *ir.Node) []*ir.Value {

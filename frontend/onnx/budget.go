@@ -11,9 +11,10 @@ import (
 // what the import makes of the whole model beyond what its file holds.
 const (
 	maxWritten = 1 << 16 // operations, besides operatorShare for every node of the file
-	maxMade    = 1 << 26 // bytes of constants that are computed
+	maxMade    = 1 << 27 // bytes of constants that are computed, besides fileShare for every byte of the file
 
 	operatorShare = 4
+	fileShare     = 64
 )
 
 // budget is what the import has spent.
@@ -36,11 +37,18 @@ func (c *call) spendNode() {
 
 // spendBytes accounts for a constant that is computed.
 func (c *call) spendBytes(t ir.Type) {
-	b := &c.imp.budget
-	if b.made += ir.Held(t); b.made > maxMade {
-		c.unsupportedf("the constants that are computed when the model is read take more than %d MB", maxMade>>20)
+	if !c.imp.affords(t) {
+		c.unsupportedf("the constants that are computed when the model is read take more than %d MB", c.imp.mostMade()>>20)
 	}
 }
+
+// affords reports whether one more constant may be computed, and counts it.
+func (imp *importer) affords(t ir.Type) bool {
+	imp.budget.made += ir.Held(t)
+	return imp.budget.made <= imp.mostMade()
+}
+
+func (imp *importer) mostMade() int { return maxMade + fileShare*imp.model.size }
 
 // tensor returns a tensor of zeros for a constant that is computed.
 func (c *call) tensor(t ir.Type) *ir.Tensor {

@@ -198,7 +198,6 @@ func (c *call) emit(op *ir.Op, attrs map[string]any, args ...*ir.Value) *ir.Valu
 // constant appends a constant.
 func (c *call) constant(t *ir.Tensor) *ir.Value {
 	c.spendNode()
-	c.spendBytes(t.Type)
 	return c.imp.append(ir.NewConst(t, ir.Loc{Name: c.Name}))
 }
 

@@ -92,7 +92,7 @@ func (d *decoder) model(data []byte) (*Model, error) {
 	if err := record(m.Graph); err != nil {
 		return nil, err
 	}
-	m.Notes, m.nodes = d.notes, d.nodeCount
+	m.Notes, m.nodes, m.size = d.notes, d.nodeCount, len(data)
 	return m, nil
 }
 

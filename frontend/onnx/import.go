@@ -459,8 +459,7 @@ func (imp *importer) fold(v *ir.Value) (*ir.Tensor, error) {
 		}
 	}
 	for _, r := range v.Def.Results {
-		imp.budget.made += ir.Held(r.Type)
-		if r.Type.Elems() > maxFold || imp.budget.made > maxMade || v.Def.Op.Work != nil {
+		if r.Type.Elems() > maxFold || v.Def.Op.Work != nil || !imp.affords(r.Type) {
 			return nil, fmt.Errorf("computing it takes too much: %s (%s) makes %s", v.Def.Loc, v.Def.Op.Name, r.Type)
 		}
 	}

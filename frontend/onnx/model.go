@@ -19,6 +19,7 @@ type Model struct {
 	Notes     []string // oddities that were accepted, one sentence each
 
 	nodes int // in all graphs, local functions expanded
+	size  int // bytes of the model file
 }
 
 // Graph is a list of nodes in an order in which every input is defined before

@@ -3,6 +3,7 @@ package exact
 import (
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/analysis"
 )
 
 // BinaryActivations is the pass binary-activations.
@@ -16,9 +17,22 @@ var BinaryActivations = &passes.Pass{
 	Run: func(c *passes.Context, m *ir.Module) error {
 		m.Level = ir.Logic
 		return passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
-			return c.Rewrite(f, compareToStep, notOfBit, logicOfBits, castOfBit, integerCast, whereOfBit, twiceLessOne, bipolarQuant, larqSign, signWithoutZero, moveOfBit, straightThrough, recodeStep, notStep)
+			nans := analysis.NewNaNs()
+			return c.Rewrite(f, compareToStep, notOfBit, logicOfBits, castOfBit, integerCast, whereOfBit, twiceLessOne, bipolarQuant,
+				ofNumbers(nans, larqSign), ofNumbers(nans, signWithoutZero), moveOfBit, ofNumbers(nans, straightThrough), recodeStep, notStep)
 		})(c, m)
 	},
+}
+
+// ofNumbers keeps a rule from values that the model's own constants can make NaN:
+// a sign is NaN then, which no bit is.
+func ofNumbers(nans *analysis.NaNs, rule passes.Rule) passes.Rule {
+	return func(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+		if nans.May(n.Result()) {
+			return nil
+		}
+		return rule(rw, n)
+	}
 }
 
 // asBool makes the bool value of a bit.
