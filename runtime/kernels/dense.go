@@ -47,12 +47,13 @@ func (p *Pack) Run(part, parts int, dst, src []byte) {
 		clearEnds(dst, g, Bit)
 	}
 	clear(dst[g.Plane(lo*g.Phases()):g.Plane(hi*g.Phases())])
+	stride := g.PlaneStride()
 	for c := 8 * lo; c < min(8*hi, g.C); c++ {
 		eachRow(g, c, func(at, step, from int) {
 			bit := byte(1) << (c % 8)
 			for i, off := from, 0; i < from+step; i, off = i+1, off+1 {
 				if src[i] != 0 {
-					dst[at+off%g.PW*g.PlaneStride()+off/g.PW] |= bit
+					dst[at+off%g.PW*stride+off/g.PW] |= bit
 				}
 			}
 		})
@@ -64,10 +65,11 @@ func (p *Pack) Unpack(part, parts int, dst, src []byte) {
 	g := p.g
 	src, dst = src[:g.Bytes(Bit)], dst[:g.C*g.T*g.H*g.W]
 	lo, hi := share(g.C, part, parts)
+	stride := g.PlaneStride()
 	for c := lo; c < hi; c++ {
 		eachRow(g, c, func(at, step, from int) {
 			for off := range step {
-				dst[from+off] = src[at+off%g.PW*g.PlaneStride()+off/g.PW] >> (c % 8) & 1
+				dst[from+off] = src[at+off%g.PW*stride+off/g.PW] >> (c % 8) & 1
 			}
 		})
 	}
