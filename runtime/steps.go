@@ -93,7 +93,6 @@ type stepReader struct {
 	channels, inner   int
 	in, konst         int
 	values            []float64
-	rows              int // channels of all images
 	list              *steps
 	source            Elem
 	floating, ofBytes bool // what the elements are: float32, bytes; else integers
