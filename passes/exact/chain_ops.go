@@ -61,6 +61,56 @@ var chainOps = map[*ir.Op]chainOp{
 		bound:   func(_ link, e *rounding) { e.v = math.Max(e.v, 0) },
 	},
 	ir.Clip: {carries: clipCarries, real: clipReal, bound: clipBound},
+	ir.PRelu: {
+		carries: func(d *ir.Node, shape []int) int {
+			return firstIf(analysis.Carrier(d, shape) == 0 && !falls(numbers(d, 1)))
+		},
+		real: func(o link, v *big.Float) *big.Float {
+			if v.Sign() < 0 {
+				v.Mul(v, real(o.at(1)))
+			}
+			return v
+		},
+		bound:   func(o link, e *rounding) { leakyBound(e, o.at(1)) },
+		rewrite: other,
+	},
+	ir.LeakyRelu: {
+		carries: func(d *ir.Node, _ []int) int { return firstIf(!falls([]float64{d.Float("alpha")})) },
+		real: func(o link, v *big.Float) *big.Float {
+			if v.Sign() < 0 {
+				v.Mul(v, real(o.op.Float("alpha")))
+			}
+			return v
+		},
+		bound: func(o link, e *rounding) { leakyBound(e, o.op.Float("alpha")) },
+	},
+	ir.HardSigmoid: {
+		carries: func(d *ir.Node, _ []int) int { return firstIf(!falls([]float64{d.Float("alpha")})) },
+		real: func(o link, v *big.Float) *big.Float {
+			v.Mul(v, real(o.op.Float("alpha"))).Add(v, real(o.op.Float("beta")))
+			return smaller(larger(v, real(0)), real(1))
+		},
+		bound: func(o link, e *rounding) {
+			alpha := o.op.Float("alpha")
+			e.then(alpha*e.v+o.op.Float("beta"), alpha, 2)
+			e.v = min(max(e.v, 0), 1)
+		},
+	},
+	ir.Elu: {
+		carries: func(d *ir.Node, _ []int) int { return firstIf(!falls([]float64{d.Float("alpha")})) },
+		real:    func(o link, v *big.Float) *big.Float { return curve(v, func(x float64) float64 { return elu(o, x) }) },
+		bound:   func(o link, e *rounding) { e.then(elu(o, e.v), max(1, o.op.Float("alpha")), 2) },
+	},
+	ir.Tanh: {
+		carries: first,
+		real:    func(_ link, v *big.Float) *big.Float { return curve(v, math.Tanh) },
+		bound:   func(_ link, e *rounding) { e.then(math.Tanh(e.v), 1, 2) },
+	},
+	ir.Sigmoid: {
+		carries: first,
+		real:    func(_ link, v *big.Float) *big.Float { return curve(v, sigmoid) },
+		bound:   func(_ link, e *rounding) { e.then(sigmoid(e.v), 0.25, 2) },
+	},
 	ir.Add: {
 		carries: analysis.Carrier,
 		real:    func(o link, v *big.Float) *big.Float { return v.Add(v, real(o.other())) },
@@ -240,6 +290,44 @@ func again(rw *passes.Rewriter, d *ir.Node, which int, x *ir.Value, axis int, ch
 // The parts of single rows.
 
 func first(*ir.Node, []int) int { return 0 }
+
+func firstIf(ok bool) int {
+	if ok {
+		return 0
+	}
+	return -1
+}
+
+// falls reports whether one of some slopes is negative or not a finite number.
+func falls(slopes []float64) bool {
+	return slices.ContainsFunc(slopes, func(s float64) bool { return !(s >= 0 && s <= math.MaxFloat32) })
+}
+
+// leakyBound is the bound of what has a slope below zero.
+func leakyBound(e *rounding, slope float64) {
+	v := e.v
+	if v < 0 {
+		v *= slope
+	}
+	e.then(v, max(1, slope), 1)
+}
+
+// curve is a function of a real number to the 53 bits of a float64: signs and
+// order are right where the function is far from flat, which the bound of the
+// rounding error covers.
+func curve(v *big.Float, f func(x float64) float64) *big.Float {
+	x, _ := v.Float64()
+	return v.SetFloat64(f(x))
+}
+
+func elu(o link, x float64) float64 {
+	if x < 0 {
+		return o.op.Float("alpha") * math.Expm1(x)
+	}
+	return x
+}
+
+func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 
 func falling(*ir.Node, int) []float64 { return []float64{-1} }
 
