@@ -79,12 +79,13 @@ func (g *gen) dropUnread(f *ir.Func) {
 	}
 }
 
-// worthwhile: a convolution needs a step, which makes floats of its sums, or a zero point; a map two operations.
+// worthwhile: a convolution needs a step, which makes floats of its sums, or a zero point; a map begins with bytes or has two
+// operations.
 func (c *chain) worthwhile() bool {
 	if c.first != nil {
 		return len(c.ops) > 0 || c.zero != nil && c.value.Type.DType == ir.I32
 	}
-	return c.computed > 1
+	return c.computed > 1 || c.ops[0] == billb.StepDequantize
 }
 
 // begin starts a chain at a node, or returns nil. What only it reads of integers less their zero point belongs to it.
