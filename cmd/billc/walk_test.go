@@ -45,6 +45,23 @@ var walked = []struct {
 	{"completion", "completion bash", false},
 }
 
+// Every form of output is among the command lines that are walked.
+func TestFormsAreWalked(t *testing.T) {
+	for _, e := range emitters() {
+		flag := "--emit=" + e.name + " "
+		if e.name == emitters()[0].name {
+			flag = "" // the default
+		}
+		found := false
+		for _, w := range walked {
+			found = found || w.name == "compile" && strings.Contains(w.args, flag)
+		}
+		if !found {
+			t.Errorf("walked has no compile %s", flag)
+		}
+	}
+}
+
 // walk calls f for every command line, in a folder of its own.
 func walk(t *testing.T, f func(t *testing.T, args []string, out string, silent bool)) {
 	dir := t.TempDir()

@@ -32,6 +32,11 @@ func TestEveryOptionHasAScript(t *testing.T) {
 		}
 	}
 	bin := buildPrograms(t)
+	for _, form := range emitted(t, bin) {
+		if !occurs(`billc compile .*--emit[= ]` + form + `\b`) {
+			t.Errorf("no script writes --emit=%s", form)
+		}
+	}
 	for _, prog := range []struct {
 		name     string
 		commands []string
@@ -62,6 +67,16 @@ func TestEveryOptionHasAScript(t *testing.T) {
 			}
 		}
 	}
+}
+
+// emitted lists the forms of output that a script has to name: all but the default.
+func emitted(t *testing.T, bin string) []string {
+	t.Helper()
+	m := regexp.MustCompile(`--emit="([a-z]+)" +What to write: ([a-z,]+)\.`).FindStringSubmatch(help(t, bin, "billc", "compile"))
+	if m == nil {
+		t.Fatal("the help of billc compile does not list the forms of output")
+	}
+	return slices.DeleteFunc(strings.Split(m[2], ","), func(form string) bool { return form == m[1] })
 }
 
 // scriptLines returns the commands of all scripts.
