@@ -205,10 +205,8 @@ func exportCase(name string, m *ir.Module) error {
 	if err != nil {
 		return err
 	}
-	if dir := os.Getenv("BILLNET_EXPORTS"); dir != "" {
-		if err := os.WriteFile(filepath.Join(dir, name+".onnx"), data, 0o644); err != nil {
-			return err
-		}
+	if err := keepExport(name, data); err != nil {
+		return err
 	}
 	back, _, err := ImportBytes(context.Background(), m.Name+".onnx", data, keepTypes(m))
 	if err != nil {

@@ -44,11 +44,23 @@ func (e *exporter) source(n *ir.Node, f form) {
 	d := n.Result().Type.DType
 	data := dataOperands(n)
 	asNumbers := data != nil && !d.IsFloat() && d != ir.Bool && slices.ContainsFunc(data, e.travelsAsNumbers)
+	from := d
+	if len(n.Args) > 0 && n.Args[0] != nil {
+		from = n.In(0).DType
+	}
+	over, ok := operatorType(n.Op, from)
+	if !ok && !asNumbers {
+		e.failf("ONNX has no %s over %s", n.Op.Onnx, from)
+	}
+	recast := over != from && !asNumbers
 	var inputs []string
 	for _, a := range n.Args {
-		if asNumbers && slices.Contains(data, a) && a != nil {
+		switch {
+		case asNumbers && slices.Contains(data, a) && a != nil:
 			inputs = append(inputs, e.num(a))
-		} else {
+		case recast && a != nil && a.Type.DType == from:
+			inputs = append(inputs, e.cast(e.native(a), over))
+		default:
 			inputs = append(inputs, e.native(a))
 		}
 	}
@@ -57,16 +69,20 @@ func (e *exporter) source(n *ir.Node, f form) {
 	}
 	inputs = append(inputs, f.operands...)
 	var outputs []string
-	for _, r := range n.Results {
-		name := unique(e.names, e.loc)
-		outputs = append(outputs, name)
-		if asNumbers {
-			e.slots[r] = &slot{num: name}
-		} else {
-			e.slots[r] = &slot{native: name}
-		}
+	for range n.Results {
+		outputs = append(outputs, unique(e.names, e.loc))
 	}
 	e.node(f.domain, n.Op.Onnx, inputs, outputs, f.attrs...)
+	for i, r := range n.Results {
+		switch {
+		case asNumbers:
+			e.slots[r] = &slot{num: outputs[i]}
+		case recast && r.Type.DType == from:
+			e.slots[r] = &slot{native: e.cast(outputs[i], from)}
+		default:
+			e.slots[r] = &slot{native: outputs[i]}
+		}
+	}
 }
 
 // dataOperands lists the operands whose elements an operation only takes, in

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/billnet/billnet/frontend/bill"
@@ -14,6 +15,7 @@ import (
 	"github.com/billnet/billnet/passes"
 	"github.com/billnet/billnet/passes/packed"
 	"github.com/billnet/billnet/passes/pipeline"
+	shareddata "github.com/billnet/billnet/tests/shared"
 )
 
 // logicPipeline ends before the pass that chooses layouts.
@@ -30,6 +32,51 @@ func keepTypes(m *ir.Module) Options {
 	return opt
 }
 
+// exportDir is a folder of all models that the tests of this package export:
+// BILLNET_EXPORTS or, where the official checker is there, a temporary one. "" keeps none.
+var exportDir = os.Getenv("BILLNET_EXPORTS")
+
+// exported numbers the files in it.
+var exported atomic.Int64
+
+// keepExport writes an exported model for the checker.
+func keepExport(name string, data []byte) error {
+	if exportDir == "" {
+		return nil
+	}
+	file := fmt.Sprintf("%04d.%s.onnx", exported.Add(1), strings.ReplaceAll(name, "/", "_"))
+	return os.WriteFile(filepath.Join(exportDir, file), data, 0o644)
+}
+
+// TestMain runs the tests and then the official checker, with shape inference,
+// over everything that they exported.
+func TestMain(m *testing.M) { os.Exit(runAndCheck(m)) }
+
+func runAndCheck(m *testing.M) int {
+	if exportDir == "" && shareddata.HasChecker() {
+		dir, err := os.MkdirTemp("", "exports")
+		if err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		exportDir = dir
+	}
+	if code := m.Run(); code != 0 || exported.Load() == 0 {
+		return code
+	}
+	files, err := filepath.Glob(filepath.Join(exportDir, "*.onnx"))
+	if err == nil {
+		err = shareddata.CheckONNX(context.Background(), files...)
+	}
+	if err != nil {
+		fmt.Printf("--- FAIL: exported models\n%v\n", err)
+		return 1
+	}
+	fmt.Printf("onnx.checker: %d exported models\n", len(files))
+	return 0
+}
+
 // reimport exports a module and imports the model.
 func reimport(t *testing.T, m *ir.Module) *ir.Module {
 	t.Helper()
@@ -37,10 +84,8 @@ func reimport(t *testing.T, m *ir.Module) *ir.Module {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if dir := os.Getenv("BILLNET_EXPORTS"); dir != "" {
-		if err := os.WriteFile(filepath.Join(dir, m.Name+"."+m.Level.String()+".onnx"), data, 0o644); err != nil {
-			t.Fatal(err)
-		}
+	if err := keepExport(m.Name+"."+m.Level.String(), data); err != nil {
+		t.Fatal(err)
 	}
 	back, _, err := ImportBytes(context.Background(), m.Name+".onnx", data, keepTypes(m))
 	if err != nil {

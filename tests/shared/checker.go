@@ -35,6 +35,9 @@ var python = sync.OnceValue(func() string {
 	return name
 })
 
+// HasChecker reports whether CheckONNX can check anything.
+func HasChecker() bool { return python() != "" }
+
 // CheckONNX asks the official checker, with full shape inference, whether ONNX
 // files are well formed; ErrNoChecker where it is not there.
 func CheckONNX(ctx context.Context, paths ...string) error {
