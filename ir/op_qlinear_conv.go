@@ -33,8 +33,8 @@ var QLinearConv = register(&Op{
 				return nil, err
 			}
 		}
-		if n.In(7).Elems() != 1 {
-			return nil, fmt.Errorf("y_zero is %s, expected one element", n.In(7))
+		if y := n.In(7); y.Elems() != 1 || y.DType != I8 && y.DType != U8 {
+			return nil, fmt.Errorf("y_zero is %s, expected one i8 or u8", y)
 		}
 		return []Type{T(n.In(7).DType, types[0].Shape...)}, nil
 	},

@@ -99,6 +99,7 @@ func opsetOf(f *ir.Func) int64 {
 	}
 	wide := func(d ir.DType) bool { return d == ir.I16 || d == ir.U16 }
 	for _, n := range f.Nodes {
+		need(22, bfloatFrom22[n.Op.Onnx] && len(n.Args) > 0 && n.In(0).DType == ir.BF16)
 		switch n.Op {
 		case ir.Pad:
 			need(18, n.Has("axes"))

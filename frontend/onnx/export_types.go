@@ -29,6 +29,15 @@ var (
 		ir.Pow:           append([]ir.DType{ir.I32, ir.I64}, floatTypes...),
 		ir.Sum:           floatTypes,
 		ir.Mean:          floatTypes,
+		ir.ArgMax:        append([]ir.DType{ir.I8, ir.U8, ir.I16, ir.U16}, wideTypes...),
+		ir.TopK:          {ir.I8, ir.U8, ir.I16, ir.U16, ir.I32, ir.U32, ir.I64, ir.U64, ir.F16, ir.F32, ir.F64},
+	}
+
+	// bfloatFrom22 are the operators that took bfloat16 only from operator set 22 on.
+	bfloatFrom22 = map[string]bool{
+		"Acos": true, "Acosh": true, "Asin": true, "Asinh": true, "Atan": true, "Atanh": true, "AveragePool": true, "Conv": true, "Cos": true, "Cosh": true, "Elu": true,
+		"GRU": true, "GlobalAveragePool": true, "GlobalMaxPool": true, "HardSigmoid": true, "HardSwish": true, "LSTM": true, "MaxPool": true, "RNN": true, "Round": true,
+		"Selu": true, "Sin": true, "Sinh": true, "Softplus": true, "Tan": true,
 	}
 )
 
@@ -47,9 +56,11 @@ func operatorType(op *ir.Op, d ir.DType) (to ir.DType, ok bool) {
 	return d, false
 }
 
-// holds reports whether every number of an integer type or bool is one of another
-// type.
+// holds reports whether every number of a type is one of another type.
 func holds(to, d ir.DType) bool {
+	if d.IsFloat() {
+		return to == ir.F32 && (d == ir.F16 || d == ir.BF16)
+	}
 	lo, hi := d.Range()
 	switch to {
 	case ir.F32:
