@@ -14,6 +14,10 @@ type Module struct {
 	Funcs  []*Func
 }
 
+// MetaUntrained is the key in Meta of a module whose parameters are still the
+// random numbers that its text begins with.
+const MetaUntrained = "untrained"
+
 // Main returns the entry function.
 func (m *Module) Main() *Func { return m.Funcs[0] }
 

@@ -456,6 +456,7 @@ func (t *Trainer) Recalibrate(batches []Batch) error {
 // for training only are left out.
 func (t *Trainer) Module() *ir.Module {
 	m := t.source.Clone()
+	delete(m.Meta, ir.MetaUntrained)
 	f := m.Main()
 	for _, p := range t.params {
 		n := f.Nodes[p.node]

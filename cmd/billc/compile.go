@@ -142,6 +142,9 @@ func (c *compileCmd) compile(ctx context.Context, s *streams, say io.Writer, m *
 	if m.Level == ir.Packed && len(c.Passes) == 0 {
 		pipeline = nil // text of a compiled module
 	}
+	if err := unfinished(m); err != nil && c.Emit != "ir" {
+		return nil, err
+	}
 	signModule(m)
 	if hash := fileHash(c.Model); hash != "" {
 		m.Meta["source"] = filepath.Base(c.Model)

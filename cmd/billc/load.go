@@ -55,6 +55,9 @@ func (f *modelFlags) load(ctx context.Context, path string) (m *ir.Module, notes
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
+	if note := untrained(m); note != "" {
+		notes = append(notes, note)
+	}
 	return m, append(notes, baked...), f.setLabels(m)
 }
 

@@ -100,6 +100,9 @@ func (c *trainCmd) Run(ctx context.Context, s *streams) error {
 	if !binary && slices.ContainsFunc(stages, func(s recipe.Stage) bool { return len(s.Hard) > 0 }) {
 		return withCode(exitUsage, "%s has no binary operations that a stage could make hard: write it in its binary form (billc new), or make it binary (billc compile --passes=binarize,... --emit=ir); as it is, --stages=float trains it", c.Model)
 	}
+	if soft := stages[len(stages)-1].Soft(t); soft != nil && filepath.Ext(c.Out) != ".bill" {
+		return withCode(exitUsage, "-o %s: the last stage of --stages=%s leaves %s soft, which only text keeps: end with a stage that makes all hard (all), or write text (.bill), from which training goes on", c.Out, text, rolesText(soft))
+	}
 	src, err := c.open(m)
 	if err != nil {
 		return err

@@ -61,6 +61,12 @@ func (b *builder) parameter(t *node, ty ir.Type, loc ir.Loc) (*ir.Node, error) {
 	h.Write([]byte(loc.Name))
 	rng := rand.New(rand.NewPCG(uint64(int64(b.numbers[seedName].v)), h.Sum64()))
 	std, lo, hi := how.make(args, ty)
+	if std != 0 || lo != hi {
+		if b.m.Meta == nil {
+			b.m.Meta = map[string]string{}
+		}
+		b.m.Meta[ir.MetaUntrained] = "parameters are random"
+	}
 	x := ir.NewTensor(ty)
 	for i := range x.F {
 		// float32 around each product: none may be fused into the sum behind it.

@@ -164,14 +164,7 @@ func (r *Run) Train(ctx context.Context) (*ir.Module, error) {
 // module is the network as it stands in stage s.
 func (r *Run) module(s Stage) *ir.Module {
 	m := r.trainer.Module()
-	var soft []train.Role
-	for _, role := range allRoles {
-		present := slices.ContainsFunc(r.trainer.Steps(), func(i train.StepInfo) bool { return i.Role == role })
-		if present && !slices.Contains(s.Hard, role) {
-			soft = append(soft, role)
-		}
-	}
-	setSoft(m, soft)
+	setSoft(m, s.Soft(r.trainer))
 	return m
 }
 

@@ -108,6 +108,17 @@ func (s Stage) soften(t *train.Trainer, slope float64) {
 	}
 }
 
+// Soft returns the roles of a network that are soft in the stage.
+func (s Stage) Soft(t *train.Trainer) (soft []train.Role) {
+	for _, role := range allRoles {
+		present := slices.ContainsFunc(t.Steps(), func(i train.StepInfo) bool { return i.Role == role })
+		if present && !slices.Contains(s.Hard, role) {
+			soft = append(soft, role)
+		}
+	}
+	return soft
+}
+
 // softKey is the metadata under which a module keeps the roles that are soft in
 // the stage that trained it. What is compiled has none.
 const softKey = "soft"
