@@ -267,6 +267,7 @@ func (c *compileCmd) printLedger(w io.Writer, b *compiled) error {
 	case "table":
 		b.ledger.Print(w, columns(w))
 	case "json":
+		b.ledger.Fill()
 		return printJSON(w, b.ledger)
 	}
 	return nil

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/billnet/billnet/codegen/bytecode"
 	"github.com/billnet/billnet/internal/plain"
@@ -29,19 +31,19 @@ type inspectCmd struct {
 type inspection struct {
 	File    string            `json:"file"`
 	Level   string            `json:"level"`
-	Meta    map[string]string `json:"meta,omitempty"`
+	Meta    map[string]string `json:"meta"`
 	Inputs  []portInfo        `json:"inputs"`
 	Outputs []portInfo        `json:"outputs"`
-	Labels  []string          `json:"labels,omitempty"`
+	Labels  []string          `json:"labels"`
 
-	Ledger *report.Ledger `json:"ledger,omitempty"`
+	Ledger *report.Ledger `json:"ledger"`
 
-	Instructions []instruction `json:"instructions,omitempty"`
+	Instructions []instruction `json:"instructions"`
 	FileBytes    int64         `json:"file_bytes"`
 	WeightBytes  int           `json:"weight_bytes"`
-	ArenaBytes   int           `json:"arena_bytes,omitempty"`
-	LowerBound   int           `json:"arena_lower_bound,omitempty"`
-	Certified    []certInfo    `json:"certificates,omitempty"`
+	ArenaBytes   int           `json:"arena_bytes"`
+	LowerBound   int           `json:"arena_lower_bound"`
+	Certified    []certInfo    `json:"certificates"`
 }
 
 type portInfo struct {
@@ -77,6 +79,7 @@ func (c *inspectCmd) Run(ctx context.Context, s *streams) error {
 		return err
 	}
 	in.File, in.FileBytes = c.Model, info.Size()
+	in.fill()
 	if c.JSON {
 		return printJSON(s.out, in)
 	}
@@ -151,6 +154,7 @@ func inspectBytecode(path string) (*inspection, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	in := &inspection{Level: "bytecode", Meta: map[string]string{}, Labels: img.Labels, ArenaBytes: p.ArenaBytes()}
+	var certs []report.Certificate
 	for _, kv := range img.Meta {
 		in.Meta[kv[0]] = kv[1]
 	}
@@ -167,13 +171,86 @@ func inspectBytecode(path string) (*inspection, error) {
 		in.Instructions = append(in.Instructions, instruction{i.Name, i.Op.String()})
 	}
 	if len(img.Certificate) > 0 {
-		certs, err := report.DecodeCertificates(img.Certificate)
-		if err != nil {
+		if certs, err = report.DecodeCertificates(img.Certificate); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 		in.Certified = certInfos(certs)
 	}
+	in.Ledger = bytecodeLedger(img, p.Instructions(), certs)
 	return in, nil
+}
+
+// fill makes lists of what is not there, for JSON.
+func (in *inspection) fill() {
+	if in.Meta == nil {
+		in.Meta = map[string]string{}
+	}
+	if in.Ledger == nil {
+		in.Ledger = &report.Ledger{}
+	}
+	for _, list := range []*[]portInfo{&in.Inputs, &in.Outputs} {
+		*list = append([]portInfo{}, *list...)
+	}
+	in.Labels = append([]string{}, in.Labels...)
+	in.Instructions = append([]instruction{}, in.Instructions...)
+	in.Certified = append([]certInfo{}, in.Certified...)
+	in.Ledger.Fill()
+}
+
+// bytecodeLedger accounts for a program's instructions but those that only change
+// a layout. What their operands are says what kind they are; the reasons are those
+// of the compilation, which bytecode does not keep.
+func bytecodeLedger(img *billb.Image, code []runtime.InstrInfo, certs []report.Certificate) *report.Ledger {
+	l := &report.Ledger{}
+	for i := range img.Code {
+		in := &img.Code[i]
+		if in.Op == billb.OpRelayout || in.Op == billb.OpReshape || len(in.Out) == 0 {
+			continue
+		}
+		out := img.Buffers[in.Out[0]]
+		e := report.Entry{Layer: in.Name, Op: code[i].Op, Kind: instructionKind(img, in), Shape: out.Elem.String() + ir.ShapeString(out.Shape), MACs: int(code[i].MACs), Class: "exact", Why: "as compiled"}
+		for _, k := range in.Const {
+			if k >= 0 {
+				e.Bytes += len(img.Consts[k].Data)
+			}
+		}
+		for _, k := range in.In {
+			if k < -1 {
+				e.Bytes += len(img.Consts[billb.ConstOperand(k)].Data)
+			}
+		}
+		for k := range certs {
+			if certs[k].Layer == in.Name && certs[k].Class == passes.Ideal {
+				e.Class, e.Margin, e.AtRisk = "ideal", certs[k].MinMargin(), certs[k].AtRisk()
+			}
+		}
+		for _, p := range img.Outputs {
+			e.Output = e.Output || slices.Contains(in.Out, p.Buffer)
+		}
+		l.Add(e)
+	}
+	return l
+}
+
+// instructionKind is float where an operand or a result is, else bit or integer by
+// the first operand.
+func instructionKind(img *billb.Image, in *billb.Instr) string {
+	kind := ""
+	for _, id := range append(slices.Clone(in.In), in.Out...) {
+		if id < 0 {
+			continue
+		}
+		switch e := img.Buffers[id].Elem; {
+		case e == runtime.F32 || e == runtime.F64:
+			return "float"
+		case kind != "":
+		case e == runtime.Bit || e == runtime.SBit || e == runtime.Tern:
+			kind = "bit"
+		default:
+			kind = "integer"
+		}
+	}
+	return cmp.Or(kind, "integer")
 }
 
 func (in *inspection) print(w io.Writer) {
@@ -184,10 +261,10 @@ func (in *inspection) print(w io.Writer) {
 	for _, p := range in.Outputs {
 		fmt.Fprintf(w, "output  %s: %s\n", plain.Text(p.Name), p.Type)
 	}
-	if in.Labels != nil {
+	if len(in.Labels) > 0 {
 		fmt.Fprintf(w, "labels  %d: %s\n", len(in.Labels), plain.Text(fmt.Sprint(in.Labels)))
 	}
-	if in.Ledger != nil {
+	if len(in.Instructions) == 0 {
 		in.Ledger.Print(w, columns(w))
 	}
 	for i, n := range in.Instructions {

@@ -191,7 +191,7 @@ func imageMeta(p *verify.Program) map[string]string {
 // comparison is what verify prints of two models.
 type comparison struct {
 	*verify.Report
-	Layers *verify.LayerReport `json:"layers,omitempty"`
+	Layers *verify.LayerReport `json:"layers"`
 	Equal  bool                `json:"equal"`
 }
 

@@ -93,6 +93,8 @@ func prepare(tb testing.TB, dir string) error {
 		"nudged.billb":    clipModel(tb, 1+1e-6),
 		"float.billb":     floatModel(tb),
 		"pick.billb":      pickModel(tb),
+		"half.billb":      halfModel(tb),
+		"model.onnx":      []byte("to be compiled"),
 		"truncated.billb": model[:len(model)/2],
 		"short.billb":     model[:5],
 		"text.billb":      []byte("not a model at all, just text\n"),
@@ -118,6 +120,9 @@ func prepare(tb testing.TB, dir string) error {
 		"batch.npy": tensor(tb, ramp, 2, 3, frames, height, width),
 		"wrong.npy": tensor(tb, ramp[:48], 3, 1, 4, 4),
 		"wild.npy":  tensor(tb, wild, 3, frames, height, width),
+		"row.npy":   tensor(tb, []float32{1, -2, 0.1, 3}, 1, 4),
+		"rows.npy":  tensor(tb, []float32{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, 3, 4),
+		"wide.npy":  tensor(tb, []float64{1, -2, 0.1, 3}, 1, 4),
 		"zero.npy":  tensor(tb, []uint8{}, 0, 3, frames, height, width),
 		"x.npy":     tensor(tb, []float32{0.5, 1, 1.5, 2, 2.5, -3e-9}, 3, 2),
 		"sel.npy":   tensor(tb, []int64{2, 0}, 2),
@@ -151,7 +156,7 @@ func prepare(tb testing.TB, dir string) error {
 	return os.Mkdir(filepath.Join(dir, "nothing"), 0o777)
 }
 
-func tensor[E uint8 | float32 | int64 | int32](tb testing.TB, v []E, shape ...int) *clip.NPY {
+func tensor[E uint8 | float32 | float64 | int64 | int32](tb testing.TB, v []E, shape ...int) *clip.NPY {
 	tb.Helper()
 	a, err := clip.NewNPY(shape, v)
 	if err != nil {

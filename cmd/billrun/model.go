@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/billnet/billnet/internal/infile"
 	"github.com/billnet/billnet/internal/runner"
@@ -23,6 +25,10 @@ func load(path string) (runner.Model, error) {
 	}
 	defer f.Close()
 	prog, err := runtime.Load(f)
+	if ext := filepath.Ext(path); err != nil && (ext == ".onnx" || ext == ".bill") {
+		out := strings.TrimSuffix(path, ext) + ".billb"
+		return nil, fmt.Errorf("%s is a model to compile first: billc compile %s -o %s, then billrun %s", path, path, out, out)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

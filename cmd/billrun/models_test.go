@@ -146,3 +146,16 @@ func pickModel(tb testing.TB) []byte {
 	m.op(billb.OpGather, "pick", []int{x, sel}, []int{y}, nil, &billb.Along{})
 	return m.encode()
 }
+
+// halfModel takes f32[1,4], which the model declares as f16, and gives the same
+// under a name of letters that are not ASCII.
+func halfModel(tb testing.TB) []byte {
+	m := &builder{tb: tb}
+	m.Name = "half"
+	m.Meta = [][2]string{{"type.x", "f16"}, {"type.größe", "f16"}}
+	x, y := m.dense(runtime.F32, 1, 4), m.dense(runtime.F32, 1, 4)
+	m.input("x", x)
+	m.output("größe", y)
+	m.op(billb.OpReshape, "", []int{x}, []int{y}, nil, nil)
+	return m.encode()
+}

@@ -229,6 +229,7 @@ func (imp *importer) meta() map[string]string {
 	if imp.model.Producer != "" && imp.model.Producer != exportProducer {
 		meta["producer"] = imp.model.Producer
 	}
+	imp.declaredTypes(meta)
 	for key, value := range imp.model.Metadata {
 		switch own, found := strings.CutPrefix(key, metaPrefix); {
 		case key == labelsKey:
@@ -239,6 +240,23 @@ func (imp *importer) meta() map[string]string {
 		}
 	}
 	return meta
+}
+
+// declaredKinds are element types of files that ports do not have: ir computes
+// them in f32, or holds them in a byte.
+var declaredKinds = map[DType]string{Float16: "f16", BFloat16: "bf16", Int4: "i4", Uint4: "u4", Int2: "i2", Uint2: "u2"}
+
+// declaredTypes notes them, so that programs read and write files as the model
+// says.
+func (imp *importer) declaredTypes(meta map[string]string) {
+	for _, list := range [][]ValueInfo{imp.model.Graph.Inputs, imp.model.Graph.Outputs} {
+		for _, v := range list {
+			_, given := imp.opt.Inputs[v.Name]
+			if kind := declaredKinds[v.DType]; kind != "" && !given && imp.opt.Consts[v.Name] == nil {
+				meta["type."+v.Name] = kind
+			}
+		}
+	}
 }
 
 // labels returns the labels that an export has kept, nil if there are none.

@@ -96,9 +96,6 @@ func (r *measured) writeJSON(w *jsonWriter) {
 	w.key("allocs_per_run").int(r.allocs)
 	w.key("bytes_per_run").int(r.bytes)
 	w.key("arena_bytes").int(r.arena)
-	if r.profile == nil {
-		return
-	}
 	w.key("profile").array(len(r.profile), func(i int) {
 		p := &r.profile[i]
 		w.object(func() {
@@ -106,12 +103,9 @@ func (r *measured) writeJSON(w *jsonWriter) {
 			w.key("opcode").string(p.opcode)
 			w.key("ms").float(p.ms)
 			w.key("share").float(p.share)
-			if gmacs, ok := p.rate(); ok {
-				w.key("gmac_s").float(gmacs)
-			}
-			if p.macs > 0 {
-				w.key("mac_run").float(p.macs)
-			}
+			gmacs, _ := p.rate()
+			w.key("gmac_s").float(gmacs)
+			w.key("mac_run").float(p.macs)
 		})
 	})
 }
@@ -168,13 +162,17 @@ func (c *benchCmd) inputs(m *model) ([][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := given.alone(); err != nil {
+		return nil, err
+	}
+	data := given.set(0)
 	random := rand.New(rand.NewPCG(1, 2))
 	for i, p := range ports {
-		if given.data[i] == nil {
-			given.data[i] = runtime.Sample(p, 2, random)
+		if data[i] == nil {
+			data[i] = runtime.Sample(p, 2, random)
 		}
 	}
-	return given.data, nil
+	return data, nil
 }
 
 // measure warms up and measures.

@@ -41,6 +41,13 @@ Exit codes: 0 done, 1 failed, 2 bad usage, 3 outputs differ, 70 a fault in PROGR
 type words struct{}
 
 func (words) choose(p *Program, args []string) (c *command, rest []string, named bool) {
+	switch {
+	case len(args) == 0:
+	case args[0] == "--version":
+		args = append([]string{"version"}, args[1:]...)
+	case args[0] == "help": // help X is X --help
+		args = append(slices.Clone(args[1:]), "--help")
+	}
 	for i := 0; i < len(args); i++ {
 		switch arg := args[i]; {
 		case arg == "--timeout":

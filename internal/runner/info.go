@@ -95,9 +95,7 @@ func (a *about) writeJSON(w *jsonWriter) {
 			w.key("opcode").string(in.Op)
 			w.key("name").string(in.Name)
 			w.key("text").string(in.Text)
-			if in.MACs > 0 {
-				w.key("mac").float(in.MACs)
-			}
+			w.key("mac").float(in.MACs)
 		})
 	})
 }
@@ -107,9 +105,7 @@ func writePort(w *jsonWriter, p runtime.Port, clip string) {
 		w.key("name").string(p.Name)
 		w.key("elem").string(p.Elem.String())
 		w.key("shape").ints(p.Shape)
-		if clip != "" {
-			w.key("clip").string(clip)
-		}
+		w.key("clip").string(clip)
 	})
 }
 

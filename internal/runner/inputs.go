@@ -45,9 +45,11 @@ func (c *clipFlags) declare(f *flags) {
 // inputs is a model with its inputs bound: all but at most one are fixed
 // tensors, and that one, the open input, is filled from clips.
 type inputs struct {
-	m    *model
-	data [][]byte // by port; nil for the open input
-	open int      // its port, -1 for none
+	m     *model
+	sets  [][][]byte // by port: one tensor, or as many as the batch has; nil for the open input
+	batch int        // tensors of the inputs that have several, else 1
+	open  int        // the open input's port, -1 for none
+	notes []string   // what was done to tensors
 
 	pictures bool // the open input is a clip and not just a tensor
 	spec     clip.Spec
@@ -65,7 +67,7 @@ func bind(m *model, flags inputFlags, clips bool, c clipFlags, stdin io.Reader) 
 	ports := m.Inputs
 	var left []runtime.Port
 	for i, p := range ports {
-		if in.data[i] == nil {
+		if in.sets[i] == nil {
 			left, in.open = append(left, p), i
 		}
 	}
@@ -81,13 +83,16 @@ func bind(m *model, flags inputFlags, clips bool, c clipFlags, stdin io.Reader) 
 	case len(left) > 1:
 		return nil, usagef("clips fill one input, but %s has %s: give the others by --input NAME=@FILE.npy", m.path, portList(left))
 	}
+	if err := in.alone(); err != nil {
+		return nil, err
+	}
 	return in, in.clips(ports[in.open], c, stdin)
 }
 
 // bindSome fixes the tensors that --input gives.
 func bindSome(m *model, flags inputFlags) (*inputs, error) {
 	ports := m.Inputs
-	in := &inputs{m: m, data: make([][]byte, len(ports)), open: -1}
+	in := &inputs{m: m, sets: make([][][]byte, len(ports)), batch: 1, open: -1}
 	for _, arg := range flags.Input {
 		name, path, ok := strings.Cut(arg, "=@")
 		if !ok || path == "" {
@@ -97,19 +102,42 @@ func bindSome(m *model, flags inputFlags) (*inputs, error) {
 		if i < 0 {
 			return nil, usagef("--input %q: %s has no input of this name, it has %s", arg, m.path, portList(ports))
 		}
-		if in.data[i] != nil {
+		if in.sets[i] != nil {
 			return nil, usagef("--input %q: the input is given twice", arg)
 		}
-		tensors, err := readTensor(path, ports[i])
+		tensors, note, err := readTensor(path, ports[i], m.declared(ports[i]))
 		if err != nil {
 			return nil, err
 		}
-		if len(tensors) != 1 {
-			return nil, errorf("%s holds a batch of %d, input %s takes 1", path, len(tensors), portText(ports[i]))
+		if n := len(tensors); n > 1 && in.batch > 1 && n != in.batch {
+			return nil, errorf("%s holds a batch of %d, another input one of %d", path, n, in.batch)
 		}
-		in.data[i] = append([]byte{}, tensors[0]...) // not nil, even without elements
+		in.sets[i], in.batch = tensors, max(in.batch, len(tensors))
+		if note != "" {
+			in.notes = append(in.notes, note)
+		}
 	}
 	return in, nil
+}
+
+// set is the inputs of run k of the batch; an input with one tensor has it in
+// every run. The open input is nil.
+func (in *inputs) set(k int) [][]byte {
+	data := make([][]byte, len(in.sets))
+	for i, s := range in.sets {
+		if len(s) > 0 {
+			data[i] = append([]byte{}, s[min(k, len(s)-1)]...) // not nil, even without elements
+		}
+	}
+	return data
+}
+
+// alone reports a batch where one run is made.
+func (in *inputs) alone() error {
+	if in.batch > 1 {
+		return usagef("--input gives a batch of %d, expected one tensor for each input", in.batch)
+	}
+	return nil
 }
 
 // portList names ports in a message.
@@ -200,18 +228,22 @@ func clipSpec(p runtime.Port, layout string) (s clip.Spec, ok bool, err error) {
 // each calls f for every clip of a file, with the inputs of the run and a note
 // on what was done to the clip.
 func (in *inputs) each(e *env, path string, f func(index int, data [][]byte, note string) error) error {
-	data := slices.Clone(in.data)
+	data := in.set(0)
 	if !in.pictures {
-		tensors, err := readTensor(path, in.m.Inputs[in.open])
+		port := in.m.Inputs[in.open]
+		tensors, how, err := readTensor(path, port, in.m.declared(port))
 		if err != nil {
 			return err
+		}
+		if how == "" {
+			how = "as it is"
 		}
 		for i, t := range tensors {
 			if err := e.stopped(); err != nil {
 				return err
 			}
 			data[in.open] = t
-			if err := f(i, data, "as it is"); err != nil {
+			if err := f(i, data, how); err != nil {
 				return err
 			}
 		}

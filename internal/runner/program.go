@@ -10,8 +10,10 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
+	"github.com/billnet/billnet/internal/atomicfile"
 	"github.com/billnet/billnet/internal/plain"
 )
 
@@ -58,7 +60,7 @@ type style interface {
 // its exit code.
 func (p *Program) Main() int {
 	interrupt := make(chan os.Signal, 1)
-	signal.Notify(interrupt, os.Interrupt)
+	signal.Notify(interrupt, os.Interrupt, syscall.SIGTERM)
 	return p.Run(interrupt, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 }
 
@@ -154,7 +156,7 @@ func (p *Program) Run(interrupt <-chan os.Signal, args []string, stdin io.Reader
 		return p.report(stderr, err)
 	case <-interrupt:
 		stop = &fail{exitFailed, "interrupted"}
-		signal.Reset(os.Interrupt) // a second interrupt ends the program at once
+		signal.Reset() // a second interrupt ends the program at once
 	case <-late:
 		stop = &fail{exitTimeout, fmt.Sprintf("timed out after %v", timeout)}
 	}
@@ -169,6 +171,7 @@ func (p *Program) Run(interrupt <-chan os.Signal, args []string, stdin io.Reader
 		}
 	case <-time.After(grace):
 		err = stop
+		atomicfile.Stop()
 	}
 	return p.report(stderr, err)
 }

@@ -101,6 +101,7 @@ func (c *runCmd) classify(e *env, m *model, s Session, in *inputs) error {
 	labels := m.Labels
 	failed, begun := false, false
 	for _, path := range c.Clips {
+		read := 0
 		err := in.each(e, path, func(index int, data [][]byte, note string) error {
 			if err := s.Run(data, raw); err != nil {
 				return err
@@ -114,6 +115,7 @@ func (c *runCmd) classify(e *env, m *model, s Session, in *inputs) error {
 			case c.JSON:
 				fmt.Fprintf(e.stderr, "%s: %s\n", plain.Text(clipName(path, index)), plain.Text(note))
 				writeScores(e, path, index, in.feeds, outs[0], labels)
+				read = index + 1
 			case c.Logits:
 				writeLogits(e.stdout, outs[0])
 			default:
@@ -135,6 +137,9 @@ func (c *runCmd) classify(e *env, m *model, s Session, in *inputs) error {
 		default:
 			failed = true
 			e.complain(e.stderr, named(path, err))
+			if c.JSON {
+				writeFailure(e, path, read, in.feeds, named(path, err))
+			}
 		}
 	}
 	if failed {
@@ -256,28 +261,71 @@ func writeScores(e *env, path string, index int, feeds string, v values, labels 
 		w.key("label").string(label(labels, class))
 		v.writeElements(w.key("logits"))
 		w.key("feeds").string(feeds)
+		w.key("error").string("")
+	})
+}
+
+// writeFailure writes the line of a clip that could not be read.
+func writeFailure(e *env, path string, index int, feeds string, err error) {
+	e.printJSON(func(w *jsonWriter) {
+		w.key("clip").string(path)
+		w.key("index").int(index)
+		w.key("class").int(-1)
+		w.key("label").string("")
+		w.key("logits").ints(nil)
+		w.key("feeds").string(feeds)
+		w.key("error").string(err.Error())
 	})
 }
 
 // shown is the number of elements of a tensor that are printed.
 const shown = 8
 
-// tensors runs once on the tensors of --input.
-func (c *runCmd) tensors(e *env, m *model, s Session, in *inputs) error {
-	if err := e.stopped(); err != nil {
-		return err
-	}
+// batched runs on every set of a batch of tensors, and gives the outputs one
+// behind the other along their first axis.
+func batched(e *env, m *model, s Session, in *inputs) ([]values, error) {
 	raw, outs := m.outputs()
-	if err := s.Run(in.data, raw); err != nil {
-		return errorf("%s: %w", m.path, err)
+	all := make([]values, len(outs))
+	for k := range in.batch {
+		if err := e.stopped(); err != nil {
+			return nil, err
+		}
+		if err := s.Run(in.set(k), raw); err != nil {
+			return nil, errorf("%s: %w", m.path, err)
+		}
+		for i, v := range outs {
+			all[i].raw = append(all[i].raw, v.raw...)
+		}
 	}
-	if err := e.stopped(); err != nil {
-		return err // too late: nothing is written
+	for i, v := range outs {
+		shape := slices.Clone(v.shape)
+		if in.batch > 1 {
+			if len(shape) == 0 || shape[0] != 1 {
+				return nil, errorf("%s: output %s has no batch of one as its first axis: give its inputs one by one", m.path, portText(m.Outputs[i]))
+			}
+			shape[0] = in.batch
+		}
+		all[i] = values{v.name, v.elem, shape, all[i].raw}
+	}
+	return all, e.stopped()
+}
+
+// tensors runs on the tensors of --input.
+func (c *runCmd) tensors(e *env, m *model, s Session, in *inputs) error {
+	for _, note := range in.notes {
+		fmt.Fprintf(e.stderr, "note: %s\n", plain.Text(note))
+	}
+	outs, err := batched(e, m, s, in)
+	if err != nil {
+		return err // when it was stopped too: nothing is written
 	}
 	var paths []string
 	if c.Out != "" {
-		var err error
-		if paths, err = writeTensors(c.Out, outs); err != nil {
+		declared := make([]string, len(outs))
+		for i := range outs {
+			declared[i] = m.declared(m.Outputs[i])
+		}
+		if paths, err = writeTensors(c.Out, outs, declared); err != nil {
 			return err
 		}
 	}
@@ -289,7 +337,7 @@ func (c *runCmd) tensors(e *env, m *model, s Session, in *inputs) error {
 	}
 	for i, v := range outs {
 		var b bytes.Buffer
-		fmt.Fprintf(&b, "%s =", portText(m.Outputs[i]))
+		fmt.Fprintf(&b, "%s %s%s =", plain.Text(v.name), v.elem, shapeText(v.shape))
 		for j := range min(v.len(), shown) {
 			fmt.Fprintf(&b, " %s", v.text(j))
 		}
@@ -301,7 +349,7 @@ func (c *runCmd) tensors(e *env, m *model, s Session, in *inputs) error {
 		}
 		fmt.Fprintln(e.stdout, b.String())
 	}
-	if labels := m.Labels; len(labels) > 0 && len(outs) > 0 && isRow(outs[0]) {
+	if labels := m.Labels; in.batch == 1 && len(labels) > 0 && len(outs) > 0 && isRow(outs[0]) {
 		fmt.Fprintln(e.stdout, columns)
 		writeTop(e.stdout, outs[0], labels, c.Top)
 	}

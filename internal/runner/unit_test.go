@@ -16,7 +16,7 @@ func TestWriteTensorsNames(t *testing.T) {
 	for _, name := range []string{"a/b", "a:b", "A_B", "a_b_2"} {
 		list = append(list, values{name, runtime.SBit, []int{1}, []byte{0xff}})
 	}
-	paths, err := writeTensors(dir, list)
+	paths, err := writeTensors(dir, list, make([]string, len(list)))
 	if err != nil {
 		t.Fatal(err)
 	}

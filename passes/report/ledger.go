@@ -18,11 +18,11 @@ type Entry struct {
 	Shape  string  `json:"shape"`
 	MACs   int     `json:"macs"`
 	Bytes  int     `json:"weight_bytes"`
-	Class  string  `json:"class"`            // exact or ideal
-	Margin float64 `json:"margin,omitempty"` // ideal: smallest distance to a tie, in units of the accumulator
-	AtRisk int     `json:"at_risk,omitempty"`
+	Class  string  `json:"class"`  // exact or ideal
+	Margin float64 `json:"margin"` // ideal: smallest distance to a tie, in units of the accumulator
+	AtRisk int     `json:"at_risk"`
 	Why    string  `json:"why"`
-	Output bool    `json:"output,omitempty"` // the layer gives a result of the model
+	Output bool    `json:"output"` // the layer gives a result of the model
 }
 
 // Ledger is the account of a compiled module.
@@ -36,11 +36,11 @@ type Ledger struct {
 	FloatBytes int     `json:"float_weight_bytes"`
 
 	// What the lossy passes did, by AddLossy.
-	Factorized []*Factorization  `json:"factorized,omitempty"`
-	Gated      []*Gating         `json:"gated,omitempty"`
-	Binarized  []*Binarization   `json:"binarized,omitempty"`
-	Quantized  []*Quantization   `json:"quantized,omitempty"`
-	Moved      []passes.Movement `json:"moved,omitempty"` // outputs over the calibration clips
+	Factorized []*Factorization  `json:"factorized"`
+	Gated      []*Gating         `json:"gated"`
+	Binarized  []*Binarization   `json:"binarized"`
+	Quantized  []*Quantization   `json:"quantized"`
+	Moved      []passes.Movement `json:"moved"` // outputs over the calibration clips
 }
 
 // NewLedger accounts for every node of a module's entry that computes (layout
@@ -72,9 +72,19 @@ func NewLedger(m *ir.Module, certs []Certificate) *Ledger {
 			e.Class, e.Margin, e.AtRisk = "ideal", c.MinMargin(), c.AtRisk()
 			e.Why += fmt.Sprintf("; solved over the reals, %d of %d channels lie closer to a tie than float32 rounding", e.AtRisk, len(c.Channels))
 		}
-		l.add(e)
+		l.Add(e)
 	}
 	return l
+}
+
+// Fill makes empty lists of those that are not there, for JSON.
+func (l *Ledger) Fill() {
+	l.Entries = append([]Entry{}, l.Entries...)
+	l.Factorized = append([]*Factorization{}, l.Factorized...)
+	l.Gated = append([]*Gating{}, l.Gated...)
+	l.Binarized = append([]*Binarization{}, l.Binarized...)
+	l.Quantized = append([]*Quantization{}, l.Quantized...)
+	l.Moved = append([]passes.Movement{}, l.Moved...)
 }
 
 // AddLossy accounts for what the lossy passes of a run did.
@@ -172,7 +182,8 @@ func givesOutput(f *ir.Func) map[*ir.Node]bool {
 	return out
 }
 
-func (l *Ledger) add(e Entry) {
+// Add accounts for a layer.
+func (l *Ledger) Add(e Entry) {
 	l.Entries = append(l.Entries, e)
 	switch e.Kind {
 	case "bit":

@@ -14,7 +14,7 @@ import (
 
 // NPY is an array of a NumPy .npy file.
 type NPY struct {
-	DType string // bool u8 i8 u16 i16 u32 i32 u64 i64 f16 f32 f64 c64 c128
+	DType string // bool u8 i8 u16 i16 u32 i32 u64 i64 f16 f32 f64 c64 c128, and bf16 and v8, see npyTypes
 	Shape []int  // empty for a scalar
 	Data  []byte // little-endian, C order (last axis fastest)
 }
@@ -27,6 +27,9 @@ var npyTypes = []struct {
 }{
 	{"bool", 'b', 1}, {"u8", 'u', 1}, {"i8", 'i', 1}, {"u16", 'u', 2}, {"i16", 'i', 2}, {"u32", 'u', 4}, {"i32", 'i', 4},
 	{"u64", 'u', 8}, {"i64", 'i', 8}, {"f16", 'f', 2}, {"f32", 'f', 4}, {"f64", 'f', 8}, {"c64", 'c', 8}, {"c128", 'c', 16},
+	// Types that NumPy does not know are written as bytes without a meaning:
+	// bfloat16, and integers of less than a byte, each in one.
+	{"bf16", 'V', 2}, {"v8", 'V', 1},
 }
 
 // itemSize is the size of an element in bytes, 0 for an unknown type.

@@ -3,6 +3,7 @@ package clip
 import (
 	"fmt"
 	"strings"
+	"unicode"
 )
 
 // TensorFiles are the names of the .npy files that hold tensors of the given
@@ -23,18 +24,17 @@ func TensorFiles(names []string) []string {
 	return files
 }
 
-// fileName turns a tensor's name into a file name: letters, digits, "-", "_"
-// and "." stay, everything else and a leading "." become "_".
+// fileName turns a tensor's name into a file name: letters and digits of all
+// scripts, "-", "_" and "." stay, everything else and a leading "." become "_".
 func fileName(name string) string {
 	s := strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_', r == '.':
+		if unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) || r == '-' || r == '_' || r == '.' {
 			return r
 		}
 		return '_'
 	}, name)
 	if len(s) > 100 {
-		s = s[:100]
+		s = strings.ToValidUTF8(s[:100], "")
 	}
 	if strings.HasPrefix(s, ".") {
 		s = "_" + s[1:]
