@@ -24,7 +24,7 @@ func (d *Dot) rows(w [][]int8) {
 		d.k *= 2 // the row is there twice
 	}
 	d.images, d.places = d.s.Batch, product3(d.s.Result)
-	if d.s.Groups == 1 && product3(d.s.Size) == 1 && product3(d.s.Kernel) == 1 {
+	if d.s.Groups == 1 && d.places == 1 {
 		d.images, d.places = 1, d.s.Batch // a matrix product
 	}
 	s := &d.s

@@ -43,6 +43,13 @@ func randomDot(r *rand.Rand) *dotCase {
 	if one := [3]int{1, 1, 1}; r.IntN(8) == 0 { // a matrix product
 		s.Batch, s.Groups, s.In, s.Out, s.Size, s.Result, s.Kernel, s.Pad = 1+r.IntN(9), 1, inC, outC, one, one, one, [3]int{}
 	}
+	if r.IntN(8) == 0 { // one element, and padding around it
+		for a := range 3 {
+			s.Size[a], s.Kernel[a], s.Stride[a], s.Dil[a] = 1, 1, 1, 1
+			s.Pad[a] = r.IntN(2)
+			s.Result[a] = 1 + s.Pad[a] + r.IntN(2)
+		}
+	}
 	if s.Batch*s.Out*inC*product3(s.Result)*product3(s.Kernel) > 1<<18 {
 		return randomDot(r) // the reference is slow
 	}
