@@ -234,7 +234,12 @@ func slice(c *call) []*ir.Value {
 		a["axes"] = axes
 	}
 	if c.in(4) != nil {
-		a["steps"] = c.constInts(4, "steps")
+		// A step beyond the axis takes its first element, as one of its size does.
+		steps, most := slices.Clone(c.constInts(4, "steps")), max(1, slices.Max(append([]int{1}, c.typ(0).Shape...)))
+		for i, s := range steps {
+			steps[i] = min(max(s, -most), most)
+		}
+		a["steps"] = steps
 	}
 	return one(c.emit(ir.Slice, a, c.args[0]))
 }

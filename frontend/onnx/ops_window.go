@@ -1,6 +1,10 @@
 package onnx
 
-import "github.com/billnet/billnet/ir"
+import (
+	"slices"
+
+	"github.com/billnet/billnet/ir"
+)
 
 var windowOps = map[string]handler{
 	"AveragePool":       {1, 1, averagePool},
@@ -27,7 +31,25 @@ func (c *call) windowAttrs(x ir.Type, kernel []int) attrs {
 	default:
 		c.failf("auto_pad is %q, expected NOTSET, VALID, SAME_UPPER or SAME_LOWER", mode)
 	}
-	return attrs{"stride": stride, "dilation": dilation, "pad": pads}
+	return attrs{"stride": shortStrides(x, stride, pads), "dilation": dilation, "pad": pads}
+}
+
+// shortStrides writes strides beyond a padded axis, over which a window has one
+// position, as long as that axis: bytecode holds 31 bits.
+func shortStrides(x ir.Type, stride, pads []int) []int {
+	k := x.Rank() - 2
+	if len(stride) != k || len(pads) != 0 && len(pads) != 2*k {
+		return stride // an error of the operation
+	}
+	out := slices.Clone(stride)
+	for i := range out {
+		reach := x.Shape[2+i]
+		if len(pads) > 0 {
+			reach += max(pads[i], 0) + max(pads[k+i], 0)
+		}
+		out[i] = min(out[i], max(reach, 1))
+	}
+	return out
 }
 
 // samePads pads so that the output has ceil(input/stride) positions; an odd

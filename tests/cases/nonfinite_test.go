@@ -34,6 +34,9 @@ func TestNonFinite(t *testing.T) {
 	}
 	for name, net := range nets {
 		t.Run(name, func(t *testing.T) {
+			if err := sameEverywhere(t, net); err != nil {
+				t.Error(err)
+			}
 			for i, w := range net.Graph.Initializer {
 				if w.DataType != 1 || len(w.FloatData)+len(w.RawData) == 0 {
 					continue
