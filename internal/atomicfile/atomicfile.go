@@ -321,9 +321,7 @@ func isTempOf(name, base string) bool {
 // more.
 func clean(path string) {
 	for _, temp := range temporaries(path) {
-		if abandoned(temp) {
-			remove(temp)
-		}
+		sweep(temp)
 	}
 }
 

@@ -183,3 +183,42 @@ func TestPending(t *testing.T) {
 		t.Error("the pair is not written")
 	}
 }
+
+// Writers of the same names at the same time neither fail nor mix, nor take each
+// other's temporary files for abandoned ones.
+func TestManyWriters(t *testing.T) {
+	dir := t.TempDir()
+	first, second := filepath.Join(dir, "x"), filepath.Join(dir, "x.data")
+	done := make(chan error)
+	const writers, times = 8, 50
+	for w := range writers {
+		go func() {
+			text := []byte{byte('a' + w)}
+			for range times {
+				if err := WritePair(first, text, second, text); err != nil {
+					done <- err
+					return
+				}
+				if err := WriteInto(filepath.Join(dir, "folder"), []File{{"a", text}, {"b", text}}); err != nil {
+					done <- err
+					return
+				}
+			}
+			done <- nil
+		}()
+	}
+	for range writers {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	for _, pair := range [][2]string{{first, second}, {filepath.Join(dir, "folder", "a"), filepath.Join(dir, "folder", "b")}} {
+		text, err := os.ReadFile(pair[0])
+		if err != nil || !Same(pair[1], text) {
+			t.Errorf("%s and %s are of two writers: %v", pair[0], pair[1], err)
+		}
+	}
+	if list := names(dir); locks && len(list) != 3 {
+		t.Errorf("the folder holds %v", list)
+	}
+}

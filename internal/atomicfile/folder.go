@@ -25,9 +25,14 @@ func NewFolder(dir string) (*Folder, error) {
 		if err := os.Mkdir(name, 0o777); err != nil || !locks {
 			return err
 		}
-		if f.lock, err = os.Open(name); err == nil && !lock(f.lock, name) {
+		// Until it is locked, another process may take it for abandoned.
+		f.lock, err = os.Open(name)
+		if err == nil && !lock(f.lock, name) {
 			f.lock.Close()
-			return fs.ErrExist
+			err = fs.ErrNotExist
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return fs.ErrExist // try another name
 		}
 		return err
 	})

@@ -26,14 +26,17 @@ func lock(f *os.File, name string) bool {
 	return err == nil && os.SameFile(mine, there)
 }
 
-// abandoned reports whether nobody has marked a temporary file or folder.
-func abandoned(temp string) bool {
+// sweep removes a temporary file or folder that nobody has marked. It holds the
+// mark meanwhile, so that whoever has just made it tries another name.
+func sweep(temp string) {
 	f, err := os.Open(temp)
 	if err != nil {
-		return false
+		return
 	}
 	defer f.Close()
-	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
+	if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+		remove(temp)
+	}
 }
 
 // locked waits until no other process of ours is giving files in a folder their

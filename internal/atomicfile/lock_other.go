@@ -12,9 +12,13 @@ const locks = false
 // lock does nothing: a file that is open marks itself, or cannot be told.
 func lock(*os.File, string) bool { return true }
 
-// abandoned reports whether nobody writes a temporary file: Windows does not
-// remove one that is open. Elsewhere nobody can tell.
-func abandoned(temp string) bool { return runtime.GOOS == "windows" && os.Remove(temp) == nil }
+// sweep removes a temporary file that nobody writes: Windows does not remove one
+// that is open. Elsewhere nobody can tell.
+func sweep(temp string) {
+	if runtime.GOOS == "windows" {
+		remove(temp)
+	}
+}
 
 // locked does nothing.
 func locked(string) (unlock func()) { return func() {} }
