@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/billnet/billnet/tests/golden/script"
 )
 
-// TestOperatorsDoc checks that docs/operators.md shows what billc ops prints;
-// -update rewrites it.
+// TestOperatorsDoc checks that docs/operators.md begins with what billc ops
+// prints; -update rewrites that part.
 func TestOperatorsDoc(t *testing.T) {
 	var out bytes.Buffer
 	if err := (opsCmd{}).Run(newStreams(nil, &out, nil)); err != nil {
@@ -19,9 +20,11 @@ func TestOperatorsDoc(t *testing.T) {
 	want := "# Operators\n\nWhat `billc ops` prints: the ONNX operators that are imported, and the operations of the IR.\n\n```text\n" + out.String() + "```\n"
 	path := filepath.Join("..", "..", "docs", "operators.md")
 	got, err := os.ReadFile(path)
-	if err == nil && string(got) == want {
+	if err == nil && strings.HasPrefix(string(got), want) {
 		return
 	}
+	_, prose, _ := strings.Cut(string(got), "\n```\n") // the end of the list
+	want += prose
 	if !script.Updating() {
 		t.Fatalf("%s is not what billc ops prints (%v); go test ./cmd/billc -run TestOperatorsDoc -update rewrites it", path, err)
 	}
