@@ -465,6 +465,37 @@ func (p *program) conv(x int, c conv) int {
 	return y
 }
 
+// quantized is a network of bytes: a linear layer and a map with lists of steps.
+func quantized(t *testing.T) (*ir.Module, [][]*ir.Tensor) {
+	t.Helper()
+	m, err := bill.Parse("quantized", []byte(`bill 1
+module "quantized" level=source
+
+func @main(%x "x": u8[1,16], %u "u": u8[1,4,3,3]) {
+  %s = const [0.05] : f32[]
+  %z = const [100] : u8[]
+  %f = dequantize_linear %x, %s, %z
+  %w = const [1, -2, 3, 4, 5, -6, 7, 8, -9, 10, 11, 12, -13, 14, 15, 16, 2, 3, -5, 7, 11, 13, -17, 19, 23, 29, 31, -37, 41, 43, 47, 53] : i8[2,16]
+  %ws = const [0.01] : f32[]
+  %wz = const [0] : i8[]
+  %v = dequantize_linear %w, %ws, %wz
+  %g = gemm %f, %v {trans_b=true}
+  %q = quantize_linear %g, %s, %z
+  %a = dequantize_linear %u, %s, %z
+  %h = hard_sigmoid %a
+  %m = mul %a, %h
+  %t = const [0.03] : f32[]
+  %r = quantize_linear %m, %t, %z
+  return %q "q", %r "r"
+}
+`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lower(t, m)
+	return m, randgraph.Inputs(m.Main(), rand.New(rand.NewPCG(7, 1)), 6)
+}
+
 // TestGenerated generates packages, vets them and runs their tests: on all
 // kernels of this machine, in plain Go, and for other machines where they can be
 // run.
@@ -482,6 +513,8 @@ func TestGenerated(t *testing.T) {
 	if text, err := os.ReadFile(filepath.Join(p.dir, "special", "special_amd64.go")); err != nil || bytes.Count(text, []byte("&pair{")) != len(pairs) {
 		t.Errorf("not all of %d pairs are joined: %v", len(pairs), err)
 	}
+	q, inputs := quantized(t)
+	p.add(t, "quantized", q, inputs, false)
 	seeds := 3
 	if long() {
 		seeds = 40
