@@ -1,6 +1,10 @@
 package bytecode
 
-import "github.com/billnet/billnet/ir"
+import (
+	"slices"
+
+	"github.com/billnet/billnet/ir"
+)
 
 // reshape shares the memory of its operand where it can.
 func reshape(e *expansion, n *ir.Node) []*ir.Value {
@@ -52,19 +56,19 @@ func depthToSpace(e *expansion, n *ir.Node) []*ir.Value {
 	return []*ir.Value{e.reshape(v, y)}
 }
 
-// maxResized bounds the elements of an axis that is resized: their indices are a
-// constant.
-const maxResized = 1 << 22
+// maxTable bounds the elements of an axis that is resized, or that rows of indices
+// go into: a constant has an index for each.
+const maxTable = 1 << 22
 
 // resize emits a gather for every axis that changes.
 func resize(e *expansion, n *ir.Node) []*ir.Value {
 	v := n.Args[0]
 	for a, d := range n.In(0).Shape {
-		if to := n.Ints("sizes")[a]; max(d, to) > maxResized {
+		if to := n.Ints("sizes")[a]; max(d, to) > maxTable {
 			if d == to && (len(n.Floats("scales")) == 0 || n.Floats("scales")[a] == 1) {
 				continue
 			}
-			return e.missing("an axis of %d elements is resized to %d, at most %d have a table", d, to, maxResized)
+			return e.missing("an axis of %d elements is resized to %d, at most %d have a table", d, to, maxTable)
 		}
 		index, moved := ir.NewTensor(ir.T(ir.I32, n.Ints("sizes")[a])), d != n.Ints("sizes")[a]
 		for i, from := range ir.ResizeSource(n, a) {
@@ -99,6 +103,9 @@ func gatherND(e *expansion, n *ir.Node) []*ir.Value {
 		return e.missing("no elements to gather from")
 	}
 	batch, last := n.Int("batch_dims"), idx.Rank()-1
+	if slices.ContainsFunc(x.Shape[batch:batch+idx.Shape[last]], func(d int) bool { return d > maxTable }) {
+		return e.missing("an axis of more than %d elements of %s, at most so many have a table", maxTable, x)
+	}
 	rows, coords := idx.Shape[:last], idx.Shape[last]
 	size := ir.T(ir.I64, x.Shape[batch:batch+coords]...).Elems()
 	first := ir.NewTensor(ir.T(ir.I64, rows...))

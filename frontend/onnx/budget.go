@@ -11,10 +11,10 @@ import (
 // what the import makes of the whole model beyond what its file holds.
 const (
 	maxWritten = 1 << 16 // operations, besides operatorShare for every node of the file
-	maxMade    = 1 << 27 // bytes of constants that are computed, besides fileShare for every byte of the file
+	maxMade    = 1 << 25 // bytes of constants that are computed, besides fileShare for every byte of the file
 
 	operatorShare = 4
-	fileShare     = 64
+	fileShare     = 192
 )
 
 // budget is what the import has spent.

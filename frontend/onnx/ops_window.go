@@ -31,7 +31,21 @@ func (c *call) windowAttrs(x ir.Type, kernel []int) attrs {
 	default:
 		c.failf("auto_pad is %q, expected NOTSET, VALID, SAME_UPPER or SAME_LOWER", mode)
 	}
-	return attrs{"stride": shortStrides(x, stride, pads), "dilation": dilation, "pad": pads}
+	return attrs{"stride": shortStrides(x, stride, pads), "dilation": ofTaps(kernel, dilation), "pad": pads}
+}
+
+// ofTaps are dilations where they mean something: a single tap has none.
+func ofTaps(kernel, dilation []int) []int {
+	if len(dilation) != len(kernel) {
+		return dilation // an error of the operation
+	}
+	out := slices.Clone(dilation)
+	for i, k := range kernel {
+		if k == 1 && out[i] > 0 {
+			out[i] = 1
+		}
+	}
+	return out
 }
 
 // shortStrides writes strides beyond a padded axis, over which a window has one
