@@ -19,6 +19,7 @@ type rule struct {
 // rules holds every exception; all that apply do, in this order.
 var rules = []rule{
 	{when: `\[-|\bPASS\b|\bverify a b\b`, skip: true, why: "a synopsis: parts in brackets or capitals are to be filled in"},
+	{when: `^\(x/255`, skip: true, why: "a formula"},
 	{when: `^\./make\.sh`, skip: true, why: "trains for an hour"},
 
 	{when: `^go test `, find: `\./\.\.\.`, replace: `./internal/suggest`, why: "this is one of all tests"},
@@ -36,6 +37,7 @@ var rules = []rule{
 
 	// model.onnx is a model of the reader's, so it is what the sentence says.
 	{when: `--dim time=16`, find: `\bmodel\.onnx`, replace: `open.onnx`, why: "the model has an open dimension"},
+	{when: `--(mean|scale)=`, find: `\bmodel\.(onnx|billb)`, replace: `plain.$1`, why: "the model takes floats and normalizes nothing"},
 	{when: `--input x=@x\.npy`, find: `\bmodel\.billb`, replace: `two.billb`, why: "the model has two inputs"},
 }
 

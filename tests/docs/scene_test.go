@@ -25,6 +25,15 @@ func @main(%x "x": f32[1,4], %s "sel": f32[1,4]) {
 }
 `
 
+// plain is a network of floats that normalizes nothing.
+const plain = `bill 1
+module "plain" level=source
+func @main(%x "clip": f32[1,3,8,24,32]) {
+  %y = reduce_mean %x {axes=[2,3,4], keepdims=false}
+  return %y "y"
+}
+`
+
 const labels = "left\nright\nup\ndown\ncloser\nfarther\nclockwise\nanticlockwise\naway\nhere\nshaking\nother\n"
 
 // programs finish the scene: a compiled model, and a small float network for the
@@ -32,6 +41,7 @@ const labels = "left\nright\nup\ndown\ncloser\nfarther\nclockwise\nanticlockwise
 const programs = `go install ./cmd/billc ./cmd/billrun
 billc compile model.onnx -o model.billb --ledger=none
 billc compile two.bill -o two.billb --ledger=none
+billc compile plain.bill --emit=onnx -o plain.onnx --ledger=none
 billrun test model.billb --golden dir --update
 billc new --form conv3d --frames 8 --height 24 --columns 32 --hidden 32 --steps 8 --classes 4 -o float.bill
 billc train float.bill -o float.onnx --data 'gestures{classes=4,val=8,test=8}' --stages 'float{steps=4}'
@@ -50,6 +60,7 @@ func setScene(t *testing.T, root string) {
 	write(t, at("open.onnx"), openTime(t, model))
 	write(t, at("labels.txt"), []byte(labels))
 	write(t, at("two.bill"), []byte(twoInputs))
+	write(t, at("plain.bill"), []byte(plain))
 	write(t, at("clips.npy"), read(t, at(example+"clips.npy")))
 	for _, name := range []string{"x.npy", "s.npy"} {
 		a, err := clip.NewNPY([]int{1, 4}, []float32{1, 2, 3, 4})
