@@ -178,5 +178,5 @@ func Format(name string, options []*Option) string {
 // plain reports whether the grammar reads w as a word without quotes.
 func plain(w string) bool {
 	toks, err := lists.Lex("", strings.NewReader(w))
-	return err == nil && len(toks) == 2 && toks[0].Value == w && !strings.HasPrefix(w, `"`)
+	return err == nil && len(toks) == 2 && toks[0].Type == lists.Lexer().Symbols()["Word"] && toks[0].Value == w
 }

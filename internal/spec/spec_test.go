@@ -83,6 +83,7 @@ func TestErrors(t *testing.T) {
 // What is read is written so that it reads back.
 func FuzzParse(f *testing.F) {
 	f.Add(`a{x=1}, b{y=["c d", e]}`)
+	f.Add(`a{x=[" ", b, ""]}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		items, err := Parse("fuzz", "items", text)
 		if err != nil {
