@@ -48,8 +48,7 @@ func TestBuildScripts(t *testing.T) {
 }
 
 func demoFolder() string {
-	_, file, _, _ := goruntime.Caller(0)
-	return filepath.Join(filepath.Dir(file), "..", "..", "examples", "gestures")
+	return filepath.Join(shared.Root(), "examples", "gestures")
 }
 
 // billc runs the compiler in this process.

@@ -4,7 +4,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -14,8 +13,7 @@ import (
 // sorted, by the title of their section.
 func JSONFields(t testing.TB, program string) map[string][]string {
 	t.Helper()
-	_, here, _, _ := runtime.Caller(0)
-	text, err := os.ReadFile(filepath.Join(filepath.Dir(here), "..", "..", "docs", "json.md"))
+	text, err := os.ReadFile(filepath.Join(Root(), "docs", "json.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

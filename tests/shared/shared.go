@@ -5,11 +5,31 @@ package shared
 import (
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 
 	"github.com/billnet/billnet/runtime/clip"
 )
+
+// root is found before a test leaves its package's folder.
+var root = findRoot()
+
+func findRoot() string {
+	dir, err := os.Getwd()
+	if err != nil {
+		panic(err)
+	}
+	for at := dir; ; at = filepath.Dir(at) {
+		if _, err := os.Stat(filepath.Join(at, "runtime", "billb")); err == nil {
+			return at
+		}
+		if at == filepath.Dir(at) {
+			return dir // a program outside the repository
+		}
+	}
+}
+
+// Root returns the folder of the repository, for a test that go test runs.
+func Root() string { return root }
 
 // Dir returns the folder of shared test data: BILLNET_SHARED, or "shared"
 // beside the repository. Without it the test is skipped, visibly.
@@ -17,8 +37,7 @@ func Dir(tb testing.TB, elem ...string) string {
 	tb.Helper()
 	dir := os.Getenv("BILLNET_SHARED")
 	if dir == "" {
-		_, file, _, _ := runtime.Caller(0)
-		dir = filepath.Join(filepath.Dir(file), "..", "..", "..", "shared")
+		dir = filepath.Join(Root(), "..", "shared")
 	}
 	path := filepath.Join(append([]string{dir}, elem...)...)
 	if _, err := os.Stat(path); err != nil {

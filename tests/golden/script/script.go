@@ -29,7 +29,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,6 +36,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/billnet/billnet/runtime/clip"
+	"github.com/billnet/billnet/tests/shared"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden texts that differ")
@@ -47,8 +47,7 @@ func Updating() bool { return *update }
 
 // Models returns the folder of the small models.
 func Models() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(file), "..", "models")
+	return filepath.Join(shared.Root(), "tests", "golden", "models")
 }
 
 // Params returns the parameters of a run of all scripts in dir. The programs in
