@@ -32,7 +32,8 @@ func FuzzLoad(f *testing.F) {
 // runHostile runs a program that came from anywhere, if it is small enough.
 func runHostile(t testing.TB, prog *Program) {
 	t.Helper()
-	steps, _ := prog.prepared(prog.best)
+	code, _ := prog.prepared(prog.best)
+	steps := code.steps
 	total := 0
 	for i := range steps {
 		if total += steps[i].work + 1000; total > 1<<23 {

@@ -186,17 +186,17 @@ func errorsIsOne(err error, kinds []error) bool {
 // compare runs a program in several ways.
 func (h *hunt) compare(t testing.TB, seed uint64, prog *Program) {
 	t.Helper()
-	steps, err := prog.prepared(prog.best)
+	code, err := prog.prepared(prog.best)
 	if err != nil {
 		t.Errorf("seed %d: %v", seed, err)
 		return
 	}
-	if !small(steps) {
+	if !small(code.steps) {
 		return
 	}
 	h.ran++
 	inputs := hostileInputs(newRand(seed^1), prog)
-	want, err := h.run(t, prog, steps, inputs, 1, false, 0x5a)
+	want, err := h.run(t, prog, code, inputs, 1, false, 0x5a)
 	if err != nil {
 		h.faults++
 	}
@@ -213,12 +213,12 @@ func (h *hunt) compare(t testing.TB, seed uint64, prog *Program) {
 		}{h.isas[(seed/4)%uint64(len(h.isas))], 2, seed%8 == 0})
 	}
 	for _, w := range ways {
-		steps, prepErr := prog.prepared(w.isa)
+		code, prepErr := prog.prepared(w.isa)
 		if prepErr != nil {
 			t.Errorf("seed %d: %v was refused for %v: %v", seed, prog.Name(), w.isa, prepErr)
 			return
 		}
-		got, gotErr := h.run(t, prog, steps, inputs, w.parts, w.reverse, 0xa5)
+		got, gotErr := h.run(t, prog, code, inputs, w.parts, w.reverse, 0xa5)
 		if (err == nil) != (gotErr == nil) {
 			t.Errorf("seed %d: in one part %v, in %d parts on %v %v", seed, err, w.parts, w.isa, gotErr)
 			return
@@ -258,10 +258,11 @@ func small(steps []step) bool {
 	return true
 }
 
-// run executes steps in a number of parts one after the other, in memory that
-// held something before.
-func (h *hunt) run(t testing.TB, prog *Program, steps []step, inputs [][]byte, parts int, reverse bool, garbage byte) ([][]byte, error) {
+// run executes a program in a number of parts one after the other, in memory that
+// held something before; in more than one with its inputs and outputs in memory that is lent.
+func (h *hunt) run(t testing.TB, prog *Program, code *prepared, inputs [][]byte, parts int, reverse bool, garbage byte) ([][]byte, error) {
 	t.Helper()
+	steps := code.steps
 	scratch := 0
 	for i := range steps {
 		if f := steps[i].scratch; f != nil {
@@ -270,6 +271,7 @@ func (h *hunt) run(t testing.TB, prog *Program, steps []step, inputs [][]byte, p
 	}
 	h.memory.atEnd = reverse
 	shared := memory{arena: h.memory.reuse(t, 0, prog.img.Arena), scratch: h.memory.reuse(t, 1, scratch), fault: &fault{}}
+	shared.lent = make([][]byte, 1+len(prog.img.Inputs)+len(prog.img.Outputs))
 	fill(shared.arena, garbage)
 	fill(shared.scratch, garbage)
 	m := make([]memory, parts)
@@ -278,8 +280,19 @@ func (h *hunt) run(t testing.TB, prog *Program, steps []step, inputs [][]byte, p
 		m[i].temp = h.memory.reuse(t, 2+i, temps*chunk*8)
 	}
 	for i := range prog.img.Inputs {
-		b := &prog.img.Buffers[prog.img.Inputs[i].Buffer]
-		copy(shared.arena[b.Offset:], inputs[i])
+		to := prog.port(&prog.img.Inputs[i], shared.arena)
+		if parts > 1 && len(to) > 0 {
+			to = h.memory.reuse(t, 2+parts+i, len(to))
+			shared.lent[1+i] = to
+		}
+		copy(to, inputs[i])
+	}
+	for i, port := range code.ports {
+		n := len(prog.port(&prog.img.Outputs[i], shared.arena))
+		if parts > 1 && port > len(inputs) && n > 0 {
+			shared.lent[port] = h.memory.reuse(t, 2+parts+port, n)
+			fill(shared.lent[port], garbage)
+		}
 	}
 	for i := range steps {
 		for _, stage := range steps[i].stages {
@@ -295,10 +308,12 @@ func (h *hunt) run(t testing.TB, prog *Program, steps []step, inputs [][]byte, p
 		}
 	}
 	var out [][]byte
-	for _, p := range prog.img.Outputs {
-		b := &prog.img.Buffers[p.Buffer]
-		n := billb.Product(b.Shape) * b.Elem.Width()
-		out = append(out, bytes.Clone(shared.arena[b.Offset:b.Offset+n]))
+	for i := range prog.img.Outputs {
+		from := prog.port(&prog.img.Outputs[i], shared.arena)
+		if lent := shared.lent[code.ports[i]]; lent != nil {
+			from = lent
+		}
+		out = append(out, bytes.Clone(from))
 	}
 	return out, nil
 }

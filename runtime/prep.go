@@ -34,6 +34,7 @@ type memory struct {
 	row     row
 	planes  kernels.PlaneBlock
 	fault   *fault
+	lent    [][]byte // by callers, for ports; shared by all parts
 }
 
 // temps is the number of temporary vectors of a part.
@@ -52,7 +53,8 @@ type operand struct {
 	n      int // elements
 	planes bool
 	geom   kernels.Geom
-	off    int // in the arena
+	off    int   // in the arena
+	home   *home // nil: there in any case
 	size   int
 	fixed  []byte // a constant's elements as a dense buffer has them; nil: in the arena
 }
@@ -64,6 +66,11 @@ type operand struct {
 func (o *operand) bytes(m *memory) []byte {
 	if o.fixed != nil {
 		return o.fixed
+	}
+	if o.home != nil {
+		if b := m.lent[o.home.port]; b != nil {
+			return b
+		}
 	}
 	return m.arena[o.off : o.off+o.size : o.off+o.size]
 }
@@ -166,7 +173,11 @@ func (p *prep) optIn(i int) *operand {
 	if id := p.instr.In[i]; id < 0 {
 		return p.constant(-2-id, name)
 	}
-	return p.buffer(p.instr.In[i], name)
+	o := p.buffer(p.instr.In[i], name)
+	if h := p.consts.homes; h != nil {
+		o.home = h.of[p.instr.In[i]]
+	}
+	return o
 }
 
 // ins is all inputs of a variadic operation.
@@ -192,7 +203,11 @@ func (p *prep) optOut(i int) *operand {
 	if i >= len(p.instr.Out) || p.instr.Out[i] == -1 {
 		return nil
 	}
-	return p.buffer(p.instr.Out[i], operandName(p.op.Out, i))
+	o := p.buffer(p.instr.Out[i], operandName(p.op.Out, i))
+	if h := p.consts.homes; h != nil {
+		o.home = h.written(p.instr.Out[i])
+	}
+	return o
 }
 
 func (p *prep) buffer(id int, name string) *operand {
@@ -305,8 +320,9 @@ func (p *prep) i32s(i, n int) []int32 {
 type constants struct {
 	img     *billb.Image
 	dense   map[int][]byte
-	charged int // bytes, by all instructions so far
-	limit   int // bytes; 0: none
+	charged int    // bytes, by all instructions so far
+	limit   int    // bytes; 0: none
+	homes   *homes // of the values so far; nil: all are in the arena
 }
 
 // constant is a constant as an operand.

@@ -18,7 +18,13 @@ type Program struct {
 	maxPrepared, maxScratch int
 
 	mu    sync.Mutex
-	codes map[kernels.ISA][]step // prepared for a set of kernels
+	codes map[kernels.ISA]*prepared // for a set of kernels
+}
+
+// prepared is a program for a set of kernels.
+type prepared struct {
+	steps []step
+	ports []int // of the outputs, in memory.lent
 }
 
 // Loader holds the limits of loading. The zero Loader is what Load uses.
@@ -71,19 +77,19 @@ func (l Loader) LoadBytes(file []byte) (*Program, error) {
 	if limit := orDefault(l.MaxArena); img.Arena > limit {
 		return nil, billb.Errorf(ErrLimit, "billb: %s: the arena has %d bytes, the limit set for it is %d", img.Name, img.Arena, limit)
 	}
-	p := &Program{img: img, codes: map[kernels.ISA][]step{}, maxPrepared: l.MaxPrepared, maxScratch: orDefault(l.MaxArena)}
+	p := &Program{img: img, codes: map[kernels.ISA]*prepared{}, maxPrepared: l.MaxPrepared, maxScratch: orDefault(l.MaxArena)}
 	if p.maxPrepared == 0 {
 		p.maxPrepared = addSat(96<<20, mulSat(12, len(file)))
 	}
 	if p.best, err = parseISA(l.ISA); err != nil {
 		return nil, err
 	}
-	steps, err := p.prepared(p.best)
+	code, err := p.prepared(p.best)
 	if err != nil {
 		return nil, err
 	}
-	for i := range steps {
-		if f := steps[i].scratch; f != nil && f(1) > p.maxScratch {
+	for i := range code.steps {
+		if f := code.steps[i].scratch; f != nil && f(1) > p.maxScratch {
 			return nil, billb.Errorf(ErrLimit, "billb: %s: %s: %d bytes of scratch memory, the limit set for them is %d", img.Name, img.Code[i].Where(i), f(1), p.maxScratch)
 		}
 	}
@@ -111,25 +117,25 @@ func parseISA(name string) (kernels.ISA, error) {
 	return isa, nil
 }
 
-// prepared returns the steps for an instruction set, and validates the program
-// as it makes them.
-func (p *Program) prepared(isa kernels.ISA) ([]step, error) {
+// prepared returns the program for an instruction set, and validates it on the
+// way.
+func (p *Program) prepared(isa kernels.ISA) (*prepared, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if steps, ok := p.codes[isa]; ok {
-		return steps, nil
+	if code, ok := p.codes[isa]; ok {
+		return code, nil
 	}
-	steps, err := prepareAll(p.img, kernels.Select(isa), p.maxPrepared)
+	code, err := prepareAll(p.img, kernels.Select(isa), p.maxPrepared)
 	if err != nil {
 		return nil, errorf("billb: %s: %w", p.img.Name, billb.Mark(ErrFormat, err))
 	}
-	p.codes[isa] = steps
-	return steps, nil
+	p.codes[isa] = code
+	return code, nil
 }
 
 // prepareAll validates the instructions and builds their executors.
-func prepareAll(img *billb.Image, set *kernels.Set, limit int) ([]step, error) {
-	consts := &constants{img: img, dense: map[int][]byte{}, limit: limit}
+func prepareAll(img *billb.Image, set *kernels.Set, limit int) (*prepared, error) {
+	consts := &constants{img: img, dense: map[int][]byte{}, limit: limit, homes: newHomes(img)}
 	l := newLive(img)
 	if err := l.begin(); err != nil {
 		return nil, err
@@ -144,9 +150,13 @@ func prepareAll(img *billb.Image, set *kernels.Set, limit int) ([]step, error) {
 		if err != nil {
 			return nil, errorf("%s: %w", in.Where(i), err)
 		}
+		consts.homes.step(in, &s)
 		steps[i] = s
 	}
-	return steps, l.end()
+	if err := l.end(); err != nil {
+		return nil, err
+	}
+	return &prepared{steps, consts.homes.end()}, nil
 }
 
 // Name is the model's name.

@@ -25,6 +25,8 @@ type Session struct {
 	runs  int
 	ready []bool // inputs that were set since the last run
 	done  bool   // the outputs are those of a run
+	ports []int  // of the outputs, in memory.lent
+	given []bool // outputs that the last run wrote to memory of the caller
 }
 
 // NewSession makes a session. Close it to end its goroutines at once; a session
@@ -39,17 +41,21 @@ func (p *Program) newSession(opt Options, alloc func(n int) []byte) (*Session, e
 			return nil, err
 		}
 	}
-	steps, err := p.prepared(isa)
+	code, err := p.prepared(isa)
 	if err != nil {
 		return nil, err
 	}
-	x, err := newMachine(steps, p.img.Arena, p.maxScratch, opt.Threads, alloc)
+	x, err := newMachine(code.steps, p.img.Arena, p.maxScratch, opt.Threads, alloc)
 	if err != nil {
 		return nil, errorf("%s: %w", p.img.Name, err)
 	}
-	s := &Session{machine: x, prog: p, isa: isa, ready: make([]bool, len(p.img.Inputs))}
+	s := &Session{machine: x, prog: p, isa: isa, ready: make([]bool, len(p.img.Inputs)), ports: code.ports, given: make([]bool, len(p.img.Outputs))}
+	lent := make([][]byte, 1+len(p.img.Inputs)+len(p.img.Outputs))
+	for _, m := range x.m {
+		m.lent = lent
+	}
 	if opt.Profile {
-		s.times = make([]time.Duration, len(steps))
+		s.times = make([]time.Duration, len(code.steps))
 	}
 	return s, nil
 }
@@ -65,7 +71,10 @@ func (s *Session) Close() { s.close() }
 // and outputs are in the order of the program's ports, as bytes of dense
 // elements in the machine's byte order: the natural width, one byte for bool,
 // bit (0, 1), sbit (-1, +1) and tern. outputs may be nil or hold nil entries
-// for what is not wanted; Output reads those. Run allocates nothing.
+// for what is not wanted; Output reads those, and only those. What begins at
+// a multiple of 64 bytes, fills a multiple of 64 bytes and overlaps no other is
+// used in place, without a copy: inputs must not change during a run, and outputs
+// are undefined after an error. Run allocates nothing.
 func (s *Session) Run(inputs, outputs [][]byte) error {
 	if len(inputs) != len(s.prog.img.Inputs) {
 		return errorf("%s takes %d inputs, got %d", s.prog.img.Name, len(s.prog.img.Inputs), len(inputs))
@@ -77,11 +86,13 @@ func (s *Session) Run(inputs, outputs [][]byte) error {
 		return s.named(err)
 	}
 	defer s.end()
+	defer clear(s.m[0].lent)
 	for i, b := range inputs {
-		if err := s.set(i, b); err != nil {
+		if err := s.take(i, b, true); err != nil {
 			return err
 		}
 	}
+	s.lendOutputs(inputs, outputs)
 	if err := s.execute(); err != nil {
 		return err
 	}
@@ -93,17 +104,25 @@ func (s *Session) Run(inputs, outputs [][]byte) error {
 			return err
 		}
 	}
+	for i, b := range outputs {
+		s.given[i] = b != nil
+	}
 	return nil
 }
 
-// port is the memory of a port.
-func (s *Session) port(p *Port) []byte {
-	b := &s.prog.img.Buffers[p.Buffer]
+// port is the memory of a port in the arena.
+func (s *Session) port(p *Port) []byte { return s.prog.port(p, s.m[0].arena) }
+
+func (p *Program) port(port *Port, arena []byte) []byte {
+	b := &p.img.Buffers[port.Buffer]
 	n := billb.Product(b.Shape) * b.Elem.Width()
-	return s.m[0].arena[b.Offset : b.Offset+n : b.Offset+n]
+	return arena[b.Offset : b.Offset+n : b.Offset+n]
 }
 
-func (s *Session) set(i int, b []byte) error {
+func (s *Session) set(i int, b []byte) error { return s.take(i, b, false) }
+
+// take sets an input; one that is lent is read where it lies if it can be.
+func (s *Session) take(i int, b []byte, lent bool) error {
 	p := &s.prog.img.Inputs[i]
 	dst := s.port(p)
 	if len(b) != len(dst) {
@@ -112,7 +131,9 @@ func (s *Session) set(i int, b []byte) error {
 	if at := invalidLogic(p.Elem, b); at >= 0 {
 		return errorf("input %q: element %d is %d, not a %s", p.Name, at, int8(b[at]), p.Elem)
 	}
-	copy(dst, b)
+	if !lent || !s.lendInput(i, b) {
+		copy(dst, b)
+	}
 	s.ready[i], s.done = true, false
 	return nil
 }
@@ -125,6 +146,12 @@ func (s *Session) get(i int, dst []byte) error {
 	}
 	if !s.done {
 		return errorf("output %q: the session has not run since its inputs were set", p.Name)
+	}
+	if s.given[i] {
+		return errorf("output %q: Run has written it to the memory that it was given", p.Name)
+	}
+	if lent := s.m[0].lent[s.ports[i]]; lent != nil {
+		src = lent
 	}
 	copy(dst, src)
 	return nil
@@ -165,6 +192,7 @@ func (s *Session) execute() error {
 	}
 	s.runs++
 	s.done = true
+	clear(s.given)
 	return nil
 }
 

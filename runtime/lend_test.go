@@ -1,0 +1,88 @@
+package runtime
+
+import (
+	"bytes"
+	"math"
+	"testing"
+
+	"github.com/billnet/billnet/runtime/billb"
+)
+
+// TestLend checks that a run gives the same with memory that is used in place, with memory that can not be, and with outputs
+// that lie on inputs or on one another; that inputs stay as they are; and that Output reads what Run was given no memory for.
+func TestLend(t *testing.T) {
+	const n = 64
+	b := &builder{}
+	x := newTensor(F32, 1, n)
+	for i := range x.v {
+		x.v[i] = float64(i) - 30
+	}
+	in := b.input(x)
+	positive, reshaped, last := b.dense(F32, 1, n), b.dense(F32, n), b.dense(F32, n)
+	b.op(billb.OpRelu, []int{in}, []int{positive}, nil)
+	b.img.Buffers[reshaped].Offset = b.img.Buffers[positive].Offset
+	b.op(billb.OpReshape, []int{positive}, []int{reshaped}, nil)
+	b.op(billb.OpNeg, []int{reshaped}, []int{last}, nil)
+	for _, id := range []int{positive, in, reshaped, last} {
+		b.output(id)
+	}
+	prog, err := LoadBytes(encode(t, &b.img))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := prog.NewSession(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	want := b.runSession(t, s)
+	for i, v := range as[float32](want[0]) {
+		if relu := float32(math.Max(x.v[i], 0)); v != relu || as[float32](want[3])[i] != -relu || as[float32](want[1])[i] != float32(x.v[i]) {
+			t.Fatalf("element %d: %v and %v of %v", i, v, as[float32](want[3])[i], x.v[i])
+		}
+	}
+	if !bytes.Equal(want[0], want[2]) {
+		t.Error("a view of an output differs from it")
+	}
+
+	memory := alignedBytes(8 * 4 * n)
+	place := func(k int) []byte { return memory[k*4*n:][: 4*n : 4*n] }
+	off := func(k int) []byte { return memory[k*4*n+4:][: 4*n : 4*n] }
+	for what, places := range map[string][5][]byte{ // of the input and the outputs
+		"in place":                {place(0), place(1), place(2), place(3), place(4)},
+		"not at multiples of 64":  {off(0), off(1), off(2), off(3), off(4)},
+		"an output on the input":  {place(0), place(0), place(2), place(3), place(4)},
+		"an output over another":  {place(0), place(1), place(2), place(3), memory[3*4*n+64:][:4*n]},
+		"all outputs at one":      {place(0), place(1), place(1), place(1), place(1)},
+		"an output over an input": {place(0), memory[64:][:4*n], place(2), place(3), place(4)},
+		"some":                    {place(0), nil, nil, place(3), nil},
+	} {
+		copy(places[0], x.bytes())
+		if err := s.Run([][]byte{places[0]}, places[1:]); err != nil {
+			t.Fatal(err)
+		}
+		written := map[*byte]bool{}
+		for i := len(want) - 1; i >= 0; i-- { // the last that is written to a place is there
+			got := places[1+i]
+			switch {
+			case got == nil:
+				got = make([]byte, 4*n)
+				if err := Output(s, b.img.Outputs[i].Name, as[float32](got)); err != nil {
+					t.Errorf("%s: %v", what, err)
+				}
+			case Output(s, b.img.Outputs[i].Name, make([]float32, n)) == nil:
+				t.Errorf("%s: output %d was read again", what, i)
+			case what == "an output over another" && i == 2 || written[&got[0]]:
+				continue
+			default:
+				written[&got[0]] = true
+			}
+			if !bytes.Equal(got, want[i]) {
+				t.Errorf("%s: output %d differs", what, i)
+			}
+		}
+		if (what == "in place" || what == "some") && !bytes.Equal(places[0], x.bytes()) {
+			t.Errorf("%s: the input has changed", what)
+		}
+	}
+}
