@@ -43,7 +43,16 @@ type inspection struct {
 	WeightBytes  int           `json:"weight_bytes"`
 	ArenaBytes   int           `json:"arena_bytes"`
 	LowerBound   int           `json:"arena_lower_bound"`
+	Memory       *memoryInfo   `json:"memory,omitempty"`
 	Certified    []certInfo    `json:"certificates"`
+}
+
+// memoryInfo is the memory of a session with one thread and the best kernels, in bytes.
+type memoryInfo struct {
+	Arena   int `json:"arena"`
+	Scratch int `json:"scratch"`
+	Ports   int `json:"ports"`
+	Total   int `json:"total"`
 }
 
 type portInfo struct {
@@ -154,6 +163,13 @@ func inspectBytecode(path string) (*inspection, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	in := &inspection{Level: "bytecode", Meta: map[string]string{}, Labels: img.Labels, ArenaBytes: p.ArenaBytes()}
+	s, err := p.NewSession(runtime.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	defer s.Close()
+	used := s.Memory()
+	in.Memory = &memoryInfo{used.Arena, used.Scratch, used.Ports, used.Total()}
 	var certs []report.Certificate
 	for _, kv := range img.Meta {
 		in.Meta[kv[0]] = kv[1]

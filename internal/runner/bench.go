@@ -40,7 +40,7 @@ func declareBench(f *flags) runner {
 
 const benchHelp = `
 The model runs a tenth of the time to warm up and is then measured run by run. Clips a second come from the median. Inputs that --input does not give are random, always the same; integers wider than 8 bits are 0.
-Loading, clip reading and the copies into and out of the model are as in any run: the copies are measured, the rest is not.
+Loading, clip reading and the copies into and out of the model are as in any run: the copies are measured, the rest is not. The memory is what a session works in, without the weights: the arena of activations, the kernels' scratch memory, and inputs and outputs kept beside them.
 
 Examples:
 
@@ -63,7 +63,8 @@ type measured struct {
 	clipsPerS float64
 	allocs    int // a run
 	bytes     int // a run
-	arena     int // bytes
+	memory    runtime.Memory
+	peak      int // bytes of the process
 	profile   []opRow
 	times     []int // ns, in the order of the runs
 }
@@ -95,7 +96,9 @@ func (r *measured) writeJSON(w *jsonWriter) {
 	w.key("clips_per_s").float(r.clipsPerS)
 	w.key("allocs_per_run").int(r.allocs)
 	w.key("bytes_per_run").int(r.bytes)
-	w.key("arena_bytes").int(r.arena)
+	w.key("arena_bytes").int(r.memory.Arena)
+	writeMemory(w, r.memory)
+	w.key("peak_bytes").int(r.peak)
 	w.key("profile").array(len(r.profile), func(i int) {
 		p := &r.profile[i]
 		w.object(func() {
@@ -218,7 +221,7 @@ func (c *benchCmd) measure(e *env, m *model, s Session, data [][]byte) (*measure
 		min: ms(sorted[0]), median: median, p95: ms(sorted[(95*n+99)/100-1]), clipsPerS: 1000 / max(median, 1e-6),
 		// Whole allocations, as the testing package counts them: the few of the Go runtime's own do not show.
 		allocs: int(after.Mallocs-before.Mallocs) / n, bytes: int(after.TotalAlloc-before.TotalAlloc) / n,
-		arena: m.ArenaBytes, times: times,
+		memory: s.Memory(), peak: peakBytes(), times: times,
 	}, nil
 }
 
@@ -260,7 +263,8 @@ func rows(times []runtime.InstrTime) []opRow {
 }
 
 func (r *measured) writeText(w io.Writer) {
-	fmt.Fprintf(w, "%s: kernels %s, threads %d, arena %d bytes\n", plain.Text(r.model), r.isa, r.threads, r.arena)
+	fmt.Fprintf(w, "%s: kernels %s, threads %d\n", plain.Text(r.model), r.isa, r.threads)
+	fmt.Fprintf(w, "%s; the process had at most %d\n", memoryText(r.memory), r.peak)
 	fmt.Fprintf(w, "runs %d  min_ms %.4g  median_ms %.4g  p95_ms %.4g  clips/s %.4g  allocations/run %d\n", r.runs, r.min, r.median, r.p95, r.clipsPerS, r.allocs)
 	if r.profile == nil {
 		return

@@ -25,7 +25,7 @@ func declareInfo(f *flags) runner {
 }
 
 const infoHelp = `
-Weight bytes are those of all constants as they are stored. The arena is the memory of a session's activations, without the kernels' scratch memory.
+Weight bytes are those of all constants as they are stored. The arena is the memory of a session's activations; bench and --json tell the kernels' scratch memory too.
 
 Examples:
 
@@ -36,7 +36,8 @@ Examples:
 type about struct {
 	*model
 	Inspection
-	clips []string // how clips fill the inputs, "" for those that they do not
+	memory runtime.Memory // of a session with one thread and the best kernels
+	clips  []string       // how clips fill the inputs, "" for those that they do not
 }
 
 func (c *infoCmd) Run(e *env) error {
@@ -48,7 +49,12 @@ func (c *infoCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	a := &about{m, inside, nil}
+	s, err := m.NewSession(runtime.Options{})
+	if err != nil {
+		return errorf("%s: %w", m.path, err)
+	}
+	defer s.Close()
+	a := &about{m, inside, s.Memory(), nil}
 	for _, p := range m.Inputs {
 		how := ""
 		if s, ok, err := clipSpec(p, m.layout()); ok && err == nil {
@@ -88,6 +94,7 @@ func (a *about) writeJSON(w *jsonWriter) {
 	w.key("file_bytes").int(a.FileBytes)
 	w.key("weight_bytes").int(a.WeightBytes)
 	w.key("arena_bytes").int(a.ArenaBytes)
+	writeMemory(w, a.memory)
 	w.key("certificate_bytes").int(a.CertificateBytes)
 	w.key("instructions").array(len(a.Code), func(i int) {
 		in := &a.Code[i]

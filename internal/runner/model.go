@@ -25,6 +25,7 @@ type Model interface {
 type Session interface {
 	Run(inputs, outputs [][]byte) error // outputs may be nil
 	ISA() string                        // the instruction set of the kernels
+	Memory() runtime.Memory             // what it works in
 	Profile() []runtime.InstrTime       // the times of all instructions in order; with Options.Profile
 	Close()
 }

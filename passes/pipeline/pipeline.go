@@ -90,6 +90,7 @@ func Presets() []passes.Preset {
 // O2. It is the caller's, to register passes of its own with.
 func Registry() *passes.Registry {
 	r := passes.NewRegistry(Presets(), lossy.Binarize, lossy.FactorizeConv3D, lossy.InsertMuxOr, lossy.Quantize, lossy.QuantizeLSTM)
+	r.Register(exact.SinkGates) // costs time, saves memory: where that is asked for
 	for _, p := range o2() {
 		if r.Lookup(p.Name) == nil {
 			r.Register(p)
