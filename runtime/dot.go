@@ -7,18 +7,19 @@ import (
 	"github.com/billnet/billnet/runtime/kernels"
 )
 
-// newDot plans a convolution of bytes by constant weights of nine bits, or returns nil where x or w are something else.
-// zero is what x means by 0.
-func (p *prep) newDot(c *convShape, x, w *operand, zero int64) *kernels.Dot {
+// newDot plans a convolution of bytes by constant weights of nine bits. It returns an error where x or w are something
+// else, and one of kind ErrLimit where they are too large. zero is what x means by 0.
+func (p *prep) newDot(c *convShape, x, w *operand, zero int64) (*kernels.Dot, error) {
+	misfit := errorf("%s and weights %s, expected bytes and weights of -256 to 254", x, w)
 	if x.elem.Width() != 1 || w.fixed == nil || w.elem.IsFloat() || billb.Product(x.shape) == 0 {
-		return nil
+		return nil, misfit
 	}
 	p.charge(mulSat(c.groups, roundUp(c.outC, 64), c.k, 6)) // what lasts, at most
 	ints, values := make([]int64, w.n), make([]int16, w.n)
 	loadInts(ints, w, nil, 0)
 	for i, v := range ints {
 		if v < -256 || v > 254 {
-			return nil
+			return nil, misfit
 		}
 		values[i] = int16(v)
 	}
@@ -28,14 +29,17 @@ func (p *prep) newDot(c *convShape, x, w *operand, zero int64) *kernels.Dot {
 	}
 	signed := x.elem == I8 || x.elem == SBit || x.elem == Tern
 	d, err := kernels.NewDot(p.set, s, values, signed, int32(zero))
-	if err != nil || d.Scratch(1) > defaultLimit {
-		return nil
+	if err == nil && d.Scratch(1) > defaultLimit {
+		err = errorf("%s, which needs %d bytes of scratch memory, at most %d are used", x, d.Scratch(1), defaultLimit)
 	}
-	return d
+	if err != nil {
+		return nil, billb.Errorf(ErrLimit, "%w", err)
+	}
+	return d, nil
 }
 
 // newLinearDot plans a linear layer of weights [n,k].
-func (p *prep) newLinearDot(x *operand, w *billb.Const, n, k int) *kernels.Dot {
+func (p *prep) newLinearDot(x *operand, w *billb.Const, n, k int) (*kernels.Dot, error) {
 	return p.newDot(linearShape(billb.Product(x.shape[:x.rank()-1]), n, k), x, &operand{elem: w.Elem, n: n * k, fixed: p.denseData(w)}, 0)
 }
 
@@ -72,8 +76,8 @@ func prepareDenseConv(p *prep) step {
 	if y.n == 0 {
 		return step{}
 	}
-	d := p.newDot(c, x, w, 0)
-	if d == nil || y.elem.Width() == 8 && float64(c.k)*256*255 > math.MaxInt32 {
+	d, err := p.newDot(c, x, w, 0)
+	if err != nil || y.elem.Width() == 8 && float64(c.k)*256*255 > math.MaxInt32 {
 		return prepareConv[int64](p) // its low bits are what narrower sums wrap to
 	}
 	return dotStep(d, x, mulSat(y.n, c.k), storeSums(y))

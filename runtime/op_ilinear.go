@@ -34,7 +34,7 @@ var _ = executes(billb.OpILinear, func(p *prep) step {
 	var s step
 	if (x.elem == Bool || x.elem.IsLogic()) && (w.Elem == SBit || w.Elem == Tern) {
 		s = linearWords(&mem, x, p.matrixWords(w, n, k), set)
-	} else if d := p.newLinearDot(x, w, n, k); d != nil {
+	} else if d, err := p.newLinearDot(x, w, n, k); err == nil {
 		s = dotStep(d, x, 0, func(m *memory, b *kernels.DotBlock, i int) {
 			for j, z := range b.Z[i] {
 				set(m, b.At[i]+j*b.Step, b.Channel[i]+j, z)

@@ -76,9 +76,9 @@ func (p *prep) dotSteps(c *convShape, x, w, y *operand, list *billb.Steps, chann
 	}
 	d := (*kernels.Dot)(nil)
 	if y.n > 0 {
-		if d = p.newDot(c, x, w, zero); d == nil {
-			p.fail("%s and weights %s, expected bytes and weights of -256 to 254", x, w)
-		}
+		var err error
+		d, err = p.newDot(c, x, w, zero)
+		p.check(err)
 	}
 	store := storeSums(y)
 	if len(list.Steps) > 0 || y.elem != I32 {

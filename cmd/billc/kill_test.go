@@ -59,10 +59,10 @@ func TestKill(t *testing.T) {
 		list[i].prepare(t)
 	}
 	torn, left := 0, 0
-	for n := range *kills {
+	for n := 0; n < *kills; n++ {
 		o := &list[random.IntN(len(list))]
-		if o.slow && n%10 != 0 {
-			continue
+		for o.slow && n%10 != 0 {
+			o = &list[random.IntN(len(list))]
 		}
 		dir := t.TempDir()
 		from := random.IntN(2)

@@ -108,7 +108,7 @@ func (e *expansion) missing(format string, args ...any) []*ir.Value {
 }
 
 // op emits an operation and returns its first result. It is computed here when
-// all operands are constants, unless it makes them much larger.
+// all operands are constants and the budget pays for the result.
 func (e *expansion) op(op *ir.Op, attrs map[string]any, args ...*ir.Value) *ir.Value {
 	if e.err != nil {
 		return &ir.Value{}
@@ -118,7 +118,7 @@ func (e *expansion) op(op *ir.Op, attrs map[string]any, args ...*ir.Value) *ir.V
 		e.err = fmt.Errorf("BUG: %w", err)
 		return &ir.Value{}
 	}
-	if in := e.constants(args); in != nil && ir.Held(n.Result().Type) <= maxComputed+16*held(in) {
+	if in := e.constants(args); in != nil && e.g.affords(n.Result().Type) {
 		return e.computed(n, in)
 	}
 	e.err = e.g.node(n)
@@ -135,18 +135,43 @@ func (e *expansion) computed(n *ir.Node, in []*ir.Tensor) *ir.Value {
 	return e.constant(out[0])
 }
 
-// maxComputed is the size in bytes up to which a constant is computed whatever it
-// is made of.
-const maxComputed = 1 << 20
+// What the constants that code generation makes may take, besides constShare bytes
+// for every byte of the module's: tables of indices and what becomes of weights. A
+// model of a few bytes can ask for any amount.
+const (
+	maxConsts  = 1 << 25
+	constShare = 16
+)
 
-// held is the bytes of tensors, some of which may be left out.
-func held(list []*ir.Tensor) (bytes int) {
-	for _, t := range list {
-		if t != nil {
-			bytes += ir.Held(t.Type)
+// budgetOf is the bytes that the constants made for f may take in all.
+func budgetOf(f *ir.Func) int {
+	bytes := maxConsts
+	for _, n := range f.Nodes {
+		if n.Const != nil {
+			bytes += constShare * ir.Held(n.Const.Type)
 		}
 	}
 	return bytes
+}
+
+// affords reports whether one more constant may be made, and takes its bytes.
+func (g *gen) affords(t ir.Type) bool {
+	if bytes := ir.Held(t); bytes <= g.budget {
+		g.budget -= bytes
+		return true
+	}
+	return false
+}
+
+// table is zeros for a list of indices, or nil when there are too many, which is an
+// error of the expansion.
+func (e *expansion) table(d ir.DType, shape ...int) *ir.Tensor {
+	t := ir.T(d, shape...)
+	if !e.g.affords(t) {
+		e.missing("tables of indices of more than %d MB; this one has %d entries", maxConsts>>20, t.Elems())
+		return nil
+	}
+	return ir.NewTensor(t)
 }
 
 // again emits the node with other operands, which are not all constants, and

@@ -37,7 +37,7 @@ func Generate(m *ir.Module, certificate []byte) (*billb.Image, Plan, error) {
 		g.img.Meta = append(g.img.Meta, [2]string{k, m.Meta[k]})
 	}
 	f := m.Main()
-	g.uses = f.Uses()
+	g.uses, g.budget = f.Uses(), budgetOf(f)
 	for _, p := range f.Params {
 		v := p.Value
 		if isHalf(v.Type.DType) {
@@ -118,6 +118,7 @@ type gen struct {
 	chainAt map[*ir.Node]*chain // by their last nodes
 	chained map[*ir.Node]bool   // nodes that are part of a chain
 	results map[*ir.Value]bool  // of the function
+	budget  int                 // bytes of constants that may still be made
 	err     error
 }
 
@@ -190,6 +191,11 @@ func (g *gen) buffer(v *ir.Value) int {
 		s := v.Type.Shape
 		b.Planes = true
 		b.Geom = kernels.Geom{C: s[1], T: s[2], H: s[3], W: s[4], HT: l.HT, HH: l.HH, HW: l.HW, PT: l.PT, PH: l.PH, PW: l.PW}
+		if e, ok := e.Plane(); ok && g.err == nil {
+			if err := b.Geom.Check(e); err != nil {
+				g.err = &LimitError{err}
+			}
+		}
 	}
 	id := len(g.img.Buffers)
 	g.img.Buffers = append(g.img.Buffers, b)

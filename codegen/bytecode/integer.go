@@ -269,7 +269,10 @@ func (e *expansion) parameters(n *ir.Node, i int) *ir.Value {
 		shape := onAxis(v.Type.Elems(), axis, x.Rank())
 		return e.reshape(v, shape)
 	}
-	index := ir.NewTensor(ir.T(ir.I32, x.Shape[axis]))
+	index := e.table(ir.I32, x.Shape[axis])
+	if index == nil {
+		return v
+	}
 	for k := range index.I {
 		index.I[k] = int64(k / block)
 	}

@@ -56,21 +56,18 @@ func depthToSpace(e *expansion, n *ir.Node) []*ir.Value {
 	return []*ir.Value{e.reshape(v, y)}
 }
 
-// maxTable bounds the elements of an axis that is resized, or that rows of indices
-// go into: a constant has an index for each.
-const maxTable = 1 << 22
-
 // resize emits a gather for every axis that changes.
 func resize(e *expansion, n *ir.Node) []*ir.Value {
 	v := n.Args[0]
 	for a, d := range n.In(0).Shape {
-		if to := n.Ints("sizes")[a]; max(d, to) > maxTable {
-			if d == to && (len(n.Floats("scales")) == 0 || n.Floats("scales")[a] == 1) {
-				continue
-			}
-			return e.missing("an axis of %d elements is resized to %d, at most %d have a table", d, to, maxTable)
+		to := n.Ints("sizes")[a]
+		if d == to && (len(n.Floats("scales")) == 0 || n.Floats("scales")[a] == 1) {
+			continue
 		}
-		index, moved := ir.NewTensor(ir.T(ir.I32, n.Ints("sizes")[a])), d != n.Ints("sizes")[a]
+		index, moved := e.table(ir.I32, to), d != to
+		if index == nil {
+			return nil
+		}
 		for i, from := range ir.ResizeSource(n, a) {
 			index.I[i] = int64(from)
 			moved = moved || from != i
@@ -93,7 +90,7 @@ func gather(e *expansion, n *ir.Node) []*ir.Value {
 // gatherND turns every row of indices into one index of x with its first axes
 // merged. Coordinate k on an axis becomes k times the elements behind it by a
 // gather of its own, which counts negative ones from the end and refuses those
-// out of range.
+// out of range. Every batch has its own elements to begin with.
 func gatherND(e *expansion, n *ir.Node) []*ir.Value {
 	x, idx, y := n.In(0), n.In(1), n.Result().Type
 	if y.Elems() == 0 {
@@ -103,13 +100,17 @@ func gatherND(e *expansion, n *ir.Node) []*ir.Value {
 		return e.missing("no elements to gather from")
 	}
 	batch, last := n.Int("batch_dims"), idx.Rank()-1
-	if slices.ContainsFunc(x.Shape[batch:batch+idx.Shape[last]], func(d int) bool { return d > maxTable }) {
-		return e.missing("an axis of more than %d elements of %s, at most so many have a table", maxTable, x)
-	}
 	rows, coords := idx.Shape[:last], idx.Shape[last]
 	size := ir.T(ir.I64, x.Shape[batch:batch+coords]...).Elems()
-	first := ir.NewTensor(ir.T(ir.I64, rows...))
-	perBatch := ir.T(ir.I64, rows[batch:]...).Elems()
+	shape := append(slices.Clone(rows[:batch]), slices.Repeat([]int{1}, last-batch)...)
+	if coords == 0 { // nothing is added that has all rows
+		shape = rows
+	}
+	first := e.table(ir.I64, shape...)
+	if first == nil {
+		return nil
+	}
+	perBatch := ir.T(ir.I64, shape[batch:]...).Elems()
 	for i := range first.I {
 		first.I[i] = int64(i / perBatch * size)
 	}
@@ -118,7 +119,10 @@ func gatherND(e *expansion, n *ir.Node) []*ir.Value {
 	for a := range coords {
 		d := x.Shape[batch+a]
 		step /= d
-		table := ir.NewTensor(ir.T(ir.I64, d))
+		table := e.table(ir.I64, d)
+		if table == nil {
+			return nil
+		}
 		for k := range table.I {
 			table.I[k] = int64(k * step)
 		}

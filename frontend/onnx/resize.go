@@ -162,7 +162,8 @@ func (c *call) scaleAxes(r *resample, axes []int, scales []float64) {
 // stands, unless the file declares the size that is left without.
 func (c *call) scaledSize(axis int, scale float64) int {
 	d := c.typ(0).Shape[axis]
-	exact, slack := float64(d)*scale, float64(d)*math.Abs(scale)*0x1p-24
+	exact := float64(d) * scale
+	slack := min(math.Abs(exact)*0x1p-24, 0.5)
 	low, high := math.Floor(exact-slack), math.Floor(exact+slack)
 	if !(low >= -1 && high < ir.MaxElems) {
 		c.failf("scale %v of axis %d of %s is out of range", scale, axis, c.typ(0))

@@ -52,9 +52,52 @@ func packable(m *ir.Module) error {
 	return nil
 }
 
-// onPlanes reports whether a node has a kernel on planes, and which operands
-// are planes there.
+// onPlanes reports whether a node has a kernel on planes that reaches as far as it
+// does, and which operands are planes there.
 func onPlanes(n *ir.Node) (planes []bool, ok bool) {
+	planes, ok = kernelOnPlanes(n)
+	return planes, ok && withinReach(n, planes)
+}
+
+// Kernels on planes address an axis by offsets of that many elements, and split it
+// into that many phases.
+const (
+	maxReach  = 1 << 20
+	maxPhases = 64
+)
+
+// withinReach reports whether the axes of the maps on planes are short enough, and
+// the window over them narrow enough.
+func withinReach(n *ir.Node, planes []bool) bool {
+	long := func(t ir.Type) bool {
+		return slices.ContainsFunc(t.Shape, func(d int) bool { return d > maxReach })
+	}
+	for i, p := range planes {
+		if p && long(n.In(i)) {
+			return false
+		}
+	}
+	if resultOnPlanes(n) && long(n.Result().Type) {
+		return false
+	}
+	var kernel []int
+	most := maxReach // of strides
+	switch n.Op {
+	case ir.BConv, ir.IConv:
+		kernel, most = n.In(1).Shape[2:], maxPhases
+	case ir.MaxPool, ir.MinPool:
+		kernel = n.Ints("kernel")
+	}
+	for a, k := range kernel {
+		if n.IntAt("stride", a, 1) > most || n.IntAt("pad", a, 0) > maxReach || k > 1 && n.IntAt("dilation", a, 1) > maxReach/(k-1) {
+			return false
+		}
+	}
+	return true
+}
+
+// kernelOnPlanes is onPlanes for maps and windows of any size.
+func kernelOnPlanes(n *ir.Node) (planes []bool, ok bool) {
 	switch n.Op {
 	case ir.BitAnd, ir.BitOr, ir.BitXor, ir.BitNot, ir.Mux, ir.MuxOr:
 		return gateOnPlanes(n)
