@@ -160,7 +160,7 @@ def constructors():
         extra = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
         made[name] = lambda name=name, size=size, extra=extra: (getattr(torchvision.models, name)(weights=None, **extra), (torch.rand(1, 3, size, size),))
     for name in VIDEO:
-        size = 224 if "swin" in name or "mvit" in name else 112
+        size = 112 if name.endswith("_18") else 224
         made[name] = lambda name=name, size=size: (getattr(torchvision.models.video, name)(weights=None), (torch.rand(1, 3, 16, size, size),))
     for name in SEGMENTATION:
         def segmentation(name=name):

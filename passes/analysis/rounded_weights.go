@@ -18,7 +18,7 @@ const (
 )
 
 // recoverRounded recognises weights that are, within straightThroughError, a
-// scale times -1, +1 and 0 or, failing that, integers of 2 to 5 bits with a
+// scale times -1, +1 and 0 or, failing that, integers of 2 to 8 bits with a
 // scale for every output channel or one for all. Over the real numbers they are
 // those products; Off says how far the float32 weights are from them.
 func recoverRounded(t *ir.Tensor) *BinaryWeights {
@@ -28,12 +28,32 @@ func recoverRounded(t *ir.Tensor) *BinaryWeights {
 	if b := roundedGrid(t, 1); b != nil {
 		return b
 	}
-	for _, most := range []float64{3, 7, 15} {
-		if b := roundedGrid(t, most); b != nil {
+	for _, most := range []float64{3, 7, 15, 31, 63, 128} {
+		if b := roundedGrid(t, most); b != nil && b.fitBytes() {
 			return b
 		}
 	}
 	return nil
+}
+
+// fitBytes turns the sign of rows that have +128, of weights down to -128 that a
+// norm's negative factor was folded into. It reports whether all are bytes then.
+func (b *BinaryWeights) fitBytes() bool {
+	row := len(b.Bits.I) / len(b.Scale)
+	for o := range b.Scale {
+		w := b.Bits.I[o*row : (o+1)*row]
+		switch {
+		case slices.Max(w) <= math.MaxInt8:
+			continue
+		case slices.Min(w) < -math.MaxInt8:
+			return false
+		}
+		b.Scale[o] = -b.Scale[o]
+		for i := range w {
+			w[i] = -w[i]
+		}
+	}
+	return true
 }
 
 // roundedGrid sees the weights as a scale times integers up to most: one scale a
@@ -73,6 +93,9 @@ func roundedScale(w []float32, most float64) (float64, bool) {
 	}
 	for k := 1.0; k <= most; k++ {
 		s := largest / k
+		if !maybeGrid(w, s) {
+			continue
+		}
 		var num, den float64
 		for _, x := range w {
 			q := math.Round(float64(x) / s)
@@ -85,13 +108,35 @@ func roundedScale(w []float32, most float64) (float64, bool) {
 	return 0, false
 }
 
-func nearGrid(w []float32, s float64) bool {
+// maybeGrid tells most scales apart that are none at the first weights: s itself
+// is off by the rounding of one of them.
+func maybeGrid(w []float32, s float64) bool {
 	for _, x := range w {
-		if d := math.Abs(float64(x) - s*math.Round(float64(x)/s)); d > straightThroughError || d > s*mostRelativeError {
+		if q := float64(x) / s; math.Abs(q-math.Round(q)) > 0x1p-4 {
 			return false
 		}
 	}
 	return true
+}
+
+func nearGrid(w []float32, s float64) bool {
+	most := roundingOf(w)
+	for _, x := range w {
+		if d := math.Abs(float64(x) - s*math.Round(float64(x)/s)); d > most || d > s*mostRelativeError {
+			return false
+		}
+	}
+	return true
+}
+
+// roundingOf bounds how far rounding takes weights: as far as numbers up to 2, or
+// up to twice themselves where they are larger.
+func roundingOf(w []float32) float64 {
+	largest := 1.0
+	for _, x := range w {
+		largest = max(largest, math.Abs(float64(x)))
+	}
+	return straightThroughError * largest
 }
 
 func roundedWeights(t *ir.Tensor, scales []float64) *BinaryWeights {

@@ -154,7 +154,7 @@ func gridScale(w []float32) (float32, bool) {
 func onGrid(w []float32, s float32) bool {
 	for _, x := range w {
 		q := math.Round(float64(x) / float64(s))
-		if math.Abs(q) > 127 || float32(q)*s != x {
+		if q > math.MaxInt8 || q < math.MinInt8 || float32(q)*s != x {
 			return false
 		}
 	}

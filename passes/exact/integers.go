@@ -11,6 +11,7 @@ var Integers = &passes.Pass{
 	Name: "integers",
 	Doc: "Moves to_float from the inputs toward the outputs: a float operation whose operands are integers in disguise becomes an integer operation followed by to_float. " +
 		"Convolutions and linear layers with binary weights become bconv, iconv and ilinear, max pooling of bits becomes pooling of bits, means become counts. " +
+		"Weights of two values a channel are an affine of signs: beside their sum stands that of the window. " +
 		"Scaled weights and scaled inputs (video divided by 255, a norm folded into the weights) leave an affine: class ideal.",
 	Class: passes.Ideal,
 	Needs: BinaryActivations,
@@ -39,7 +40,7 @@ func binaryConv(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Value
 	if in == nil || wt == nil {
 		return nil
 	}
-	w, num, den := in.weigh(wt, n.Int("groups"))
+	w, offset, num, den := in.weighOffset(wt, n.Int("groups"))
 	if w == nil {
 		return nil
 	}
@@ -62,7 +63,11 @@ func binaryConv(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Value
 		return nil
 	}
 	z := rw.Op(op, analysis.ConvAttrs(n), in.z, rw.Const(w.Bits))
-	if y := in.emit(rw, r, z, &layer{wt, w, num, den, bias, under, border, 1}); y != nil {
+	l := &layer{wt, w, num, den, bias, under, border, 1}
+	if offset != nil {
+		return in.emitOffset(rw, r, z, windowSum(rw, n, in.z, w.Bits.Type), offset, l)
+	}
+	if y := in.emit(rw, r, z, l); y != nil {
 		return []*ir.Value{y}
 	}
 	return nil
@@ -140,7 +145,7 @@ func binaryLinear(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Val
 	if in == nil || axis < 0 || in.border != nil {
 		return nil
 	}
-	w, num, den := in.weigh(wt, 1)
+	w, offset, num, den := in.weighOffset(wt, 1)
 	if w == nil {
 		return nil
 	}
@@ -151,7 +156,11 @@ func binaryLinear(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Val
 		under[i/k] += float64(x) * in.bias[min(i%k, len(in.bias)-1)]
 	}
 	z := rw.Op(ir.ILinear, nil, in.z, rw.Const(w.Bits))
-	if y := in.emit(rw, r, z, &layer{wt, w, num, den, bias, under, nil, axis}); y != nil {
+	l := &layer{wt, w, num, den, bias, under, nil, axis}
+	if offset != nil {
+		return in.emitOffset(rw, r, z, rw.Op(ir.ILinear, nil, in.z, rw.Const(ones(1, wt.Type.Shape[1]))), offset, l)
+	}
+	if y := in.emit(rw, r, z, l); y != nil {
 		return []*ir.Value{y}
 	}
 	return nil

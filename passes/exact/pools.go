@@ -206,11 +206,7 @@ func averageWindow(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Va
 	if z.Type.DType.IsBit() {
 		op = ir.BConv
 	}
-	ones := ir.NewTensor(ir.T(ir.SBit, append([]int{c, 1}, kernel...)...))
-	for i := range ones.I {
-		ones.I[i] = 1
-	}
-	sum := rw.Op(op, attrs, z, rw.Const(ones))
+	sum := rw.Op(op, attrs, z, rw.Const(ones(append([]int{c, 1}, kernel...)...)))
 	return []*ir.Value{rw.Op(ir.Div, nil, rw.Op(ir.ToFloat, nil, sum), rw.Const(ir.Scalar(ir.F32, float64(size))))}
 }
 
