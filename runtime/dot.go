@@ -48,8 +48,18 @@ func linearShape(rows, n, k int) *convShape {
 	return &convShape{window: onePlace, batch: rows, groups: 1, inC: k, outC: n, k: k, taps: 1}
 }
 
+// rows is a plan of the kernels package that leaves its sums as rows.
+type rows interface {
+	Stages() int
+	Scratch(parts int) int
+	Load(part, parts int, src, scratch []byte)
+	Units() int
+	Blocks() int
+	Block(r *kernels.DotBlock, u, b, part int, src, scratch []byte)
+}
+
 // dotStep is a step that computes the sums of x and gives every row of them to store.
-func dotStep(d *kernels.Dot, x *operand, work int, store func(m *memory, b *kernels.DotBlock, i int)) step {
+func dotStep(d rows, x *operand, work int, store func(m *memory, b *kernels.DotBlock, i int)) step {
 	s := step{work: work, scratch: d.Scratch}
 	if d.Stages() == 2 {
 		s.stages = append(s.stages, func(m *memory, part, parts int) { d.Load(part, parts, x.bytes(m), m.scratch) })

@@ -24,6 +24,7 @@ func TestMACs(t *testing.T) {
 
 		billb.OpConvSteps:   4 * 3 * 4 * 9,
 		billb.OpLinearSteps: 3 * 5 * 7,
+		billb.OpBConvSteps:  4 * 3 * 4 * (9 * 9),
 
 		billb.OpQuantLSTMCell: 3 * 4 * 2 * (5 + 2),
 	}

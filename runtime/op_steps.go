@@ -25,7 +25,7 @@ var (
 		return p.dotSteps(c, x, w, y, params[billb.Steps](p), w.shape[0], 1)
 	})
 	_ = executes(billb.OpMapSteps, func(p *prep) step {
-		x, y, list := p.dense(p.in(0), F32, I32, U8, I8), p.dense(p.out(0)), params[billb.Steps](p)
+		x, y, list := p.dense(p.in(0), F32, I32, U8, I8), p.out(0), params[billb.Steps](p)
 		channels, inner := channelsOf(y)
 		if c, n := channelsOf(x); x.n != y.n || c != channels || n != inner {
 			p.fail("%s and %s, expected as many channels of as many elements", x, y)
@@ -33,9 +33,13 @@ var (
 		if len(list.Steps) == 0 {
 			p.fail("no steps, expected at least one")
 		}
-		s := p.newSteps(y, list, true, channels, inner, 1, 0, x.elem)
-		if y.n == 0 {
+		s := p.newSteps(y, list, !y.planes, channels, inner, 1, 0, x.elem)
+		switch {
+		case y.n == 0:
 			return step{}
+		case s.sign != nil:
+			p.dense(x, F32)
+			return s.signsOf(x, len(list.Steps))
 		}
 		return s.over(x, channels, len(list.Steps))
 	})

@@ -31,9 +31,10 @@ type steps struct {
 	inner    int // elements of a channel
 	channels int
 	list     []func(m *memory, r *row, v []float32)
-	bytes    bool // the last step makes bytes
-	plain    bool // no step asks for the channel
-	many     int  // elements of a channel that each have its constants, so that a row may go over channels; 1: a row is of one channel, or along them
+	bytes    bool        // the last step makes bytes
+	sign     *billb.Step // the last step makes bits, on planes
+	plain    bool        // no step asks for the channel
+	many     int         // elements of a channel that each have its constants, so that a row may go over channels; 1: a row is of one channel, or along them
 }
 
 // The temporary vectors of a list: elements, an operand, bytes.
@@ -109,11 +110,18 @@ func (p *prep) newSteps(y *operand, list *billb.Steps, many bool, channels, inne
 	r := &stepReader{p: p, y: y, channels: channels, inner: inner, in: in, konst: konst, values: list.Values, list: s, source: source,
 		floating: source == F32, ofBytes: source == U8 || source == I8}
 	for _, op := range list.Steps {
-		s.list = append(s.list, r.step(op))
+		if f := r.step(op); f != nil {
+			s.list = append(s.list, f)
+		}
 	}
 	if len(r.values) > 0 || r.in < len(p.instr.In) || r.konst < len(p.instr.Const) {
 		p.fail("%d values, %d inputs and %d constants are left over after the last step", len(r.values), len(p.instr.In)-r.in, len(p.instr.Const)-r.konst)
 	}
+	if s.sign != nil {
+		p.planes(y, Bit, SBit)
+		return s
+	}
+	p.dense(y)
 	if s.bytes = r.ofBytes; !r.floating && !s.bytes {
 		p.fail("no step makes anything of the integers")
 	}
@@ -129,6 +137,9 @@ func (p *prep) newSteps(y *operand, list *billb.Steps, many bool, channels, inne
 
 // expect requires what a step works on.
 func (r *stepReader) expect(op billb.StepOp, floating, bytes bool) {
+	if r.list.sign != nil {
+		r.p.fail("step %s follows a sign, expected none", op)
+	}
 	if r.floating != floating || r.ofBytes != bytes {
 		r.p.fail("step %s does not follow the one before it", op)
 	}
@@ -283,6 +294,8 @@ func (r *stepReader) step(op billb.StepOp) func(m *memory, r *row, v []float32) 
 	}
 	r.expect(op, true, false)
 	switch op {
+	case billb.StepSign:
+		return r.sign()
 	case billb.StepPlus:
 		return r.with(kernels.Add, kernels.Plus)
 	case billb.StepMinus:

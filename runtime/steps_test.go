@@ -252,6 +252,19 @@ func TestStepsRejects(t *testing.T) {
 		"x is missing": func(b *builder, _, y int) { b.op(billb.OpMapSteps, nil, []int{y}, []int{int(billb.StepRelu)}) },
 		"expected u8":  func(b *builder, x, y int) { quantized(b, x, y, 0, 255) },
 		"limits":       func(b *builder, x, y int) { quantized(b, x, y, -1, 255) },
+		"planes": func(b *builder, x, y int) {
+			b.op(billb.OpMapSteps, []int{x}, []int{y}, []int{int(billb.StepSign)}, []float64{0, 0})
+		},
+		"0 or 1": func(b *builder, x, y int) {
+			b.op(billb.OpMapSteps, []int{x}, []int{y}, []int{int(billb.StepSign)}, []float64{2, 0})
+		},
+		"follows a sign": func(b *builder, x, y int) {
+			b.op(billb.OpMapSteps, []int{x}, []int{y}, []int{int(billb.StepSign), int(billb.StepRelu)}, []float64{0, 0})
+		},
+		"expected planes of [bit sbit]": func(b *builder, _, y int) {
+			p := b.toPlanes(b.input(newTensor(U8, 1, 9, 1, 3, 4)), geom(9, 1, 3, 4, ones, ones))
+			b.op(billb.OpBConvSteps, []int{p}, []int{y}, []int{1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1, 1}, []int{b.konst(newTensor(SBit, 2, 9, 1, 1, 1))})
+		},
 		"w is missing": func(b *builder, x, y int) { b.op(billb.OpLinearSteps, []int{x}, []int{y}, []int{0}, []int{-1}) },
 	} {
 		b := &builder{}

@@ -9,11 +9,12 @@ import (
 	"github.com/billnet/billnet/runtime/billb"
 )
 
-// A chain is a run of nodes that becomes one instruction: a convolution or linear layer of bytes, or none, and what follows it
-// element by element. Values inside it have no buffer. Each step computes what its node does, bit for bit.
+// A chain is a run of nodes that becomes one instruction: a convolution of bits or bytes, a linear layer of bytes, or none, and
+// what follows it element by element. Values inside it have no buffer. Each step computes what its node does, bit for bit.
 type chain struct {
 	g     *gen
 	first *ir.Node // the convolution or linear layer; nil: a map
+	done  bool     // nothing can follow
 	x     *ir.Value
 	zero  *ir.Tensor // what bytes mean by 0; nil: 0
 	value *ir.Value  // what is computed so far
@@ -21,7 +22,8 @@ type chain struct {
 	bytes ir.DType   // of the value where it is bytes of a quantization
 	nodes []*ir.Node // all of them, in the order of the function
 
-	computed int // operations
+	limits   []float64 // of the sums, which a clip has set; they become floats next
+	computed int       // operations
 	ops      []billb.StepOp
 	values   []float64
 	in       []*ir.Value
@@ -37,7 +39,7 @@ func (g *gen) chains(f *ir.Func) {
 		g.results[r.Value] = true
 	}
 	for _, n := range f.Nodes {
-		if n.Op == ir.Const || g.chained[n] || usesPlanes(n) {
+		if n.Op == ir.Const || g.chained[n] || usesPlanes(n) && !g.bitSums(n) {
 			continue
 		}
 		c := g.begin(n)
@@ -80,17 +82,21 @@ func (g *gen) dropUnread(f *ir.Func) {
 }
 
 // worthwhile: a convolution needs a step, which makes floats of its sums, or a zero point; a map begins with bytes or has two
-// operations.
+// operations, or makes signs on planes.
 func (c *chain) worthwhile() bool {
 	if c.first != nil {
 		return len(c.ops) > 0 || c.zero != nil && c.value.Type.DType == ir.I32
 	}
-	return c.computed > 1 || c.ops[0] == billb.StepDequantize
+	return c.computed > 1 || c.ops[0] == billb.StepDequantize || c.ops[0] == billb.StepSign
 }
 
 // begin starts a chain at a node, or returns nil. What only it reads of integers less their zero point belongs to it.
 func (g *gen) begin(n *ir.Node) *chain {
 	c := &chain{g: g}
+	if g.bitSums(n) {
+		c.first, c.axis, c.x, c.nodes, c.value = n, 1, n.Args[0], []*ir.Node{n}, n.Result()
+		return c
+	}
 	switch n.Op {
 	case ir.IConv, ir.ILinear:
 		if g.constOf(n.Args[1]) == nil || n.Arg(2) != nil || n.In(0).Rank() < 2 || n.Is(ir.IConv) && n.In(0).Rank() > 5 {
@@ -125,7 +131,7 @@ func (g *gen) begin(n *ir.Node) *chain {
 		c.x, c.nodes, c.value = q, append(before, n), n.Result()
 		c.add(billb.StepDequantize, scale, zero)
 		return c
-	case n.Result().Type.DType == ir.F32 && x.Type.DType == ir.F32:
+	case x.Type.DType == ir.F32 && (n.Result().Type.DType == ir.F32 || n.Is(ir.Step)):
 		c.x, c.value = x, x
 		if !c.step(n) {
 			return nil
@@ -307,11 +313,17 @@ func (g *gen) only(v *ir.Value, reader *ir.Node) bool {
 
 // extend takes the one node that reads the value into the chain, if it is a step.
 func (c *chain) extend() bool {
-	uses := c.g.uses[c.value]
-	if len(uses) != 1 || c.g.results[c.value] || c.g.chained[uses[0]] || usesPlanes(uses[0]) {
+	n := c.next(c.value)
+	if n == nil || c.done {
 		return false
 	}
-	n := uses[0]
+	if n.Is(ir.Relayout) && c.value.Type.Layout.Planes && !n.Result().Type.Layout.Planes {
+		c.nodes, c.value = append(c.nodes, n), n.Result()
+		return true
+	}
+	if usesPlanes(n) {
+		return false
+	}
 	if n.Is(ir.Reshape) && sameMaps(n) && c.axis == 1 {
 		c.nodes, c.value = append(c.nodes, n), n.Result()
 		return true
@@ -320,6 +332,15 @@ func (c *chain) extend() bool {
 		return false
 	}
 	return c.step(n)
+}
+
+// next is the one node that reads v, if there is one that no other chain has.
+func (c *chain) next(v *ir.Value) *ir.Node {
+	uses := c.g.uses[v]
+	if len(uses) != 1 || c.g.results[v] || c.g.chained[uses[0]] {
+		return nil
+	}
+	return uses[0]
 }
 
 func (c *chain) add(op billb.StepOp, consts ...*ir.Tensor) {
@@ -340,7 +361,15 @@ func (c *chain) step(n *ir.Node) bool {
 	switch {
 	case sums && n.Is(ir.ToFloat) && out == ir.F32:
 		c.add(billb.StepToFloat)
-	case sums && n.Is(ir.Affine) && out == ir.F32:
+		if c.limits != nil {
+			c.add(billb.StepClip)
+			c.values = append(c.values, c.limits...)
+		}
+	case sums && n.Is(ir.Clip):
+		return c.clipSums(n)
+	case in == ir.F32 && n.Is(ir.Step):
+		return c.sign(n)
+	case sums && n.Is(ir.Affine) && out == ir.F32 && c.limits == nil:
 		return c.affine(n)
 	case in == ir.F32 && n.Is(ir.QuantizeLinear):
 		return c.quantize(n)
@@ -615,8 +644,11 @@ func (c *chain) emit() error {
 		}
 		consts = []int{g.constant(g.constOf(c.first.Args[1])), zero}
 		op = "linear_steps"
-		if c.first.Is(ir.IConv) {
+		switch c.first.Op {
+		case ir.IConv:
 			op, params = "conv_steps", convSteps(c.first, list)
+		case ir.BConv:
+			op, params, consts = "bconv_steps", convSteps(c.first, list), consts[:1]
 		}
 	}
 	for _, t := range c.consts {

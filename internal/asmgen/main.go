@@ -25,6 +25,8 @@ var files = []struct {
 }{
 	{"runtime/kernels", "cpu", kernels.CPU},
 	{"runtime/kernels", "bitconv", kernels.BitConv},
+	{"runtime/kernels", "bitdot", kernels.BitDot},
+	{"runtime/kernels", "signs", kernels.Signs},
 	{"runtime/kernels", "intconv", kernels.IntConv},
 	{"runtime/kernels", "planes", kernels.Planes},
 	{"runtime/kernels", "dot", kernels.Dot},

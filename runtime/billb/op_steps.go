@@ -30,10 +30,11 @@ const (
 	StepMulInput       // v * x
 	StepAddDequantized // v + (x - zero)*scale, x bytes; constants as for dequantize
 	StepMulDequantized // v * ((x - zero)*scale)
+	StepSign           // a bit, the last step: v > 0 where a is 1, v >= 0 where it is 0; NaN gives b
 )
 
 var stepNames = []string{"to_float", "affine", "dequantize", "quantize", "plus", "minus", "times", "over", "prelu", "batch_norm", "relu", "clip", "leaky_relu",
-	"sigmoid", "tanh", "exp", "hard_sigmoid", "hard_swish", "add", "mul", "add_dequantized", "mul_dequantized"}
+	"sigmoid", "tanh", "exp", "hard_sigmoid", "hard_swish", "add", "mul", "add_dequantized", "mul_dequantized", "sign"}
 
 func (StepOp) names() []string  { return stepNames }
 func (s StepOp) String() string { return enumName(s.names(), int(s)) }
@@ -68,6 +69,15 @@ var (
 		Params: (*ConvSteps)(nil),
 		macs:   func(s shapes) float64 { return perChannel(s, s.konst(0)) },
 	})
+	// Convolution of bits on planes, as bconv without thresholds: z in 32 bits. Then the steps. w is sbit
+	// or tern; x, [1,C,t,h,w], has bits or signs.
+	_ = register(&Op{
+		Code: OpBConvSteps,
+		Name: "bconv_steps",
+		In:   "x inputs...", Out: "y", Consts: "w constants...",
+		Params: (*ConvSteps)(nil),
+		macs:   func(s shapes) float64 { return perChannel(s, s.konst(0)) },
+	})
 	// Linear layer of bytes: z[..., o] = sum over k of w[o,k]*(x[..., k] - zero). Then the steps, with
 	// channels on the last axis of y. Operands as in conv_steps; x may have any shape of as many
 	// elements.
@@ -79,7 +89,7 @@ var (
 		macs:   func(s shapes) float64 { return perChannel(s, s.konst(0)) },
 	})
 	// The steps of the elements of x, f32, i32, u8 or i8. Channels are on axis 1, or on the last of
-	// fewer; axes behind them may be others in y.
+	// fewer; axes behind them may be others in y. With a sign at their end, y is planes of bits and x f32.
 	_ = register(&Op{
 		Code: OpMapSteps,
 		Name: "map_steps",

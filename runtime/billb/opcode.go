@@ -112,6 +112,7 @@ const (
 	OpConvSteps        Opcode = 116
 	OpLinearSteps      Opcode = 117
 	OpMapSteps         Opcode = 118
+	OpBConvSteps       Opcode = 119
 	OpMod              Opcode = 140
 	OpFMod             Opcode = 141
 	OpScatter          Opcode = 142

@@ -17,6 +17,10 @@
 // so a thresholded channel is d <= Le, xor a flip. A kernel counts 8 output channels at 64 positions in 8-bit lanes and
 // writes the 8 compared bits as one byte plane: exactly the layout that the next layer reads.
 //
+// Where a float stream surrounds the convolution, its sums are wanted, and maps may be smaller than a register. [BitDot] has
+// 64 output channels along the register instead, at four positions at a time: the bytes of a position lie side by side, and
+// the padding is one more position. [Set.Signs] makes the bytes of a plane of eight channels of a dense map of floats.
+//
 // # Integer convolution
 //
 // With weights in {-1,+1} no product is needed. For every 4 input planes the 8 sums a±b±c±d are made once; each output

@@ -118,13 +118,27 @@ func (c *dotCase) sums() []int32 {
 	return z
 }
 
-// run computes the sums with a plan; every one must be written once.
-func (c *dotCase) run(d *Dot, parts int) ([]int32, error) {
-	z, seen := make([]int32, len(c.z)), make([]bool, len(c.z))
-	scratch, _ := aligned(d.Scratch(parts))
+// rows is a plan that leaves its sums as rows.
+type rows interface {
+	Stages() int
+	Scratch(parts int) int
+	Load(part, parts int, src, scratch []byte)
+	Units() int
+	Blocks() int
+	Block(r *DotBlock, u, b, part int, src, scratch []byte)
+}
+
+// run computes the sums with a plan.
+func (c *dotCase) run(d *Dot, parts int) ([]int32, error) { return sumsOf(d, &c.s, c.x, parts) }
+
+// sumsOf computes the sums with a plan; every one must be written once.
+func sumsOf(d rows, s *DotShape, x []byte, parts int) ([]int32, error) {
+	n := product3(s.Result)
+	z, seen := make([]int32, s.Batch*s.Out*n), make([]bool, s.Batch*s.Out*n)
+	scratch, intact := aligned(d.Scratch(parts))
 	if d.Stages() == 2 {
 		for part := range parts {
-			d.Load(part, parts, c.x, scratch)
+			d.Load(part, parts, x, scratch)
 		}
 	}
 	var b DotBlock
@@ -132,16 +146,16 @@ func (c *dotCase) run(d *Dot, parts int) ([]int32, error) {
 		lo, hi := share(d.Units(), part, parts)
 		for u := lo; u < hi; u++ {
 			for i := range d.Blocks() {
-				d.Block(&b, u, i, part, c.x, scratch)
+				d.Block(&b, u, i, part, x, scratch)
 				for r := range b.Rows {
 					for j, v := range b.Z[r] {
 						at, channel := b.At[r]+j*b.Step, b.Channel[r]
 						if b.Along {
 							channel += j
 						} else {
-							channel += j / product3(c.s.Result)
+							channel += j / n
 						}
-						if seen[at] || at/product3(c.s.Result)%c.s.Out != channel {
+						if seen[at] || at/n%s.Out != channel {
 							return nil, fmt.Errorf("element %d is written again, or as channel %d", at, channel)
 						}
 						z[at], seen[at] = v, true
@@ -155,7 +169,7 @@ func (c *dotCase) run(d *Dot, parts int) ([]int32, error) {
 			return nil, fmt.Errorf("element %d is not written", i)
 		}
 	}
-	return z, nil
+	return z, intact()
 }
 
 func TestDot(t *testing.T) { eachISA(t, checkDot) }

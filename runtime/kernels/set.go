@@ -26,6 +26,24 @@ type Set struct {
 	// Indices: masked; 0 for i8 (never adds), 1 for i16, 2 for i32.
 	bitInt [2][3]bitIntFunc
 
+	// bitSpread writes the cells of bytes, 8 channels of a position each, at dst[i*step:]; a cell is bitCell bytes. The cells of
+	// a tap are a multiple of bitGrain; where that is above 1, a cell of zeros is that of the byte 0.
+	bitSpread bitSpreadFunc
+	bitCell   int
+	bitGrain  int
+
+	// bitDot counts acc[p*64+o] += sum over taps t and c < nb of popcount8(x ^ w[t][c][o]), x the byte of cell c at
+	// src[offs[4t+p]:], for 64 outputs at 4 positions; packBitDot has repacked w from its order.
+	packBitDot func(w []byte) []byte
+	bitDot     bitDotFunc
+
+	// bitTurn writes dst[o*stride+p] = base[p] - acc[p*64+o]<<shift for 64 outputs at 4 positions.
+	bitTurn bitTurnFunc
+
+	// signs writes dst[p] = sum over c < 8 of (src[c*stride+p] >= least) << c; len(dst) is a multiple of 8. Index 1 takes NaN
+	// for at least that, index 0 does not.
+	signs [2]signsFunc
+
 	// sums makes the 2^(n-1) planes S_k = x_0 + sum over i>=1 of (bit i-1 of k ? -x_i : x_i), where x_i is the plane at
 	// element offs[i] of src and n = len(offs) is 1 to 4. S_k is at dst[k*stride:] (bytes). Indices: the input's Elem
 	// (U8..I32; Bit is nil) and 0 for sums in i16, 1 for i32. Sums wrap.
@@ -102,6 +120,10 @@ type (
 	bitLEFunc       func(dst, src, mask []byte, offs []int32, w []byte, le *[8]uint8, flip uint8)
 	bitInsideLEFunc func(dst, src, mask, inside []byte, offs, ioffs []int32, w []byte, le *[8]uint8, flip uint8)
 	bitIntFunc      func(dst []byte, stride, outs int, src, mask []byte, offs []int32, w []byte, base *[8]int32, shift uint, add bool)
+	bitSpreadFunc   func(dst []byte, step int, src []byte)
+	bitDotFunc      func(acc []int16, src []byte, offs []int32, nb int, w []byte)
+	bitTurnFunc     func(dst []int32, stride int, acc []int16, base *[4]int32, shift uint)
+	signsFunc       func(dst []byte, src []float32, stride int, least float32)
 	sumsFunc        func(dst []byte, stride int, src []byte, offs []int32, blocks int)
 	accLEFunc       func(dst, src, mask []byte, terms []int32, init, t *[8]int32, flip uint8)
 	accIntFunc      func(dst []byte, stride, outs int, src, mask []byte, terms []int32, init *[8]int32)

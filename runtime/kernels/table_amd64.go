@@ -48,6 +48,11 @@ func asmTable() []kernel {
 				{bitInt8MaskedAVX512, bitInt16MaskedAVX512, bitInt32MaskedAVX512},
 			}
 		}},
+		{"bitdot", AVX2, func(s *Set) {
+			s.bitSpread, s.bitCell, s.bitGrain = spreadCells, 32, 1
+			s.packBitDot, s.bitDot, s.bitTurn = packBitDotLanes, bitDotAVX2, bitTurnAVX2
+		}},
+		{"signs", AVX2, func(s *Set) { s.signs = [2]signsFunc{signsAVX2, signsNaNAVX2} }},
 		{"sums", AVX2, func(s *Set) {
 			s.sums = [5][2]sumsFunc{
 				U8:  {sumsU816AVX2, sumsU832AVX2},

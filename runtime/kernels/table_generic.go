@@ -11,6 +11,11 @@ func genericTable() []kernel {
 				s.bitInt[m] = [3]bitIntFunc{bitIntGeneric[int8](m), bitIntGeneric[int16](m), bitIntGeneric[int32](m)}
 			}
 		}},
+		{"bitdot", Generic, func(s *Set) {
+			s.bitSpread, s.bitCell, s.bitGrain = spreadBytes, 1, 8
+			s.packBitDot, s.bitDot, s.bitTurn = packBitDotGeneric, bitDotGeneric, bitTurnGeneric
+		}},
+		{"signs", Generic, func(s *Set) { s.signs = [2]signsFunc{signsGeneric(false), signsGeneric(true)} }},
 		{"sums", Generic, func(s *Set) {
 			s.sums[U8] = [2]sumsFunc{sumsGeneric[uint8, int16], sumsGeneric[uint8, int32]}
 			s.sums[I8] = [2]sumsFunc{sumsGeneric[int8, int16], sumsGeneric[int8, int32]}

@@ -7,6 +7,8 @@ import (
 // checks are the tests that exercise the kernels of a row.
 var checks = map[string][]func(*testing.T, *Set){
 	"bit":        {func(t *testing.T, s *Set) { checkBitConv(t, s, cases(24)) }},
+	"bitdot":     {checkBitDot, checkBitDotLong},
+	"signs":      {checkSigns},
 	"sums":       {func(t *testing.T, s *Set) { checkIntConv(t, s, cases(24)) }},
 	"acc":        {func(t *testing.T, s *Set) { checkIntConv(t, s, cases(24)) }},
 	"convert":    {func(t *testing.T, s *Set) { checkIntConv(t, s, cases(24)) }},

@@ -4,7 +4,7 @@ import "github.com/billnet/billnet/ir"
 
 // block appends one block behind a binary activation.
 func (g *gen) block(x act) act {
-	switch g.n(17) {
+	switch g.n(18) {
 	case 0, 1:
 		return g.convBlock(x)
 	case 12:
@@ -17,6 +17,8 @@ func (g *gen) block(x act) act {
 		return g.fewBits(x)
 	case 16:
 		return g.rearranged(x)
+	case 17:
+		return g.residual(x)
 	case 2:
 		return g.activation(g.norm(g.linear(x.v, g.between(1, 10))))
 	case 3:
@@ -66,6 +68,22 @@ func (g *gen) sum(x act) act {
 		b = g.convTo(x.v, g.channels(x.v), 1, true, true)
 	}
 	return g.activation(g.norm(g.op(pick(g, ir.Add, ir.Add, ir.Sub), nil, a, b)))
+}
+
+// residual is a float stream to which binary layers add what they make of its signs.
+func (g *gen) residual(x act) act {
+	if !g.has(FloatStream) {
+		return g.convBlock(x)
+	}
+	v := g.norm(g.biased(x.v, false))
+	for range g.between(1, 3) {
+		y := g.norm(g.conv(g.activation(v).v, true))
+		if g.p(0.3) {
+			y = g.op(ir.PRelu, nil, y, g.perChannel(y, func(int) float32 { return g.rng.Float32() / 2 }))
+		}
+		v = g.op(ir.Add, nil, v, y)
+	}
+	return g.activation(v)
 }
 
 // padded pads x in a node of its own, with zeros, with the numbers of its

@@ -41,6 +41,7 @@ const (
 	InnerBias    = "inner-bias"    // a bias between a convolution and a pool or another convolution
 	State        = "state"         // a binary LSTM that does not start at zero
 	SumResidual  = "sum-residual"  // a residual that adds
+	FloatStream  = "float-stream"  // a residual stream of floats around binary layers
 	Padding      = "padding"       // padding in a node of its own
 	FewBits      = "few-bits"      // activations of 2 to 8 bits
 	RealMean     = "real-mean"     // the mean of a norm: class ideal

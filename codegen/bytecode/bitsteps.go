@@ -1,0 +1,72 @@
+package bytecode
+
+import (
+	"math"
+	"slices"
+
+	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/runtime/billb"
+)
+
+// bitSums reports a convolution of bits on planes that gives its sums.
+func (g *gen) bitSums(n *ir.Node) bool {
+	if !n.Is(ir.BConv) || !n.In(0).Layout.Planes || n.Arg(2) != nil || slices.Min(append(n.Ints("pad"), 0)) < 0 {
+		return false
+	}
+	w := g.constOf(n.Args[1])
+	return w != nil && (w.Type.DType == ir.SBit || w.Type.DType == ir.Tern)
+}
+
+// clipSums takes a clip of the sums of bits that become floats behind it: it is one of the floats, which hold them all.
+func (c *chain) clipSums(n *ir.Node) bool {
+	if !c.first.Is(ir.BConv) || c.limits != nil {
+		return false
+	}
+	limits := []float64{-math.MaxFloat32, math.MaxFloat32}
+	for i := range limits {
+		if n.Arg(i+1) == nil {
+			continue
+		}
+		v, ok := ir.Splat(n.Args[i+1])
+		if !ok || c.g.constOf(n.Args[i+1]) == nil || float64(float32(v)) != v {
+			return false
+		}
+		limits[i] = v
+	}
+	next := c.next(n.Result())
+	for next.Is(ir.Reshape) && sameMaps(next) {
+		next = c.next(next.Result())
+	}
+	if !next.Is(ir.ToFloat) || next.Result().Type.DType != ir.F32 {
+		return false
+	}
+	c.limits = limits
+	return c.took(n)
+}
+
+// sign ends a map with bits on planes: a step that nothing else reads, reshapes between equal maps, and the way to planes.
+func (c *chain) sign(n *ir.Node) bool {
+	if c.first != nil || c.axis != 1 || c.x.Type.DType != ir.F32 {
+		return false
+	}
+	nodes := []*ir.Node{n}
+	next := c.next(n.Result())
+	for next.Is(ir.Reshape) && sameMaps(next) {
+		nodes = append(nodes, next)
+		next = c.next(next.Result())
+	}
+	if !next.Is(ir.Relayout) || !next.Result().Type.Layout.Planes || next.In(0).Layout.Planes {
+		return false
+	}
+	c.add(billb.StepSign)
+	c.values = append(c.values, bit(n.Bool("strict")), bit(n.Bool("nan")))
+	c.nodes, c.value, c.done = append(c.nodes, nodes...), next.Result(), true
+	return c.took(next)
+}
+
+func bit(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,62 @@
+package runtime
+
+import (
+	"github.com/billnet/billnet/runtime/billb"
+	"github.com/billnet/billnet/runtime/kernels"
+)
+
+// sign is the step that ends a list with bits; it computes nothing by itself.
+func (r *stepReader) sign() func(m *memory, r *row, v []float32) {
+	strict, nan := r.value(), r.value()
+	if strict != 0 && strict != 1 || nan != 0 && nan != 1 {
+		r.p.fail("values %v and %v of a sign, expected 0 or 1", strict, nan)
+	}
+	r.list.sign = &billb.Step{Strict: strict == 1, NaN: nan == 1}
+	return nil
+}
+
+// signsOf is a step of a list that ends with a sign, over x: eight channels at a time, whose bits make a byte of a plane.
+func (s *steps) signsOf(x *operand, cost int) step {
+	const tile = stepChunk / 8
+	g, inner, nan := s.y.geom, s.inner, s.sign.NaN
+	least := float32(0)
+	if s.sign.Strict {
+		least = kernels.AboveZero
+	}
+	cuts := (inner + tile - 1) / tile
+	bits := ranged((s.channels+7)/8*cuts, mulSat(tile, 8, cost), func(m *memory, lo, hi int) {
+		for u := lo; u < hi; u++ {
+			plane, from := u/cuts, u%cuts*tile
+			n, first := min(tile, inner-from), 8*plane
+			channels := min(8, s.channels-first)
+			src, stride := view[float32](x, m)[first*inner+from:], inner
+			if len(s.list) > 0 {
+				s.eight(m, src, first, channels, from, n)
+				src, stride = stepFloats(m), tile
+			}
+			bytes := stepBytes(m)[:n]
+			s.set.Signs(bytes, src, stride, channels, least, nan)
+			g.PutBytes(s.y.bytes(m), plane, from, bytes)
+		}
+	})
+	clearing := func(m *memory, part, parts int) {
+		dst := s.y.bytes(m)
+		lo, hi := share(len(dst), part, parts)
+		clear(dst[lo:hi])
+	}
+	bits.stages = append([]func(*memory, int, int){clearing}, bits.stages...)
+	return bits
+}
+
+// eight computes the steps of n elements of up to eight channels, from the given ones on, in rows of the temporary vector.
+func (s *steps) eight(m *memory, src []float32, first, channels, from, n int) {
+	r := &m.row
+	for c := range channels {
+		v := stepFloats(m)[c*(stepChunk/8):][:n]
+		copy(v, src[c*s.inner:])
+		*r = row{n: n, at: (first+c)*s.inner + from, stride: 1, channel: first + c}
+		for _, f := range s.list {
+			f(m, r, v)
+		}
+	}
+}
