@@ -244,7 +244,7 @@ func TestExample(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	clips, err := decodeTensor(bytes.NewReader(gestures.Clips()))
+	clips, err := decodeTensor(bytes.NewReader(gestures.Clips()), "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,7 +51,7 @@ func (c *clipFlags) read(ctx context.Context, s *streams, px *pixelFlags, ports 
 			return nil, withCode(exitUsage, "--clips %s: input %q is given twice", arg, name)
 		}
 		var err error
-		if columns[i], err = c.tensors(file, ports[i]); err != nil {
+		if columns[i], err = c.tensors(file, ports[i], meta); err != nil {
 			return nil, err
 		}
 	}
@@ -96,7 +96,7 @@ func (c *clipFlags) fill(ctx context.Context, s *streams, px *pixelFlags, column
 			if pictures {
 				more, err = c.clips(ctx, s, file, spec, ports[i], c.MaxClips+1-len(columns[i]))
 			} else {
-				more, err = c.tensors(file, ports[i])
+				more, err = c.tensors(file, ports[i], meta)
 			}
 			if err != nil {
 				return err
@@ -139,9 +139,10 @@ func portNames(ports []verify.Port) string {
 }
 
 // tensors reads the values of an input from an .npy file: one of its shape, or
-// several along a first axis that is a batch of one.
-func (c *clipFlags) tensors(path string, p verify.Port) ([]*ir.Tensor, error) {
-	t, err := readTensor(path)
+// several along a first axis that is a batch of one. The model's metadata name the
+// types that are narrower than the elements of its inputs.
+func (c *clipFlags) tensors(path string, p verify.Port, meta map[string]string) ([]*ir.Tensor, error) {
+	t, err := readTensor(path, meta["type."+p.Name])
 	if err != nil {
 		return nil, err
 	}

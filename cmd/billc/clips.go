@@ -137,7 +137,7 @@ func (c *clipsCmd) tensor(ctx context.Context, src data.Source, split data.Split
 		}
 		files = append(files, atomicfile.File{Name: f.name, Data: b.Bytes()})
 	}
-	return len(labels), cannot(c.Out, atomicfile.WriteSet(filepath.Dir(c.Out), files))
+	return len(labels), cannot(c.Out, atomicfile.WriteBound(filepath.Dir(c.Out), files[0], files[1]))
 }
 
 // folder writes a GIF a clip, in a sub-folder a class: a data set itself.

@@ -58,11 +58,11 @@ func (c *demoCmd) Run(ctx context.Context, s *streams) error {
 // runClips runs the compiled model on the embedded clips and compares it with
 // the interpreter and with the training engine.
 func (c *demoCmd) runClips(ctx context.Context, s *streams, source, packed *ir.Module, data []byte) error {
-	clips, err := decodeTensor(bytes.NewReader(gestures.Clips()))
+	clips, err := decodeTensor(bytes.NewReader(gestures.Clips()), "")
 	if err != nil {
 		return err
 	}
-	classes, err := decodeTensor(bytes.NewReader(gestures.Classes()))
+	classes, err := decodeTensor(bytes.NewReader(gestures.Classes()), "")
 	if err != nil {
 		return err
 	}

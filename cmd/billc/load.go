@@ -92,7 +92,7 @@ func (f *modelFlags) onnxOptions() (onnx.Options, error) {
 		}
 	}
 	for name, file := range f.Const {
-		t, err := readTensor(strings.TrimPrefix(file, "@"))
+		t, err := readTensor(strings.TrimPrefix(file, "@"), "")
 		if err != nil {
 			return opt, fmt.Errorf("--const %s: %w", name, err)
 		}
@@ -101,25 +101,32 @@ func (f *modelFlags) onnxOptions() (onnx.Options, error) {
 	return opt, nil
 }
 
-// readTensor reads an .npy file.
-func readTensor(path string) (*ir.Tensor, error) {
+// readTensor reads an .npy file. declared is the type that the model gives its
+// values where bytes hold narrower ones, which NumPy does not name: i4, u4, i2 or
+// u2; "" where that is unknown.
+func readTensor(path, declared string) (*ir.Tensor, error) {
 	file, err := infile.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	t, err := decodeTensor(file)
+	t, err := decodeTensor(file, declared)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return t, nil
 }
 
-// decodeTensor reads the .npy format.
-func decodeTensor(r io.Reader) (*ir.Tensor, error) {
+// decodeTensor reads the .npy format, with declared as for readTensor.
+func decodeTensor(r io.Reader, declared string) (*ir.Tensor, error) {
 	a, err := clip.ReadNPY(r, clip.DefaultLimit)
 	if err != nil {
 		return nil, err
+	}
+	if declared != "" {
+		if wide, ok := a.Convert(declared[:1]+"8", declared); ok {
+			a = wide
+		}
 	}
 	d, ok := ir.ParseDType(a.DType)
 	if !ok {

@@ -52,7 +52,7 @@ func replace(path string, mode fs.FileMode, write func(io.Writer) error) error {
 		return err
 	}
 	defer p.discard()
-	return commit(p)
+	return commit(nil, p)
 }
 
 // direct writes to a device or a pipe.
@@ -115,9 +115,18 @@ func WritePair(path string, data []byte, second string, secondData []byte) error
 	return writeAll([]File{{Target(path), data}, {Target(second), secondData}})
 }
 
-// writeAll writes files by their paths. They wait in one temporary folder beside
+// WriteBound writes a file into a folder, and another one that says something about
+// the first and nothing about any other. An old one of its name goes before, so that
+// whenever the process is killed, the second is there beside its own first file or
+// is missing.
+func WriteBound(dir string, f, second File) error {
+	path := Target(filepath.Join(dir, second.Name))
+	return writeAll([]File{{Target(filepath.Join(dir, f.Name)), f.Data}, {path, second.Data}}, path)
+}
+
+// writeAll writes files by their paths, and removes others before. They wait in one temporary folder beside
 // the first, which stays when it is killed after the first has its name.
-func writeAll(files []File) error {
+func writeAll(files []File, others ...string) error {
 	if len(files) == 0 {
 		return nil
 	}
@@ -151,7 +160,7 @@ func writeAll(files []File) error {
 		all = append(all, p)
 	}
 	defer locked(filepath.Dir(files[0].Name))()
-	return commit(all...)
+	return commit(others, all...)
 }
 
 // PendingOf lists what may become the second file of a pair: whoever was writing
@@ -264,13 +273,18 @@ func unused(path string, create func(name string) error) error {
 	}
 }
 
-// commit gives files their names, in this order and without being stopped in
-// between.
-func commit(list ...*pending) error {
+// commit removes old files and gives new ones their names, in this order and
+// without being stopped in between.
+func commit(old []string, list ...*pending) error {
 	state.Lock()
 	defer state.Unlock()
 	if state.stopped {
 		return ErrStopped
+	}
+	for _, path := range old {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	for _, p := range list {
 		if !locks {

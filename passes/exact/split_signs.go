@@ -10,7 +10,7 @@ import (
 var SplitSigns = &passes.Pass{
 	Name: "split-signs",
 	Doc: "A sign of floats, whose sign(0) is 0, becomes the ternary join of x > 0 and not x >= 0. Signs over integers are comparisons by then; " +
-		"what is left stands behind a float layer. One that the model's own constants can make NaN stays.",
+		"what is left stands behind a float layer. One that the model's own constants can make NaN stays; where only the input can hold a NaN, the NaN becomes 0.",
 	Class: passes.Exact,
 	Needs: BinaryActivations,
 	After: []string{"fuse-bn-threshold"},

@@ -54,7 +54,7 @@ type apng struct {
 // openAPNG reads the whole file to know its frames, without decoding them.
 func openAPNG(in *input, head pngHead, limit int64) (*Video, error) {
 	var delays []int64
-	total := int64(0)
+	total, pixels := int64(0), int64(0)
 	scan := &apng{in: in, head: head}
 	if err := scan.start(); err != nil {
 		return nil, err
@@ -66,6 +66,9 @@ func openAPNG(in *input, head pngHead, limit int64) (*Video, error) {
 		}
 		if err != nil {
 			return nil, errorf("frame %d: %w", len(delays), err)
+		}
+		if pixels += int64(f.w) * int64(f.h); pixels > maxPixels {
+			return nil, tooManyPixels(len(delays) + 1)
 		}
 		delays = append(delays, f.delay)
 		total += f.delay

@@ -232,6 +232,13 @@ func checkFrame(w, h int, perPixel float64, limit int64) (need int64, err error)
 	return need, nil
 }
 
+// maxPixels bounds the pixels of all pictures of an animation: a file of any size can ask for any number of them.
+const maxPixels = 1 << 32
+
+func tooManyPixels(frames int) error {
+	return errorf("%d frames have more than the limit of %d pixels in all", frames, int64(maxPixels))
+}
+
 // readN reads exactly n bytes. The buffer grows with what arrives, so a false n costs no memory.
 func readN(r io.Reader, n int64) ([]byte, error) {
 	const chunk = 1 << 20

@@ -114,9 +114,12 @@ func (g *gifReader) scan(v *Video) error {
 		return err
 	}
 	var delays []int64
-	total := int64(0)
+	total, pixels := int64(0), int64(0)
 	err := g.picture()
 	for ; err == nil; err = g.picture() {
+		if pixels += int64(g.p.w) * int64(g.p.h); pixels > maxPixels {
+			return tooManyPixels(len(delays) + 1)
+		}
 		delays = append(delays, shownFor(10*g.p.delay))
 		total += delays[len(delays)-1]
 		data := subBlocks{r: g.r}

@@ -274,6 +274,7 @@ func TestGIFErrors(t *testing.T) {
 		{gifOf(65535, 65535, rgbw, flat(0, 0, 3, 2, 1)), Options{}, []string{"65535x65535", "limit"}},
 		{gifOf(0, 0, rgbw, flat(60000, 60000, 3, 2, 1)), Options{}, []string{"60003x60002", "limit"}},
 		{testGIF(), Options{Limit: 60}, []string{"limit of 60"}},
+		{gifOf(6000, 6000, rgbw, slices.Repeat([]gifPart{control(1, 3, -1), pictureOf(0, 0, 6000, 6000, false, nil, 2, []byte{0})}, 120)...), Options{}, []string{"120 frames", "limit of 4294967296 pixels"}},
 		{gifOf(3, 2, rgbw, trailer), Options{}, []string{"no frames"}},
 		{gifOf(3, 2, rgbw), Options{}, []string{"no frames"}},
 		{gifOf(3, 2, rgbw)[:12], Options{}, []string{"cut off"}},
