@@ -83,6 +83,13 @@ func TestFormatRoundTrip(t *testing.T) {
 	if again := encode(t, &b.img); !bytes.Equal(file, again) {
 		t.Error("encoding the same image twice gave different bytes")
 	}
+	var written bytes.Buffer
+	if n, err := b.img.WriteTo(&written); err != nil || n != int64(len(file)) || !bytes.Equal(written.Bytes(), file) {
+		t.Errorf("writing gave %d bytes and %v, not what encoding gives", n, err)
+	}
+	if n, err := b.img.Size(); err != nil || n != len(file) {
+		t.Errorf("a size of %d bytes and %v, the file has %d", n, err, len(file))
+	}
 	img, err := billb.Decode(file)
 	if err != nil {
 		t.Fatal(err)

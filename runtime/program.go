@@ -74,14 +74,8 @@ func (l Loader) LoadBytes(file []byte) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	if limit := orDefault(l.MaxArena); img.Arena > limit {
-		return nil, billb.Errorf(ErrLimit, "billb: %s: the arena has %d bytes, the limit set for it is %d", img.Name, img.Arena, limit)
-	}
-	p := &Program{img: img, codes: map[kernels.ISA]*prepared{}, maxPrepared: l.MaxPrepared, maxScratch: orDefault(l.MaxArena)}
-	if p.maxPrepared == 0 {
-		p.maxPrepared = addSat(96<<20, mulSat(12, len(file)))
-	}
-	if p.best, err = parseISA(l.ISA); err != nil {
+	p, err := l.program(img, len(file))
+	if err != nil {
 		return nil, err
 	}
 	code, err := p.prepared(p.best)
@@ -89,11 +83,51 @@ func (l Loader) LoadBytes(file []byte) (*Program, error) {
 		return nil, err
 	}
 	for i := range code.steps {
-		if f := code.steps[i].scratch; f != nil && f(1) > p.maxScratch {
-			return nil, billb.Errorf(ErrLimit, "billb: %s: %s: %d bytes of scratch memory, the limit set for them is %d", img.Name, img.Code[i].Where(i), f(1), p.maxScratch)
+		if err := p.checkScratch(i, &code.steps[i]); err != nil {
+			return nil, err
 		}
 	}
 	return p, nil
+}
+
+// program is an image of a file of size bytes before it is validated.
+func (l Loader) program(img *billb.Image, size int) (*Program, error) {
+	if limit := orDefault(l.MaxArena); img.Arena > limit {
+		return nil, billb.Errorf(ErrLimit, "billb: %s: the arena has %d bytes, the limit set for it is %d", img.Name, img.Arena, limit)
+	}
+	p := &Program{img: img, codes: map[kernels.ISA]*prepared{}, maxPrepared: l.MaxPrepared, maxScratch: orDefault(l.MaxArena)}
+	if p.maxPrepared == 0 {
+		p.maxPrepared = addSat(96<<20, mulSat(12, size))
+	}
+	var err error
+	p.best, err = parseISA(l.ISA)
+	return p, err
+}
+
+// Check reports what Load would find wrong with the file of an image. It keeps
+// nothing of what loading makes of the weights.
+func Check(img *billb.Image) error {
+	size, err := img.Size()
+	if err != nil {
+		return err
+	}
+	if size > defaultLimit {
+		return billb.Errorf(ErrLimit, "billb: the file has more than %d bytes, the limit set for it", defaultLimit)
+	}
+	p, err := Loader{}.program(img, size)
+	if err != nil {
+		return err
+	}
+	_, err = p.prepareAll(p.best, p.checkScratch)
+	return err
+}
+
+// checkScratch checks the scratch memory of instruction i.
+func (p *Program) checkScratch(i int, s *step) error {
+	if s.scratch != nil && s.scratch(1) > p.maxScratch {
+		return billb.Errorf(ErrLimit, "billb: %s: %s: %d bytes of scratch memory, the limit set for them is %d", p.img.Name, p.img.Code[i].Where(i), s.scratch(1), p.maxScratch)
+	}
+	return nil
 }
 
 func orDefault(limit int) int {
@@ -125,38 +159,49 @@ func (p *Program) prepared(isa kernels.ISA) (*prepared, error) {
 	if code, ok := p.codes[isa]; ok {
 		return code, nil
 	}
-	code, err := prepareAll(p.img, kernels.Select(isa), p.maxPrepared)
+	steps := make([]step, len(p.img.Code))
+	lent, err := p.prepareAll(isa, func(i int, s *step) error {
+		steps[i] = *s
+		return nil
+	})
 	if err != nil {
-		return nil, errorf("billb: %s: %w", p.img.Name, billb.Mark(ErrFormat, err))
+		return nil, err
 	}
+	code := &prepared{steps, lent}
 	p.codes[isa] = code
 	return code, nil
 }
 
-// prepareAll validates the instructions and builds their executors.
-func prepareAll(img *billb.Image, set *kernels.Set, limit int) (*prepared, error) {
-	consts := &constants{img: img, dense: map[int][]byte{}, limit: limit, homes: newHomes(img)}
-	l := newLive(img)
-	if err := l.begin(); err != nil {
-		return nil, err
+// prepareAll validates the instructions and builds their executors, each of which
+// it gives to f. It returns what homes.end does.
+func (p *Program) prepareAll(isa kernels.ISA, f func(i int, s *step) error) ([]int, error) {
+	failed := func(err error) error {
+		return errorf("billb: %s: %w", p.img.Name, billb.Mark(ErrFormat, err))
 	}
-	steps := make([]step, len(img.Code))
-	for i := range img.Code {
-		in := &img.Code[i]
-		s, err := prepare(img, in, set, consts)
+	set := kernels.Select(isa)
+	consts := &constants{img: p.img, dense: map[int][]byte{}, limit: p.maxPrepared, homes: newHomes(p.img)}
+	l := newLive(p.img)
+	if err := l.begin(); err != nil {
+		return nil, failed(err)
+	}
+	for i := range p.img.Code {
+		in := &p.img.Code[i]
+		s, err := prepare(p.img, in, set, consts)
 		if err == nil {
 			err = l.step(in, &s)
 		}
 		if err != nil {
-			return nil, errorf("%s: %w", in.Where(i), err)
+			return nil, failed(errorf("%s: %w", in.Where(i), err))
 		}
 		consts.homes.step(in, &s)
-		steps[i] = s
+		if err := f(i, &s); err != nil {
+			return nil, err
+		}
 	}
 	if err := l.end(); err != nil {
-		return nil, err
+		return nil, failed(err)
 	}
-	return &prepared{steps, consts.homes.end()}, nil
+	return consts.homes.end(), nil
 }
 
 // Name is the model's name.

@@ -331,6 +331,9 @@ func (b *builder) mustFail(t testing.TB, text string) {
 	if err == nil || !bytes.Contains([]byte(err.Error()), []byte(text)) {
 		t.Errorf("loading gave %v, expected an error with %q", err, text)
 	}
+	if err := Check(&b.img); err == nil || !bytes.Contains([]byte(err.Error()), []byte(text)) {
+		t.Errorf("checking gave %v, expected an error with %q", err, text)
+	}
 }
 
 func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 1)) }

@@ -17,6 +17,7 @@ import (
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
 	"github.com/billnet/billnet/passes/report"
+	"github.com/billnet/billnet/runtime/billb"
 	"github.com/billnet/billnet/verify"
 )
 
@@ -188,12 +189,16 @@ func (c *compileCmd) compile(ctx context.Context, s *streams, say io.Writer, m *
 
 // fileHash is the SHA-256 of a file's contents, "" when it cannot be read.
 func fileHash(path string) string {
-	data, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return ""
 	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return ""
+	}
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // lower runs a pipeline and makes the ledger.
@@ -244,6 +249,11 @@ func takeCertificates(m *ir.Module) ([]report.Certificate, error) {
 // bytecode generates the artifact.
 func (b *compiled) bytecode() ([]byte, bytecode.Plan, error) {
 	return bytecode.File(b.module, report.EncodeCertificates(b.certs))
+}
+
+// image is the artifact before it is encoded.
+func (b *compiled) image() (*billb.Image, bytecode.Plan, error) {
+	return bytecode.Image(b.module, report.EncodeCertificates(b.certs))
 }
 
 // reproduce writes the module before a pass that failed, and says how to run

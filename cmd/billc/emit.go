@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -57,18 +58,23 @@ func (c *compileCmd) emitter() (*emitter, error) {
 }
 
 func writeBytecode(_ context.Context, c *compileCmd, s *streams, out string, b *compiled) error {
-	data, plan, err := b.bytecode()
+	img, plan, err := b.image()
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Model, err)
 	}
 	if c.PrintPlan {
 		plan.Print(s.beside(out))
 	}
-	if err := s.write(out, data); err != nil {
+	size := int64(0)
+	err = s.writeFrom(out, func(w io.Writer) (err error) {
+		size, err = img.WriteTo(w)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	s.wrote(out, ": %d bytes from %d (%.1f times smaller); arena %d bytes, lower bound %d",
-		len(data), b.modelBytes, float64(b.modelBytes)/float64(len(data)), plan.Arena, plan.LowerBound)
+		size, b.modelBytes, float64(b.modelBytes)/float64(size), plan.Arena, plan.LowerBound)
 	return nil
 }
 

@@ -105,6 +105,18 @@ func (s *streams) write(path string, data []byte) error {
 	return writeFile(path, data)
 }
 
+// writeFrom is write for data that write gives to a writer.
+func (s *streams) writeFrom(path string, write func(io.Writer) error) error {
+	if toStandardOutput(path) {
+		var b bytes.Buffer
+		if err := write(&b); err != nil {
+			return err
+		}
+		return s.out.Raw(b.Bytes())
+	}
+	return cannot(path, atomicfile.Write(path, write))
+}
+
 // writeText writes a module as text. On standard output all constants are in the
 // text.
 func (s *streams) writeText(path string, m *ir.Module) error {

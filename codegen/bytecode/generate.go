@@ -1,12 +1,14 @@
 package bytecode
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"sort"
 	"strings"
 
 	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/runtime"
 	"github.com/billnet/billnet/runtime/billb"
 	"github.com/billnet/billnet/runtime/kernels"
 )
@@ -213,13 +215,22 @@ func (g *gen) constant(t *ir.Tensor) int {
 	if err != nil && g.err == nil {
 		g.err = err
 	}
-	id, data := len(g.img.Consts), t.Data()
-	if isHalf(t.Type.DType) {
-		data = t.Convert(ir.F32).Data()
-	}
-	g.img.Consts = append(g.img.Consts, billb.Const{Elem: e, Shape: t.Type.Shape, Data: data})
+	id := len(g.img.Consts)
+	g.img.Consts = append(g.img.Consts, billb.Const{Elem: e, Shape: t.Type.Shape, Data: dataOf(t)})
 	g.consts[t] = id
 	return id
+}
+
+// dataOf is the elements of a constant as a file has them: the tensor's own
+// memory where that is in the file's order of bytes.
+func dataOf(t *ir.Tensor) []byte {
+	if t.F != nil && binary.NativeEndian.Uint16([]byte{1, 0}) == 1 {
+		return runtime.Bytes(t.F)
+	}
+	if isHalf(t.Type.DType) {
+		t = t.Convert(ir.F32)
+	}
+	return t.Data()
 }
 
 // operand returns what Instr.In says for a value: a buffer, a constant, or -1.

@@ -54,7 +54,7 @@ func readRaw(path string) (*Tensor, error) {
 	if err := proto.Unmarshal(data, &p); err != nil {
 		return nil, err
 	}
-	return new(decoder).tensor(&p)
+	return storedTensor(&p)
 }
 
 func readPb(path string) (*ir.Tensor, error) {
@@ -105,7 +105,7 @@ func runCase(dir string) *officialCase {
 		c.imported = err
 		return c
 	}
-	model, err := Decode("model.onnx", data, nil)
+	model, err := decodeBytes("model.onnx", data, nil)
 	if err != nil {
 		c.imported = err
 		return c

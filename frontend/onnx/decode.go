@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"regexp"
@@ -19,17 +20,17 @@ import (
 // for; a later one is read with a note.
 const newestIR = 13
 
-// Decode reads a model from its bytes. Messages call it name. Tensors stored
-// in other files are looked up in dir, the folder of the model, and read when
-// asked for; dir must then still be usable. With a nil dir such tensors are an
-// error.
+// Decode reads a model of size bytes from its file. Messages call it name. Tensors
+// are read when asked for, those stored in other files from dir, the folder of the
+// model; file and dir must then still be usable. With a nil dir tensors in other
+// files are an error.
 //
 // The graph of the result is complete and consistent: local functions are
 // expanded, values have one definition each, every use has one, nodes are in
 // execution order, and no tensor is larger than its data.
-func Decode(name string, data []byte, dir fs.FS) (*Model, error) {
-	d := &decoder{dir: dir, functions: make(map[functionKey]*onnxpb.Function)}
-	m, err := d.model(data)
+func Decode(name string, file io.ReaderAt, size int, dir fs.FS) (*Model, error) {
+	d := &decoder{file: file, dir: dir, functions: make(map[functionKey]*onnxpb.Function)}
+	m, err := d.model(size)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -39,6 +40,7 @@ func Decode(name string, data []byte, dir fs.FS) (*Model, error) {
 
 // decoder carries what one model's records share.
 type decoder struct {
+	file       io.ReaderAt // of the model
 	dir        fs.FS
 	functions  map[functionKey]*onnxpb.Function
 	nodeCount  int
@@ -46,11 +48,12 @@ type decoder struct {
 	notes      []string
 }
 
-func (d *decoder) model(data []byte) (*Model, error) {
-	if len(data) == 0 {
+func (d *decoder) model(size int) (*Model, error) {
+	if size == 0 {
 		return nil, errors.New("not an ONNX model: the file is empty")
 	}
-	if err := scan(data); err != nil {
+	data, err := skeleton(d.file, size)
+	if err != nil {
 		return nil, fmt.Errorf("not an ONNX model: %w", err)
 	}
 	var p onnxpb.Model
@@ -92,7 +95,7 @@ func (d *decoder) model(data []byte) (*Model, error) {
 	if err := record(m.Graph); err != nil {
 		return nil, err
 	}
-	m.Notes, m.nodes, m.size = d.notes, d.nodeCount, len(data)
+	m.Notes, m.nodes, m.size = d.notes, d.nodeCount, size
 	return m, nil
 }
 

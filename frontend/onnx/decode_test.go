@@ -86,9 +86,14 @@ func encode(t testing.TB, m proto.Message) []byte {
 	return data
 }
 
+// decodeBytes is Decode for a model in memory.
+func decodeBytes(name string, data []byte, dir fs.FS) (*Model, error) {
+	return Decode(name, bytes.NewReader(data), len(data), dir)
+}
+
 func decode(t testing.TB, m *onnxpb.Model) (*Model, error) {
 	t.Helper()
-	return Decode("m.onnx", encode(t, m), nil)
+	return decodeBytes("m.onnx", encode(t, m), nil)
 }
 
 // text prints a graph for comparison.
@@ -248,7 +253,7 @@ func TestDecodeGarbage(t *testing.T) {
 		append([]byte{0x3a, 0xff, 0xff, 0xff, 0xff, 0x7f}, data...), // a graph of 32 GB
 		append(bytes.Clone(data), 0x0b, 0x0c),                       // a group
 	} {
-		if _, err := Decode("m.onnx", bad, nil); err == nil || !strings.Contains(err.Error(), "not an ONNX model") {
+		if _, err := decodeBytes("m.onnx", bad, nil); err == nil || !strings.Contains(err.Error(), "not an ONNX model") {
 			t.Errorf("%d bytes: error %v", len(bad), err)
 		}
 	}
@@ -259,7 +264,8 @@ func TestDecodeGarbage(t *testing.T) {
 func TestScanBoundsRecords(t *testing.T) {
 	data := bytes.Repeat([]byte{0x0a, 0}, maxMessages+1) // empty nodes
 	graph := append([]byte{0x3a}, varint(len(data))...)
-	if err := scan(append(graph, data...)); err == nil || !strings.Contains(err.Error(), "more than") {
+	graph = append(graph, data...)
+	if _, err := skeleton(bytes.NewReader(graph), len(graph)); err == nil || !strings.Contains(err.Error(), "more than") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -408,7 +414,7 @@ func TestRealModels(t *testing.T) {
 				return err
 			}
 			defer root.Close()
-			m, err := Decode(filepath.Base(path), data, root.FS())
+			m, err := decodeBytes(filepath.Base(path), data, root.FS())
 			if err != nil {
 				if !strings.Contains(err.Error(), "only tensors are supported") {
 					t.Errorf("%s: %v", path, err)
@@ -445,7 +451,7 @@ func TestAdversarial(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Decode(filepath.Base(file), data, os.DirFS(dir)); err != nil && strings.Contains(err.Error(), "BUG") {
+		if _, err := decodeBytes(filepath.Base(file), data, os.DirFS(dir)); err != nil && strings.Contains(err.Error(), "BUG") {
 			t.Error(err)
 		}
 	}
@@ -471,7 +477,7 @@ func TestDamagedModels(t *testing.T) {
 		}
 		dir := os.DirFS(filepath.Dir(file))
 		check := func(data []byte) {
-			if _, _, err := importBytes(t.Context(), name, data, dir, Options{}); err != nil && strings.Contains(err.Error(), "BUG") {
+			if _, _, err := importFrom(t.Context(), name, bytes.NewReader(data), len(data), dir, Options{}); err != nil && strings.Contains(err.Error(), "BUG") {
 				t.Fatal(err)
 			}
 		}
@@ -535,7 +541,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	dir := fstest.MapFS{"w.bin": {Data: make([]byte, 12)}}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := Decode("m.onnx", data, dir)
+		m, err := decodeBytes("m.onnx", data, dir)
 		if err != nil {
 			if strings.Contains(err.Error(), "BUG") {
 				t.Fatal(err)

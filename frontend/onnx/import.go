@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -57,26 +58,22 @@ func ImportFile(ctx context.Context, path string, opt Options) (*ir.Module, *Rep
 	if info.Size() >= maxFile {
 		return nil, nil, fmt.Errorf("%s: %d bytes; an ONNX file ends at 2 GB, larger models keep their weights in a file beside it", path, info.Size())
 	}
-	data := make([]byte, info.Size())
-	if _, err := io.ReadFull(file, data); err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", path, err)
-	}
 	dir, err := openFolder(path)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer dir.Close()
-	return importBytes(ctx, path, data, dir, opt)
+	return importFrom(ctx, path, file, int(info.Size()), dir, opt)
 }
 
 // ImportBytes is ImportFile for a model in memory, which must not refer to
 // other files. Messages call it name.
 func ImportBytes(ctx context.Context, name string, data []byte, opt Options) (*ir.Module, *Report, error) {
-	return importBytes(ctx, name, data, nil, opt)
+	return importFrom(ctx, name, bytes.NewReader(data), len(data), nil, opt)
 }
 
-func importBytes(ctx context.Context, name string, data []byte, dir fs.FS, opt Options) (*ir.Module, *Report, error) {
-	m, err := Decode(filepath.Base(name), data, dir)
+func importFrom(ctx context.Context, name string, file io.ReaderAt, size int, dir fs.FS, opt Options) (*ir.Module, *Report, error) {
+	m, err := Decode(filepath.Base(name), file, size, dir)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -30,8 +30,8 @@ func (t *Tensor) Len() int { return t.len }
 
 // Bytes returns the elements in row-major order, little-endian, DType.Size
 // bytes each: elements narrower than a byte take one (sign-extended if the
-// type is signed), bools are 0 or 1. The slice may be shared and must not be
-// written to. String tensors and unreadable external files are errors.
+// type is signed), bools are 0 or 1. The slice is the caller's. String tensors and
+// unreadable files are errors.
 func (t *Tensor) Bytes() ([]byte, error) {
 	b, err := t.load()
 	if err != nil {
@@ -78,7 +78,7 @@ func (d *decoder) buildTensor(p *onnxpb.Tensor) (*Tensor, error) {
 	case p.DataLocation != 0:
 		err = fmt.Errorf("unknown data location %d", p.DataLocation)
 	case len(p.RawData) > 0:
-		err = t.rawData(p)
+		err = d.rawData(t, p)
 	default:
 		err = t.typedData(p)
 	}
@@ -104,14 +104,23 @@ func fixedDims(dims []int64) ([]int, error) {
 // than a byte are packed.
 func (t *Tensor) storedBytes() int { return (t.len*t.DType.Bits() + 7) / 8 }
 
-func (t *Tensor) rawData(p *onnxpb.Tensor) error {
+// rawData prepares the reading of a tensor whose bytes are in the model's file.
+func (d *decoder) rawData(t *Tensor, p *onnxpb.Tensor) error {
 	if name, _ := typedField(p); name != "" {
 		return fmt.Errorf("data both in raw_data and in %s", name)
 	}
-	if len(p.RawData) != t.storedBytes() {
-		return fmt.Errorf("%d bytes of data, but %s%v takes %d", len(p.RawData), t.DType, t.Dims, t.storedBytes())
+	ref := decodeRef(p.RawData)
+	if ref.size != t.storedBytes() {
+		return fmt.Errorf("%d bytes of data, but %s%v takes %d", ref.size, t.DType, t.Dims, t.storedBytes())
 	}
-	t.load = func() ([]byte, error) { return t.unpack(p.RawData), nil }
+	file := d.file
+	t.load = func() ([]byte, error) {
+		b := make([]byte, ref.size)
+		if n, err := file.ReadAt(b, int64(ref.at)); n < len(b) {
+			return nil, fmt.Errorf("the file cannot be read: %w", err)
+		}
+		return t.unpack(b), nil
+	}
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"os"
@@ -13,6 +14,13 @@ import (
 
 	"github.com/billnet/billnet/frontend/onnx/onnxpb"
 )
+
+// storedTensor is a tensor whose raw_data is the file.
+func storedTensor(p *onnxpb.Tensor) (*Tensor, error) {
+	d := &decoder{file: bytes.NewReader(p.RawData)}
+	p.RawData = rawRef{0, len(p.RawData)}.encode()
+	return d.tensor(p)
+}
 
 func TestTensorData(t *testing.T) {
 	f32 := func(v ...float32) []byte {
@@ -44,7 +52,7 @@ func TestTensorData(t *testing.T) {
 		{"uint4 typed", &onnxpb.Tensor{DataType: 21, Dims: []int64{3}, Int32Data: []int32{0x7f, 0x08}}, []byte{15, 7, 8}},
 		{"int2 raw", &onnxpb.Tensor{DataType: 26, Dims: []int64{5}, RawData: []byte{0b11_10_01_00, 3}}, []byte{0, 1, 0xfe, 0xff, 0xff}},
 	} {
-		tensor, err := new(decoder).tensor(c.in)
+		tensor, err := storedTensor(c.in)
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 			continue
@@ -74,7 +82,7 @@ func TestTensorRefused(t *testing.T) {
 		{"2 strings for shape []", &onnxpb.Tensor{DataType: 8, StringData: [][]byte{{1}, {2}}}},
 		{"data location 2", &onnxpb.Tensor{DataType: 1, DataLocation: 2}},
 	} {
-		_, err := new(decoder).tensor(c.in)
+		_, err := storedTensor(c.in)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("error %v, expected %q", err, c.want)
 		}
@@ -87,7 +95,7 @@ func TestTensorRefused(t *testing.T) {
 		{"which is no uint32", &onnxpb.Tensor{DataType: 12, Uint64Data: []uint64{1 << 32}}},
 		{"strings are not supported", &onnxpb.Tensor{DataType: 8, StringData: [][]byte{{1}}}},
 	} {
-		tensor, err := new(decoder).tensor(c.in)
+		tensor, err := storedTensor(c.in)
 		if err != nil {
 			t.Fatal(err)
 		}

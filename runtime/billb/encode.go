@@ -1,8 +1,10 @@
 package billb
 
 import (
+	"bytes"
 	"encoding/binary"
 	"hash/crc32"
+	"io"
 	"math"
 )
 
@@ -32,19 +34,53 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Encode writes the image as a .billb file. The same image always gives the
+// Encode returns the image as a .billb file. The same image always gives the
 // same bytes. It checks the form of everything, but not what the instructions
 // mean: Load does.
 func (img *Image) Encode() ([]byte, error) {
+	pieces, size, err := img.pieces()
+	if err != nil {
+		return nil, err
+	}
+	seal(pieces[0], size, pieces[1:]...)
+	return bytes.Join(pieces, nil), nil
+}
+
+// WriteTo writes what Encode returns, with no copy of the constants.
+func (img *Image) WriteTo(w io.Writer) (int64, error) {
+	pieces, size, err := img.pieces()
+	if err != nil {
+		return 0, err
+	}
+	seal(pieces[0], size, pieces[1:]...)
+	n := int64(0)
+	for _, p := range pieces {
+		k, err := w.Write(p)
+		if n += int64(k); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// Size is the number of bytes of what Encode returns.
+func (img *Image) Size() (int, error) {
+	_, size, err := img.pieces()
+	return size, err
+}
+
+// pieces is the file in pieces, the constants' data among them, but for what seal
+// writes into the first, and its size.
+func (img *Image) pieces() ([][]byte, int, error) {
 	if err := img.checkForm(); err != nil {
-		return nil, errorf("billb: %s: %w", img.Name, err)
+		return nil, 0, errorf("billb: %s: %w", img.Name, err)
 	}
 	sections := []section{
 		{secInterface, img.encodeInterface()},
 		{secBuffers, img.encodeBuffers()},
 		{secCode, img.encodeCode()},
 		{secConsts, img.encodeConsts()},
-		{secData, img.encodeData()},
+		{secData, nil},
 	}
 	if len(img.Certificate) > 0 {
 		sections = append(sections, section{secCertificate, img.Certificate})
@@ -52,29 +88,45 @@ func (img *Image) Encode() ([]byte, error) {
 	if names := img.encodeDebug(); names != nil {
 		sections = append(sections, section{secDebug, names})
 	}
-	out := make([]byte, HeaderSize+entrySize*len(sections))
+	head := make([]byte, HeaderSize+entrySize*len(sections))
+	pieces, size := [][]byte{head}, len(head)
+	add := func(b []byte) {
+		pieces, size = append(pieces, b), size+len(b)
+	}
 	for i, s := range sections {
 		if s.id == secData {
-			out = pad(out)
+			add(padding(size))
 		}
-		e := out[HeaderSize+entrySize*i:]
+		start := size
+		if add(s.data); s.id == secData {
+			for _, c := range img.Consts {
+				add(padding(size))
+				add(c.Data)
+			}
+		}
+		e := head[HeaderSize+entrySize*i:]
 		binary.LittleEndian.PutUint32(e, s.id)
-		binary.LittleEndian.PutUint64(e[8:], uint64(len(out)))
-		binary.LittleEndian.PutUint64(e[16:], uint64(len(s.data)))
-		out = append(out, s.data...)
+		binary.LittleEndian.PutUint64(e[8:], uint64(start))
+		binary.LittleEndian.PutUint64(e[16:], uint64(size-start))
 	}
-	binary.LittleEndian.PutUint32(out[24:], uint32(len(sections)))
-	Seal(out)
-	return out, nil
+	binary.LittleEndian.PutUint32(head[24:], uint32(len(sections)))
+	return pieces, size, nil
 }
 
 // Seal makes the header of a file of at least HeaderSize bytes fit what follows:
 // magic, version, size and checksum. Tests that damage files use it.
-func Seal(file []byte) {
-	copy(file, magic)
-	binary.LittleEndian.PutUint32(file[8:], version)
-	binary.LittleEndian.PutUint64(file[16:], uint64(len(file)))
-	binary.LittleEndian.PutUint32(file[12:], crc32.Checksum(file[sumStart:], castagnoli))
+func Seal(file []byte) { seal(file, len(file)) }
+
+// seal is Seal for a file of size bytes that begins with head and goes on with rest.
+func seal(head []byte, size int, rest ...[]byte) {
+	copy(head, magic)
+	binary.LittleEndian.PutUint32(head[8:], version)
+	binary.LittleEndian.PutUint64(head[16:], uint64(size))
+	sum := crc32.Checksum(head[sumStart:], castagnoli)
+	for _, b := range rest {
+		sum = crc32.Update(sum, castagnoli, b)
+	}
+	binary.LittleEndian.PutUint32(head[12:], sum)
 }
 
 type section struct {
@@ -82,8 +134,8 @@ type section struct {
 	data []byte
 }
 
-// pad appends zeros up to the next multiple of 64 bytes.
-func pad(b []byte) []byte { return append(b, make([]byte, -len(b)&(align-1))...) }
+// padding is the zeros between size bytes and the next multiple of 64.
+func padding(size int) []byte { return make([]byte, -size&(align-1)) }
 
 // writer appends the primitive values of the format.
 type writer []byte
@@ -178,17 +230,6 @@ func (img *Image) encodeConsts() []byte {
 		w.uints(c.Shape, 0)
 	}
 	return w
-}
-
-func (img *Image) encodeData() []byte {
-	var b []byte
-	for i, c := range img.Consts {
-		if i > 0 {
-			b = pad(b)
-		}
-		b = append(b, c.Data...)
-	}
-	return b
 }
 
 // encodeDebug is the instructions' names, nil when there are none.
