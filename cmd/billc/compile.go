@@ -64,6 +64,7 @@ func (c *compileCmd) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
+	defer spareMemory(m)()
 	say := s.beside(out)
 	built, err := c.compile(ctx, s, say, m, steps)
 	if err != nil {
