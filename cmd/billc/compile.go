@@ -23,8 +23,8 @@ import (
 
 type compileCmd struct {
 	Model string `arg:"" help:"Model to compile: .onnx or .bill."`
-	Out   string `short:"o" help:"Output file, or folder for Go; by default the model's name with the new extension." placeholder:"FILE"`
-	Emit  string `enum:"${emit}" default:"bytecode" help:"What to write: ${enum}. ONNX is written from before the first packed pass; Go is a package of its own."`
+	Out   string `short:"o" help:"Output file, or folder for Go and C; by default the model's name with the new extension." placeholder:"FILE"`
+	Emit  string `enum:"${emit}" default:"bytecode" help:"What to write: ${enum}. ONNX is written from before the first packed pass; Go is a package of its own, C is C99 for microcontrollers."`
 	modelFlags
 	clipFlags
 	pipelineFlags
@@ -32,6 +32,8 @@ type compileCmd struct {
 	Package string   `help:"With --emit=go: the package's name; by default made of the model's." placeholder:"NAME"`
 	Golden  []string `sep:"none" help:"With --emit=go: clips whose outputs the package's test checks, in place of made-up inputs; read as --clips are." placeholder:"PATH"`
 	Small   bool     `help:"With --emit=go: leave out code for this very network, which is smaller and slower."`
+
+	Name string `help:"With --emit=c: the prefix of files and names; by default made of the model's." placeholder:"NAME"`
 
 	StopAfter    string `help:"Stop after this pass, or before the first one; with --emit=ir or onnx." placeholder:"PASS|none"`
 	PrintIRAfter string `name:"print-ir-after" help:"Print the IR after this pass, or after all." placeholder:"PASS|all"`

@@ -30,6 +30,7 @@ func emitters() []emitter {
 		{"ir", textFile, false, "", nil, writeIR},
 		{"onnx", onnxFile, false, "", nil, writeONNX},
 		{"go", kind{name: "package"}, true, "--package, --golden and --small are", func(c *compileCmd) bool { return c.Package != "" || len(c.Golden) > 0 || c.Small }, writeGo},
+		{"c", kind{name: "folder of C"}, true, "--name is", func(c *compileCmd) bool { return c.Name != "" }, writeC},
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/billnet/billnet/codegen/bytecode"
+	"github.com/billnet/billnet/codegen/c"
 	"github.com/billnet/billnet/frontend/onnx"
 	"github.com/billnet/billnet/internal/atomicfile"
 	"github.com/billnet/billnet/internal/release"
@@ -183,7 +184,7 @@ func reportError(ctx context.Context, s *streams, err error) int {
 		return coded.code
 	case errors.As(err, new(*passes.PipelineError)):
 		return exitUsage
-	case errors.As(err, &unsupported), errors.As(err, new(*bytecode.UnsupportedError)), errors.As(err, new(*bytecode.LimitError)):
+	case errors.As(err, &unsupported), errors.As(err, new(*bytecode.UnsupportedError)), errors.As(err, new(*c.UnsupportedError)), errors.As(err, new(*bytecode.LimitError)):
 		return exitUnsupported
 	case errors.Is(err, context.DeadlineExceeded):
 		return exitTimeout

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/billnet/billnet/codegen/c"
 	"github.com/billnet/billnet/codegen/gosrc"
 	"github.com/billnet/billnet/frontend/bill"
 	"github.com/billnet/billnet/internal/atomicfile"
@@ -190,6 +191,9 @@ func isGenerated(dir string, e fs.DirEntry) bool {
 	if !e.Type().IsRegular() {
 		return false
 	}
-	return slices.Contains([]string{"weights.bin", "golden.bin", "certificate.bin"}, e.Name()) ||
-		bytes.HasPrefix(fileHead(filepath.Join(dir, e.Name())), []byte(gosrc.Header))
+	if slices.Contains([]string{"weights.bin", "golden.bin", "certificate.bin"}, e.Name()) {
+		return true
+	}
+	head := fileHead(filepath.Join(dir, e.Name()))
+	return bytes.HasPrefix(head, []byte(gosrc.Header)) || bytes.Contains(head[:min(len(head), 512)], []byte(c.Header))
 }

@@ -26,6 +26,7 @@ var walked = []struct {
 	{"compile", "compile MODEL --emit=ir -o -", false},
 	{"compile", "compile MODEL --emit=onnx -o OUT.onnx", false},
 	{"compile", "compile MODEL --emit=go -o OUT", false},
+	{"compile", "compile MODEL --emit=c -o OUT", false},
 	{"build", "build MODEL -o OUT", true},
 	{"new", "new -o -", false},
 	{"train", "train ARCH -o OUT.bill --run-dir OUT.run --quick --eval-clips 4", false},

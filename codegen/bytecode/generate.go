@@ -90,7 +90,21 @@ func Generate(m *ir.Module, certificate []byte) (*billb.Image, Plan, error) {
 		return nil, Plan{}, g.err
 	}
 	plan, err := place(g.img, g.group)
+	plan.Holds = g.holds(f)
 	return g.img, plan, err
+}
+
+// holds finds the values of a function that are in buffers.
+func (g *gen) holds(f *ir.Func) []*ir.Value {
+	list := make([]*ir.Value, len(g.img.Buffers))
+	for _, n := range f.Nodes {
+		for _, v := range n.Results {
+			if b, ok := g.buf[g.value(v)]; ok {
+				list[b] = v
+			}
+		}
+	}
+	return list
 }
 
 // UnsupportedError lists the nodes that no instruction stands for.

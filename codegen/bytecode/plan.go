@@ -9,6 +9,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/runtime/billb"
 )
 
@@ -20,6 +21,9 @@ type Plan struct {
 	LowerBound int
 
 	Allocations []Allocation // by offset, then by first use
+
+	// Holds is the value of the module that a buffer has, by number; nil for one that only instructions know.
+	Holds []*ir.Value `json:"-"`
 }
 
 // Allocation is a piece of the arena: one buffer, or several that share memory.
@@ -49,19 +53,36 @@ func (p *Plan) Print(w io.Writer) {
 	fmt.Fprintf(w, "arena %d bytes; no plan needs less than %d\n", p.Arena, p.LowerBound)
 }
 
+// Piece is memory that is needed from an instruction to another: -1 is before the
+// first, the number of instructions behind the last.
+type Piece struct {
+	Size, First, Last int
+	Offset            int
+}
+
+// Pack gives every piece an offset, by falling size the lowest where no piece lies
+// that is needed at the same time, and returns the memory of all. Sizes should be
+// multiples of the alignment.
+func Pack(pieces []*Piece) (total int) {
+	order := slices.Clone(pieces)
+	slices.SortStableFunc(order, func(a, b *Piece) int { return b.Size - a.Size })
+	for i, p := range order {
+		p.Offset = lowestGap(order[:i], p)
+		total = max(total, p.Offset+p.Size)
+	}
+	return total
+}
+
 // life is one allocation: buffers that alias each other share one.
 type life struct {
-	buffers     []int
-	size        int
-	first, last int // instructions, -1 for inputs, len(code) for outputs
-	offset      int
+	buffers []int
+	Piece
 }
 
 const align = 64
 
 // place gives every buffer its offset. group maps a buffer to the one whose
-// memory it shares (itself when none). Allocations are placed by falling size,
-// each at the lowest offset where no allocation alive at the same time lies.
+// memory it shares (itself when none).
 func place(img *billb.Image, group []int) (Plan, error) {
 	lives := map[int]*life{}
 	for b := range img.Buffers {
@@ -72,16 +93,16 @@ func place(img *billb.Image, group []int) (Plan, error) {
 		root := group[b]
 		l := lives[root]
 		if l == nil {
-			l = &life{first: len(img.Code), last: -1}
+			l = &life{Piece: Piece{First: len(img.Code), Last: -1}}
 			lives[root] = l
 		}
 		l.buffers = append(l.buffers, b)
-		l.size = max(l.size, (size+align-1)/align*align)
+		l.Size = max(l.Size, (size+align-1)/align*align)
 	}
 	touch := func(b, at int) {
 		if b >= 0 {
 			l := lives[group[b]]
-			l.first, l.last = min(l.first, at), max(l.last, at)
+			l.First, l.Last = min(l.First, at), max(l.Last, at)
 		}
 	}
 	for _, p := range img.Inputs {
@@ -102,37 +123,34 @@ func place(img *billb.Image, group []int) (Plan, error) {
 	for _, l := range lives {
 		order = append(order, l)
 	}
-	sort.Slice(order, func(i, j int) bool {
-		if order[i].size != order[j].size {
-			return order[i].size > order[j].size
-		}
-		return order[i].buffers[0] < order[j].buffers[0]
-	})
-	var plan Plan
-	for i, l := range order {
-		l.offset = lowestGap(order[:i], l)
-		plan.Arena = max(plan.Arena, l.offset+l.size)
+	slices.SortFunc(order, func(a, b *life) int { return a.buffers[0] - b.buffers[0] })
+	var pieces []*Piece
+	for _, l := range order {
+		pieces = append(pieces, &l.Piece)
+	}
+	plan := Plan{Arena: Pack(pieces)}
+	for _, l := range order {
 		for _, b := range l.buffers {
-			img.Buffers[b].Offset = l.offset
+			img.Buffers[b].Offset = l.Offset
 		}
 	}
-	slices.SortStableFunc(order, func(a, b *life) int { return cmp.Or(a.offset-b.offset, a.first-b.first) })
+	slices.SortStableFunc(order, func(a, b *life) int { return cmp.Or(a.Offset-b.Offset, a.First-b.First) })
 	for _, l := range order {
-		if l.first > l.last {
+		if l.First > l.Last {
 			continue // nothing uses it
 		}
 		b := &img.Buffers[l.buffers[0]]
-		a := Allocation{Buffers: l.buffers, Type: b.String(), Offset: l.offset, Size: l.size, First: l.first, Last: l.last}
-		if l.first >= 0 && l.first < len(img.Code) {
-			a.Layer = img.Code[l.first].Name
+		a := Allocation{Buffers: l.buffers, Type: b.String(), Offset: l.Offset, Size: l.Size, First: l.First, Last: l.Last}
+		if l.First >= 0 && l.First < len(img.Code) {
+			a.Layer = img.Code[l.First].Name
 		}
 		plan.Allocations = append(plan.Allocations, a)
 	}
 	for at := -1; at <= len(img.Code); at++ {
 		alive := 0
 		for _, l := range order {
-			if l.first <= at && at <= l.last {
-				alive += l.size
+			if l.First <= at && at <= l.Last {
+				alive += l.Size
 			}
 		}
 		plan.LowerBound = max(plan.LowerBound, alive)
@@ -143,20 +161,20 @@ func place(img *billb.Image, group []int) (Plan, error) {
 
 // lowestGap returns the lowest offset at which l overlaps none of the placed
 // allocations that are alive at the same time.
-func lowestGap(placed []*life, l *life) int {
-	var busy []*life
+func lowestGap(placed []*Piece, l *Piece) int {
+	var busy []*Piece
 	for _, p := range placed {
-		if p.first <= l.last && l.first <= p.last {
+		if p.First <= l.Last && l.First <= p.Last {
 			busy = append(busy, p)
 		}
 	}
-	sort.Slice(busy, func(i, j int) bool { return busy[i].offset < busy[j].offset })
+	sort.Slice(busy, func(i, j int) bool { return busy[i].Offset < busy[j].Offset })
 	at := 0
 	for _, p := range busy {
-		if p.offset >= at+l.size {
+		if p.Offset >= at+l.Size {
 			break
 		}
-		at = max(at, p.offset+p.size)
+		at = max(at, p.Offset+p.Size)
 	}
 	return at
 }

@@ -1,0 +1,173 @@
+package c_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/billnet/billnet/codegen/c"
+	"github.com/billnet/billnet/frontend/bill"
+	"github.com/billnet/billnet/frontend/onnx"
+	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/pipeline"
+	"github.com/billnet/billnet/tests/randgraph"
+)
+
+var (
+	seeds = flag.Int("seeds", 30, "number of random networks")
+	first = flag.Uint64("seed", 0, "first seed; with -seeds 1, the only one")
+	keep  = flag.String("keep", "", "folder to keep the C of random networks in, as seed-N")
+)
+
+// strict are warnings and checks that generated code must pass.
+var strict = strings.Fields("-std=c99 -pedantic -Wall -Wextra -Wconversion -Wshadow -Werror -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -ffp-contract=off")
+
+// compiler is the host's C compiler, or the test is skipped.
+func compiler(t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{"gcc", "clang", "cc"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	t.Skip("no C compiler: install gcc or clang")
+	return ""
+}
+
+// lower runs the default pipeline.
+func lower(t *testing.T, m *ir.Module) *ir.Module {
+	t.Helper()
+	if _, err := passes.Run(context.Background(), m, pipeline.Default(), passes.RunOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// writeFiles writes generated files to a folder.
+func writeFiles(t *testing.T, dir string, files map[string][]byte) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// runSelfTest compiles generated files and runs their self-test, which compares
+// the results and the checksums of all layers with the interpreter's.
+func runSelfTest(t *testing.T, cc, dir, name string, flags []string) {
+	t.Helper()
+	exe := filepath.Join(dir, "selftest")
+	args := append(slices.Clone(flags), "-D"+strings.ToUpper(name)+"_SELFTEST", "-o", exe)
+	for _, f := range []string{"_selftest.c", ".c", "_weights.c"} {
+		args = append(args, filepath.Join(dir, name+f))
+	}
+	if out, err := exec.Command(cc, args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s %s: %v\n%s", cc, strings.Join(args, " "), err, head(out))
+	}
+	out, err := exec.Command(exe).CombinedOutput()
+	if err != nil || !strings.HasSuffix(string(out), "ok\n") {
+		t.Fatalf("%s: %v\n%s", exe, err, head(out))
+	}
+}
+
+func head(out []byte) string { return string(out[:min(len(out), 4000)]) }
+
+// TestRandom: random networks in C give what the interpreter gives, layer by layer.
+func TestRandom(t *testing.T) {
+	cc := compiler(t)
+	var mu sync.Mutex
+	ran, refused := 0, map[string]int{}
+	t.Cleanup(func() {
+		t.Logf("%d networks ran", ran)
+		for why, n := range refused {
+			t.Logf("%d refused: %s", n, why)
+		}
+		if *seeds >= 30 && ran < *seeds/2 {
+			t.Errorf("%d networks of %d ran, expected half of them or more", ran, *seeds)
+		}
+	})
+	for i := range *seeds {
+		seed := *first + uint64(i)
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			m := lower(t, randgraph.Seed(seed, randgraph.Config{Without: []string{randgraph.FloatInput, randgraph.FloatLSTM}}))
+			files, _, err := c.Generate(m, c.Options{Name: "net_" + fmt.Sprint(seed)})
+			var none *c.UnsupportedError
+			if errors.As(err, &none) {
+				mu.Lock()
+				refused[none.Error()]++
+				mu.Unlock()
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := t.TempDir()
+			if *keep != "" {
+				dir = filepath.Join(*keep, fmt.Sprintf("seed-%d", seed))
+			}
+			writeFiles(t, dir, files)
+			runSelfTest(t, cc, dir, "net_"+fmt.Sprint(seed), strict)
+			mu.Lock()
+			ran++
+			mu.Unlock()
+		})
+	}
+}
+
+// TestGestures: the example network.
+func TestGestures(t *testing.T) {
+	cc := compiler(t)
+	m, err := bill.ParseFile("../../examples/gestures/gestures.trained.bill")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, sizes, err := c.Generate(lower(t, m), c.Options{Name: "gesture", Command: "billc compile gestures.onnx --emit=c -o gesture --name gesture"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%+v", sizes)
+	dir := t.TempDir()
+	if *keep != "" {
+		dir = *keep
+	}
+	writeFiles(t, dir, files)
+	runSelfTest(t, cc, dir, "gesture", strict)
+}
+
+var update = flag.Bool("update", false, "rewrite testdata/tiny")
+
+// TestText: the files of a small network, word for word.
+func TestText(t *testing.T) {
+	res, err := onnx.ImportFile(context.Background(), "../../tests/golden/models/tiny.onnx", onnx.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, _, err := c.Generate(lower(t, res.Module), c.Options{Name: "tiny", Command: "billc compile tiny.onnx --emit=c -o tiny", Certificate: []byte("certificate")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		writeFiles(t, "testdata/tiny", files)
+	}
+	for name, data := range files {
+		want, err := os.ReadFile(filepath.Join("testdata/tiny", name))
+		if err != nil || !bytes.Equal(want, data) {
+			t.Errorf("%s is not what testdata/tiny has (%v); -update rewrites it", name, err)
+		}
+	}
+}

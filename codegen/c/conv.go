@@ -1,0 +1,188 @@
+package c
+
+import (
+	"fmt"
+	"math/bits"
+
+	"github.com/billnet/billnet/runtime/billb"
+)
+
+// convolution is what convolutions of maps share.
+type convolution struct {
+	in, out         cmap
+	kernel          [3]int
+	p               *billb.Conv
+	channels, outs  int // of a group
+	weights         []int64
+	ternary         bool
+	positive        []bool // of weights
+	t, flip, window string
+}
+
+func (g *generator) convolution(l *layer, p *billb.Conv) *convolution {
+	c := &convolution{in: g.inMap(l, 0), out: g.outMap(l), p: p}
+	k := &g.img.Consts[l.in.Constant("w")]
+	c.kernel = [3]int(k.Shape[2:])
+	c.channels, c.outs = c.in.channels/p.Groups, c.out.channels/p.Groups
+	c.weights, _ = values(k)
+	for _, w := range c.weights {
+		c.ternary = c.ternary || w == 0
+	}
+	c.t, c.flip = g.thresholds(l, "t", "flip", c.out.channels)
+	c.window = window(c.kernel, p.Stride, p.Dilation, p.Pad)
+	g.use("window", "put", "map")
+	l.rows = true
+	l.equation = "z[o,p] = the sum of w[o,i,k] * x[i,p*stride+k*dilation-pad] over i and k"
+	if c.t != "NULL" {
+		l.equation += "; y = (z >= t[o]) != flip[o]"
+	}
+	return c
+}
+
+func (c *convolution) taps() int { return c.kernel[0] * c.kernel[1] * c.kernel[2] }
+
+// weight is that of an output, an input of its group and a tap.
+func (c *convolution) weight(o, i, tap int) int64 { return c.weights[(o*c.channels+i)*c.taps()+tap] }
+
+// slot is the bits of a tap in a window: the next power of two, or whole words.
+func (c *convolution) slot() int {
+	if c.channels >= 32 {
+		return (c.channels + 31) / 32 * 32
+	}
+	return 1 << bits.Len(uint(c.channels-1))
+}
+
+// bitConv is a convolution of bits.
+func bitConv(g *generator, l *layer) {
+	c := g.convolution(l, l.in.Params.(*billb.Conv))
+	g.use("bit_conv")
+	slot, taps := c.slot(), c.taps()
+	words := (slot*taps + 31) / 32
+	signed := c.in.elem == billb.SBit
+	masked := c.ternary || signed && c.padded()
+	plane := func(set func(w int64) bool) []uint32 {
+		v := make([]uint32, c.out.channels*words)
+		for o := range c.out.channels {
+			for tap := range taps {
+				for i := range c.channels {
+					if at := tap*slot + i; set(c.weight(o, i, tap)) {
+						v[o*words+at/32] |= 1 << (at % 32)
+					}
+				}
+			}
+		}
+		return v
+	}
+	weights := plane(func(w int64) bool { return w > 0 })
+	nonzero := "NULL"
+	if c.ternary {
+		nonzero = g.data.words(l.in.Name+": weights that are not 0", plane(func(w int64) bool { return w != 0 }))
+	}
+	base := make([]int64, c.out.channels)
+	for o := range base {
+		for _, v := range weights[o*words : (o+1)*words] {
+			base[o] += int64(bits.OnesCount32(v))
+		}
+		if signed {
+			base[o] = int64(c.channels * taps)
+		}
+		if base[o] > 32767 {
+			refuse("a sum of %d bits, at most 32767", base[o])
+		}
+	}
+	fmt.Fprintf(&g.tables, "static const bit_conv_t conv_%d = {&map_%d, &map_%d, %s, %d, %d, %d, %d, %d,\n    %s, %s, %s, %s, %s, %s};\n",
+		l.index, c.in.buffer, c.out.buffer, c.window, c.p.Groups, slot, words, truthInt(signed), truthInt(masked),
+		g.data.words(l.in.Name+": weights", weights), nonzero, g.data.int16s(l.in.Name+": what sums count from", base), c.t, c.flip,
+		l.take(4*(2*words+c.out.channels)))
+	l.line("const uint8_t *rows[%d];", c.kernel[0]*c.kernel[1])
+	l.line("bit_conv(memory, &conv_%d, rows, t, h);", l.index)
+}
+
+// padded reports whether a tap of a window may lie in the padding.
+func (c *convolution) padded() bool {
+	for i, n := range [3]int{c.in.frames, c.in.rows, c.in.width} {
+		m := [3]int{c.out.frames, c.out.rows, c.out.width}[i]
+		if c.p.Pad[i] > 0 || (m-1)*c.p.Stride[i]+(c.kernel[i]-1)*c.p.Dilation[i]-c.p.Pad[i] >= n {
+			return true
+		}
+	}
+	return false
+}
+
+func truthInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// sumsBytes bounds the memory of the sums that a convolution of integers keeps at
+// a time.
+const sumsBytes = 2048
+
+// intConv is a convolution of integers.
+func intConv(g *generator, l *layer) {
+	v := l.in.Params.(*billb.IntConv)
+	c := g.convolution(l, &v.Conv)
+	g.use("int_conv")
+	lanes, low := c.lanes(g, l, v.Acc)
+	tables := 1
+	if c.ternary || c.channels > 4 {
+		tables = 2
+	}
+	half := (c.out.width + lanes - 1) / lanes
+	columns := (half-1)*c.p.Stride[2] + (c.kernel[2]-1)*c.p.Dilation[2] + 1
+	block := max(1, min(c.outs, sumsBytes/4/half))
+	fmt.Fprintf(&g.tables, "static const int_conv_t conv_%d = {&map_%d, &map_%d, %s, %d, %d, %d, %d, %d, %d,\n    %s, %s, %s, %s};\n",
+		l.index, c.in.buffer, c.out.buffer, c.window, c.p.Groups, lanes, tables, truthInt(c.ternary), block, low,
+		g.data.uint8s(l.in.Name+": weights, four a row of a table", c.rowsOfTables(tables)), c.t, c.flip,
+		l.take(4*(tables*16*columns+block*half+2*block)))
+	l.line("int_conv(memory, &conv_%d, t, h);", l.index)
+}
+
+// lanes is the number of positions a word has room for, and the least sum: two
+// where all sums lie among 2^16 numbers.
+func (c *convolution) lanes(g *generator, l *layer, acc int) (n, low int) {
+	lo, hi := int64(0), int64(0)
+	for i, v := range g.integers(l, "lo") {
+		lo, hi = min(lo, v), max(hi, g.integers(l, "hi")[i])
+	}
+	switch {
+	case acc == 32 || hi-lo >= 1<<16 || c.out.width == 1:
+		return 1, 0
+	case lo >= -1<<15 && hi < 1<<15:
+		return 2, -1 << 15
+	}
+	return 2, int(lo)
+}
+
+// rowsOfTables is the weights as kernels/int_conv.c reads them.
+func (c *convolution) rowsOfTables(tables int) []byte {
+	four := 4
+	if tables == 2 && !c.ternary {
+		four = 8
+	}
+	var out []byte
+	parts := (c.channels + four - 1) / four
+	for group := range c.p.Groups {
+		for k := range c.kernel[0] * c.kernel[1] {
+			for part := range parts {
+				for o := range c.outs {
+					for kw := range c.kernel[2] {
+						b := 0
+						for i := range min(four, c.channels-part*four) {
+							switch w := c.weight(group*c.outs+o, part*four+i, k*c.kernel[2]+kw); {
+							case w > 0:
+								b |= 1 << i
+							case w < 0 && c.ternary:
+								b |= 16 << i
+							}
+						}
+						out = append(out, byte(b))
+					}
+				}
+			}
+		}
+	}
+	return out
+}

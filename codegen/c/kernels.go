@@ -1,0 +1,29 @@
+package c
+
+import "embed"
+
+//go:embed kernels/*.c
+var kernelFiles embed.FS
+
+// kernelOrder is the kernels in an order in which each comes after those it needs.
+var kernelOrder = []string{"map", "window", "bits_at", "put", "popcount", "distance", "bit_conv", "int_conv", "bit_pool", "round_even", "to_int", "ternary_words"}
+
+// needs are the kernels that a kernel uses.
+var needs = map[string][]string{
+	"put":           {"map"},
+	"bits_at":       {"map"},
+	"distance":      {"popcount"},
+	"bit_conv":      {"map", "window", "bits_at", "put", "distance"},
+	"int_conv":      {"map", "window", "put"},
+	"bit_pool":      {"map", "window", "bits_at"},
+	"ternary_words": {"popcount"},
+}
+
+// kernel is the text of a kernel.
+func kernel(name string) string {
+	b, err := kernelFiles.ReadFile("kernels/" + name + ".c")
+	if err != nil {
+		panic("c: no kernel " + name)
+	}
+	return string(b)
+}

@@ -1,0 +1,130 @@
+package c
+
+import (
+	"strings"
+
+	"github.com/billnet/billnet/codegen/bytecode"
+	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/runtime/billb"
+)
+
+// align is what offsets are multiples of, in bytes.
+const align = 8
+
+// size is the bytes of a buffer as C lays it out.
+func (g *generator) size(b int) int {
+	v := g.buffer(b)
+	n := billb.Product(v.Shape) * v.Elem.Width()
+	if v.Planes {
+		n = mapLayout(v).size()
+	}
+	return (n + align - 1) / align * align
+}
+
+// place gives buffers and scratch memory their offsets.
+func (g *generator) place() {
+	lives := map[int]*bytecode.Piece{}
+	var pieces []*bytecode.Piece
+	touch := func(b, at int) {
+		if b < 0 {
+			return
+		}
+		r := g.root(b)
+		p := lives[r]
+		if p == nil {
+			p = &bytecode.Piece{First: at, Last: at}
+			lives[r] = p
+			pieces = append(pieces, p)
+		}
+		p.Size = max(p.Size, g.size(b))
+		p.First, p.Last = min(p.First, at), max(p.Last, at)
+	}
+	for _, p := range g.img.Inputs {
+		touch(p.Buffer, -1)
+	}
+	for i, in := range g.img.Code {
+		for _, b := range append(append([]int{}, in.In...), in.Out...) {
+			touch(b, i)
+		}
+	}
+	for _, p := range g.img.Outputs {
+		touch(p.Buffer, len(g.img.Code))
+	}
+	scratch := map[*layer]*bytecode.Piece{}
+	for _, l := range g.layers {
+		if l.scratch > 0 {
+			p := &bytecode.Piece{Size: l.scratch, First: l.index, Last: l.index}
+			scratch[l] = p
+			pieces = append(pieces, p)
+		}
+	}
+	g.arena = bytecode.Pack(pieces)
+	g.offset = make([]int, len(g.img.Buffers))
+	for b := range g.offset {
+		if p := lives[g.root(b)]; p != nil {
+			g.offset[b] = p.Offset
+		}
+	}
+	for l, p := range scratch {
+		l.at = p.Offset
+	}
+}
+
+// memoryBytes is what the caller gives: the arena, wherever it begins.
+func (g *generator) memoryBytes() int { return g.arena + align - 1 }
+
+// ports finds the axis along which frames come: T of the clip's layout, that of a
+// clip of five axes where nothing is said, or none.
+func (g *generator) ports() error {
+	if len(g.img.Inputs) == 0 || len(g.img.Outputs) == 0 {
+		return &UnsupportedError{[]string{"a network without inputs or outputs"}}
+	}
+	for _, p := range append(append([]billb.Port{}, g.img.Inputs...), g.img.Outputs...) {
+		if billb.Product(p.Shape) == 0 {
+			return &UnsupportedError{[]string{p.Name + " (a port of no elements)"}}
+		}
+	}
+	p := g.img.Inputs[0]
+	layout := ""
+	for _, m := range g.img.Meta {
+		if m[0] == "clip.layout" || m[0] == "onnx.clip.layout" && layout == "" {
+			layout = m[1]
+		}
+	}
+	if layout == "" && len(p.Shape) == 5 {
+		layout = "NCTHW"
+	}
+	if len(layout) == len(p.Shape)-1 && !strings.Contains(layout, "N") {
+		layout = "N" + layout
+	}
+	g.frames, g.timeAt = 1, -1
+	if t := strings.IndexByte(layout, 'T'); t >= 0 && len(layout) == len(p.Shape) {
+		g.frames, g.timeAt = p.Shape[t], t
+	}
+	g.frameOf = billb.Product(p.Shape) / g.frames
+	return nil
+}
+
+// outer and inner are how often a frame's pieces repeat in the first input, and
+// the elements of a piece.
+func (g *generator) outer() int {
+	if g.timeAt < 0 {
+		return 1
+	}
+	return billb.Product(g.img.Inputs[0].Shape[:g.timeAt])
+}
+
+func (g *generator) inner() int { return g.frameOf / g.outer() }
+
+// checked are the layers whose results the self-test knows: those that hold a value of
+// the module.
+func (g *generator) checked(l *layer) *ir.Value {
+	if l.in.Out[0] < 0 {
+		return nil
+	}
+	v := g.plan.Holds[l.in.Out[0]]
+	if v == nil || v.Type.DType == ir.F16 || v.Type.DType == ir.BF16 {
+		return nil
+	}
+	return v
+}

@@ -1,0 +1,201 @@
+package c
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/runtime/billb"
+)
+
+// selfTest is what the self-test expects.
+type selfTest struct {
+	Clips    []testClip
+	Layers   []string // names, as C strings
+	Known    int      // elements of the first output that are compared one by one
+	Word     string   // the type in which they are
+	Elements []string // of every input: an element as C, of the byte v
+}
+
+// testClip is what a clip gives, as lists of C constants.
+type testClip struct{ Checksums, Output string }
+
+func (t *selfTest) KnownSize() int { return max(1, t.Known) }
+
+// testClips is the number of clips of a self-test.
+const testClips = 3
+
+// maxKnown bounds the elements of the output that a self-test lists.
+const maxKnown = 256
+
+// selfTest evaluates the module on clips of seeds.
+func (g *generator) selfTest(m *ir.Module) (*selfTest, error) {
+	f := m.Main()
+	t := &selfTest{}
+	var layers []*layer
+	for _, l := range g.layers {
+		if g.checked(l) != nil {
+			layers = append(layers, l)
+			t.Layers = append(t.Layers, cString(l.in.Name))
+		}
+	}
+	for _, p := range g.img.Inputs {
+		e, ok := element(p.Elem)
+		if !ok {
+			return nil, &UnsupportedError{[]string{fmt.Sprintf("input %q (of %s)", p.Name, p.Elem)}}
+		}
+		t.Elements = append(t.Elements, e)
+	}
+	first := g.img.Outputs[0]
+	t.Word = wordType(first.Elem)
+	if n := billb.Product(first.Shape); n <= maxKnown {
+		t.Known = n
+	}
+	for clip := range testClips {
+		in := g.clip(f, clip)
+		sums := map[*ir.Value]uint32{}
+		out, err := ir.Eval(context.Background(), f, ir.ConvertInputs(f, in), func(n *ir.Node, out []*ir.Tensor) {
+			for i, v := range n.Results {
+				if !n.Is(ir.Const) {
+					sums[v] = checksum(out[i])
+				}
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+		var c testClip
+		var list []string
+		for _, l := range layers {
+			list = append(list, fmt.Sprintf("%#xu", sums[g.checked(l)]))
+		}
+		if list == nil {
+			list = []string{"0"}
+		}
+		c.Checksums = strings.Join(list, ", ")
+		list = nil
+		for i := range t.Known {
+			list = append(list, constantWord(out[0], i))
+		}
+		if list == nil {
+			list = []string{"0"}
+		}
+		c.Output = strings.Join(list, ", ")
+		t.Clips = append(t.Clips, c)
+	}
+	return t, nil
+}
+
+// wordType is the type in which elements are compared: floats as their bits.
+func wordType(e billb.Elem) string {
+	switch e {
+	case billb.F32:
+		return "uint32_t"
+	case billb.F64:
+		return "uint64_t"
+	}
+	return cType(e)
+}
+
+// constantWord is element i in that type.
+func constantWord(t *ir.Tensor, i int) string {
+	switch {
+	case t.Type.DType == ir.F64:
+		return fmt.Sprintf("%#xu", math.Float64bits(t.D[i]))
+	case t.Type.DType.IsFloat():
+		return fmt.Sprintf("%#xu", math.Float32bits(float32(t.Float(i))))
+	}
+	return integer(t.I[i])
+}
+
+// checksum is that of source.c.tmpl.
+func checksum(t *ir.Tensor) (sum uint32) {
+	for i := range t.Len() {
+		var v uint32
+		switch {
+		case t.Type.DType == ir.F64:
+			v = uint32(math.Float64bits(t.D[i]))
+		case t.Type.DType.IsFloat():
+			v = math.Float32bits(float32(t.Float(i)))
+		default:
+			v = uint32(t.I[i])
+		}
+		sum += (v + 1) * (2*uint32(i) + 1) * 2654435761
+	}
+	return sum
+}
+
+// element is an element of an input as C, of the byte v.
+func element(e billb.Elem) (string, bool) {
+	switch e {
+	case billb.F32:
+		return "(float)v / 256.0f", true
+	case billb.F64:
+		return "(double)v / 256.0", true
+	case billb.U8:
+		return "v", true
+	case billb.I8:
+		return "(int8_t)(v - 128)", true
+	case billb.Bool, billb.Bit:
+		return "v >> 7", true
+	case billb.SBit:
+		return "(int8_t)(v < 128 ? -1 : 1)", true
+	case billb.Tern:
+		return "(int8_t)(v % 3 - 1)", true
+	case billb.U16, billb.I16, billb.U32, billb.I32, billb.U64, billb.I64:
+		return "v", true
+	}
+	return "", false
+}
+
+// elementValue is element computed here.
+func elementValue(d ir.DType, v byte) float64 {
+	switch {
+	case d.IsFloat():
+		return float64(v) / 256
+	case d == ir.I8:
+		return float64(v) - 128
+	case d == ir.Bool || d == ir.Bit:
+		return float64(v >> 7)
+	case d == ir.SBit && v < 128:
+		return -1
+	case d == ir.SBit:
+		return 1
+	case d == ir.Tern:
+		return float64(v%3) - 1
+	}
+	return float64(v)
+}
+
+// clip makes the inputs of a clip as the self-test does.
+func (g *generator) clip(f *ir.Func, clip int) []*ir.Tensor {
+	var in []*ir.Tensor
+	for k, p := range f.Params {
+		x := ir.NewTensor(p.Value.Type)
+		seed, left, hold := uint32(clip+1+100*k), 0, []int{1, 16, 64}[clip%3]
+		b := byte(0)
+		next := func() float64 {
+			if left == 0 {
+				seed = seed*1664525 + 1013904223
+				b, left = byte(seed>>24), hold
+			}
+			left--
+			return elementValue(p.Value.Type.DType, b)
+		}
+		frames, outer, inner := 1, 1, x.Len()
+		if k == 0 {
+			frames, outer, inner = g.frames, g.outer(), g.inner()
+		}
+		for t := range frames {
+			for o := range outer {
+				for i := range inner {
+					x.SetFloat((o*frames+t)*inner+i, next())
+				}
+			}
+		}
+		in = append(in, x)
+	}
+	return in
+}
