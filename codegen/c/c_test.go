@@ -153,11 +153,11 @@ var update = flag.Bool("update", false, "rewrite testdata/tiny")
 
 // TestText: the files of a small network, word for word.
 func TestText(t *testing.T) {
-	res, err := onnx.ImportFile(context.Background(), "../../tests/golden/models/tiny.onnx", onnx.Options{})
+	m, _, err := onnx.ImportFile(context.Background(), "../../tests/golden/models/tiny.onnx", onnx.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, _, err := c.Generate(lower(t, res.Module), c.Options{Name: "tiny", Command: "billc compile tiny.onnx --emit=c -o tiny", Certificate: []byte("certificate")})
+	files, _, err := c.Generate(lower(t, m), c.Options{Name: "tiny", Command: "billc compile tiny.onnx --emit=c -o tiny", Certificate: []byte("certificate")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,7 +40,7 @@ var allowed = map[string]struct {
 	"passes/pipeline":      {append([]string{"internal/spec", "ir", "passes/lossy", "passes/packed"}, exactPasses...), []string{"gonum.org/v1/gonum", "github.com/alecthomas/participle/v2"}},
 	"verify":               {[]string{"internal/spec", "ir", "passes", "passes/analysis", "passes/report", "codegen/bytecode", "runtime", "runtime/billb", "runtime/kernels", "runtime/clip"}, []string{""}},
 	"codegen/bytecode":     {[]string{"ir", "runtime", "runtime/billb", "runtime/kernels"}, nil},
-	"codegen/c":            {[]string{"ir", "codegen/bytecode", "runtime/billb", "runtime/kernels"}, nil},
+	"codegen/c":            {[]string{"ir", "codegen/bytecode", "runtime", "runtime/billb", "runtime/kernels"}, nil},
 	"codegen/gosrc":        {[]string{"internal/runner", "runtime", "runtime/billb", "runtime/kernels", "runtime/clip"}, nil}, // whose sources it copies
 	"internal/runner":      {[]string{"runtime", "runtime/billb", "runtime/kernels", "runtime/clip"}, nil},
 	"runtime":              {[]string{"runtime/billb", "runtime/kernels"}, nil},
