@@ -48,6 +48,7 @@ type intOut struct {
 	init, t [8]int32
 	mid     [8]int32 // what init took off the sum
 	flip    uint8
+	fits    int // 1 where no sum leaves its lane at any position, whatever the elements
 }
 
 // NewIntConv plans a convolution of integers. accElem (I16 or I32) is the width of the sums: they may wrap on the way as
@@ -274,6 +275,7 @@ func (b *intBuilder) job(job *intJob, end int, lo, hi []int32, th *Threshold) {
 				b.output(&io, i, job, o+i, cl, index)
 				b.compare(&io, i, int64(lo[o+i]), int64(hi[o+i]), th, o+i)
 			}
+			io.fits = b.fits(&io)
 			outs = append(outs, io)
 		}
 		job.outs = append(job.outs, outs)
@@ -314,6 +316,19 @@ func (b *intBuilder) output(io *intOut, i int, job *intJob, o, cl int, index map
 			io.terms[head]++
 		}
 	}
+}
+
+// fits bounds the sums of 8 outputs: a term is the sum of up to size elements, or less than its negation by one.
+func (b *intBuilder) fits(io *intOut) int {
+	largest := int64(max(maxOf(b.p.inElem), -minOf(b.p.inElem)))*int64(min(b.size, b.icg)) + 1
+	for i, at := 0, 0; i < io.n; i++ {
+		n := io.terms[at]
+		at += 1 + 2*int(n)
+		if int64(n)*largest+max(int64(io.init[i]), -int64(io.init[i])) > int64(maxOf(b.p.acc)) {
+			return 0
+		}
+	}
+	return 1
 }
 
 // compare sets the constants of output i. Sums start at -mid so that they fit the accumulator.
@@ -413,7 +428,7 @@ func (p *IntConv) tileBits(job *intJob, cl, j int, pl place, dst, sums, spare []
 	o, c := &job.outs[cl][j], &p.walk.classes[cl]
 	plane := p.walk.planeOf(dst, (job.first/8+j)*len(p.walk.classes)+cl, 1)
 	to := p.walk.target(plane, spare, 1, pl)
-	p.set.accLE[p.acc-I16](to, sums, p.walk.mask(c, pl), o.terms, &o.init, &o.t, o.flip)
+	p.set.accLE[p.acc-I16][o.fits](to, sums, p.walk.mask(c, pl), o.terms, &o.init, &o.t, o.flip)
 	p.walk.finish(plane, to, 1, c, pl)
 }
 
@@ -422,9 +437,9 @@ func (p *IntConv) tileInts(job *intJob, cl, j int, pl place, dst, sums, spare []
 	e, phases, n := p.outElem.Size(), len(p.walk.classes), pl.blocks*block
 	mask := p.walk.mask(c, pl)
 	if p.outElem == p.acc && p.walk.direct {
-		p.set.accInt[p.acc-I16](p.walk.from(dst, (job.first+8*j)*phases+cl, e, pl), p.walk.plane*phases*e, o.n, sums, mask, o.terms, &o.init)
+		p.set.accInt[p.acc-I16][o.fits](p.walk.from(dst, (job.first+8*j)*phases+cl, e, pl), p.walk.plane*phases*e, o.n, sums, mask, o.terms, &o.init)
 	} else {
-		p.set.accInt[p.acc-I16](spare, p.walk.tile*p.acc.Size(), o.n, sums, mask, o.terms, &o.init)
+		p.set.accInt[p.acc-I16][o.fits](spare, p.walk.tile*p.acc.Size(), o.n, sums, mask, o.terms, &o.init)
 	}
 	narrow := spare[min(len(spare), 8*p.walk.tile*p.acc.Size()):]
 	for i := range o.n {

@@ -15,36 +15,37 @@ func viewOf[T integer](b []byte) []T {
 	return nil
 }
 
-// sumsGeneric makes the signed sums of up to 4 planes: first the sums of one plane, then each further plane doubles them.
-func sumsGeneric[S integer, D int16 | int32](dst []byte, stride int, src []byte, offs []int32, blocks int) {
+// sumsGeneric makes the signed sums of up to 4 planes of i32 in i16: first the sums of one plane, then each further plane
+// doubles them.
+func sumsGeneric(dst []byte, stride int, src []byte, offs []int32, blocks int) {
 	n := blocks * block
-	x := viewOf[S](src)
-	to := viewOf[D](dst)[:n]
+	x := viewOf[int32](src)
+	to := viewOf[int16](dst)[:n]
 	for i, v := range x[offs[0]:][:n] {
-		to[i] = D(v)
+		to[i] = int16(v)
 	}
 	for j, off := range offs[1:] {
 		xj := x[off:][:n]
 		for k := range 1 << j {
-			a := viewOf[D](dst[k*stride:])[:n]
-			b := viewOf[D](dst[(k+1<<j)*stride:])[:n]
+			a := viewOf[int16](dst[k*stride:])[:n]
+			b := viewOf[int16](dst[(k+1<<j)*stride:])[:n]
 			for i, v := range xj {
 				s := a[i]
-				a[i], b[i] = s+D(v), s-D(v)
+				a[i], b[i] = s+int16(v), s-int16(v)
 			}
 		}
 	}
 }
 
 // accumulate sets acc to init plus the terms of one output at a block of positions and returns the remaining terms.
-func accumulate[D int16 | int32](acc *[block]D, src []D, terms []int32, init int32) []int32 {
+func accumulate(acc *[block]int32, src []int32, terms []int32, init int32) []int32 {
 	n := 2 * int(terms[0])
 	terms = terms[1:]
 	for i := range acc {
-		acc[i] = D(init)
+		acc[i] = init
 	}
 	for j := 0; j < n; j += 2 {
-		x, sign := (*[block]D)(src[terms[j]:]), D(terms[j+1])
+		x, sign := (*[block]int32)(src[terms[j]:]), terms[j+1]
 		for i := range acc {
 			acc[i] += x[i] ^ sign
 		}
@@ -52,9 +53,9 @@ func accumulate[D int16 | int32](acc *[block]D, src []D, terms []int32, init int
 	return terms[n:]
 }
 
-func accLEGeneric[D int16 | int32](dst, src, mask []byte, terms []int32, init, t *[8]int32, flip uint8) {
-	x := viewOf[D](src)
-	var acc [block]D
+func accLEGeneric(dst, src, mask []byte, terms []int32, init, t *[8]int32, flip uint8) {
+	x := viewOf[int32](src)
+	var acc [block]int32
 	for p := 0; p < len(mask); p += block {
 		rest := terms
 		to := (*[block]byte)(dst[p:])
@@ -62,7 +63,7 @@ func accLEGeneric[D int16 | int32](dst, src, mask []byte, terms []int32, init, t
 		for o := range 8 {
 			rest = accumulate(&acc, x[p:], rest, init[o])
 			for i, v := range acc {
-				if int32(v) >= t[o] {
+				if v >= t[o] {
 					to[i] |= 1 << o
 				}
 			}
@@ -73,16 +74,16 @@ func accLEGeneric[D int16 | int32](dst, src, mask []byte, terms []int32, init, t
 	}
 }
 
-func accIntGeneric[D int16 | int32](dst []byte, stride, outs int, src, mask []byte, terms []int32, init *[8]int32) {
-	x := viewOf[D](src)
-	var acc [block]D
+func accIntGeneric(dst []byte, stride, outs int, src, mask []byte, terms []int32, init *[8]int32) {
+	x := viewOf[int32](src)
+	var acc [block]int32
 	for p := 0; p < len(mask); p += block {
 		rest := terms
 		for o := range outs {
 			rest = accumulate(&acc, x[p:], rest, init[o])
-			to := viewOf[D](dst[o*stride:])[p : p+block]
+			to := viewOf[int32](dst[o*stride:])[p : p+block]
 			for i, m := range mask[p : p+block] {
-				to[i] = acc[i] & D(int8(m))
+				to[i] = acc[i] & int32(int8(m))
 			}
 		}
 	}

@@ -52,12 +52,13 @@ type Set struct {
 	// accLE adds terms and compares: acc_o = init[o] + sum of (src[off+p] ^ sign) over the terms of output o, in lanes of
 	// i16 (index 0) or i32 (index 1), wrapping; dst[p] = (sum over o of (acc_o >= t[o]) << o ^ flip) & mask[p]. terms
 	// holds for each of 8 outputs the number of terms, then off (elements) and sign of each. A sign of -1 subtracts
-	// src+1, which init makes up for: one loop of a constant length costs less than two of any.
-	accLE [2]accLEFunc
+	// src+1, which init makes up for: one loop of a constant length costs less than two of any. The second index is 1 where
+	// neither the elements of src nor acc_o leave their lane at any position.
+	accLE [2][2]accLEFunc
 
 	// accInt writes acc_o & mask as planes of i16 (index 0) or i32 (index 1) for outputs 0..outs-1, with the terms of
-	// just these outputs; output o is at dst[o*stride:] (bytes).
-	accInt [2]accIntFunc
+	// just these outputs; output o is at dst[o*stride:] (bytes). The second index is that of accLE.
+	accInt [2][2]accIntFunc
 
 	// threshold compares 8 planes of i16 (index 0) or i32 (index 1) at element offs[o] of src:
 	// dst[p] = (sum over o of (x_o >= t[o]) << o ^ flip) & mask[p].

@@ -62,8 +62,8 @@ func asmTable() []kernel {
 			}
 		}},
 		{"acc", AVX2, func(s *Set) {
-			s.accLE = [2]accLEFunc{accLE16AVX2, accLE32AVX2}
-			s.accInt = [2]accIntFunc{accInt16AVX2, accInt32AVX2}
+			s.accLE = [2][2]accLEFunc{{accLE16AVX2, accLE16AVX2}, {accLE32AVX2, accLE32AVX2}}
+			s.accInt = [2][2]accIntFunc{{accInt16AVX2, accInt16AVX2}, {accInt32AVX2, accInt32AVX2}}
 		}},
 		{"threshold", AVX2, func(s *Set) { s.threshold = [2]thresholdFunc{threshold16AVX2, threshold32AVX2} }},
 		{"sums", AVX512, func(s *Set) {
@@ -75,8 +75,8 @@ func asmTable() []kernel {
 			}
 		}},
 		{"acc", AVX512, func(s *Set) {
-			s.accLE = [2]accLEFunc{accLE16AVX512, accLE32AVX512}
-			s.accInt = [2]accIntFunc{accInt16AVX512, accInt32AVX512}
+			s.accLE = [2][2]accLEFunc{{accLE16AVX512, accLE16AVX512}, {accLE32AVX512, accLE32AVX512}}
+			s.accInt = [2][2]accIntFunc{{accInt16AVX512, accInt16AVX512}, {accInt32AVX512, accInt32AVX512}}
 		}},
 		{"threshold", AVX512, func(s *Set) { s.threshold = [2]thresholdFunc{threshold16AVX512, threshold32AVX512} }},
 		{"pool", AVX2, func(s *Set) { s.pool = poolAVX2 }},
