@@ -176,6 +176,7 @@ func newMatrices[T real](mem *area, x *operand, batches, first, k, n, rowStep, c
 		mem.p.charge(mulSat(batches, r.panelLen(k, n), sizeOf[T]()))
 		r.packed = make([]T, batches*r.panelLen(k, n))
 		r.packRange(r.packed, r.x.view(nil), 0, batches*r.count())
+		r.x = &values[T]{} // its elements are not kept twice
 	} else {
 		r.at = mem.take(mulSat(batches, r.panelLen(k, n)), sizeOf[T]())
 	}

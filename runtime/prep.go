@@ -286,6 +286,9 @@ func (p *prep) konst(i int, allowed ...Elem) *billb.Const {
 		return nil
 	}
 	c := &p.img.Consts[p.instr.Const[i]]
+	if c.Form != billb.Plain {
+		p.fail("constant %s has a form that only inputs may have", operandName(p.op.Consts, i))
+	}
 	if !slices.Contains(allowed, c.Elem) {
 		p.fail("constant %s is %s%s, expected %v", operandName(p.op.Consts, i), c.Elem, billb.ShapeString(c.Shape), allowed)
 	}
@@ -338,7 +341,7 @@ func (p *prep) constant(id int, name string) *operand {
 
 // denseData is a constant as a dense buffer holds it.
 func (p *prep) denseData(c *billb.Const) []byte {
-	if !c.Elem.IsLogic() && aligned(c) {
+	if c.Form == billb.Plain && !c.Elem.IsLogic() && aligned(c) {
 		return c.Data
 	}
 	p.charge(mulSat(billb.Product(c.Shape), c.Elem.Width()))
@@ -357,6 +360,9 @@ func denseData(c *billb.Const) []byte {
 	width := c.Elem.Width()
 	out := []byte{}
 	switch {
+	case n == 0:
+	case c.Form != billb.Plain:
+		out = Bytes(c.Floats())
 	case c.Elem == Bit:
 		out = make([]byte, n)
 		for i := range out {
@@ -375,7 +381,6 @@ func denseData(c *billb.Const) []byte {
 				out[i] = c.Data[i/8]>>(i%8)&1*2 - 1
 			}
 		}
-	case n == 0:
 	default:
 		out = Bytes(make([]uint64, (len(c.Data)+7)/8))[:len(c.Data)]
 		copy(out, c.Data)

@@ -3,6 +3,7 @@ package runtime
 import (
 	"bytes"
 	"io"
+	"io/fs"
 	"sync"
 
 	"github.com/billnet/billnet/runtime/billb"
@@ -57,6 +58,11 @@ func (l Loader) Load(r io.Reader) (*Program, error) {
 	}
 	if err := billb.CheckHeader(buf.Bytes()); err != nil {
 		return nil, err
+	}
+	if f, ok := r.(interface{ Stat() (fs.FileInfo, error) }); ok {
+		if info, err := f.Stat(); err == nil && info.Size() <= limit {
+			buf.Grow(int(info.Size()) + bytes.MinRead)
+		}
 	}
 	if _, err := io.CopyN(&buf, r, limit+1-billb.HeaderSize); err != nil && err != io.EOF {
 		return nil, errorf("billb: %w", err)

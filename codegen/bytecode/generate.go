@@ -29,6 +29,7 @@ func Generate(m *ir.Module, certificate []byte) (*billb.Image, Plan, error) {
 		alias:  map[*ir.Value]*ir.Value{},
 		buf:    map[*ir.Value]int{},
 		consts: map[*ir.Tensor]int{},
+		inputs: map[*ir.Tensor]int{},
 	}
 	keys := make([]string, 0, len(m.Meta))
 	for k := range m.Meta {
@@ -129,6 +130,7 @@ type gen struct {
 	buf    map[*ir.Value]int
 	group  []int // for every buffer, the one whose memory it shares
 	consts map[*ir.Tensor]int
+	inputs map[*ir.Tensor]int // constants of floats that are inputs, which may be narrow
 	uses   map[*ir.Value][]*ir.Node
 
 	chainAt map[*ir.Node]*chain // by their last nodes
@@ -247,13 +249,28 @@ func dataOf(t *ir.Tensor) []byte {
 	return t.Data()
 }
 
+// input returns the id of a constant that an instruction reads as an input, stored
+// once, in its narrowest form.
+func (g *gen) input(t *ir.Tensor) int {
+	if t.F == nil {
+		return g.constant(t)
+	}
+	if id, ok := g.inputs[t]; ok {
+		return id
+	}
+	id := len(g.img.Consts)
+	g.img.Consts = append(g.img.Consts, narrow(t))
+	g.inputs[t] = id
+	return id
+}
+
 // operand returns what Instr.In says for a value: a buffer, a constant, or -1.
 func (g *gen) operand(v *ir.Value) int {
 	if v == nil {
 		return -1
 	}
 	if t := g.constOf(v); t != nil {
-		return billb.ConstOperand(g.constant(t))
+		return billb.ConstOperand(g.input(t))
 	}
 	return g.buffer(v)
 }

@@ -103,15 +103,15 @@ func recoverFewBit(t *ir.Tensor) *BinaryWeights {
 	o := t.Type.Shape[0]
 	row := t.Len() / o
 	out := &BinaryWeights{Bits: ir.NewTensor(t.Type.With(ir.I8)), Scale: make([]float64, o)}
-	whole, ok := float32(1), onGrid(t.F, 1)
+	whole, ok := float32(1), ir.OnGrid(t.F, 1)
 	if !ok {
-		whole, ok = gridScale(t.F)
+		whole, ok = ir.GridScale(t.F)
 	}
 	for c := range o {
 		w := t.F[c*row : (c+1)*row]
 		s := whole
 		if !ok {
-			own, found := gridScale(w)
+			own, found := ir.GridScale(w)
 			if !found {
 				return nil
 			}
@@ -123,42 +123,6 @@ func recoverFewBit(t *ir.Tensor) *BinaryWeights {
 		}
 	}
 	return out
-}
-
-// gridScale finds s such that every weight is the float32 product of s and an
-// integer of at most 8 bits. The smallest magnitude is tried as 1 to 127 times s.
-func gridScale(w []float32) (float32, bool) {
-	least := float32(0)
-	for _, x := range w {
-		if x-x != 0 {
-			return 0, false
-		}
-		if a := float32(math.Abs(float64(x))); a != 0 && (least == 0 || a < least) {
-			least = a
-		}
-	}
-	if least == 0 {
-		return 1, true
-	}
-	for k := 1; k <= 127; k++ {
-		mid := math.Float32bits(least / float32(k))
-		for ulp := range uint32(5) { // the quotient is rounded: the scale may be a neighbour
-			if s := math.Float32frombits(mid + ulp - 2); onGrid(w, s) {
-				return s, true
-			}
-		}
-	}
-	return 0, false
-}
-
-func onGrid(w []float32, s float32) bool {
-	for _, x := range w {
-		q := math.Round(float64(x) / float64(s))
-		if q > math.MaxInt8 || q < math.MinInt8 || float32(q)*s != x {
-			return false
-		}
-	}
-	return true
 }
 
 // Transpose2D returns the transpose of a matrix of f32.

@@ -38,7 +38,7 @@ func decode(file []byte) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	img, err := readImage(sections)
+	img, err := readImage(sections, binary.LittleEndian.Uint32(file[8:]))
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func checkStart(file []byte) error {
 	if len(file) < HeaderSize {
 		return Errorf(ErrTruncated, "the file has %d bytes, its header alone has %d: it is cut off", len(file), HeaderSize)
 	}
-	if v := binary.LittleEndian.Uint32(file[8:]); v != version {
+	if v := binary.LittleEndian.Uint32(file[8:]); v < 1 || v > version {
 		return Errorf(ErrVersion, "format version %d, this runtime reads up to %d: use a newer runtime, or compile the model again", v, version)
 	}
 	return nil
@@ -229,7 +229,7 @@ func read(name string, b []byte, f func(r *reader)) error {
 	return nil
 }
 
-func readImage(sections map[uint32][]byte) (*Image, error) {
+func readImage(sections map[uint32][]byte, version uint32) (*Image, error) {
 	img := &Image{Certificate: sections[secCertificate]}
 	if len(img.Certificate) == 0 {
 		img.Certificate = nil
@@ -242,7 +242,7 @@ func readImage(sections map[uint32][]byte) (*Image, error) {
 		{"INTERFACE", secInterface, img.readInterface},
 		{"BUFFERS", secBuffers, img.readBuffers},
 		{"CODE", secCode, img.readCode},
-		{"CONSTS", secConsts, img.readConsts},
+		{"CONSTS", secConsts, func(r *reader) { img.readConsts(r, version) }},
 	}
 	for _, s := range steps {
 		if err := read(s.name, sections[s.id], s.f); err != nil {
@@ -352,8 +352,18 @@ func (r *reader) params(in *Instr, i int) Params {
 	return p
 }
 
-func (img *Image) readConsts(r *reader) {
-	img.Consts = list(r, 2, maxItems, func() Const { return Const{Elem: Elem(r.byte()), Shape: r.shape()} })
+func (img *Image) readConsts(r *reader, version uint32) {
+	img.Consts = list(r, 2, maxItems, func() Const {
+		c := Const{Elem: Elem(r.byte())}
+		if version > 1 {
+			c.Form = Form(r.byte())
+		}
+		c.Shape = r.shape()
+		return c
+	})
+	if version > 1 && r.err == nil && img.version() == 1 {
+		r.fail("no constant has a form of format version %d, expected version 1", version)
+	}
 }
 
 func (img *Image) readData(b []byte) error {

@@ -50,7 +50,7 @@
 // All fixed-width numbers are little endian. The header has 32 bytes:
 //
 //	 0  8 bytes  magic: 93 42 49 4c 4c 42 0d 0a
-//	 8  uint32   format version: 1
+//	 8  uint32   format version: 2 where a constant has a form other than plain, else 1
 //	12  uint32   CRC-32C of everything from byte 16 to the end
 //	16  uint64   size of the file
 //	24  uint32   number of sections, at most 64
@@ -87,13 +87,17 @@
 //	               list(uint) constants: 0 left out, else constant + 1;
 //	               list(int) integers; list(8 bytes, IEEE double) floats:
 //	               the numbers of its Params
-//	4 CONSTS       list(constant), with constant = elem, shape
+//	4 CONSTS       list(constant), with constant = elem, shape; in version 2
+//	               elem, byte form, shape
 //	5 DATA         the constants' elements in order, each constant at the next
 //	               multiple of 64 from the section's start, zeros between. Bits
 //	               are packed, element i in bit i%8 of byte i/8, set for 1 or +1;
 //	               a tern has all its sign bits (set for +1), then all its nonzero
 //	               bits, each in whole bytes; bits after the last element are 0.
-//	               Other elements have their own width.
+//	               Other elements have their own width. A constant of f32 may have
+//	               another form, and then is an input of instructions only: 1 halves,
+//	               2 bfloat16, 3 a scale (f32) for every index of the first axis, then
+//	               i8, each times its scale, 4 the same along the last axis.
 //	6|2^31 CERTIFICATE  bytes that the compiler vouches with; the runtime does
 //	               not look into them
 //	7|2^31 DEBUG   list(text), a name for every instruction

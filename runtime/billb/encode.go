@@ -6,12 +6,13 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
+	"slices"
 )
 
 // The fixed parts of a file; see the package comment.
 const (
 	magic       = "\x93BILLB\r\n"
-	version     = 1
+	version     = 2 // the newest; a file has the oldest that has all it needs
 	entrySize   = 24
 	sumStart    = 16 // the checksum covers the file from here on
 	maxSections = 64
@@ -42,7 +43,7 @@ func (img *Image) Encode() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	seal(pieces[0], size, pieces[1:]...)
+	seal(pieces[0], img.version(), size, pieces[1:]...)
 	return bytes.Join(pieces, nil), nil
 }
 
@@ -52,7 +53,7 @@ func (img *Image) WriteTo(w io.Writer) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	seal(pieces[0], size, pieces[1:]...)
+	seal(pieces[0], img.version(), size, pieces[1:]...)
 	n := int64(0)
 	for _, p := range pieces {
 		k, err := w.Write(p)
@@ -115,10 +116,17 @@ func (img *Image) pieces() ([][]byte, int, error) {
 
 // Seal makes the header of a file of at least HeaderSize bytes fit what follows:
 // magic, version, size and checksum. Tests that damage files use it.
-func Seal(file []byte) { seal(file, len(file)) }
+func Seal(file []byte) {
+	v := binary.LittleEndian.Uint32(file[8:])
+	if v == 0 || v > version {
+		v = 1
+	}
+	seal(file, v, len(file))
+}
 
-// seal is Seal for a file of size bytes that begins with head and goes on with rest.
-func seal(head []byte, size int, rest ...[]byte) {
+// seal is Seal for a file of a version, of size bytes, that begins with head and goes
+// on with rest.
+func seal(head []byte, version uint32, size int, rest ...[]byte) {
 	copy(head, magic)
 	binary.LittleEndian.PutUint32(head[8:], version)
 	binary.LittleEndian.PutUint64(head[16:], uint64(size))
@@ -222,11 +230,23 @@ func (img *Image) encodeCode() []byte {
 	return w
 }
 
+// version is the oldest format that has all that an image needs.
+func (img *Image) version() uint32 {
+	if slices.ContainsFunc(img.Consts, func(c Const) bool { return c.Form != Plain }) {
+		return 2
+	}
+	return 1
+}
+
 func (img *Image) encodeConsts() []byte {
 	var w writer
 	w.uint(len(img.Consts))
+	narrow := img.version() > 1
 	for _, c := range img.Consts {
 		w.byte(byte(c.Elem))
+		if narrow {
+			w.byte(byte(c.Form))
+		}
 		w.uints(c.Shape, 0)
 	}
 	return w

@@ -44,11 +44,13 @@ type Buffer struct {
 
 // Const is a constant tensor. Data is canonical: bits eight a byte, least
 // significant first, a set bit for 1 or +1; a tern as its sign plane followed
-// by its nonzero plane; everything else in its own width, little endian.
+// by its nonzero plane; everything else in its own width, little endian. Form says
+// where it is narrower.
 type Const struct {
 	Elem  Elem
 	Shape []int
 	Data  []byte
+	Form  Form
 }
 
 // Instr is one instruction. In and Out are buffer ids; -1 is an operand left
@@ -205,6 +207,8 @@ func (c Const) Size() (int, error) {
 		return 0, err
 	}
 	switch {
+	case c.Form != Plain:
+		return c.narrowSize(n)
 	case c.Elem.IsBit():
 		return (n + 7) / 8, nil
 	case c.Elem == Tern:

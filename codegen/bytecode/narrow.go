@@ -1,0 +1,85 @@
+package bytecode
+
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/runtime/billb"
+)
+
+// narrowFrom is the number of elements from which a constant is worth narrowing.
+const narrowFrom = 512
+
+// narrow is the constant in the form of the fewest bytes that gives its elements
+// exactly, as weights that were stored as int8 or float16 have them.
+func narrow(t *ir.Tensor) billb.Const {
+	c := billb.Const{Elem: billb.F32, Shape: t.Type.Shape}
+	if t.F == nil || t.Len() < narrowFrom {
+		c.Data = dataOf(t)
+		return c
+	}
+	rows, columns := t.Type.Shape[0], t.Type.Shape[t.Type.Rank()-1]
+	for _, f := range []struct {
+		form   billb.Form
+		scales int
+		data   func() []byte
+	}{
+		{billb.ByRow, rows, func() []byte { return scaled(t.F, rows, t.Len()/rows, 1) }},
+		{billb.ByColumn, columns, func() []byte { return scaled(t.F, columns, 1, columns) }},
+		{billb.Half, 0, func() []byte { return halves(t.F, ir.FloatToF16, ir.F16ToFloat) }},
+		{billb.BFloat, 0, func() []byte { return halves(t.F, ir.FloatToBF16, ir.BF16ToFloat) }},
+	} {
+		if 8*f.scales > t.Len() {
+			continue // the scales would take half of what is won, or more
+		}
+		if c.Data = f.data(); c.Data != nil {
+			c.Form = f.form
+			return c
+		}
+	}
+	c.Data = dataOf(t)
+	return c
+}
+
+// halves is the elements in a form of two bytes, nil where one is not the same.
+func halves(v []float32, to func(float32) uint16, from func(uint16) float32) []byte {
+	out := make([]byte, 0, 2*min(len(v), narrowFrom)) // most that fail do so soon
+	for _, x := range v {
+		h := to(x)
+		if math.Float32bits(from(h)) != math.Float32bits(x) {
+			return nil
+		}
+		out = binary.LittleEndian.AppendUint16(out, h)
+	}
+	return out
+}
+
+// scaled is n scales and the factors of elements, nil where there are none. Scale k
+// is that of the elements from k*first on, step apart.
+func scaled(v []float32, n, first, step int) []byte {
+	out := make([]byte, 4*n)
+	var factors []byte
+	line := make([]float32, len(v)/n)
+	for k := range n {
+		for i := range line {
+			line[i] = v[k*first+i*step]
+		}
+		s, ok := ir.GridScale(line)
+		if !ok {
+			return nil
+		}
+		if factors == nil {
+			factors = make([]byte, len(v))
+		}
+		binary.LittleEndian.PutUint32(out[4*k:], math.Float32bits(s))
+		for i, x := range line {
+			q := int8(math.Round(float64(x) / float64(s)))
+			if math.Float32bits(float32(q)*s) != math.Float32bits(x) {
+				return nil // a zero with a sign
+			}
+			factors[k*first+i*step] = byte(q)
+		}
+	}
+	return append(out, factors...)
+}

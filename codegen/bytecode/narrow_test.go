@@ -1,0 +1,87 @@
+package bytecode
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/runtime/billb"
+)
+
+// TestNarrow checks the form that constants get, and that it gives their bits.
+func TestNarrow(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	fill := func(shape []int, f func(row, col int) float32) *ir.Tensor {
+		x := ir.NewTensor(ir.T(ir.F32, shape...))
+		last := shape[len(shape)-1]
+		for i := range x.F {
+			x.F[i] = f(i/(len(x.F)/shape[0]), i%last)
+		}
+		return x
+	}
+	scale := make([]float32, 64)
+	for i := range scale {
+		scale[i] = rng.Float32()/100 + 1e-4
+	}
+	byRow := func(row, _ int) float32 { return float32(rng.IntN(256)-128) * scale[row%64] }
+	byColumn := func(_, col int) float32 { return float32(rng.IntN(255)-127) * scale[col] }
+	half := func(int, int) float32 { return ir.RoundFloat(ir.F16, rng.Float32()) }
+	bfloat := func(int, int) float32 { return ir.RoundFloat(ir.BF16, 1e30*rng.Float32()) }
+	plain := func(int, int) float32 { return rng.Float32() }
+	with := func(v float32, f func(int, int) float32) func(int, int) float32 {
+		return func(r, c int) float32 {
+			if r == 3 && c == 1 {
+				return v
+			}
+			return f(r, c)
+		}
+	}
+	negativeZero, nan := float32(math.Copysign(0, -1)), float32(math.NaN())
+	for _, c := range []struct {
+		name  string
+		shape []int
+		f     func(row, col int) float32
+		want  billb.Form
+	}{
+		{"int8, a scale a row", []int{64, 32}, byRow, billb.ByRow},
+		{"int8, convolution", []int{16, 8, 3, 3}, byRow, billb.ByRow},
+		{"int8, a scale a column", []int{32, 64}, byColumn, billb.ByColumn},
+		{"int8, one scale", []int{32, 64}, func(int, int) float32 { return float32(rng.IntN(255)-127) * scale[0] }, billb.ByRow},
+		{"int8, nearly as many scales", []int{128, 4}, byRow, billb.Plain},
+		{"zeros", []int{32, 32}, func(int, int) float32 { return 0 }, billb.ByRow},
+		{"ones", []int{1024}, func(int, int) float32 { return 1 }, billb.Half},
+		{"a zero with a sign among int8", []int{64, 32}, with(negativeZero, byRow), billb.Plain},
+		{"float16", []int{32, 32}, half, billb.Half},
+		{"float16 with a zero's sign", []int{32, 32}, with(negativeZero, half), billb.Half},
+		{"float16 with infinity", []int{32, 32}, with(float32(math.Inf(-1)), half), billb.Half},
+		{"float16 with what float16 has not", []int{32, 32}, with(1e6, half), billb.Plain},
+		{"bfloat16", []int{32, 32}, bfloat, billb.BFloat},
+		{"float32", []int{32, 32}, plain, billb.Plain},
+		{"float32 with NaN", []int{32, 32}, with(nan, plain), billb.Plain},
+		{"small", []int{16, 16}, half, billb.Plain},
+		{"empty", []int{0, 600}, plain, billb.Plain},
+	} {
+		x := fill(append([]int{}, c.shape...), func(int, int) float32 { return 0 })
+		if x.Len() > 0 {
+			x = fill(c.shape, c.f)
+		}
+		k := narrow(x)
+		if k.Form != c.want {
+			t.Errorf("%s: form %d, expected %d", c.name, k.Form, c.want)
+		}
+		if size, err := k.Size(); err != nil || size != len(k.Data) {
+			t.Errorf("%s: %d bytes of data, expected %d (%v)", c.name, len(k.Data), size, err)
+			continue
+		}
+		if k.Form == billb.Plain {
+			continue
+		}
+		for i, v := range k.Floats() {
+			if math.Float32bits(v) != math.Float32bits(x.F[i]) {
+				t.Errorf("%s: element %d is %v, expected %v", c.name, i, v, x.F[i])
+				break
+			}
+		}
+	}
+}
