@@ -16,6 +16,7 @@ import (
 	"github.com/billnet/billnet/frontend/bill"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/pipeline"
 	"github.com/billnet/billnet/passes/report"
 	"github.com/billnet/billnet/runtime/billb"
 	"github.com/billnet/billnet/verify"
@@ -100,6 +101,9 @@ func (c *compileCmd) steps(e *emitter) ([]passes.Step, error) {
 	if c.Emit == "onnx" && len(c.Passes) == 0 {
 		// ONNX can express what comes before the packed level.
 		steps = steps[:slices.IndexFunc(steps, isLayout)]
+	}
+	if c.Emit == "c" && len(c.Passes) == 0 {
+		steps = pipeline.WithLittleMemory(steps)
 	}
 	if c.StopAfter == "none" {
 		steps = nil

@@ -47,7 +47,7 @@ func compiler(t *testing.T) string {
 // lower runs the default pipeline.
 func lower(t *testing.T, m *ir.Module) *ir.Module {
 	t.Helper()
-	if _, err := passes.Run(context.Background(), m, pipeline.Default(), passes.RunOptions{}); err != nil {
+	if _, err := passes.Run(context.Background(), m, pipeline.WithLittleMemory(pipeline.Default()), passes.RunOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	return m

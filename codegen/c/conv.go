@@ -95,6 +95,7 @@ func bitConv(g *generator, l *layer) {
 		g.data.words(l.in.Name+": weights", weights), nonzero, g.data.int16s(l.in.Name+": what sums count from", base), c.t, c.flip,
 		l.take(4*(2*words+c.out.channels)))
 	l.line("const uint8_t *rows[%d];", c.kernel[0]*c.kernel[1])
+	g.moves(l, c.kernel, c.p.Stride, c.p.Dilation, c.p.Pad, fmt.Sprintf("conv_%d", l.index))
 	l.line("bit_conv(memory, &conv_%d, rows, t, h);", l.index)
 }
 
@@ -118,7 +119,7 @@ func truthInt(b bool) int {
 
 // sumsBytes bounds the memory of the sums that a convolution of integers keeps at
 // a time.
-const sumsBytes = 2048
+const sumsBytes = 1024
 
 // intConv is a convolution of integers.
 func intConv(g *generator, l *layer) {
@@ -126,17 +127,21 @@ func intConv(g *generator, l *layer) {
 	c := g.convolution(l, &v.Conv)
 	g.use("int_conv")
 	lanes, low := c.lanes(g, l, v.Acc)
-	tables := 1
-	if c.ternary || c.channels > 4 {
-		tables = 2
-	}
 	half := (c.out.width + lanes - 1) / lanes
 	columns := (half-1)*c.p.Stride[2] + (c.kernel[2]-1)*c.p.Dilation[2] + 1
-	block := max(1, min(c.outs, sumsBytes/4/half))
-	fmt.Fprintf(&g.tables, "static const int_conv_t conv_%d = {&map_%d, &map_%d, %s, %d, %d, %d, %d, %d, %d,\n    %s, %s, %s, %s};\n",
-		l.index, c.in.buffer, c.out.buffer, c.window, c.p.Groups, lanes, tables, truthInt(c.ternary), block, low,
-		g.data.uint8s(l.in.Name+": weights, four a row of a table", c.rowsOfTables(tables)), c.t, c.flip,
-		l.take(4*(tables*16*columns+block*half+2*block)))
+	block, together := max(1, min(c.outs, sumsBytes/4/half)), 1
+	if c.taps() == 1 && !c.padded() {
+		together = 2
+	}
+	zeros := 0
+	if four := map[bool]int{true: 4, false: 8}[c.ternary]; c.padded() || c.channels*c.taps()%four != 0 {
+		zeros = c.in.pitch()
+	}
+	fmt.Fprintf(&g.tables, "static const int_conv_t conv_%d = {&map_%d, &map_%d, %s, %d, %d, %d, %d, %d, %d,\n    %s, %s, %s, %s, %d};\n",
+		l.index, c.in.buffer, c.out.buffer, c.window, c.p.Groups, lanes, truthInt(c.ternary), together, block, low,
+		g.data.uint8s(l.in.Name+": weights, rows of two tables", c.rowsOfTables()), c.t, c.flip,
+		l.take(4*(together*32*columns+block*half+2*block)+zeros), zeros)
+	g.moves(l, c.kernel, c.p.Stride, c.p.Dilation, c.p.Pad, fmt.Sprintf("conv_%d", l.index))
 	l.line("int_conv(memory, &conv_%d, t, h);", l.index)
 }
 
@@ -157,29 +162,28 @@ func (c *convolution) lanes(g *generator, l *layer, acc int) (n, low int) {
 }
 
 // rowsOfTables is the weights as kernels/int_conv.c reads them.
-func (c *convolution) rowsOfTables(tables int) []byte {
-	four := 4
-	if tables == 2 && !c.ternary {
-		four = 8
+func (c *convolution) rowsOfTables() []byte {
+	four, shift := 8, 4
+	if c.ternary {
+		four = 4
 	}
 	var out []byte
-	parts := (c.channels + four - 1) / four
+	inputs := c.channels * c.kernel[0] * c.kernel[1]
 	for group := range c.p.Groups {
-		for k := range c.kernel[0] * c.kernel[1] {
-			for part := range parts {
-				for o := range c.outs {
-					for kw := range c.kernel[2] {
-						b := 0
-						for i := range min(four, c.channels-part*four) {
-							switch w := c.weight(group*c.outs+o, part*four+i, k*c.kernel[2]+kw); {
-							case w > 0:
-								b |= 1 << i
-							case w < 0 && c.ternary:
-								b |= 16 << i
-							}
+		for first := 0; first < inputs; first += four {
+			for o := range c.outs {
+				for kw := range c.kernel[2] {
+					b := 0
+					for i := range min(four, inputs-first) {
+						tap, channel := (first+i)/c.channels, (first+i)%c.channels
+						switch w := c.weight(group*c.outs+o, channel, tap*c.kernel[2]+kw); {
+						case w > 0:
+							b |= 1 << i
+						case w < 0 && c.ternary:
+							b |= 1 << (shift + i)
 						}
-						out = append(out, byte(b))
 					}
+					out = append(out, byte(b))
 				}
 			}
 		}

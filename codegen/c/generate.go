@@ -56,6 +56,7 @@ func Generate(m *ir.Module, opt Options) (map[string][]byte, Sizes, error) {
 	if err := g.layersOf(); err != nil {
 		return nil, Sizes{}, err
 	}
+	g.schedule()
 	g.place()
 	var test *selfTest
 	if !opt.NoSelfTest {

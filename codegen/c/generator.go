@@ -24,7 +24,14 @@ type generator struct {
 	consts  map[int]constant // of the image, by number
 	layers  []*layer
 
+	phases    []*phase
+	stepCount int         // of the schedule
+	counters  int         // layers over maps
+	ring      map[int]int // rows that maps keep, by the buffer in whose memory they lie
+	streams   bool        // frames are read where the caller has them, as they come
+
 	offset  []int // of buffers, by number
+	doneAt  int   // of the counters
 	arena   int
 	frames  int // pushes that make a clip
 	timeAt  int // axis of the first input along which frames come
@@ -62,11 +69,17 @@ type layer struct {
 	index    int
 	in       *billb.Instr
 	rows     bool   // it computes one row of a map a call
+	reads    []read // maps, of a layer that does
+	feeds    bool   // it reads a frame where the caller has it
+	conv     string // the reads_t of its window
+	counter  int    // of its rows
+	step     int    // of the schedule
 	equation string // what it computes, for people
 	body     bytes.Buffer
 	scratch  int // bytes of memory that it needs while it runs
 	at       int // and where they lie
 	nothing  bool
+	check    int // 1 + the number of its check, in the order of running
 	depth    int
 }
 

@@ -6,10 +6,11 @@ import "embed"
 var kernelFiles embed.FS
 
 // kernelOrder is the kernels in an order in which each comes after those it needs.
-var kernelOrder = []string{"map", "window", "bits_at", "put", "popcount", "distance", "bit_conv", "int_conv", "bit_pool", "round_even", "to_int", "ternary_words"}
+var kernelOrder = []string{"map", "window", "rows_needed", "bits_at", "put", "popcount", "distance", "bit_conv", "int_conv", "bit_pool", "round_even", "to_int", "ternary_words"}
 
 // needs are the kernels that a kernel uses.
 var needs = map[string][]string{
+	"rows_needed":   {"map", "window"},
 	"put":           {"map"},
 	"bits_at":       {"map"},
 	"distance":      {"popcount"},

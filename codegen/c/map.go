@@ -33,10 +33,8 @@ func mapLayout(b *billb.Buffer) cmap {
 // pitch is the bytes of a row: whole words.
 func (m cmap) pitch() int { return (m.width*m.units*m.unit + 3) / 4 * 4 }
 
-// ring is the number of rows that are kept.
+// ring is the number of rows.
 func (m cmap) ring() int { return m.frames * m.rows }
-
-func (m cmap) size() int { return m.pitch() * m.ring() }
 
 func (m cmap) isBits() bool { return m.kind == "BITS" }
 
@@ -57,8 +55,8 @@ func (g *generator) cmap(b int) cmap {
 	if !g.maps[b] {
 		g.maps[b] = true
 		g.use("map")
-		fmt.Fprintf(&g.tables, "static const map_t map_%d = {BUFFER_%d, %d, %d, %d, %d, %d, %d, %s, %d, %d};\n",
-			b, g.root(b), m.pitch(), m.ring(), m.frames, m.rows, m.width, m.channels, m.kind, m.unit, m.units)
+		fmt.Fprintf(&g.tables, "static const map_t map_%d = {BUFFER_%d, %d, RING_%d, %d, %d, %d, %d, %s, %d, %d};\n",
+			b, g.root(b), m.pitch(), g.root(b), m.frames, m.rows, m.width, m.channels, m.kind, m.unit, m.units)
 	}
 	return m
 }
@@ -68,7 +66,16 @@ func (g *generator) inMap(l *layer, k int) cmap {
 	if !g.isMap(l, k) {
 		refuse("BUG: operand %d is no map", k)
 	}
+	l.reads = append(l.reads, read{g.root(l.in.In[k]), nil})
 	return g.cmap(l.in.In[k])
+}
+
+// moves says that the layer reads its map under a window.
+func (g *generator) moves(l *layer, kernel, stride, dilation, pad [3]int, name string) {
+	l.reads[0].window = &windowSize{kernel, stride, dilation, pad}
+	g.use("rows_needed")
+	l.conv = fmt.Sprintf("reads_%d", l.index)
+	fmt.Fprintf(&g.tables, "static const reads_t %s = {&map_%d, &map_%d, &%s.window};\n", l.conv, l.in.In[0], l.in.Out[0], name)
 }
 
 func (g *generator) outMap(l *layer) cmap { return g.cmap(l.in.Out[0]) }

@@ -21,13 +21,22 @@ func relayout(g *generator, l *layer) {
 	l.rows, l.equation = true, "y[c,t,h,w] = x[c,t,h,w], the same elements in another order"
 	if to {
 		m := g.outMap(l)
-		x := g.input(l, 0, "x")
+		if g.streams && l.in.In[0] == g.img.Inputs[0].Buffer {
+			l.feeds = true
+			l.line("(void)t;")
+		} else {
+			g.input(l, 0, "x")
+		}
 		l.row("y", m, true)
 		if m.isBits() {
 			l.line("memset(y, 0, %d);", m.pitch())
 		}
 		l.line("for (int c = 0; c < %d; c++) {", m.channels)
-		l.line("const %s *plane = x + ((c * %d + t) * %d + h) * %d;", cType(x.elem), m.frames, m.rows, m.width)
+		if l.feeds {
+			l.line("const %s *plane = frame + (c * %d + h) * %d;", cType(m.elem), m.rows, m.width)
+		} else {
+			l.line("const %s *plane = x + ((c * %d + t) * %d + h) * %d;", cType(m.elem), m.frames, m.rows, m.width)
+		}
 		l.line("for (int w = 0; w < %d; w++) {", m.width)
 		if m.isBits() {
 			l.line("%s", setBit(m, "y", "w", "c", "plane[w] == 1"))
@@ -86,6 +95,7 @@ func bitPool(g *generator, l *layer) {
 		and, l.equation = 1, "y[c,p] = the AND of x[c,q] over q in the window at p"
 	}
 	fmt.Fprintf(&g.tables, "static const bit_pool_t pool_%d = {&map_%d, &map_%d, %s, %d};\n", l.index, in.buffer, out.buffer, window(v.Kernel, v.Stride, v.Dilation, v.Pad), and)
+	g.moves(l, v.Kernel, v.Stride, v.Dilation, v.Pad, fmt.Sprintf("pool_%d", l.index))
 	l.line("bit_pool(memory, &pool_%d, t, h);", l.index)
 }
 

@@ -16,7 +16,7 @@ func (g *generator) size(b int) int {
 	v := g.buffer(b)
 	n := billb.Product(v.Shape) * v.Elem.Width()
 	if v.Planes {
-		n = mapLayout(v).size()
+		n = mapLayout(v).pitch() * g.ring[g.root(b)]
 	}
 	return (n + align - 1) / align * align
 }
@@ -40,24 +40,35 @@ func (g *generator) place() {
 		p.First, p.Last = min(p.First, at), max(p.Last, at)
 	}
 	for _, p := range g.img.Inputs {
-		touch(p.Buffer, -1)
+		if !g.streams {
+			touch(p.Buffer, -1)
+		}
 	}
-	for i, in := range g.img.Code {
-		for _, b := range append(append([]int{}, in.In...), in.Out...) {
-			touch(b, i)
+	for _, l := range g.layers {
+		for _, b := range append(append([]int{}, l.in.In...), l.in.Out...) {
+			if !l.feeds || b != g.img.Inputs[0].Buffer {
+				touch(b, l.step)
+			}
 		}
 	}
 	for _, p := range g.img.Outputs {
-		touch(p.Buffer, len(g.img.Code))
+		touch(p.Buffer, g.stepCount)
 	}
-	scratch := map[*layer]*bytecode.Piece{}
+	// Layers of one step run one after the other: they share scratch memory.
+	scratch := map[int]*bytecode.Piece{}
 	for _, l := range g.layers {
 		if l.scratch > 0 {
-			p := &bytecode.Piece{Size: l.scratch, First: l.index, Last: l.index}
-			scratch[l] = p
-			pieces = append(pieces, p)
+			p := scratch[l.step]
+			if p == nil {
+				p = &bytecode.Piece{First: l.step, Last: l.step}
+				scratch[l.step] = p
+				pieces = append(pieces, p)
+			}
+			p.Size = max(p.Size, l.scratch)
 		}
 	}
+	counters := &bytecode.Piece{Size: (4*g.counters + align - 1) / align * align, First: -1, Last: g.stepCount}
+	pieces = append(pieces, counters)
 	g.arena = bytecode.Pack(pieces)
 	g.offset = make([]int, len(g.img.Buffers))
 	for b := range g.offset {
@@ -65,8 +76,11 @@ func (g *generator) place() {
 			g.offset[b] = p.Offset
 		}
 	}
-	for l, p := range scratch {
-		l.at = p.Offset
+	g.doneAt = counters.Offset
+	for _, l := range g.layers {
+		if l.scratch > 0 {
+			l.at = scratch[l.step].Offset
+		}
 	}
 }
 
@@ -102,7 +116,30 @@ func (g *generator) ports() error {
 		g.frames, g.timeAt = p.Shape[t], t
 	}
 	g.frameOf = billb.Product(p.Shape) / g.frames
+	g.streams = g.timeAt == 2 && len(p.Shape) == 5 && len(g.img.Inputs) == 1 && g.onlyLoaded(p.Buffer)
 	return nil
+}
+
+// onlyLoaded reports whether a buffer is read by changes to the layout of maps alone.
+func (g *generator) onlyLoaded(b int) bool {
+	for _, p := range g.img.Outputs {
+		if g.root(p.Buffer) == g.root(b) {
+			return false
+		}
+	}
+	loads := 0
+	for i := range g.img.Code {
+		in := &g.img.Code[i]
+		for _, v := range in.In {
+			if v < 0 || g.root(v) != g.root(b) {
+				continue
+			}
+			if loads++; in.Op != billb.OpRelayout || v != b {
+				return false
+			}
+		}
+	}
+	return loads > 0
 }
 
 // outer and inner are how often a frame's pieces repeat in the first input, and

@@ -35,10 +35,12 @@ func (g *generator) selfTest(m *ir.Module) (*selfTest, error) {
 	f := m.Main()
 	t := &selfTest{}
 	var layers []*layer
-	for _, l := range g.layers {
-		if g.checked(l) != nil {
-			layers = append(layers, l)
-			t.Layers = append(t.Layers, cString(l.in.Name))
+	for _, p := range g.phases {
+		for _, l := range p.running() {
+			if g.checked(l) != nil {
+				layers = append(layers, l)
+				t.Layers = append(t.Layers, cString(l.in.Name))
+			}
 		}
 	}
 	for _, p := range g.img.Inputs {

@@ -41,6 +41,8 @@ type page struct {
 	Test                                   *selfTest
 
 	Kernels, Layers, Run string
+	Stream               string // the call that takes a frame, "" when all frames are kept first
+	Calls                []string
 	Declarations, Tables string
 	Offsets              []string
 	Outer, Inner         int
@@ -54,6 +56,11 @@ func (p *page) CheckSize() int { return max(1, len(p.Checks)) }
 // InputAt and OutputAt are where a port lies.
 func (p *page) InputAt(i int) string  { return p.at(p.Inputs[i]) }
 func (p *page) OutputAt(i int) string { return p.at(p.Outputs[i]) }
+
+// ClearChecks begins the checksums at the first frame.
+func (p *page) ClearChecks() string {
+	return fmt.Sprintf("\n#ifdef %s_SELFTEST\n    if (net->frame == 0) {\n        memset(%s_checksums, 0, sizeof %s_checksums);\n    }\n#endif", p.Upper, p.Name, p.Name)
+}
 
 func (p *page) at(x port) string { return fmt.Sprintf("BUFFER_%d", x.Buffer) }
 
@@ -121,21 +128,35 @@ func (g *generator) page(test *selfTest) *page {
 		}
 	}
 	for b := range g.offset {
-		if g.root(b) == b {
+		if g.root(b) == b && !(g.streams && b == g.img.Inputs[0].Buffer) {
 			p.Offsets = append(p.Offsets, fmt.Sprintf("BUFFER_%d = %d", b, g.offset[b]))
 		}
 	}
+	p.Offsets = append(p.Offsets, fmt.Sprintf("DONE = %d", g.doneAt))
 	for _, l := range g.layers {
 		if l.scratch > 0 {
 			p.Offsets = append(p.Offsets, fmt.Sprintf("SCRATCH_%d = %d", l.index, l.at))
 		}
 	}
-	var layers, run strings.Builder
+	for _, l := range g.layers {
+		if l.rows && g.toMap(l) {
+			root := g.root(l.in.Out[0])
+			p.Offsets = append(p.Offsets, fmt.Sprintf("RING_%d = %d", root, g.ring[root]))
+		}
+	}
+	var layers strings.Builder
 	for _, l := range g.layers {
 		g.function(&layers, l)
-		g.call(&run, l, p)
 	}
-	p.Layers, p.Run = layers.String(), run.String()
+	p.Layers, p.Run = layers.String(), g.phaseFunctions(p)
+	for i := range g.phases {
+		call := fmt.Sprintf("phase_%d(%s);", i, g.phaseArguments(i, false))
+		if i == 0 && g.streams {
+			p.Stream = call
+		} else {
+			p.Calls = append(p.Calls, call)
+		}
+	}
 	size := g.sizes()
 	p.StackBytes, p.FlashBytes = size.Stack, size.Flash
 	return p
@@ -163,37 +184,34 @@ func (g *generator) function(b *strings.Builder, l *layer) {
 	}
 	fmt.Fprintf(b, "\n/* %d: %s: %s from %s to%s.\n   %s. */\n", l.index, comment(l.in.Name), l.in.Op, strings.Join(in, ", "), out, comment(l.equation))
 	args := "uint8_t *memory"
+	if l.feeds {
+		args += ", const " + g.name + "_frame_t *frame"
+	}
 	if l.rows {
 		args += ", int t, int h"
 	}
 	fmt.Fprintf(b, "static void layer_%d(%s)\n{\n%s}\n", l.index, args, l.body.String())
 }
 
-// call writes what runs a layer.
-func (g *generator) call(b *strings.Builder, l *layer, p *page) {
-	out := l.in.Out[0]
-	v := g.checked(l)
-	checks := -1
-	if v != nil {
-		checks = len(p.Checks)
-		p.Checks = append(p.Checks, check{comment(l.in.Name), l.index})
+// addCheck numbers the check of a layer, -1 for one that has none.
+func (g *generator) addCheck(l *layer, p *page) int {
+	if g.checked(l) == nil {
+		return -1
 	}
-	if !l.rows {
-		fmt.Fprintf(b, "    layer_%d(memory);\n", l.index)
-	} else {
-		m := g.rowsOf(l)
-		fmt.Fprintf(b, "    for (int t = 0; t < %d; t++) {\n        for (int h = 0; h < %d; h++) {\n            layer_%d(memory, t, h);\n", m.frames, m.rows, l.index)
-		if checks >= 0 && g.buffer(out).Planes {
-			p.Uses["row"] = true
-			fmt.Fprintf(b, "            CHECK_ROW(%d, &map_%d, %d, t, h);\n", checks, out, truthInt(g.buffer(out).Elem == billb.SBit))
-		}
-		b.WriteString("        }\n    }\n")
-	}
-	if checks >= 0 && !g.buffer(out).Planes {
-		e := g.buffer(out).Elem
-		fmt.Fprintf(b, "    CHECK(%d, %s, %s, BUFFER_%d, %d);\n", checks, cType(e), wordType(e), g.root(out), billb.Product(g.buffer(out).Shape))
-	}
+	p.Checks = append(p.Checks, check{comment(l.in.Name), l.index})
+	l.check = len(p.Checks)
+	return l.check - 1
 }
+
+// denseCheck is the check of a dense result.
+func (g *generator) denseCheck(l *layer, n int) string {
+	b := l.in.Out[0]
+	e := g.buffer(b).Elem
+	return fmt.Sprintf("CHECK(%d, %s, %s, BUFFER_%d, %d);", n, cType(e), wordType(e), g.root(b), billb.Product(g.buffer(b).Shape))
+}
+
+// signed reports whether a buffer has bits that are -1 and +1.
+func (g *generator) signed(b int) bool { return g.buffer(b).Elem == billb.SBit }
 
 // rowsOf is the map over whose rows a layer goes: its result, or what it reads.
 func (g *generator) rowsOf(l *layer) cmap {
@@ -220,7 +238,7 @@ func (g *generator) stackBytes() int {
 			local = 4 * k[2] * k[3]
 			_ = v
 		}
-		if l.rows && g.toMap(l) {
+		if l.rows && g.toMap(l) && g.buffer(l.in.Out[0]).Elem.IsBit() {
 			local += 12 * mapLayout(g.buffer(l.in.Out[0])).units
 		}
 		most = max(most, local)

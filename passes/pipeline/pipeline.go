@@ -102,6 +102,15 @@ func Registry() *passes.Registry {
 // Default returns the steps of an exact compilation, those of O2.
 func Default() []passes.Step { return passes.Steps(o2()...) }
 
+// WithLittleMemory adds passes to those of a pipeline that save memory and cost time.
+func WithLittleMemory(steps []passes.Step) []passes.Step {
+	at := slices.IndexFunc(steps, func(s passes.Step) bool { return s.Pass == packed.NarrowIntegers })
+	if at < 0 {
+		return steps
+	}
+	return slices.Insert(slices.Clone(steps), at, passes.Steps(exact.SinkGates)...)
+}
+
 // Before returns the steps of Default that come before the first of a pass.
 func Before(p *passes.Pass) []passes.Step {
 	list := o2()

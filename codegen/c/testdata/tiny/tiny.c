@@ -14,29 +14,38 @@
 
 /* Where things lie in the memory, in bytes. What is not needed at the same time shares it. */
 enum {
-    BUFFER_0 = 0,
-    BUFFER_1 = 768,
-    BUFFER_2 = 1536,
-    BUFFER_3 = 288,
-    BUFFER_4 = 544,
-    BUFFER_5 = 192,
-    BUFFER_6 = 0,
+    BUFFER_1 = 728,
+    BUFFER_2 = 1496,
+    BUFFER_3 = 1184,
+    BUFFER_4 = 1464,
+    BUFFER_5 = 1504,
+    BUFFER_6 = 1480,
     BUFFER_7 = 64,
-    BUFFER_8 = 0,
-    BUFFER_9 = 64,
-    BUFFER_10 = 0,
-    BUFFER_11 = 64,
-    BUFFER_12 = 80,
-    BUFFER_13 = 64,
-    BUFFER_14 = 96,
-    BUFFER_15 = 0,
-    BUFFER_16 = 16,
+    BUFFER_8 = 1400,
+    BUFFER_9 = 1432,
+    BUFFER_10 = 72,
+    BUFFER_11 = 0,
+    BUFFER_12 = 64,
+    BUFFER_13 = 80,
+    BUFFER_14 = 64,
+    BUFFER_15 = 96,
+    BUFFER_16 = 0,
+    BUFFER_17 = 16,
+    DONE = 1360,
     SCRATCH_1 = 0,
     SCRATCH_2 = 0,
     SCRATCH_3 = 0,
     SCRATCH_4 = 0,
-    SCRATCH_12 = 0,
-    MEMORY_END = 1607
+    SCRATCH_13 = 0,
+    RING_1 = 19,
+    RING_2 = 2,
+    RING_3 = 11,
+    RING_4 = 1,
+    RING_5 = 2,
+    RING_8 = 8,
+    RING_9 = 8,
+    RING_10 = 1,
+    MEMORY_END = 1519
 };
 
 /* A map: frames of rows of positions. The channels of a position lie together: bits in one unit of
@@ -69,6 +78,32 @@ static int tap_at(const window_t *p, int axis, int at, int tap, int size)
 {
     int i = at * p->stride[axis] + tap * p->dilation[axis] - p->pad[axis];
     return i < size ? i : -1;
+}
+
+/* What rows of a map the rows of another are made of. */
+typedef struct {
+    const map_t *in, *out;
+    const window_t *window;
+} reads_t;
+
+/* The rows of the input that must be there for row n of the result. */
+static int32_t rows_needed(const reads_t *p, int32_t n)
+{
+    const window_t *w = p->window;
+    int32_t at[2], size[2], last[2];
+    at[0] = n / p->out->rows;
+    at[1] = n % p->out->rows;
+    size[0] = p->in->frames;
+    size[1] = p->in->rows;
+    for (int i = 0; i < 2; i++) {
+        int32_t begin = at[i] * w->stride[i] - w->pad[i], end = begin + (w->kernel[i] - 1) * w->dilation[i];
+        int32_t skip = begin < 0 ? (w->dilation[i] - 1 - begin) / w->dilation[i] : 0;
+        last[i] = end < size[i] ? end : size[i] - 1;
+        if (begin + skip * w->dilation[i] > last[i]) {
+            return 0;
+        }
+    }
+    return last[0] * size[1] + last[1] + 1;
 }
 
 /* n bits, at most 32, from channel c of position w on. */
@@ -253,119 +288,196 @@ static void bit_conv(uint8_t *memory, const bit_conv_t *p, const uint8_t **rows,
 
 /* Convolution of integers with weights -1, 0 and +1, without multiplications. Words hold one
    position, or two of 16 bits: of the left and of the right half of a row, added as one number
-   left + 65536 * right. For every four channels of a row, the 16 sums with all signs are made once for
-   every column, in a table; every tap of every output then adds one of them, which its weights name.
-   Weights 0 need two tables, of the sums over the channels that are added and, negated, over those
-   that are subtracted. */
+   left + 65536 * right. The inputs of a window's column are the channels of its rows. For every four
+   of them, the 16 sums with all signs are made once for every column of a row, in a table; every tap
+   of every output then adds one of them, which its weights name. Weights 0 need two tables: of the
+   sums over the inputs that are added and, negated, over those that are subtracted. */
 typedef struct {
     const map_t *in, *out;
     window_t window;
     int16_t groups;
     int8_t lanes;              /* positions in a word: 1 or 2 */
-    int8_t tables;             /* 1 for up to four channels, 2 for eight or for weights 0 */
     int8_t is_ternary;
+    int8_t together;           /* parts of 8 inputs, or 4 for weights 0, whose tables are made at once */
     int16_t block;             /* outputs whose sums are kept at once */
     int32_t low;               /* no sum of two lanes is less */
-    const uint8_t *weights;    /* [groups][frames][rows][channels/4 or 8][outputs][positions]: a row of each table */
+    const uint8_t *weights;    /* [groups][parts][outputs][positions]: a row of both tables */
     const int32_t *t;          /* thresholds [outputs], NULL when results are integers */
     const uint32_t *flip;
-    uint32_t scratch;          /* tables, sums of a block, results of two positions */
+    uint32_t scratch;          /* tables, sums of a block, results of two positions, zeros */
+    int32_t zeros;             /* bytes of a row of zeros, where some input is missing */
 } int_conv_t;
 
-#define PACK(name, type) \
-    static void name(uint32_t *y, const type *x, int step, int n, int at, int width, int right) \
+/* Makes the table of four inputs a, b, c and d: entry k is their sum, those added whose bit is set in
+   k, the others subtracted, or left out for ternary weights. */
+static void sum_table(uint32_t *s, uint32_t a, uint32_t b, uint32_t c, uint32_t d, int is_ternary)
+{
+    uint32_t v = 0, ab;
+    if (!is_ternary) {
+        v -= a + b + c + d;
+        a += a;
+        b += b;
+        c += c;
+        d += d;
+    }
+    ab = a + b;
+#define SUM_FOUR(s, v) \
+    do { \
+        (s)[0] = (v); \
+        (s)[1] = (v) + a; \
+        (s)[2] = (v) + b; \
+        (s)[3] = (v) + ab; \
+    } while (0)
+    SUM_FOUR(s, v);
+    v += c;
+    SUM_FOUR(s + 4, v);
+    v += d;
+    SUM_FOUR(s + 12, v);
+    v -= c;
+    SUM_FOUR(s + 8, v);
+}
+
+/* Makes the tables of four inputs, each step apart in its row, of n columns from at on: one every 32
+   words. right is the distance of the second lane, 0 for one lane. Inside of the row, four channels
+   of one position are quick to read. */
+#define SUM_TABLES(name, type) \
+    static void name(uint32_t *s, const uint8_t *const *rows, int step, int n, int at, int width, int right, int is_ternary) \
     { \
-        for (int i = 0; i < n; i++, at++) { \
-            uint32_t v = at >= 0 && at < width ? (uint32_t)x[at * step] : 0; \
-            if (right > 0 && at + right >= 0 && at + right < width) { \
-                v += (uint32_t)x[(at + right) * step] << 16; \
+        const type *x[4]; \
+        int near = right > 0; \
+        for (int i = 0; i < 4; i++) { \
+            x[i] = (const void *)rows[i]; \
+            near &= rows[i] == rows[0] + i * (int)sizeof(type); \
+        } \
+        while (n > 0) { \
+            int some = near && at >= 0 ? width - at - right : 0; \
+            const type *p = x[0] + (some > 0 ? at * step : 0), *q = p + (some > 0 ? right * step : 0); \
+            for (some = some < n ? some : n; some > 0; some--, n--, at++, s += 32, p += step, q += step) { \
+                uint32_t a = (uint32_t)p[0] + ((uint32_t)q[0] << 16), b = (uint32_t)p[1] + ((uint32_t)q[1] << 16); \
+                uint32_t c = (uint32_t)p[2] + ((uint32_t)q[2] << 16), d = (uint32_t)p[3] + ((uint32_t)q[3] << 16); \
+                sum_table(s, a, b, c, d, is_ternary); \
             } \
-            y[i] = v; \
+            if (n > 0) { \
+                uint32_t v[4] = {0, 0, 0, 0}; \
+                for (int i = 0; i < 4; i++) { \
+                    if (at >= 0 && at < width) { \
+                        v[i] = (uint32_t)x[i][at * step]; \
+                    } \
+                    if (right > 0 && at + right >= 0 && at + right < width) { \
+                        v[i] += (uint32_t)x[i][(at + right) * step] << 16; \
+                    } \
+                } \
+                sum_table(s, v[0], v[1], v[2], v[3], is_ternary); \
+                n--; \
+                at++; \
+                s += 32; \
+            } \
         } \
     }
-PACK(pack_u8, uint8_t)
-PACK(pack_i8, int8_t)
-PACK(pack_i16, int16_t)
-PACK(pack_i32, int32_t)
+SUM_TABLES(sum_tables_u8, uint8_t)
+SUM_TABLES(sum_tables_i8, int8_t)
+SUM_TABLES(sum_tables_i16, int16_t)
+SUM_TABLES(sum_tables_i32, int32_t)
 
-/* Packs channel c of a row into n columns; right is the distance of the second lane, 0 for one lane. */
-static void pack(uint32_t *y, const uint8_t *row, const map_t *m, int c, int n, int at, int right)
+/* Makes both tables of a part of the inputs of a group; returns whether any of them is in the map. */
+static int part_tables(uint8_t *memory, const int_conv_t *p, int t, int h, int group, int part, uint32_t *table, int n, int right, const uint8_t *zeros)
 {
-    const void *x = row + c * m->unit;
-    switch (m->type) {
-    case U8:
-        pack_u8(y, x, m->channels, n, at, m->width, right);
-        break;
-    case I8:
-        pack_i8(y, x, m->channels, n, at, m->width, right);
-        break;
-    case I16:
-        pack_i16(y, x, m->channels, n, at, m->width, right);
-        break;
-    default:
-        pack_i32(y, x, m->channels, n, at, m->width, right);
+    const map_t *in = p->in;
+    int channels = in->channels / p->groups, taps = p->window.kernel[0] * p->window.kernel[1], any = 0;
+    int four = p->is_ternary ? 4 : 8, tap = part * four / channels, c = part * four % channels;
+    const uint8_t *row = NULL, *x[8];
+    for (int i = 0; i < four; i++, c++) {
+        if (c == channels) {
+            c = 0;
+            tap++;
+        }
+        if (i == 0 || c == 0) {
+            int it = tap < taps ? tap_at(&p->window, 0, t, tap / p->window.kernel[1], in->frames) : -1;
+            int ih = tap < taps ? tap_at(&p->window, 1, h, tap % p->window.kernel[1], in->rows) : -1;
+            row = it < 0 || ih < 0 ? NULL : row_of(memory, in, it, ih);
+            any |= row != NULL;
+        }
+        x[i] = row == NULL ? zeros : row + (group * channels + c) * in->unit;
     }
+    if (!any) {
+        return 0;
+    }
+    for (int i = 0; i < four; i += 4) {
+        uint32_t *s = table + i * 4;
+        int at = -p->window.pad[2];
+        switch (in->type) {
+        case U8:
+            sum_tables_u8(s, x + i, in->channels, n, at, in->width, right, p->is_ternary);
+            break;
+        case I8:
+            sum_tables_i8(s, x + i, in->channels, n, at, in->width, right, p->is_ternary);
+            break;
+        case I16:
+            sum_tables_i16(s, x + i, in->channels, n, at, in->width, right, p->is_ternary);
+            break;
+        default:
+            sum_tables_i32(s, x + i, in->channels, n, at, in->width, right, p->is_ternary);
+        }
+    }
+    for (int i = 0; p->is_ternary && i < 32 * n; i += 32) {
+        for (int k = i; k < i + 16; k++) {
+            table[k + 16] = 0 - table[k];
+        }
+    }
+    return 1;
 }
 
-/* Makes the table of channels c to c + count, at most four: row k has their sum, those added whose
-   bit is set in k, the others subtracted, or left out for ternary weights. */
-static void sum_table(uint32_t *table, const int_conv_t *p, const uint8_t *row, int c, int count, int columns, int right)
+/* Adds to the sums of an output what the taps of a part name. */
+static void add_taps(uint32_t *sum, int half, const uint32_t *table, const int_conv_t *p, const uint8_t *weights)
 {
-    for (int i = 0; i < 4; i++) {
-        if (i < count) {
-            pack(table + (columns << i), row, p->in, c + i, columns, -p->window.pad[2], right);
-        } else {
-            memset(table + (columns << i), 0, (size_t)columns * sizeof *table);
-        }
-    }
-    for (int j = 0; j < columns; j++) {
-        uint32_t *s = table + j;
-        uint32_t a = s[columns], b = s[2 * columns], d = s[4 * columns], e = s[8 * columns];
-        uint32_t base = p->is_ternary ? 0 : 0 - a - b - d - e;
-        if (!p->is_ternary) {
-            a *= 2;
-            b *= 2;
-            d *= 2;
-            e *= 2;
-        }
-        for (int k = 0; k < 16; k += 4) {
-            uint32_t v = base + (k & 4 ? d : 0) + (k & 8 ? e : 0);
-            s[0] = v;
-            s[columns] = v + a;
-            s[2 * columns] = v + b;
-            s[3 * columns] = v + a + b;
-            s += 4 * columns;
-        }
-    }
-}
-
-/* Adds to the sums of a row of outputs what the taps of one row of the kernel name. */
-static void add_taps(uint32_t *sum, int n, const uint32_t *table, const int_conv_t *p, const uint8_t *weights, int columns)
-{
-    int taps = p->window.kernel[2], step = p->window.stride[2], dilation = p->window.dilation[2];
-    for (int k = 0; k < taps; k++) {
-        const uint32_t *a = table + (weights[k] & 15) * columns + k * dilation;
-        if (p->tables == 1) {
-            for (int j = 0; j < n; j++, a += step) {
-                sum[j] += *a;
-            }
-            continue;
-        }
-        const uint32_t *b = table + (16 + (weights[k] >> 4)) * columns + k * dilation;
-        if (taps - k < 3) {
-            for (int j = 0; j < n; j++, a += step, b += step) {
-                sum[j] += *a + *b;
-            }
-            continue;
-        }
-        const uint32_t *c = table + (weights[k + 1] & 15) * columns + (k + 1) * dilation;
-        const uint32_t *d = table + (16 + (weights[k + 1] >> 4)) * columns + (k + 1) * dilation;
-        const uint32_t *e = table + (weights[k + 2] & 15) * columns + (k + 2) * dilation;
-        const uint32_t *f = table + (16 + (weights[k + 2] >> 4)) * columns + (k + 2) * dilation;
-        for (int j = 0, i = 0; j < n; j++, i += step) {
+    int taps = p->window.kernel[2], step = 32 * p->window.stride[2], next = 32 * p->window.dilation[2];
+    for (; taps >= 3; taps -= 3, weights += 3) {
+        const uint32_t *a = table + (weights[0] & 15), *b = table + 16 + (weights[0] >> 4);
+        const uint32_t *c = table + next + (weights[1] & 15), *d = table + next + 16 + (weights[1] >> 4);
+        const uint32_t *e = table + 2 * next + (weights[2] & 15), *f = table + 2 * next + 16 + (weights[2] >> 4);
+        for (int j = 0, i = 0; j < half; j++, i += step) {
             sum[j] += a[i] + b[i] + c[i] + d[i] + e[i] + f[i];
         }
-        k += 2;
+        table += 3 * next;
+    }
+    for (; taps > 0; taps--, weights++) {
+        const uint32_t *a = table + (weights[0] & 15), *b = table + 16 + (weights[0] >> 4);
+        for (int j = 0, i = 0; j < half; j++, i += step) {
+            sum[j] += a[i] + b[i];
+        }
+        table += next;
+    }
+}
+
+/* add_taps of two parts with one tap each, whose tables are n words apart. */
+static void add_two(uint32_t *sum, int half, const uint32_t *table, int n, int step, int first, int second)
+{
+    const uint32_t *a = table + (first & 15), *b = table + 16 + (first >> 4);
+    const uint32_t *c = table + n + (second & 15), *d = table + n + 16 + (second >> 4);
+    for (int j = 0, i = 0; j < half; j++, i += 32 * step) {
+        sum[j] += a[i] + b[i] + c[i] + d[i];
+    }
+}
+
+/* Stores the sums of n outputs. */
+static void put_sums(uint8_t *row, const int_conv_t *p, const uint32_t *sums, int32_t *z, int first, int n, int half)
+{
+    uint32_t low = (uint32_t)p->low;
+    for (int j = 0; j < half; j++) {
+        for (int o = 0; o < n; o++) {
+            uint32_t v = sums[o * half + j];
+            if (p->lanes == 1) {
+                z[o] = (int32_t)v;
+            } else { /* v is left + 65536 * right */
+                uint32_t left = low + ((v - low) & 0xffffu);
+                z[o] = (int32_t)left;
+                z[n + o] = (int32_t)(low + ((((v - left) >> 16) - low) & 0xffffu));
+            }
+        }
+        put(row, p->out, j, first, z, n, p->t, p->flip);
+        if (p->lanes == 2 && j + half < p->out->width) {
+            put(row, p->out, j + half, first, z + n, n, p->t, p->flip);
+        }
     }
 }
 
@@ -375,54 +487,33 @@ static void int_conv(uint8_t *memory, const int_conv_t *p, int t, int h)
     const int8_t *kernel = p->window.kernel;
     int half = (out->width + p->lanes - 1) / p->lanes, right = p->lanes == 2 ? half * p->window.stride[2] : 0;
     int columns = (half - 1) * p->window.stride[2] + (kernel[2] - 1) * p->window.dilation[2] + 1;
-    int channels = in->channels / p->groups, outputs = out->channels / p->groups;
-    int four = p->tables == 2 && !p->is_ternary ? 8 : 4, parts = (channels + four - 1) / four;
-    uint32_t *table = (uint32_t *)(void *)(memory + p->scratch), *sums = table + p->tables * 16 * columns;
+    int outputs = out->channels / p->groups, four = p->is_ternary ? 4 : 8;
+    int parts = (in->channels / p->groups * kernel[0] * kernel[1] + four - 1) / four;
+    uint32_t *table = (uint32_t *)(void *)(memory + p->scratch), *sums = table + p->together * 32 * columns;
     int32_t *z = (int32_t *)(void *)(sums + p->block * half);
-    uint8_t *row = row_of(memory, out, t, h);
+    uint8_t *zeros = (uint8_t *)(z + 2 * p->block), *row = row_of(memory, out, t, h);
     memset(row, 0, (size_t)out->pitch);
+    memset(zeros, 0, (size_t)p->zeros);
     for (int g = 0; g < p->groups; g++) {
         for (int first = 0; first < outputs; first += p->block) {
             int n = outputs - first < p->block ? outputs - first : p->block;
             memset(sums, 0, (size_t)(n * half) * sizeof *sums);
-            for (int k = 0; k < kernel[0] * kernel[1]; k++) {
-                int it = tap_at(&p->window, 0, t, k / kernel[1], in->frames), ih = tap_at(&p->window, 1, h, k % kernel[1], in->rows);
-                if (it < 0 || ih < 0) {
+            for (int part = 0; part < parts; part++) {
+                const uint8_t *weights = p->weights + ((g * parts + part) * outputs + first) * kernel[2];
+                int any = part_tables(memory, p, t, h, g, part, table, columns, right, zeros);
+                if (p->together == 2 && part + 1 < parts) { /* one tap, no rows in the padding */
+                    part++;
+                    part_tables(memory, p, t, h, g, part, table + 32 * columns, columns, right, zeros);
+                    for (int o = 0; o < n; o++) {
+                        add_two(sums + o * half, half, table, 32 * columns, p->window.stride[2], weights[o], weights[outputs + o]);
+                    }
                     continue;
                 }
-                const uint8_t *x = row_of(memory, in, it, ih);
-                for (int part = 0; part < parts; part++) {
-                    int c = part * four, rest = channels - c;
-                    const uint8_t *weights = p->weights + (((g * kernel[0] * kernel[1] + k) * parts + part) * outputs + first) * kernel[2];
-                    sum_table(table, p, x, g * channels + c, rest < 4 ? rest : 4, columns, right);
-                    if (p->is_ternary) {
-                        for (int i = 0; i < 16 * columns; i++) {
-                            table[16 * columns + i] = 0 - table[i];
-                        }
-                    } else if (p->tables == 2) {
-                        sum_table(table + 16 * columns, p, x, g * channels + c + 4, rest < 8 ? rest - 4 : 4, columns, right);
-                    }
-                    for (int o = 0; o < n; o++, weights += kernel[2]) {
-                        add_taps(sums + o * half, half, table, p, weights, columns);
-                    }
+                for (int o = 0; any && o < n; o++, weights += kernel[2]) {
+                    add_taps(sums + o * half, half, table, p, weights);
                 }
             }
-            for (int j = 0; j < half; j++) {
-                for (int o = 0; o < n; o++) {
-                    uint32_t v = sums[o * half + j];
-                    if (p->lanes == 1) {
-                        z[o] = (int32_t)v;
-                    } else { /* v is left + 65536 * right */
-                        uint32_t low = (uint32_t)p->low, left = low + ((v - low) & 0xffffu);
-                        z[o] = (int32_t)left;
-                        z[n + o] = (int32_t)(low + ((((v - left) >> 16) - low) & 0xffffu));
-                    }
-                }
-                put(row, out, j, g * outputs + first, z, n, p->t, p->flip);
-                if (p->lanes == 2 && j + half < out->width) {
-                    put(row, out, j + half, g * outputs + first, z + n, n, p->t, p->flip);
-                }
-            }
+            put_sums(row, p, sums, z, g * outputs + first, n, half);
         }
     }
 }
@@ -507,10 +598,10 @@ static int32_t ternary_dot(const uint32_t *sign, const uint32_t *nonzero, int co
 
 extern const int32_t tiny_data_0[4];
 extern const uint32_t tiny_data_1[1];
-extern const uint8_t tiny_data_2[108];
+extern const uint8_t tiny_data_2[48];
 extern const uint32_t tiny_data_3[4];
 extern const int16_t tiny_data_4[4];
-extern const uint8_t tiny_data_5[108];
+extern const uint8_t tiny_data_5[36];
 extern const int32_t tiny_data_6[4];
 extern const uint8_t tiny_data_7[4];
 extern const int32_t tiny_data_8[4];
@@ -528,33 +619,41 @@ extern const float tiny_data_19[3];
 
 /* ---- Descriptions of maps and layers. */
 
-static const map_t map_1 = {BUFFER_1, 24, 32, 4, 8, 8, 3, U8, 1, 3};
-static const map_t map_2 = {BUFFER_2, 4, 16, 4, 4, 4, 4, BITS, 1, 1};
-static const int_conv_t conv_1 = {&map_1, &map_2, {{3, 3, 3}, {1, 2, 2}, {1, 1, 1}, {1, 1, 1}}, 1, 2, 1, 0, 4, -32768,
-    tiny_data_2, tiny_data_0, tiny_data_1, SCRATCH_1};
-static const map_t map_3 = {BUFFER_3, 16, 16, 4, 4, 4, 4, I8, 1, 4};
+static const map_t map_1 = {BUFFER_1, 24, RING_1, 4, 8, 8, 3, U8, 1, 3};
+static const map_t map_2 = {BUFFER_2, 4, RING_2, 4, 4, 4, 4, BITS, 1, 1};
+static const int_conv_t conv_1 = {&map_1, &map_2, {{3, 3, 3}, {1, 2, 2}, {1, 1, 1}, {1, 1, 1}}, 1, 2, 0, 1, 4, -32768,
+    tiny_data_2, tiny_data_0, tiny_data_1, SCRATCH_1, 24};
+static const reads_t reads_1 = {&map_1, &map_2, &conv_1.window};
+static const map_t map_3 = {BUFFER_3, 16, RING_3, 4, 4, 4, 4, I8, 1, 4};
 static const bit_conv_t conv_2 = {&map_2, &map_3, {{1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}}, 1, 4, 1, 0, 0,
     tiny_data_3, NULL, tiny_data_4, NULL, NULL, SCRATCH_2};
-static const map_t map_4 = {BUFFER_4, 16, 16, 4, 4, 4, 4, I8, 1, 4};
-static const int_conv_t conv_3 = {&map_3, &map_4, {{3, 3, 3}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}}, 2, 2, 1, 0, 2, -32768,
-    tiny_data_5, NULL, NULL, SCRATCH_3};
-static const map_t map_5 = {BUFFER_5, 4, 16, 4, 4, 4, 4, BITS, 1, 1};
-static const int_conv_t conv_4 = {&map_4, &map_5, {{1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}}, 1, 2, 1, 0, 4, -32768,
-    tiny_data_7, tiny_data_6, tiny_data_1, SCRATCH_4};
-static const map_t map_8 = {BUFFER_8, 4, 16, 4, 4, 4, 4, BITS, 1, 1};
-static const map_t map_9 = {BUFFER_9, 4, 8, 4, 2, 2, 4, BITS, 1, 1};
-static const bit_pool_t pool_8 = {&map_8, &map_9, {{1, 2, 2}, {1, 2, 2}, {1, 1, 1}, {0, 0, 0}}, 0};
+static const reads_t reads_2 = {&map_2, &map_3, &conv_2.window};
+static const map_t map_4 = {BUFFER_4, 16, RING_4, 4, 4, 4, 4, I8, 1, 4};
+static const int_conv_t conv_3 = {&map_3, &map_4, {{3, 3, 3}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}}, 2, 2, 0, 1, 2, -32768,
+    tiny_data_5, NULL, NULL, SCRATCH_3, 16};
+static const reads_t reads_3 = {&map_3, &map_4, &conv_3.window};
+static const map_t map_5 = {BUFFER_5, 4, RING_5, 4, 4, 4, 4, BITS, 1, 1};
+static const int_conv_t conv_4 = {&map_4, &map_5, {{1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}}, 1, 2, 0, 2, 4, -32768,
+    tiny_data_7, tiny_data_6, tiny_data_1, SCRATCH_4, 16};
+static const reads_t reads_4 = {&map_4, &map_5, &conv_4.window};
+static const map_t map_8 = {BUFFER_8, 4, RING_8, 4, 2, 2, 4, BITS, 1, 1};
+static const bit_pool_t pool_7 = {&map_5, &map_8, {{1, 2, 2}, {1, 2, 2}, {1, 1, 1}, {0, 0, 0}}, 0};
+static const reads_t reads_7 = {&map_5, &map_8, &pool_7.window};
+static const map_t map_9 = {BUFFER_9, 4, RING_9, 4, 2, 2, 4, BITS, 1, 1};
+static const bit_pool_t pool_8 = {&map_2, &map_9, {{1, 2, 2}, {1, 2, 2}, {1, 1, 1}, {0, 0, 0}}, 0};
+static const reads_t reads_8 = {&map_2, &map_9, &pool_8.window};
+static const map_t map_10 = {BUFFER_10, 4, RING_10, 4, 2, 2, 4, BITS, 1, 1};
 
 /* ---- Layers. */
 
 /* 0: /stem/Conv: relayout from u8[1,3,4,8,8] to u8[1,3,4,8,8].
    y[c,t,h,w] = x[c,t,h,w], the same elements in another order. */
-static void layer_0(uint8_t *memory, int t, int h)
+static void layer_0(uint8_t *memory, const tiny_frame_t *frame, int t, int h)
 {
-    const uint8_t *x = (const uint8_t *)(const void *)(memory + BUFFER_0);
+    (void)t;
     uint8_t *y = (uint8_t *)(void *)row_of(memory, &map_1, t, h);
     for (int c = 0; c < 3; c++) {
-        const uint8_t *plane = x + ((c * 4 + t) * 8 + h) * 8;
+        const uint8_t *plane = frame + (c * 8 + h) * 8;
         for (int w = 0; w < 8; w++) {
             y[w * 3 + c] = plane[w];
         }
@@ -620,24 +719,11 @@ static void layer_6(uint8_t *memory)
     }
 }
 
-/* 7: /f.0/Add: mux_or from bit[1,4,1,1,1], bit[1,4,4,4,4], bit[1,4,4,4,4] to bit[1,4,4,4,4].
-   y = a OR (s AND b). */
+/* 7: /f.1/MaxPool: bit_max_pool from bit[1,4,4,4,4] to bit[1,4,4,2,2].
+   y[c,p] = the OR of x[c,q] over q in the window at p. */
 static void layer_7(uint8_t *memory, int t, int h)
 {
-    const uint8_t *s_bits = (const uint8_t *)(const void *)(memory + BUFFER_7);
-    uint32_t s_words[1] = {0};
-    for (int c = 0; c < 4; c++) {
-        s_words[c / 32] |= (uint32_t)(s_bits[c] > 0) << (c % 32);
-    }
-    const uint8_t *a_row = (const uint8_t *)(const void *)row_of(memory, &map_5, t, h);
-    const uint8_t *b_row = (const uint8_t *)(const void *)row_of(memory, &map_2, t, h);
-    uint8_t *y = (uint8_t *)(void *)row_of(memory, &map_8, t, h);
-    for (int i = 0; i < 4; i++) {
-        uint32_t s = s_words[0];
-        uint32_t a = a_row[i];
-        uint32_t b = b_row[i];
-        y[i] = (uint8_t)(a | (s & b));
-    }
+    bit_pool(memory, &pool_7, t, h);
 }
 
 /* 8: /f.1/MaxPool: bit_max_pool from bit[1,4,4,4,4] to bit[1,4,4,2,2].
@@ -647,12 +733,32 @@ static void layer_8(uint8_t *memory, int t, int h)
     bit_pool(memory, &pool_8, t, h);
 }
 
-/* 9: /ReduceMean_1: count from bit[1,4,4,2,2] to i32[1,4,4].
-   y[c,t] = the sum of x[c,t,h,w] over h and w. */
+/* 9: /f.0/Add: mux_or from bit[1,4,1,1,1], bit[1,4,4,2,2], bit[1,4,4,2,2] to bit[1,4,4,2,2].
+   y = a OR (s AND b). */
 static void layer_9(uint8_t *memory, int t, int h)
 {
-    const uint8_t *x = (const uint8_t *)(const void *)row_of(memory, &map_9, t, h);
-    int32_t *y = (int32_t *)(void *)(memory + BUFFER_10);
+    const uint8_t *s_bits = (const uint8_t *)(const void *)(memory + BUFFER_7);
+    uint32_t s_words[1] = {0};
+    for (int c = 0; c < 4; c++) {
+        s_words[c / 32] |= (uint32_t)(s_bits[c] > 0) << (c % 32);
+    }
+    const uint8_t *a_row = (const uint8_t *)(const void *)row_of(memory, &map_8, t, h);
+    const uint8_t *b_row = (const uint8_t *)(const void *)row_of(memory, &map_9, t, h);
+    uint8_t *y = (uint8_t *)(void *)row_of(memory, &map_10, t, h);
+    for (int i = 0; i < 2; i++) {
+        uint32_t s = s_words[0];
+        uint32_t a = a_row[i];
+        uint32_t b = b_row[i];
+        y[i] = (uint8_t)(a | (s & b));
+    }
+}
+
+/* 10: /ReduceMean_1: count from bit[1,4,4,2,2] to i32[1,4,4].
+   y[c,t] = the sum of x[c,t,h,w] over h and w. */
+static void layer_10(uint8_t *memory, int t, int h)
+{
+    const uint8_t *x = (const uint8_t *)(const void *)row_of(memory, &map_10, t, h);
+    int32_t *y = (int32_t *)(void *)(memory + BUFFER_11);
     for (int c = 0; c < 4; c++) {
         int32_t sum = h == 0 ? 0 : y[c * 4 + t];
         for (int w = 0; w < 2; w++) {
@@ -662,12 +768,12 @@ static void layer_9(uint8_t *memory, int t, int h)
     }
 }
 
-/* 10: /Greater_2: threshold from i32[1,4,4] to bit[1,4,4].
+/* 11: /Greater_2: threshold from i32[1,4,4] to bit[1,4,4].
    y[c,p] = (x[c,p] >= t[c]) != flip[c]. */
-static void layer_10(uint8_t *memory)
+static void layer_11(uint8_t *memory)
 {
-    const int32_t *x = (const int32_t *)(const void *)(memory + BUFFER_10);
-    uint8_t *y = (uint8_t *)(void *)(memory + BUFFER_11);
+    const int32_t *x = (const int32_t *)(const void *)(memory + BUFFER_11);
+    uint8_t *y = (uint8_t *)(void *)(memory + BUFFER_12);
     for (int i = 0; i < 4; i++) {
         int c = i % 4;
         int flip = (int)(tiny_data_11[c / 32] >> (c % 32) & 1u);
@@ -677,12 +783,12 @@ static void layer_10(uint8_t *memory)
     }
 }
 
-/* 11: /Transpose: transpose from bit[1,4,4] to bit[1,4,4].
+/* 12: /Transpose: transpose from bit[1,4,4] to bit[1,4,4].
    y = x with its axes in the order [0 2 1]. */
-static void layer_11(uint8_t *memory)
+static void layer_12(uint8_t *memory)
 {
-    const uint8_t *x = (const uint8_t *)(const void *)(memory + BUFFER_11);
-    uint8_t *y = (uint8_t *)(void *)(memory + BUFFER_12);
+    const uint8_t *x = (const uint8_t *)(const void *)(memory + BUFFER_12);
+    uint8_t *y = (uint8_t *)(void *)(memory + BUFFER_13);
     for (int i = 0; i < 4; i++) {
         for (int j = 0; j < 4; j++) {
             y[4 * i + j] = x[i + 4 * j];
@@ -690,22 +796,22 @@ static void layer_11(uint8_t *memory)
     }
 }
 
-/* 12: /lstm/Mul_27: blstm from bit[1,4,4] to tern[1,4,3] tern[1,3].
+/* 13: /lstm/Mul_27: blstm from bit[1,4,4] to tern[1,4,3] tern[1,3].
    z = wi x + wh h; i, f, o, g = (z >= t) != flip; c = f * c + i * (2 * g - 1); h = o * sign(c). */
-static void layer_12(uint8_t *memory)
+static void layer_13(uint8_t *memory)
 {
-    const uint8_t *x = (const uint8_t *)(const void *)(memory + BUFFER_12);
+    const uint8_t *x = (const uint8_t *)(const void *)(memory + BUFFER_13);
     const int8_t *h0 = tiny_data_16;
     const int16_t *c0 = tiny_data_17;
-    int8_t *y = (int8_t *)(void *)(memory + BUFFER_13);
-    int8_t *last_h = (int8_t *)(void *)(memory + BUFFER_14);
-    uint32_t *xs = (uint32_t *)(void *)(memory + SCRATCH_12);
-    uint32_t *xn = (uint32_t *)(void *)(memory + SCRATCH_12 + 8);
-    uint32_t *hs = (uint32_t *)(void *)(memory + SCRATCH_12 + 16);
-    uint32_t *hn = (uint32_t *)(void *)(memory + SCRATCH_12 + 24);
-    uint8_t *gate = (uint8_t *)(void *)(memory + SCRATCH_12 + 32);
-    int16_t *c = (int16_t *)(void *)(memory + SCRATCH_12 + 48);
-    int8_t *h = (int8_t *)(void *)(memory + SCRATCH_12 + 56);
+    int8_t *y = (int8_t *)(void *)(memory + BUFFER_14);
+    int8_t *last_h = (int8_t *)(void *)(memory + BUFFER_15);
+    uint32_t *xs = (uint32_t *)(void *)(memory + SCRATCH_13);
+    uint32_t *xn = (uint32_t *)(void *)(memory + SCRATCH_13 + 8);
+    uint32_t *hs = (uint32_t *)(void *)(memory + SCRATCH_13 + 16);
+    uint32_t *hn = (uint32_t *)(void *)(memory + SCRATCH_13 + 24);
+    uint8_t *gate = (uint8_t *)(void *)(memory + SCRATCH_13 + 32);
+    int16_t *c = (int16_t *)(void *)(memory + SCRATCH_13 + 48);
+    int8_t *h = (int8_t *)(void *)(memory + SCRATCH_13 + 56);
     for (int n = 0; n < 1; n++) {
         memcpy(h, h0 + n * 3, 3);
         memcpy(c, c0 + n * 3, 6);
@@ -729,25 +835,25 @@ static void layer_12(uint8_t *memory)
     }
 }
 
-/* 13: /lstm/Mul_27: cast from tern[1,3] to f32[1,3].
+/* 14: /lstm/Mul_27: cast from tern[1,3] to f32[1,3].
    y = x, in another type. */
-static void layer_13(uint8_t *memory)
+static void layer_14(uint8_t *memory)
 {
-    const int8_t *a = (const int8_t *)(const void *)(memory + BUFFER_14);
-    float *y = (float *)(void *)(memory + BUFFER_15);
+    const int8_t *a = (const int8_t *)(const void *)(memory + BUFFER_15);
+    float *y = (float *)(void *)(memory + BUFFER_16);
     for (int i = 0; i < 3; i++) {
         y[i] = (float)a[i];
     }
 }
 
-/* 14: /fc/Gemm: gemm from f32[1,3] to f32[1,3].
+/* 15: /fc/Gemm: gemm from f32[1,3] to f32[1,3].
    y[i,j] = the sum of a[i,k] * b[k,j] over k, + c[i,j]. */
-static void layer_14(uint8_t *memory)
+static void layer_15(uint8_t *memory)
 {
-    const float *a = (const float *)(const void *)(memory + BUFFER_15);
+    const float *a = (const float *)(const void *)(memory + BUFFER_16);
     const float *b = tiny_data_18;
     const float *c = tiny_data_19;
-    float *y = (float *)(void *)(memory + BUFFER_16);
+    float *y = (float *)(void *)(memory + BUFFER_17);
     for (int i = 0; i < 1; i++) {
         for (int j = 0; j < 3; j++) {
             float sum = 0;
@@ -766,7 +872,7 @@ static void layer_14(uint8_t *memory)
 #ifdef TINY_SELFTEST
 /* Checksums: the sum over all elements of (v + 1) * (2 * i + 1) * 2654435761 with v the element
    and i its index, in row-major order. */
-uint32_t tiny_checksums[15];
+uint32_t tiny_checksums[16];
 
 static void check(int n, uint32_t v, int i)
 {
@@ -809,77 +915,117 @@ static void check_row(const uint8_t *memory, int n, const map_t *m, int is_signe
 #define CHECK(n, type, word, at, count)
 #endif
 
-static void run(uint8_t *memory)
+/* A phase computes maps row by row, in sweeps: each layer all the rows whose input is there; done
+   counts them. Dense layers run between phases. */
+
+static void phase_0(uint8_t *memory, const tiny_frame_t *frame, int from, int to)
 {
-#ifdef TINY_SELFTEST
-    memset(tiny_checksums, 0, sizeof tiny_checksums);
-#endif
-    for (int t = 0; t < 4; t++) {
-        for (int h = 0; h < 8; h++) {
-            layer_0(memory, t, h);
-            CHECK_ROW(0, &map_1, 0, t, h);
+    int32_t *done = (int32_t *)(void *)(memory + DONE);
+    if (from == 0) {
+        memset(done + 0, 0, 8 * sizeof *done);
+    }
+    for (int sweep = from; sweep < to; sweep++) {
+        while (done[0] <= sweep) {
+            layer_0(memory, frame, done[0] / 8, done[0] % 8);
+            CHECK_ROW(0, &map_1, 0, done[0] / 8, done[0] % 8);
+            done[0]++;
+        }
+        for (int work = 1; work != 0;) {
+            work = 0;
+            if (done[1] < 16 && done[0] >= rows_needed(&reads_1, done[1])) {
+                layer_1(memory, done[1] / 4, done[1] % 4);
+                CHECK_ROW(1, &map_2, 0, done[1] / 4, done[1] % 4);
+                done[1]++;
+                work = 1;
+            }
+            if (done[2] < 16 && done[1] >= rows_needed(&reads_2, done[2])) {
+                layer_2(memory, done[2] / 4, done[2] % 4);
+                CHECK_ROW(2, &map_3, 0, done[2] / 4, done[2] % 4);
+                done[2]++;
+                work = 1;
+            }
+            if (done[3] < 16 && done[2] >= rows_needed(&reads_3, done[3])) {
+                layer_3(memory, done[3] / 4, done[3] % 4);
+                CHECK_ROW(3, &map_4, 0, done[3] / 4, done[3] % 4);
+                done[3]++;
+                work = 1;
+            }
+            if (done[4] < 16 && done[3] >= rows_needed(&reads_4, done[4])) {
+                layer_4(memory, done[4] / 4, done[4] % 4);
+                CHECK_ROW(4, &map_5, 0, done[4] / 4, done[4] % 4);
+                done[4]++;
+                work = 1;
+            }
+            if (done[5] < 16 && done[1] > done[5]) {
+                layer_5(memory, done[5] / 4, done[5] % 4);
+                done[5]++;
+                if (done[5] == 16) {
+                    CHECK(5, int32_t, int32_t, BUFFER_6, 4);
+                }
+                work = 1;
+            }
+            if (done[6] < 8 && done[4] >= rows_needed(&reads_7, done[6])) {
+                layer_7(memory, done[6] / 2, done[6] % 2);
+                CHECK_ROW(6, &map_8, 0, done[6] / 2, done[6] % 2);
+                done[6]++;
+                work = 1;
+            }
+            if (done[7] < 8 && done[1] >= rows_needed(&reads_8, done[7])) {
+                layer_8(memory, done[7] / 2, done[7] % 2);
+                CHECK_ROW(7, &map_9, 0, done[7] / 2, done[7] % 2);
+                done[7]++;
+                work = 1;
+            }
         }
     }
-    for (int t = 0; t < 4; t++) {
-        for (int h = 0; h < 4; h++) {
-            layer_1(memory, t, h);
-            CHECK_ROW(1, &map_2, 0, t, h);
+}
+
+static void phase_1(uint8_t *memory)
+{
+    int32_t *done = (int32_t *)(void *)(memory + DONE);
+    {
+        memset(done + 8, 0, 2 * sizeof *done);
+        layer_6(memory);
+        CHECK(8, uint8_t, uint8_t, BUFFER_7, 4);
+    }
+    for (int sweep = 0; sweep < 8; sweep++) {
+        while (done[8] <= sweep) {
+            layer_9(memory, done[8] / 2, done[8] % 2);
+            CHECK_ROW(9, &map_10, 0, done[8] / 2, done[8] % 2);
+            done[8]++;
+        }
+        for (int work = 1; work != 0;) {
+            work = 0;
+            if (done[9] < 8 && done[8] > done[9]) {
+                layer_10(memory, done[9] / 2, done[9] % 2);
+                done[9]++;
+                if (done[9] == 8) {
+                    CHECK(10, int32_t, int32_t, BUFFER_11, 16);
+                }
+                work = 1;
+            }
         }
     }
-    for (int t = 0; t < 4; t++) {
-        for (int h = 0; h < 4; h++) {
-            layer_2(memory, t, h);
-            CHECK_ROW(2, &map_3, 0, t, h);
-        }
-    }
-    for (int t = 0; t < 4; t++) {
-        for (int h = 0; h < 4; h++) {
-            layer_3(memory, t, h);
-            CHECK_ROW(3, &map_4, 0, t, h);
-        }
-    }
-    for (int t = 0; t < 4; t++) {
-        for (int h = 0; h < 4; h++) {
-            layer_4(memory, t, h);
-            CHECK_ROW(4, &map_5, 0, t, h);
-        }
-    }
-    for (int t = 0; t < 4; t++) {
-        for (int h = 0; h < 4; h++) {
-            layer_5(memory, t, h);
-        }
-    }
-    CHECK(5, int32_t, int32_t, BUFFER_6, 4);
-    layer_6(memory);
-    CHECK(6, uint8_t, uint8_t, BUFFER_7, 4);
-    for (int t = 0; t < 4; t++) {
-        for (int h = 0; h < 4; h++) {
-            layer_7(memory, t, h);
-            CHECK_ROW(7, &map_8, 0, t, h);
-        }
-    }
-    for (int t = 0; t < 4; t++) {
-        for (int h = 0; h < 2; h++) {
-            layer_8(memory, t, h);
-            CHECK_ROW(8, &map_9, 0, t, h);
-        }
-    }
-    for (int t = 0; t < 4; t++) {
-        for (int h = 0; h < 2; h++) {
-            layer_9(memory, t, h);
-        }
-    }
-    CHECK(9, int32_t, int32_t, BUFFER_10, 16);
-    layer_10(memory);
-    CHECK(10, uint8_t, uint8_t, BUFFER_11, 16);
+}
+
+static void phase_2(uint8_t *memory)
+{
     layer_11(memory);
     CHECK(11, uint8_t, uint8_t, BUFFER_12, 16);
     layer_12(memory);
-    CHECK(12, int8_t, int8_t, BUFFER_13, 12);
+    CHECK(12, uint8_t, uint8_t, BUFFER_13, 16);
     layer_13(memory);
-    CHECK(13, float, uint32_t, BUFFER_15, 3);
+    CHECK(13, int8_t, int8_t, BUFFER_14, 12);
     layer_14(memory);
     CHECK(14, float, uint32_t, BUFFER_16, 3);
+    layer_15(memory);
+    CHECK(15, float, uint32_t, BUFFER_17, 3);
+}
+
+static void run(uint8_t *memory)
+{
+    phase_1(memory);
+    phase_2(memory);
 }
 
 /* ---- The interface. */
@@ -915,10 +1061,14 @@ int tiny_push(tiny_t *net, const tiny_frame_t *frame)
         net->frame = 0;
         net->inputs = 0;
     }
-    tiny_frame_t *x = (tiny_frame_t *)(void *)(net->memory + BUFFER_0);
-    for (int i = 0; i < 3; i++) {
-        memcpy(x + (i * 4 + net->frame) * 64, frame + i * 64, 64 * sizeof *x);
+    uint8_t *memory = net->memory;
+    int at = net->frame;
+#ifdef TINY_SELFTEST
+    if (net->frame == 0) {
+        memset(tiny_checksums, 0, sizeof tiny_checksums);
     }
+#endif
+    phase_0(memory, frame, at * 8, (at + 1) * 8);
     if (++net->frame < TINY_FRAMES) {
         return TINY_MORE;
     }
@@ -945,7 +1095,7 @@ int tiny_run(tiny_t *net, const tiny_frame_t *clip)
 
 const void *tiny_output(const tiny_t *net, int index)
 {
-    static const uint32_t at[] = {BUFFER_16, };
+    static const uint32_t at[] = {BUFFER_17, };
     if (net == NULL || index < 0 || index >= TINY_OUTPUTS || !started(net) || net->frame != TINY_FRAMES) {
         return NULL;
     }

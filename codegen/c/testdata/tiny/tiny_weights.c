@@ -15,13 +15,11 @@ const uint32_t tiny_data_1[1] = {
     0x4u,
 };
 
-/* /stem/Conv: weights, four a row of a table */
-extern const uint8_t tiny_data_2[108];
-const uint8_t tiny_data_2[108] = {
-    1, 1, 6, 6, 5, 4, 3, 3, 7, 5, 0, 0, 7, 4, 2, 5, 4, 3, 4, 2, 5, 2, 4, 5, 3, 2, 7, 2, 0, 0, 0, 5, 1, 3, 3,
-    4, 4, 7, 1, 5, 6, 0, 4, 1, 2, 4, 1, 4, 0, 7, 6, 6, 6, 2, 0, 3, 2, 2, 2, 4, 6, 0, 2, 4, 1, 0, 6, 3, 6, 6,
-    2, 2, 6, 2, 7, 5, 1, 4, 5, 6, 4, 7, 6, 4, 0, 6, 7, 1, 1, 3, 5, 6, 2, 1, 0, 2, 7, 5, 7, 6, 3, 6, 3, 2, 3,
-    3, 7, 0,
+/* /stem/Conv: weights, rows of two tables */
+extern const uint8_t tiny_data_2[48];
+const uint8_t tiny_data_2[48] = {
+    249, 161, 214, 174, 37, 28, 35, 83, 111, 213, 224, 40, 8, 126, 99, 106, 236, 32, 8, 179, 36, 40, 34, 73,
+    27, 200, 253, 54, 36, 112, 183, 217, 83, 63, 25, 81, 7, 5, 7, 6, 3, 6, 3, 2, 3, 3, 7, 0,
 };
 
 /* /f.0/a/Conv: weights */
@@ -36,13 +34,11 @@ const int16_t tiny_data_4[4] = {
     2, 3, 1, 2,
 };
 
-/* /f.0/b/Conv: weights, four a row of a table */
-extern const uint8_t tiny_data_5[108];
-const uint8_t tiny_data_5[108] = {
-    0, 1, 2, 1, 0, 1, 3, 3, 0, 0, 2, 3, 2, 2, 2, 2, 2, 1, 1, 0, 0, 0, 1, 0, 3, 0, 1, 2, 2, 1, 1, 3, 1, 3, 3,
-    0, 2, 0, 0, 3, 2, 0, 3, 0, 1, 1, 2, 1, 0, 2, 3, 2, 0, 1, 1, 1, 2, 2, 0, 3, 0, 1, 0, 2, 3, 3, 2, 1, 2, 3,
-    3, 2, 1, 3, 3, 2, 2, 1, 3, 3, 1, 0, 2, 3, 2, 3, 1, 0, 3, 0, 1, 1, 3, 2, 1, 0, 0, 0, 0, 1, 1, 0, 3, 0, 0,
-    0, 1, 3,
+/* /f.0/b/Conv: weights, rows of two tables */
+extern const uint8_t tiny_data_5[36];
+const uint8_t tiny_data_5[36] = {
+    108, 45, 34, 33, 104, 29, 231, 12, 69, 126, 174, 65, 0, 2, 3, 2, 0, 1, 97, 213, 226, 186, 188, 111, 27,
+    31, 53, 96, 94, 3, 3, 0, 0, 0, 1, 3,
 };
 
 /* /f.0/c/Conv: thresholds */
@@ -51,7 +47,7 @@ const int32_t tiny_data_6[4] = {
     -3, 8, -3, -5,
 };
 
-/* /f.0/c/Conv: weights, four a row of a table */
+/* /f.0/c/Conv: weights, rows of two tables */
 extern const uint8_t tiny_data_7[4];
 const uint8_t tiny_data_7[4] = {
     13, 8, 6, 5,
