@@ -9,18 +9,22 @@ import (
 	"github.com/billnet/billnet/passes/report"
 )
 
-// chain is an activation over per-channel float operations over an integer. The
 // activation is a step or, with grid, the comparison grid(x) >= level.
+type activation struct {
+	step  *ir.Node
+	grid  []*ir.Node // quantize_linear, then clip
+	level int64
+}
+
+// chain is an activation over per-channel float operations over an integer.
 type chain struct {
+	activation
 	z     *ir.Value
 	base  *ir.Node   // to_float or affine
 	ops   []*ir.Node // from the base outward
 	which []int      // the operand of every op that carries the chain
-	step  *ir.Node
-	grid  []*ir.Node // quantize_linear, then clip
-	level int64
-	axis  int // of the channels in z
-	c     int // number of channels
+	axis  int        // of the channels in z
+	c     int        // number of channels
 
 	// The max pools on the way, from the base outward, and the operation that each
 	// stands before. They commute with what never falls or never rises.
@@ -97,9 +101,24 @@ func (ch *chain) Bits(z []int64) ([]int64, error) {
 	if err != nil {
 		return nil, err
 	}
+	return ch.bits(x)
+}
+
+// bits evaluates the activation of floats with the interpreter.
+func (a *activation) bits(x *ir.Tensor) ([]int64, error) {
+	ends := a.grid
+	if a.step != nil {
+		ends = []*ir.Node{a.step}
+	}
+	for _, op := range ends {
+		var err error
+		if x, err = evalCarried(op, 0, x); err != nil {
+			return nil, err
+		}
+	}
 	bits := make([]int64, len(x.I))
 	for i, v := range x.I {
-		if ch.step != nil && v > 0 || ch.step == nil && v >= ch.level {
+		if a.step != nil && v > 0 || a.step == nil && v >= a.level {
 			bits[i] = 1
 		}
 	}
@@ -107,7 +126,7 @@ func (ch *chain) Bits(z []int64) ([]int64, error) {
 }
 
 // run evaluates the chain with the interpreter on rows of accumulator values,
-// up to and with its activation.
+// up to its activation.
 func (ch *chain) run(z []int64) (*ir.Tensor, error) {
 	rows := len(z) / ch.c
 	shape := make([]int, ch.z.Type.Rank())
@@ -116,44 +135,45 @@ func (ch *chain) run(z []int64) (*ir.Tensor, error) {
 	}
 	shape[0], shape[1] = rows, ch.c
 	x := ir.IntTensor(ir.I32, z, shape...).Convert(ir.F32)
-	eval := func(op *ir.Node, which int) error {
-		in := make([]*ir.Tensor, len(op.Args))
-		args := make([]*ir.Value, len(op.Args))
-		for i, a := range op.Args {
-			if in[i] = ir.ConstOf(a); i == which {
-				in[i] = x
-			}
-			if in[i] != nil { // not an operand left out
-				args[i] = &ir.Value{Type: in[i].Type}
-			}
-		}
-		n, err := ir.NewNode(op.Op, args, op.Attrs, op.Loc)
-		if err != nil {
-			return err
-		}
-		out, err := ir.EvalNode(n, in)
-		if err != nil {
-			return err
-		}
-		x = out[0]
-		return nil
-	}
 	for i, op := range ch.ops {
-		if err := eval(op, ch.which[i]); err != nil {
-			return nil, err
-		}
-	}
-	for _, op := range ch.grid {
-		if err := eval(op, 0); err != nil {
-			return nil, err
-		}
-	}
-	if ch.step != nil {
-		if err := eval(ch.step, 0); err != nil {
+		var err error
+		if x, err = evalCarried(op, ch.which[i], x); err != nil {
 			return nil, err
 		}
 	}
 	return x, nil
+}
+
+// evalCarried evaluates an operation whose operands are constants, with another
+// value for one of them.
+func evalCarried(op *ir.Node, which int, x *ir.Tensor) (*ir.Tensor, error) {
+	in := make([]*ir.Tensor, len(op.Args))
+	for i, a := range op.Args {
+		if in[i] = ir.ConstOf(a); i == which {
+			in[i] = x
+		}
+	}
+	return evalOn(op, in)
+}
+
+// evalOn evaluates an operation on operands of other shapes or types; nil is one
+// left out.
+func evalOn(op *ir.Node, in []*ir.Tensor) (*ir.Tensor, error) {
+	args := make([]*ir.Value, len(in))
+	for i, t := range in {
+		if t != nil {
+			args[i] = &ir.Value{Type: t.Type}
+		}
+	}
+	n, err := ir.NewNode(op.Op, args, op.Attrs, op.Loc)
+	if err != nil {
+		return nil, err
+	}
+	out, err := ir.EvalNode(n, in)
+	if err != nil {
+		return nil, err
+	}
+	return out[0], nil
 }
 
 // Part returns the chain of k channels only.

@@ -98,17 +98,17 @@ var chainOps = map[*ir.Op]chainOp{
 	},
 	ir.Elu: {
 		carries: func(d *ir.Node, _ []int) int { return firstIf(!falls([]float64{d.Float("alpha")})) },
-		real:    func(o link, v *big.Float) *big.Float { return curve(v, func(x float64) float64 { return elu(o, x) }) },
+		real:    func(o link, v *big.Float) *big.Float { return through(v, func(x float64) float64 { return elu(o, x) }) },
 		bound:   func(o link, e *rounding) { e.then(elu(o, e.v), max(1, o.op.Float("alpha")), 2) },
 	},
 	ir.Tanh: {
 		carries: first,
-		real:    func(_ link, v *big.Float) *big.Float { return curve(v, math.Tanh) },
+		real:    func(_ link, v *big.Float) *big.Float { return through(v, math.Tanh) },
 		bound:   func(_ link, e *rounding) { e.then(math.Tanh(e.v), 1, 2) },
 	},
 	ir.Sigmoid: {
 		carries: first,
-		real:    func(_ link, v *big.Float) *big.Float { return curve(v, sigmoid) },
+		real:    func(_ link, v *big.Float) *big.Float { return through(v, sigmoid) },
 		bound:   func(_ link, e *rounding) { e.then(sigmoid(e.v), 0.25, 2) },
 	},
 	ir.Add: {
@@ -312,10 +312,10 @@ func leakyBound(e *rounding, slope float64) {
 	e.then(v, max(1, slope), 1)
 }
 
-// curve is a function of a real number to the 53 bits of a float64: signs and
+// through is a function of a real number to the 53 bits of a float64: signs and
 // order are right where the function is far from flat, which the bound of the
 // rounding error covers.
-func curve(v *big.Float, f func(x float64) float64) *big.Float {
+func through(v *big.Float, f func(x float64) float64) *big.Float {
 	x, _ := v.Float64()
 	return v.SetFloat64(f(x))
 }

@@ -14,6 +14,7 @@ var FuseBNThreshold = &passes.Pass{
 		"The threshold is found by searching the accumulator with the chain's own float32 expression, evaluated by the interpreter; up to 2^16 values are enumerated, wider ranges are " +
 		"proved by monotony and the values at T-1 and T. Behind an affine the search is over the real numbers: class ideal. " +
 		"Max pools on the way become OR or AND of the bits, concatenations and other moves of elements move bits, a bias that padding cuts off is added to the accumulator as whole numbers. " +
+		"What is not monotone (HardSwish, SiLU, GELU, Mish) becomes up to four comparisons and their exclusive or, found by evaluating every value. " +
 		"A few-bit quantizer is one comparison a level or, with more than 16 levels, a table.",
 	Class: passes.Ideal,
 	Needs: BinaryActivations,
@@ -26,6 +27,7 @@ var FuseBNThreshold = &passes.Pass{
 		rules := append([]passes.Rule{
 			func(rw *passes.Rewriter, n *ir.Node) []*ir.Value { return fuseStep(rw, c, r, n) },
 			func(rw *passes.Rewriter, n *ir.Node) []*ir.Value { return fuseSign(rw, c, r, n) },
+			func(rw *passes.Rewriter, n *ir.Node) []*ir.Value { return fuseIntervals(rw, c, r, n) },
 			func(rw *passes.Rewriter, n *ir.Node) []*ir.Value { return fuseLevels(rw, c, r, n) },
 			func(rw *passes.Rewriter, n *ir.Node) []*ir.Value { return sameGrid(rw, r, n) },
 			func(rw *passes.Rewriter, n *ir.Node) []*ir.Value { return liftConcat(rw, c, n) },
@@ -264,12 +266,15 @@ func fuseLevels(rw *passes.Rewriter, c *passes.Context, r *analysis.Ranger, n *i
 	}
 	var bits []*ir.Value
 	for l := lo + 1; l <= hi; l++ {
-		ch := findChain(q.Args[0])
-		if ch == nil {
-			return nil
+		end := activation{grid: grid, level: l}
+		var b *ir.Value
+		if ch := findChain(q.Args[0]); ch != nil {
+			ch.activation = end
+			b = ch.threshold(rw, c, r, false)
+		} else if cv := findCurve(q.Args[0]); cv != nil {
+			cv.activation = end
+			b = cv.activate(rw, c, r, false)
 		}
-		ch.grid, ch.level = grid, l
-		b := ch.threshold(rw, c, r, false)
 		if b == nil {
 			return nil
 		}

@@ -72,23 +72,23 @@ func smaller(a, b *big.Float) *big.Float {
 	return b
 }
 
-// tie is the chain's value at which the activation changes, and whether the
+// tie is the value at which the activation changes, and whether the
 // value itself still has the lower bit.
-func (ch *chain) tie() (at *big.Float, strict bool) {
-	if ch.step != nil {
-		return real(0), ch.step.Bool("strict")
+func (a *activation) tie() (at *big.Float, strict bool) {
+	if a.step != nil {
+		return real(0), a.step.Bool("strict")
 	}
 	// round(x/scale) >= level from x = (level - 1/2)*scale on; halves go to even.
-	s := real(ir.ConstOf(ch.grid[0].Args[1]).Float(0))
-	return s.Mul(s, real(float64(ch.level)-0.5)), ch.level%2 != 0
+	s := real(ir.ConstOf(a.grid[0].Args[1]).Float(0))
+	return s.Mul(s, real(float64(a.level)-0.5)), a.level%2 != 0
 }
 
 // RealBit is the activation at z in a channel over the real numbers.
 func (ch *chain) RealBit(channel int, z int64) bool { return ch.realBit(ch.realValue(channel, z)) }
 
 // realBit is the activation of a real value.
-func (ch *chain) realBit(v *big.Float) bool {
-	at, strict := ch.tie()
+func (a *activation) realBit(v *big.Float) bool {
+	at, strict := a.tie()
 	d := real(0).Sub(v, at)
 	if d.Sign() != 0 && d.MantExp(nil) < max(v.MantExp(nil), at.MantExp(nil))-realTie {
 		d.SetInt64(0)
