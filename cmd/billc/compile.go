@@ -221,7 +221,7 @@ func lower(ctx context.Context, m *ir.Module, pipeline []passes.Step, o passes.R
 	certs := append(kept, report.Certificates(m, res.Records)...)
 	ledger := report.NewLedger(m, certs)
 	ledger.AddLossy(res)
-	return &compiled{module: m, notes: res.Notes, certs: certs, ledger: ledger, layout: report.LayoutOf(res.Records)}, nil
+	return &compiled{module: m, notes: bySteps(res.Notes), certs: certs, ledger: ledger, layout: report.LayoutOf(res.Records)}, nil
 }
 
 // certificateKey is the metadata under which text keeps the certificates.

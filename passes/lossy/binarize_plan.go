@@ -76,7 +76,7 @@ func planBinarization(c *passes.Context, m *ir.Module) (*binarizePlan, error) {
 			l.weights = analysis.ConstantOf(n.Args[1])
 		} else if l.weights, l.keep = layerWeights(n); shared[latentOf(n.Args[1])] > 1 {
 			l.shared, l.weights = true, nil
-			l.keep = fmt.Sprintf("%d layers share its weights, as in a recurrent layer unrolled over time; quantize-lstm wants it as one operation", shared[latentOf(n.Args[1])])
+			l.keep = fmt.Sprintf("%d layers share its weights, as in a recurrent layer that is written out step by step; quantize-lstm takes one that is an LSTM or GRU operation", shared[latentOf(n.Args[1])])
 		}
 		switch {
 		case len(chosen) > 0 && !chosen[n]:

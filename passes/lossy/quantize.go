@@ -140,7 +140,7 @@ func unfitLinear(n *ir.Node, w *ir.Tensor) string {
 		return fmt.Sprintf("its input is %s, expected f32", n.In(0).DType)
 	case w.Len() == 0 || n.Result().Type.Elems() == 0:
 		return "it has no elements"
-	case ir.ConstOf(n.Args[1]) == nil || fewBits(n, w):
+	case !stored(n.Args[1]) || fewBits(n, w):
 		return "its weights are binary or of few bits already"
 	case !analysis.Finite32(w):
 		return "its weights are not finite"
@@ -152,6 +152,16 @@ func unfitLinear(n *ir.Node, w *ir.Tensor) string {
 		return fmt.Sprintf("it multiplies %s by %s, expected a matrix of weights", n.In(0), w.Type)
 	}
 	return ""
+}
+
+// stored reports whether a value is a constant, perhaps with its elements in other
+// places, and not computed from one as hard weights are from latent ones.
+func stored(v *ir.Value) bool {
+	d := ir.Def(v)
+	for d != nil && !d.Is(ir.Const) && d.Op.Kind == ir.Moves && len(d.Args) > 0 {
+		d = ir.Def(d.Args[0])
+	}
+	return d.Is(ir.Const)
 }
 
 // readBias reads what a layer adds, times beta, or says why it cannot.

@@ -41,6 +41,9 @@ var QuantizeLSTM = &passes.Pass{
 		if err != nil {
 			return err
 		}
+		if len(chosen) == 0 {
+			c.Note("quantize-lstm finds no LSTM or GRU%s", writtenOut(m.Main()))
+		}
 		// One layer after the other: a later one is calibrated on what the
 		// quantized ones before it give.
 		for _, n := range chosen {
@@ -70,6 +73,31 @@ var QuantizeLSTM = &passes.Pass{
 		}
 		return nil
 	},
+}
+
+// writtenOut says which layers look like a recurrent one that is written out step by
+// step, with the same weights in each.
+func writtenOut(f *ir.Func) string {
+	first, count := map[*ir.Node]*ir.Node{}, map[*ir.Node]int{}
+	var shared *ir.Node
+	for _, n := range f.Nodes {
+		if !n.Is(ir.MatMul) && !n.Is(ir.Gemm) {
+			continue
+		}
+		w := latentOf(n.Args[1])
+		if w == nil {
+			continue
+		}
+		if count[w]++; count[w] == 1 {
+			first[w] = n
+		} else if shared == nil {
+			shared = w
+		}
+	}
+	if shared == nil {
+		return ""
+	}
+	return fmt.Sprintf(": layer %q and %d others share their weights, as in one that is written out step by step, which is no such operation", first[shared].LayerName(), count[shared]-1)
 }
 
 // recurrentLayer is a float LSTM or GRU.
