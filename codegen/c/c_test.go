@@ -149,6 +149,35 @@ func TestGestures(t *testing.T) {
 	runSelfTest(t, cc, dir, "gesture", strict)
 }
 
+// TestAnalysis: cppcheck and gcc's analyzer find nothing in the gestures network.
+func TestAnalysis(t *testing.T) {
+	m, err := bill.ParseFile("../../examples/gestures/gestures.trained.bill")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, _, err := c.Generate(lower(t, m), c.Options{Name: "gesture", NoSelfTest: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	writeFiles(t, dir, files)
+	code, weights := filepath.Join(dir, "gesture.c"), filepath.Join(dir, "gesture_weights.c")
+	for _, tool := range [][]string{
+		{"cppcheck", "--error-exitcode=1", "--std=c99", "--enable=warning,performance,portability", "--quiet", code, weights},
+		{"gcc", "-std=c99", "-O2", "-fanalyzer", "-Werror", "-c", code, "-o", filepath.Join(dir, "gesture.o")},
+		{"clang", "-std=c99", "-O2", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror", "-c", code, "-o", filepath.Join(dir, "gesture.o")},
+	} {
+		t.Run(tool[0], func(t *testing.T) {
+			if _, err := exec.LookPath(tool[0]); err != nil {
+				t.Skipf("no %s: install it", tool[0])
+			}
+			if out, err := exec.Command(tool[0], tool[1:]...).CombinedOutput(); err != nil {
+				t.Errorf("%s: %v\n%s", strings.Join(tool, " "), err, head(out))
+			}
+		})
+	}
+}
+
 var update = flag.Bool("update", false, "rewrite testdata/tiny")
 
 // TestText: the files of a small network, word for word.

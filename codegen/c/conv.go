@@ -90,8 +90,8 @@ func bitConv(g *generator, l *layer) {
 			refuse("a sum of %d bits, at most 32767", base[o])
 		}
 	}
-	fmt.Fprintf(&g.tables, "static const bit_conv_t conv_%d = {&map_%d, &map_%d, %s, %d, %d, %d, %d, %d,\n    %s, %s, %s, %s, %s, %s};\n",
-		l.index, c.in.buffer, c.out.buffer, c.window, c.p.Groups, slot, words, truthInt(signed), truthInt(masked),
+	fmt.Fprintf(&g.tables, "static const bit_conv_t conv_%d = {&map_%d, &map_%d, %s, %d, %d, %d, %d, %d, %d,\n    %s, %s, %s, %s, %s, %s};\n",
+		l.index, c.in.buffer, c.out.buffer, c.window, c.p.Groups, slot, words, truthInt(signed), truthInt(masked), truthInt(taps == 1 && !c.padded()),
 		g.data.words(l.in.Name+": weights", weights), nonzero, g.data.int16s(l.in.Name+": what sums count from", base), c.t, c.flip,
 		l.take(4*(2*words+c.out.channels)))
 	l.line("const uint8_t *rows[%d];", c.kernel[0]*c.kernel[1])

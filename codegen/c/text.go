@@ -243,7 +243,7 @@ func (g *generator) stackBytes() int {
 		}
 		most = max(most, local)
 	}
-	return (512 + most + 7) / 8 * 8
+	return (672 + most + 7) / 8 * 8
 }
 
 // codeBytes estimates the bytes of code at -Os on a Cortex-M4: of the kernels, and

@@ -9,6 +9,7 @@ typedef struct {
     int16_t words;             /* of the window */
     int8_t is_signed;          /* activations are -1 and +1 */
     int8_t is_masked;          /* some taps count for nothing: of signed padding, of weights 0 */
+    int8_t is_point;           /* one tap, never in the padding */
     const uint32_t *weights;   /* [outputs][words], set for +1 */
     const uint32_t *nonzero;   /* likewise; NULL when no weight is 0 */
     const int16_t *base;       /* [outputs] */
@@ -21,6 +22,14 @@ static void gather_bits(const uint8_t *const *rows, const bit_conv_t *p, int w, 
 {
     const map_t *in = p->in;
     int n = in->channels / p->groups, bit = 0;
+    if (p->is_point) {
+        int at = w * p->window.stride[2] - p->window.pad[2];
+        for (int c = 0; c < n; c += 32) {
+            x[c / 32] = bits_at(rows[0], in, at, group * n + c, n - c < 32 ? n - c : 32);
+            mask[c / 32] = ~0u;
+        }
+        return;
+    }
     memset(x, 0, (size_t)p->words * sizeof *x);
     memset(mask, 0, (size_t)p->words * sizeof *x);
     for (int k = 0; k < p->window.kernel[0] * p->window.kernel[1]; k++) {
@@ -55,6 +64,15 @@ static void bit_conv(uint8_t *memory, const bit_conv_t *p, const uint8_t **rows,
     for (int w = 0; w < out->width; w++) {
         for (int g = 0, o = 0; g < p->groups; g++) {
             gather_bits(rows, p, w, g, x, mask);
+            if (p->words == 1 && !p->is_masked) {
+                uint32_t word = x[0];
+                const uint32_t *weights = p->weights + o;
+                int twice = p->is_signed;
+                for (int k = 0; k < outputs; k++, o++) {
+                    z[o] = p->base[o] - (popcount(word ^ *weights++) << twice);
+                }
+                continue;
+            }
             for (int k = 0; k < outputs; k++, o++) {
                 const uint32_t *weights = p->weights + o * p->words;
                 int d = 0, count = 0;

@@ -4,22 +4,19 @@ typedef struct {
     const window_t *window;
 } reads_t;
 
+/* The last coordinate that a window reads on an axis, -1 when it lies in the padding. */
+static int32_t last_tap(const window_t *p, int axis, int32_t at, int32_t size)
+{
+    int32_t begin = at * p->stride[axis] - p->pad[axis], end = begin + (p->kernel[axis] - 1) * p->dilation[axis];
+    int32_t skip = begin < 0 ? (p->dilation[axis] - 1 - begin) / p->dilation[axis] : 0;
+    int32_t last = end < size ? end : size - 1;
+    return begin + skip * p->dilation[axis] > last ? -1 : last;
+}
+
 /* The rows of the input that must be there for row n of the result. */
 static int32_t rows_needed(const reads_t *p, int32_t n)
 {
-    const window_t *w = p->window;
-    int32_t at[2], size[2], last[2];
-    at[0] = n / p->out->rows;
-    at[1] = n % p->out->rows;
-    size[0] = p->in->frames;
-    size[1] = p->in->rows;
-    for (int i = 0; i < 2; i++) {
-        int32_t begin = at[i] * w->stride[i] - w->pad[i], end = begin + (w->kernel[i] - 1) * w->dilation[i];
-        int32_t skip = begin < 0 ? (w->dilation[i] - 1 - begin) / w->dilation[i] : 0;
-        last[i] = end < size[i] ? end : size[i] - 1;
-        if (begin + skip * w->dilation[i] > last[i]) {
-            return 0;
-        }
-    }
-    return last[0] * size[1] + last[1] + 1;
+    int32_t frame = last_tap(p->window, 0, n / p->out->rows, p->in->frames);
+    int32_t row = last_tap(p->window, 1, n % p->out->rows, p->in->rows);
+    return frame < 0 || row < 0 ? 0 : frame * p->in->rows + row + 1;
 }

@@ -86,24 +86,21 @@ typedef struct {
     const window_t *window;
 } reads_t;
 
+/* The last coordinate that a window reads on an axis, -1 when it lies in the padding. */
+static int32_t last_tap(const window_t *p, int axis, int32_t at, int32_t size)
+{
+    int32_t begin = at * p->stride[axis] - p->pad[axis], end = begin + (p->kernel[axis] - 1) * p->dilation[axis];
+    int32_t skip = begin < 0 ? (p->dilation[axis] - 1 - begin) / p->dilation[axis] : 0;
+    int32_t last = end < size ? end : size - 1;
+    return begin + skip * p->dilation[axis] > last ? -1 : last;
+}
+
 /* The rows of the input that must be there for row n of the result. */
 static int32_t rows_needed(const reads_t *p, int32_t n)
 {
-    const window_t *w = p->window;
-    int32_t at[2], size[2], last[2];
-    at[0] = n / p->out->rows;
-    at[1] = n % p->out->rows;
-    size[0] = p->in->frames;
-    size[1] = p->in->rows;
-    for (int i = 0; i < 2; i++) {
-        int32_t begin = at[i] * w->stride[i] - w->pad[i], end = begin + (w->kernel[i] - 1) * w->dilation[i];
-        int32_t skip = begin < 0 ? (w->dilation[i] - 1 - begin) / w->dilation[i] : 0;
-        last[i] = end < size[i] ? end : size[i] - 1;
-        if (begin + skip * w->dilation[i] > last[i]) {
-            return 0;
-        }
-    }
-    return last[0] * size[1] + last[1] + 1;
+    int32_t frame = last_tap(p->window, 0, n / p->out->rows, p->in->frames);
+    int32_t row = last_tap(p->window, 1, n % p->out->rows, p->in->rows);
+    return frame < 0 || row < 0 ? 0 : frame * p->in->rows + row + 1;
 }
 
 /* n bits, at most 32, from channel c of position w on. */
@@ -217,6 +214,7 @@ typedef struct {
     int16_t words;             /* of the window */
     int8_t is_signed;          /* activations are -1 and +1 */
     int8_t is_masked;          /* some taps count for nothing: of signed padding, of weights 0 */
+    int8_t is_point;           /* one tap, never in the padding */
     const uint32_t *weights;   /* [outputs][words], set for +1 */
     const uint32_t *nonzero;   /* likewise; NULL when no weight is 0 */
     const int16_t *base;       /* [outputs] */
@@ -229,6 +227,14 @@ static void gather_bits(const uint8_t *const *rows, const bit_conv_t *p, int w, 
 {
     const map_t *in = p->in;
     int n = in->channels / p->groups, bit = 0;
+    if (p->is_point) {
+        int at = w * p->window.stride[2] - p->window.pad[2];
+        for (int c = 0; c < n; c += 32) {
+            x[c / 32] = bits_at(rows[0], in, at, group * n + c, n - c < 32 ? n - c : 32);
+            mask[c / 32] = ~0u;
+        }
+        return;
+    }
     memset(x, 0, (size_t)p->words * sizeof *x);
     memset(mask, 0, (size_t)p->words * sizeof *x);
     for (int k = 0; k < p->window.kernel[0] * p->window.kernel[1]; k++) {
@@ -263,6 +269,15 @@ static void bit_conv(uint8_t *memory, const bit_conv_t *p, const uint8_t **rows,
     for (int w = 0; w < out->width; w++) {
         for (int g = 0, o = 0; g < p->groups; g++) {
             gather_bits(rows, p, w, g, x, mask);
+            if (p->words == 1 && !p->is_masked) {
+                uint32_t word = x[0];
+                const uint32_t *weights = p->weights + o;
+                int twice = p->is_signed;
+                for (int k = 0; k < outputs; k++, o++) {
+                    z[o] = p->base[o] - (popcount(word ^ *weights++) << twice);
+                }
+                continue;
+            }
             for (int k = 0; k < outputs; k++, o++) {
                 const uint32_t *weights = p->weights + o * p->words;
                 int d = 0, count = 0;
@@ -625,7 +640,7 @@ static const int_conv_t conv_1 = {&map_1, &map_2, {{3, 3, 3}, {1, 2, 2}, {1, 1, 
     tiny_data_2, tiny_data_0, tiny_data_1, SCRATCH_1, 24};
 static const reads_t reads_1 = {&map_1, &map_2, &conv_1.window};
 static const map_t map_3 = {BUFFER_3, 16, RING_3, 4, 4, 4, 4, I8, 1, 4};
-static const bit_conv_t conv_2 = {&map_2, &map_3, {{1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}}, 1, 4, 1, 0, 0,
+static const bit_conv_t conv_2 = {&map_2, &map_3, {{1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}}, 1, 4, 1, 0, 0, 1,
     tiny_data_3, NULL, tiny_data_4, NULL, NULL, SCRATCH_2};
 static const reads_t reads_2 = {&map_2, &map_3, &conv_2.window};
 static const map_t map_4 = {BUFFER_4, 16, RING_4, 4, 4, 4, 4, I8, 1, 4};
