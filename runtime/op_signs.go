@@ -1,9 +1,6 @@
 package runtime
 
-import (
-	"github.com/billnet/billnet/runtime/billb"
-	"github.com/billnet/billnet/runtime/kernels"
-)
+import "github.com/billnet/billnet/runtime/billb"
 
 // sign is the step that ends a list with bits; it computes nothing by itself.
 func (r *stepReader) sign() func(m *memory, r *row, v []float32) {
@@ -16,13 +13,11 @@ func (r *stepReader) sign() func(m *memory, r *row, v []float32) {
 }
 
 // signsOf is a step of a list that ends with a sign, over x: eight channels at a time, whose bits make a byte of a plane.
-func (s *steps) signsOf(x *operand, cost int) step {
+func (s *steps) signsOf(p *prep, x *operand, cost int) step {
 	const tile = stepChunk / 8
 	g, inner, nan := s.y.geom, s.inner, s.sign.NaN
-	least := float32(0)
-	if s.sign.Strict {
-		least = kernels.AboveZero
-	}
+	p.charge(mulSat(s.channels+8, 16))
+	bounds, folded := s.bounds()
 	cuts := (inner + tile - 1) / tile
 	bits := ranged((s.channels+7)/8*cuts, mulSat(tile, 8, cost), func(m *memory, lo, hi int) {
 		for u := lo; u < hi; u++ {
@@ -30,12 +25,12 @@ func (s *steps) signsOf(x *operand, cost int) step {
 			n, first := min(tile, inner-from), 8*plane
 			channels := min(8, s.channels-first)
 			src, stride := view[float32](x, m)[first*inner+from:], inner
-			if len(s.list) > 0 {
+			if !folded {
 				s.eight(m, src, first, channels, from, n)
 				src, stride = stepFloats(m), tile
 			}
 			bytes := stepBytes(m)[:n]
-			s.set.Signs(bytes, src, stride, channels, least, nan)
+			s.set.Signs(bytes, src, stride, channels, &bounds[plane], nan)
 			g.PutBytes(s.y.bytes(m), plane, from, bytes)
 		}
 	})

@@ -39,7 +39,7 @@ var (
 			return step{}
 		case s.sign != nil:
 			p.dense(x, F32)
-			return s.signsOf(x, len(list.Steps))
+			return s.signsOf(p, x, len(list.Steps))
 		}
 		return s.over(x, channels, len(list.Steps))
 	})

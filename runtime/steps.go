@@ -33,6 +33,7 @@ type steps struct {
 	list     []func(m *memory, r *row, v []float32)
 	bytes    bool        // the last step makes bytes
 	sign     *billb.Step // the last step makes bits, on planes
+	monotone bool        // every step rises or falls, in every channel
 	plain    bool        // no step asks for the channel
 	many     int         // elements of a channel that each have its constants, so that a row may go over channels; 1: a row is of one channel, or along them
 }
@@ -96,23 +97,27 @@ type stepReader struct {
 	values            []float64
 	list              *steps
 	source            Elem
-	floating, ofBytes bool // what the elements are: float32, bytes; else integers
+	read              [][]float32 // constants of the step
+	floating, ofBytes bool        // what the elements are: float32, bytes; else integers
 }
 
 // newSteps prepares a list for a result y whose channels have inner elements each. source is the element type before the
 // first step; inputs and constants are read from the given ones on.
 // With many, channels of at most fewElements elements are dealt with as if every element were one.
 func (p *prep) newSteps(y *operand, list *billb.Steps, many bool, channels, inner, in, konst int, source Elem) *steps {
-	s := &steps{set: p.set, y: y, inner: inner, channels: channels, plain: true, many: 1}
+	s := &steps{set: p.set, y: y, inner: inner, channels: channels, plain: true, many: 1, monotone: true}
 	if many && inner > 1 && inner <= fewElements {
 		s.many = inner
 	}
 	r := &stepReader{p: p, y: y, channels: channels, inner: inner, in: in, konst: konst, values: list.Values, list: s, source: source,
 		floating: source == F32, ofBytes: source == U8 || source == I8}
 	for _, op := range list.Steps {
-		if f := r.step(op); f != nil {
+		r.read = nil
+		f := r.step(op)
+		if f != nil {
 			s.list = append(s.list, f)
 		}
+		s.monotone = s.monotone && (f == nil || keepsOrder(op, r.read))
 	}
 	if len(r.values) > 0 || r.in < len(p.instr.In) || r.konst < len(p.instr.Const) {
 		p.fail("%d values, %d inputs and %d constants are left over after the last step", len(r.values), len(p.instr.In)-r.in, len(p.instr.Const)-r.konst)
@@ -169,6 +174,7 @@ func (r *stepReader) perChannel() []float32 {
 	for i := range v {
 		v[i] = data[i/r.list.many%len(data)]
 	}
+	r.read = append(r.read, v)
 	return v
 }
 
@@ -366,10 +372,11 @@ func (r *stepReader) batchNorm() func(m *memory, r *row, v []float32) {
 			set.Normalize(v, v, mean[c], deviation[c], scale[c], bias[c])
 			return
 		}
-		for j := range v {
-			c := r.channel + j
-			set.Normalize(v[j:j+1], v[j:j+1], mean[c], deviation[c], scale[c], bias[c])
-		}
+		lo, hi := r.channel, r.channel+r.n
+		set.Combine(kernels.Sub, v, v, mean[lo:hi])
+		set.Combine(kernels.Div, v, v, deviation[lo:hi])
+		set.Combine(kernels.Mul, v, v, scale[lo:hi])
+		set.Combine(kernels.Add, v, v, bias[lo:hi])
 	}
 }
 

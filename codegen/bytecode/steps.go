@@ -82,12 +82,12 @@ func (g *gen) dropUnread(f *ir.Func) {
 }
 
 // worthwhile: a convolution needs a step, which makes floats of its sums, or a zero point; a map begins with bytes or has two
-// operations, or makes signs on planes.
+// operations, makes signs on planes or is a norm, which it does for all channels of small maps at a time.
 func (c *chain) worthwhile() bool {
 	if c.first != nil {
 		return len(c.ops) > 0 || c.zero != nil && c.value.Type.DType == ir.I32
 	}
-	return c.computed > 1 || c.ops[0] == billb.StepDequantize || c.ops[0] == billb.StepSign
+	return c.computed > 1 || slices.Contains([]billb.StepOp{billb.StepDequantize, billb.StepSign, billb.StepBatchNorm}, c.ops[0])
 }
 
 // begin starts a chain at a node, or returns nil. What only it reads of integers less their zero point belongs to it.

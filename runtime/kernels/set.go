@@ -40,8 +40,8 @@ type Set struct {
 	// bitTurn writes dst[o*stride+p] = base[p] - acc[p*64+o]<<shift for 64 outputs at 4 positions.
 	bitTurn bitTurnFunc
 
-	// signs writes dst[p] = sum over c < 8 of (src[c*stride+p] >= least) << c; len(dst) is a multiple of 8. Index 1 takes NaN
-	// for at least that, index 0 does not.
+	// signs writes dst[p] = sum over c < 8 of (src[c*stride+p] xor flip[c] >= least[c]) << c; len(dst) is a multiple of 8.
+	// Index 1 takes NaN for at least that, index 0 does not.
 	signs [2]signsFunc
 
 	// sums makes the 2^(n-1) planes S_k = x_0 + sum over i>=1 of (bit i-1 of k ? -x_i : x_i), where x_i is the plane at
@@ -124,7 +124,7 @@ type (
 	bitSpreadFunc   func(dst []byte, step int, src []byte)
 	bitDotFunc      func(acc []int16, src []byte, offs []int32, nb int, w []byte)
 	bitTurnFunc     func(dst []int32, stride int, acc []int16, base *[4]int32, shift uint)
-	signsFunc       func(dst []byte, src []float32, stride int, least float32)
+	signsFunc       func(dst []byte, src []float32, stride int, least *[8]float32, flip *[8]uint32)
 	sumsFunc        func(dst []byte, stride int, src []byte, offs []int32, blocks int)
 	accLEFunc       func(dst, src, mask []byte, terms []int32, init, t *[8]int32, flip uint8)
 	accIntFunc      func(dst []byte, stride, outs int, src, mask []byte, terms []int32, init *[8]int32)

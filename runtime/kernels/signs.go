@@ -2,41 +2,54 @@ package kernels
 
 import "math"
 
-// Signs writes a byte for every position of dst: bit c says that channel c, at src[c*stride:], is at least least; with nan it
-// is set for NaN too. There are at most 8 channels; the bits of others are clear.
-func (s *Set) Signs(dst []byte, src []float32, stride, channels int, least float32, nan bool) {
+// A Bounds says when the bits of eight channels are set: bit c when x is at least Least[c], or when -x is where bit 31 of
+// Flip[c], whose others are clear, is set.
+type Bounds struct {
+	Least [8]float32
+	Flip  [8]uint32
+}
+
+func (b *Bounds) set(c int, x float32, nan bool) bool {
+	x = math.Float32frombits(math.Float32bits(x) ^ b.Flip[c])
+	return x >= b.Least[c] || nan && x != x
+}
+
+// AboveZero is the smallest number above 0: a number is positive if it is at least that.
+const AboveZero = math.SmallestNonzeroFloat32
+
+// Signs writes a byte for every position of dst: bit c is that of channel c, at src[c*stride:]; with nan it is set for NaN too.
+// There are at most 8 channels; the bits of others are clear. No bound is NaN when nan is set.
+func (s *Set) Signs(dst []byte, src []float32, stride, channels int, b *Bounds, nan bool) {
 	i, n := 0, 0
 	if nan {
 		i = 1
 	}
 	if channels == 8 {
 		n = len(dst) &^ 7
-		s.signs[i](dst[:n], src, stride, least)
+		s.signs[i](dst[:n], src, stride, &b.Least, &b.Flip)
 	}
 	clear(dst[n:])
 	for c := range channels {
 		row := src[c*stride:][:len(dst)]
 		for p := n; p < len(dst); p++ {
-			if x := row[p]; x >= least || nan && x != x {
+			if b.set(c, row[p], nan) {
 				dst[p] |= 1 << c
 			}
 		}
 	}
 }
 
-// AboveZero is the smallest number above 0: a number is positive if it is at least that.
-const AboveZero = math.SmallestNonzeroFloat32
-
 func signsGeneric(nan bool) signsFunc {
-	return func(dst []byte, src []float32, stride int, least float32) {
-		for p := 0; p < len(dst); p++ {
-			b := byte(0)
+	return func(dst []byte, src []float32, stride int, least *[8]float32, flip *[8]uint32) {
+		b := Bounds{*least, *flip}
+		for p := range dst {
+			bits := byte(0)
 			for c := range 8 {
-				if x := src[c*stride+p]; x >= least || nan && x != x {
-					b |= 1 << c
+				if b.set(c, src[c*stride+p], nan) {
+					bits |= 1 << c
 				}
 			}
-			dst[p] = b
+			dst[p] = bits
 		}
 	}
 }

@@ -7,9 +7,9 @@ package kernels
 // See Set.signs; AVX2.
 //
 //go:noescape
-func signsAVX2(dst []byte, src []float32, stride int, least float32)
+func signsAVX2(dst []byte, src []float32, stride int, least *[8]float32, flip *[8]uint32)
 
 // See Set.signs; AVX2.
 //
 //go:noescape
-func signsNaNAVX2(dst []byte, src []float32, stride int, least float32)
+func signsNaNAVX2(dst []byte, src []float32, stride int, least *[8]float32, flip *[8]uint32)

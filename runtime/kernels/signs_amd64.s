@@ -4,64 +4,81 @@
 
 #include "textflag.h"
 
-// func signsAVX2(dst []byte, src []float32, stride int, least float32)
+// func signsAVX2(dst []byte, src []float32, stride int, least *[8]float32, flip *[8]uint32)
 // Requires: AVX, AVX2
-TEXT ·signsAVX2(SB), NOSPLIT, $0-60
-	MOVQ         dst_base+0(FP), AX
-	MOVQ         dst_len+8(FP), CX
-	MOVQ         src_base+24(FP), DX
-	MOVQ         stride+48(FP), BX
-	SHLQ         $0x02, BX
-	VBROADCASTSS least+56(FP), Y0
+TEXT ·signsAVX2(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ dst_len+8(FP), CX
+	MOVQ src_base+24(FP), DX
+	MOVQ stride+48(FP), BX
+	SHLQ $0x02, BX
+	MOVQ least+56(FP), SI
+	MOVQ flip+64(FP), DI
 
 positions1:
 	CMPQ         CX, $0x08
 	JLT          end2
-	MOVQ         DX, SI
-	VPXOR        Y1, Y1, Y1
-	VMOVUPS      (SI), Y2
-	VCMPPS       $0x1d, Y0, Y2, Y2
-	VPAND        dword3<>+0(SB), Y2, Y2
-	VPOR         Y2, Y1, Y1
-	ADDQ         BX, SI
-	VMOVUPS      (SI), Y2
-	VCMPPS       $0x1d, Y0, Y2, Y2
-	VPAND        dword4<>+0(SB), Y2, Y2
-	VPOR         Y2, Y1, Y1
-	ADDQ         BX, SI
-	VMOVUPS      (SI), Y2
-	VCMPPS       $0x1d, Y0, Y2, Y2
-	VPAND        dword5<>+0(SB), Y2, Y2
-	VPOR         Y2, Y1, Y1
-	ADDQ         BX, SI
-	VMOVUPS      (SI), Y2
-	VCMPPS       $0x1d, Y0, Y2, Y2
-	VPAND        dword6<>+0(SB), Y2, Y2
-	VPOR         Y2, Y1, Y1
-	ADDQ         BX, SI
-	VMOVUPS      (SI), Y2
-	VCMPPS       $0x1d, Y0, Y2, Y2
-	VPAND        dword7<>+0(SB), Y2, Y2
-	VPOR         Y2, Y1, Y1
-	ADDQ         BX, SI
-	VMOVUPS      (SI), Y2
-	VCMPPS       $0x1d, Y0, Y2, Y2
-	VPAND        dword8<>+0(SB), Y2, Y2
-	VPOR         Y2, Y1, Y1
-	ADDQ         BX, SI
-	VMOVUPS      (SI), Y2
-	VCMPPS       $0x1d, Y0, Y2, Y2
-	VPAND        dword9<>+0(SB), Y2, Y2
-	VPOR         Y2, Y1, Y1
-	ADDQ         BX, SI
-	VMOVUPS      (SI), Y2
-	VCMPPS       $0x1d, Y0, Y2, Y2
-	VPAND        dword10<>+0(SB), Y2, Y2
-	VPOR         Y2, Y1, Y1
-	VEXTRACTI128 $0x01, Y1, X2
-	VPACKSSDW    X2, X1, X2
-	VPACKUSWB    X2, X2, X2
-	VMOVQ        X2, (AX)
+	MOVQ         DX, R8
+	VPXOR        Y0, Y0, Y0
+	VBROADCASTSS (DI), Y1
+	VXORPS       (R8), Y1, Y1
+	VBROADCASTSS (SI), Y2
+	VCMPPS       $0x1d, Y2, Y1, Y1
+	VPAND        dword3<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	ADDQ         BX, R8
+	VBROADCASTSS 4(DI), Y1
+	VXORPS       (R8), Y1, Y1
+	VBROADCASTSS 4(SI), Y2
+	VCMPPS       $0x1d, Y2, Y1, Y1
+	VPAND        dword4<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	ADDQ         BX, R8
+	VBROADCASTSS 8(DI), Y1
+	VXORPS       (R8), Y1, Y1
+	VBROADCASTSS 8(SI), Y2
+	VCMPPS       $0x1d, Y2, Y1, Y1
+	VPAND        dword5<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	ADDQ         BX, R8
+	VBROADCASTSS 12(DI), Y1
+	VXORPS       (R8), Y1, Y1
+	VBROADCASTSS 12(SI), Y2
+	VCMPPS       $0x1d, Y2, Y1, Y1
+	VPAND        dword6<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	ADDQ         BX, R8
+	VBROADCASTSS 16(DI), Y1
+	VXORPS       (R8), Y1, Y1
+	VBROADCASTSS 16(SI), Y2
+	VCMPPS       $0x1d, Y2, Y1, Y1
+	VPAND        dword7<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	ADDQ         BX, R8
+	VBROADCASTSS 20(DI), Y1
+	VXORPS       (R8), Y1, Y1
+	VBROADCASTSS 20(SI), Y2
+	VCMPPS       $0x1d, Y2, Y1, Y1
+	VPAND        dword8<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	ADDQ         BX, R8
+	VBROADCASTSS 24(DI), Y1
+	VXORPS       (R8), Y1, Y1
+	VBROADCASTSS 24(SI), Y2
+	VCMPPS       $0x1d, Y2, Y1, Y1
+	VPAND        dword9<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	ADDQ         BX, R8
+	VBROADCASTSS 28(DI), Y1
+	VXORPS       (R8), Y1, Y1
+	VBROADCASTSS 28(SI), Y2
+	VCMPPS       $0x1d, Y2, Y1, Y1
+	VPAND        dword10<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKSSDW    X1, X0, X1
+	VPACKUSWB    X1, X1, X1
+	VMOVQ        X1, (AX)
 	ADDQ         $0x08, AX
 	ADDQ         $0x20, DX
 	SUBQ         $0x08, CX
@@ -151,64 +168,81 @@ DATA dword10<>+24(SB)/4, $0x00000080
 DATA dword10<>+28(SB)/4, $0x00000080
 GLOBL dword10<>(SB), RODATA|NOPTR, $32
 
-// func signsNaNAVX2(dst []byte, src []float32, stride int, least float32)
+// func signsNaNAVX2(dst []byte, src []float32, stride int, least *[8]float32, flip *[8]uint32)
 // Requires: AVX, AVX2
-TEXT ·signsNaNAVX2(SB), NOSPLIT, $0-60
-	MOVQ         dst_base+0(FP), AX
-	MOVQ         dst_len+8(FP), CX
-	MOVQ         src_base+24(FP), DX
-	MOVQ         stride+48(FP), BX
-	SHLQ         $0x02, BX
-	VBROADCASTSS least+56(FP), Y0
+TEXT ·signsNaNAVX2(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ dst_len+8(FP), CX
+	MOVQ src_base+24(FP), DX
+	MOVQ stride+48(FP), BX
+	SHLQ $0x02, BX
+	MOVQ least+56(FP), SI
+	MOVQ flip+64(FP), DI
 
 positions11:
 	CMPQ         CX, $0x08
 	JLT          end12
-	MOVQ         DX, SI
-	VPXOR        Y1, Y1, Y1
-	VMOVUPS      (SI), Y2
-	VCMPPS       $0x15, Y0, Y2, Y2
-	VPAND        dword13<>+0(SB), Y2, Y2
-	VPOR         Y2, Y1, Y1
-	ADDQ         BX, SI
-	VMOVUPS      (SI), Y2
-	VCMPPS       $0x15, Y0, Y2, Y2
-	VPAND        dword14<>+0(SB), Y2, Y2
-	VPOR         Y2, Y1, Y1
-	ADDQ         BX, SI
-	VMOVUPS      (SI), Y2
-	VCMPPS       $0x15, Y0, Y2, Y2
-	VPAND        dword15<>+0(SB), Y2, Y2
-	VPOR         Y2, Y1, Y1
-	ADDQ         BX, SI
-	VMOVUPS      (SI), Y2
-	VCMPPS       $0x15, Y0, Y2, Y2
-	VPAND        dword16<>+0(SB), Y2, Y2
-	VPOR         Y2, Y1, Y1
-	ADDQ         BX, SI
-	VMOVUPS      (SI), Y2
-	VCMPPS       $0x15, Y0, Y2, Y2
-	VPAND        dword17<>+0(SB), Y2, Y2
-	VPOR         Y2, Y1, Y1
-	ADDQ         BX, SI
-	VMOVUPS      (SI), Y2
-	VCMPPS       $0x15, Y0, Y2, Y2
-	VPAND        dword18<>+0(SB), Y2, Y2
-	VPOR         Y2, Y1, Y1
-	ADDQ         BX, SI
-	VMOVUPS      (SI), Y2
-	VCMPPS       $0x15, Y0, Y2, Y2
-	VPAND        dword19<>+0(SB), Y2, Y2
-	VPOR         Y2, Y1, Y1
-	ADDQ         BX, SI
-	VMOVUPS      (SI), Y2
-	VCMPPS       $0x15, Y0, Y2, Y2
-	VPAND        dword20<>+0(SB), Y2, Y2
-	VPOR         Y2, Y1, Y1
-	VEXTRACTI128 $0x01, Y1, X2
-	VPACKSSDW    X2, X1, X2
-	VPACKUSWB    X2, X2, X2
-	VMOVQ        X2, (AX)
+	MOVQ         DX, R8
+	VPXOR        Y0, Y0, Y0
+	VBROADCASTSS (DI), Y1
+	VXORPS       (R8), Y1, Y1
+	VBROADCASTSS (SI), Y2
+	VCMPPS       $0x15, Y2, Y1, Y1
+	VPAND        dword13<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	ADDQ         BX, R8
+	VBROADCASTSS 4(DI), Y1
+	VXORPS       (R8), Y1, Y1
+	VBROADCASTSS 4(SI), Y2
+	VCMPPS       $0x15, Y2, Y1, Y1
+	VPAND        dword14<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	ADDQ         BX, R8
+	VBROADCASTSS 8(DI), Y1
+	VXORPS       (R8), Y1, Y1
+	VBROADCASTSS 8(SI), Y2
+	VCMPPS       $0x15, Y2, Y1, Y1
+	VPAND        dword15<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	ADDQ         BX, R8
+	VBROADCASTSS 12(DI), Y1
+	VXORPS       (R8), Y1, Y1
+	VBROADCASTSS 12(SI), Y2
+	VCMPPS       $0x15, Y2, Y1, Y1
+	VPAND        dword16<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	ADDQ         BX, R8
+	VBROADCASTSS 16(DI), Y1
+	VXORPS       (R8), Y1, Y1
+	VBROADCASTSS 16(SI), Y2
+	VCMPPS       $0x15, Y2, Y1, Y1
+	VPAND        dword17<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	ADDQ         BX, R8
+	VBROADCASTSS 20(DI), Y1
+	VXORPS       (R8), Y1, Y1
+	VBROADCASTSS 20(SI), Y2
+	VCMPPS       $0x15, Y2, Y1, Y1
+	VPAND        dword18<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	ADDQ         BX, R8
+	VBROADCASTSS 24(DI), Y1
+	VXORPS       (R8), Y1, Y1
+	VBROADCASTSS 24(SI), Y2
+	VCMPPS       $0x15, Y2, Y1, Y1
+	VPAND        dword19<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	ADDQ         BX, R8
+	VBROADCASTSS 28(DI), Y1
+	VXORPS       (R8), Y1, Y1
+	VBROADCASTSS 28(SI), Y2
+	VCMPPS       $0x15, Y2, Y1, Y1
+	VPAND        dword20<>+0(SB), Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKSSDW    X1, X0, X1
+	VPACKUSWB    X1, X1, X1
+	VMOVQ        X1, (AX)
 	ADDQ         $0x08, AX
 	ADDQ         $0x20, DX
 	SUBQ         $0x08, CX

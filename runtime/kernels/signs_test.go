@@ -18,18 +18,29 @@ func checkSigns(t *testing.T, set *Set) {
 		for j := range src {
 			src[j] = special[r.IntN(len(special))]
 		}
-		least, isNaN := pick[float32](r, 0, AboveZero, 1), r.IntN(2) == 0
+		var b Bounds
+		isNaN := r.IntN(2) == 0
+		for c := range b.Least {
+			b.Least[c], b.Flip[c] = pick[float32](r, 0, AboveZero, 1, special[8], special[9]), pick[uint32](r, 0, 1<<31)
+			if !isNaN && r.IntN(5) == 0 {
+				b.Least[c] = nan // never
+			}
+		}
 		dst, intact := aligned(n)
-		set.Signs(dst, src, stride, channels, least, isNaN)
-		for p, b := range dst {
+		set.Signs(dst, src, stride, channels, &b, isNaN)
+		for p, got := range dst {
 			want := byte(0)
 			for c := range channels {
-				if x := src[c*stride+p]; x >= least || x != x && isNaN {
+				x := src[c*stride+p]
+				if b.Flip[c] != 0 {
+					x = -x
+				}
+				if x >= b.Least[c] || x != x && isNaN {
 					want |= 1 << c
 				}
 			}
-			if b != want {
-				t.Fatalf("case %d: position %d is %08b, want %08b", i, p, b, want)
+			if got != want {
+				t.Fatalf("case %d: position %d is %08b, want %08b", i, p, got, want)
 			}
 		}
 		if err := intact(); err != nil {

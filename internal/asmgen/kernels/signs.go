@@ -14,15 +14,16 @@ func Signs(a *asm.Gen) {
 }
 
 func (g gen) signs(name string, predicate uint64) {
-	g.Func(name, "func(dst []byte, src []float32, stride int, least float32)", "See Set.signs; AVX2.")
+	g.Func(name, "func(dst []byte, src []float32, stride int, least *[8]float32, flip *[8]uint32)", "See Set.signs; AVX2.")
 	dst, left, src, stride := g.GP64(), g.GP64(), g.GP64(), g.GP64()
 	g.Load(g.Param("dst").Base(), dst)
 	g.Load(g.Param("dst").Len(), left)
 	g.Load(g.Param("src").Base(), src)
 	g.Load(g.Param("stride"), stride)
 	g.SHLQ(Imm(2), stride)
-	least := g.YMM()
-	g.VBROADCASTSS(g.Arg(g.Param("least")), least)
+	leasts, flips := g.GP64(), g.GP64()
+	g.Load(g.Param("least"), leasts)
+	g.Load(g.Param("flip"), flips)
 	loop, end := g.Unique("positions"), g.Unique("end")
 	g.Label(loop)
 	g.CMPQ(left, Imm(8))
@@ -31,8 +32,10 @@ func (g gen) signs(name string, predicate uint64) {
 	g.MOVQ(src, row)
 	g.VPXOR(bits, bits, bits)
 	for c := range 8 {
-		x := g.YMM()
-		g.VMOVUPS(Mem{Base: row}, x)
+		x, least := g.YMM(), g.YMM()
+		g.VBROADCASTSS(Mem{Base: flips, Disp: 4 * c}, x)
+		g.VXORPS(Mem{Base: row}, x, x)
+		g.VBROADCASTSS(Mem{Base: leasts, Disp: 4 * c}, least)
 		g.VCMPPS(Imm(predicate), least, x, x)
 		g.VPAND(g.dword(1<<c), x, x)
 		g.VPOR(x, bits, bits)
