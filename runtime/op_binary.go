@@ -119,8 +119,17 @@ func (o *pairwise) prepare(p *prep) step {
 	w, set := p.broadcasting(y, a, b), p.set
 	switch y.elem {
 	case F32:
+		op, ok := operators[o.code]
+		f := o.f32
+		if ok {
+			f = func(dst, a, b []float32) { set.Combine(op.both, dst, a, b) }
+		}
 		return w.step(1, func(m *memory, r run) {
-			o.walkSingle(set, m, w, r, view[float32](y, m), view[float32](a, m), view[float32](b, m))
+			if !ok {
+				walkPair(m, w, r, view[float32](y, m), view[float32](a, m), view[float32](b, m), f)
+				return
+			}
+			o.walkSingle(set, &op, f, m, w, r, view[float32](y, m), view[float32](a, m), view[float32](b, m))
 		})
 	case F64:
 		return w.step(1, func(m *memory, r run) {
@@ -147,27 +156,30 @@ func (o *pairwise) prepare(p *prep) step {
 	})
 }
 
-// operators are the operations that have vector kernels of float32, and what they are where b is one number; min and max,
-// which propagate NaN, have none.
-var operators = map[billb.Opcode]struct {
+// operator is the vector kernels of an operation on float32: of two operands and, if there is one, where b is one number.
+type operator struct {
 	both kernels.Operator
 	one  kernels.Function
-}{
-	billb.OpAdd:   {kernels.Add, kernels.Plus},
+	ones bool // there is one
+}
+
+var operators = map[billb.Opcode]operator{
+	billb.OpAdd:   {kernels.Add, kernels.Plus, true},
 	billb.OpSub:   {both: kernels.Sub},
-	billb.OpMul:   {kernels.Mul, kernels.Times},
-	billb.OpDiv:   {kernels.Div, kernels.Over},
-	billb.OpPRelu: {kernels.PRelu, kernels.LeakyRelu},
+	billb.OpMul:   {kernels.Mul, kernels.Times, true},
+	billb.OpDiv:   {kernels.Div, kernels.Over, true},
+	billb.OpPRelu: {kernels.PRelu, kernels.LeakyRelu, true},
+	billb.OpMax:   {both: kernels.Max},
+	billb.OpMin:   {both: kernels.Min},
 }
 
 // walkSingle computes one piece of float32.
-func (o *pairwise) walkSingle(s *kernels.Set, m *memory, w *walker, r run, dst, a, b []float32) {
-	op, ok := operators[o.code]
+func (o *pairwise) walkSingle(s *kernels.Set, op *operator, f func(dst, a, b []float32), m *memory, w *walker, r run, dst, a, b []float32) {
 	dst = dst[r.first : r.first+r.n]
 	switch {
-	case ok && w.inner[0] == 1 && w.inner[1] == 1:
+	case w.inner[0] == 1 && w.inner[1] == 1:
 		s.Combine(op.both, dst, a[r.at[0]:][:r.n], b[r.at[1]:][:r.n])
-	case ok && o.code != billb.OpSub && w.inner[0] == 1 && w.inner[1] == 0:
+	case op.ones && w.inner[0] == 1 && w.inner[1] == 0:
 		s.Map(op.one, dst, a[r.at[0]:][:r.n], b[r.at[1]], 0)
 	case o.code == billb.OpSub && w.inner[0] == 1 && w.inner[1] == 0: // x - b is x + (-b), bit for bit
 		s.Map(kernels.Plus, dst, a[r.at[0]:][:r.n], -b[r.at[1]], 0)
@@ -175,7 +187,7 @@ func (o *pairwise) walkSingle(s *kernels.Set, m *memory, w *walker, r run, dst, 
 		s.Map(op.one, dst, b[r.at[1]:][:r.n], a[r.at[0]], 0)
 	default:
 		r.first = 0
-		walkPair(m, w, r, dst, a, b, o.f32)
+		walkPair(m, w, r, dst, a, b, f)
 	}
 }
 

@@ -28,6 +28,9 @@ func prepareSoftmax(p *prep, logarithm bool) step {
 			}
 		})
 	}
+	if inner > 1 && y.elem == F32 && !logarithm && d <= columnFloats {
+		return p.softmaxColumns(y, x, d, inner)
+	}
 	return ranged(y.n/d, mulSat(d, 16), func(m *memory, lo, hi int) {
 		for line := lo; line < hi; line++ {
 			first := line/inner*d*inner + line%inner
@@ -46,6 +49,41 @@ func prepareSoftmax(p *prep, logarithm bool) step {
 					v = math.Exp(v) / sum
 				}
 				setFloat(y, m, first+k*inner, v)
+			}
+		}
+	})
+}
+
+// columns is how many neighbouring lines softmaxColumns deals with at most at a time, and columnFloats the room for them.
+const (
+	columns      = 16
+	columnFloats = 4 * chunk
+)
+
+// softmaxColumns is the softmax of lines of d elements that lie inner apart, each copied to a row and back.
+func (p *prep) softmaxColumns(y, x *operand, d, inner int) step {
+	most := min(columns, columnFloats/d)
+	set, blocks := p.set, (inner+most-1)/most
+	return ranged(y.n/(d*inner)*blocks, mulSat(d, most, 6), func(m *memory, lo, hi int) {
+		src, dst := view[float32](x, m), view[float32](y, m)
+		lanes, rows := tmp[float64](m, 0), as[float32](m.temp[chunk*8:])[:columnFloats]
+		for b := lo; b < hi; b++ {
+			first := b % blocks * most
+			n := min(most, inner-first)
+			first += b / blocks * d * inner
+			for k := range d {
+				for j, v := range src[first+k*inner:][:n] {
+					rows[j*d+k] = v
+				}
+			}
+			for j := range n {
+				set.Softmax(rows[j*d:(j+1)*d], rows[j*d:(j+1)*d], lanes)
+			}
+			for k := range d {
+				line := dst[first+k*inner:][:n]
+				for j := range line {
+					line[j] = rows[j*d+k]
+				}
 			}
 		}
 	})

@@ -102,7 +102,7 @@ func init() {
 var vectors = map[billb.Opcode]kernels.Function{
 	billb.OpAbs: kernels.Abs, billb.OpNeg: kernels.Neg, billb.OpCeil: kernels.Ceil, billb.OpFloor: kernels.Floor, billb.OpRoundHalfEven: kernels.RoundEven, billb.OpSqrt: kernels.Sqrt,
 	billb.OpExp: kernels.Exp, billb.OpLog: kernels.Log, billb.OpSigmoid: kernels.Sigmoid, billb.OpTanh: kernels.Tanh, billb.OpRelu: kernels.Relu, billb.OpReciprocal: kernels.Reciprocal,
-	billb.OpLeakyRelu: kernels.LeakyRelu, billb.OpElu: kernels.Elu,
+	billb.OpLeakyRelu: kernels.LeakyRelu, billb.OpElu: kernels.Elu, billb.OpErf: kernels.Erf,
 }
 
 // single is the function on float32 by a vector kernel; nil where there is none for these parameters.

@@ -92,10 +92,10 @@ func asmTable() []kernel {
 				Relu: vecReluAVX2, Clip: vecClipAVX2, LeakyRelu: vecLeakyReluAVX2, Exp: vecExpAVX2, Log: vecLogAVX2,
 				Sigmoid: vecSigmoidAVX2, Tanh: vecTanhAVX2, Elu: vecEluAVX2, Sqrt: vecSqrtAVX2, Reciprocal: vecReciprocalAVX2,
 				Plus: vecPlusAVX2, Times: vecTimesAVX2, Over: vecOverAVX2, Abs: vecAbsAVX2, Neg: vecNegAVX2,
-				Floor: vecFloorAVX2, Ceil: vecCeilAVX2, RoundEven: vecRoundEvenAVX2,
+				Floor: vecFloorAVX2, Ceil: vecCeilAVX2, RoundEven: vecRoundEvenAVX2, Erf: vecErfAVX2,
 			}
 			s.hard = [2]hardFunc{vecHardSigmoidAVX2, vecHardSwishAVX2}
-			s.binary = [operators]binaryFunc{Add: vecAddAVX2, Sub: vecSubAVX2, Mul: vecMulAVX2, Div: vecDivAVX2, PRelu: vecPReluAVX2}
+			s.binary = [operators]binaryFunc{Add: vecAddAVX2, Sub: vecSubAVX2, Mul: vecMulAVX2, Div: vecDivAVX2, PRelu: vecPReluAVX2, Max: vecMaxAVX2, Min: vecMinAVX2}
 			s.largest, s.expSum = vecLargestAVX2, vecExpSumAVX2
 			s.fromInts, s.affine, s.normalize, s.quantize = vecFromIntsAVX2, vecAffineAVX2, vecNormalizeAVX2, vecQuantizeAVX2
 			s.dequantize = [2]dequantizeFunc{vecDequantizeU8AVX2, vecDequantizeI8AVX2}
@@ -105,10 +105,10 @@ func asmTable() []kernel {
 				Relu: vecReluAVX512, Clip: vecClipAVX512, LeakyRelu: vecLeakyReluAVX512, Exp: vecExpAVX512, Log: vecLogAVX512,
 				Sigmoid: vecSigmoidAVX512, Tanh: vecTanhAVX512, Elu: vecEluAVX512, Sqrt: vecSqrtAVX512, Reciprocal: vecReciprocalAVX512,
 				Plus: vecPlusAVX512, Times: vecTimesAVX512, Over: vecOverAVX512, Abs: vecAbsAVX512, Neg: vecNegAVX512,
-				Floor: vecFloorAVX512, Ceil: vecCeilAVX512, RoundEven: vecRoundEvenAVX512,
+				Floor: vecFloorAVX512, Ceil: vecCeilAVX512, RoundEven: vecRoundEvenAVX512, Erf: vecErfAVX2,
 			}
 			s.hard = [2]hardFunc{vecHardSigmoidAVX512, vecHardSwishAVX512}
-			s.binary = [operators]binaryFunc{Add: vecAddAVX512, Sub: vecSubAVX512, Mul: vecMulAVX512, Div: vecDivAVX512, PRelu: vecPReluAVX512}
+			s.binary = [operators]binaryFunc{Add: vecAddAVX512, Sub: vecSubAVX512, Mul: vecMulAVX512, Div: vecDivAVX512, PRelu: vecPReluAVX512, Max: vecMaxAVX2, Min: vecMinAVX2}
 			s.largest, s.expSum = vecLargestAVX512, vecExpSumAVX512
 			s.fromInts, s.affine, s.normalize, s.quantize = vecFromIntsAVX512, vecAffineAVX512, vecNormalizeAVX512, vecQuantizeAVX512
 			s.dequantize = [2]dequantizeFunc{vecDequantizeU8AVX512, vecDequantizeI8AVX512}

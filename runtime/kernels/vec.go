@@ -1,9 +1,12 @@
 package kernels
 
-import "math"
+import (
+	"math"
+	"unsafe"
+)
 
 // Function is an elementwise function of float32. Its kernels compute the steps of vec_generic.go in one order, each rounded,
-// and so give the same bits everywhere: Exp, Log, Sigmoid, Tanh and Elu within 2 units in the last place of the exact
+// and so give the same bits everywhere: Exp, Log, Sigmoid, Tanh, Elu and Erf within 2 units in the last place of the exact
 // value, the others correctly rounded.
 type Function uint8
 
@@ -27,6 +30,7 @@ const (
 	Floor                      // the largest integer not above x
 	Ceil                       // the smallest integer not below x
 	RoundEven                  // the nearest integer, halves to the even one
+	Erf                        // the error function
 	functions
 )
 
@@ -40,6 +44,8 @@ const (
 	Mul            // a * b
 	Div            // a / b
 	PRelu          // a, or a*b where a < 0
+	Max            // the larger, +0 before -0; NaN where one is
+	Min            // the smaller, -0 before +0; NaN where one is
 	operators
 )
 
@@ -77,7 +83,7 @@ func (s *Set) Combine(op Operator, dst, a, b []float32) {
 	binaryGeneric[op](dst[n:], a[n:], b[n:])
 }
 
-// Softmax writes exp(x - m)/sum(exp(x - m)), m the largest element of src. lanes is memory of 16 elements. Sums are in float64;
+// Softmax writes exp(x - m)/sum(exp(x - m)), m the largest element of src. lanes is memory of 24 elements. Sums are in float64;
 // a result is within 2 units in the last place.
 func (s *Set) Softmax(dst, src []float32, lanes []float64) {
 	sum := float32(s.exponentials(dst, src, lanes))
@@ -92,7 +98,14 @@ func (s *Set) exponentials(dst, src []float32, lanes []float64) float64 {
 	sums := (*[16]float64)(lanes)
 	clear(sums[:])
 	s.expSum(dst[:n], src[:n], most, sums)
-	expSumGeneric(dst[n:], src[n:], most, sums)
+	if rest := src[n:]; len(rest) > 0 { // a block with room: e^-Inf adds nothing
+		last := (*[vecBlock]float32)(unsafe.Pointer((*[8]float64)(lanes[16:])))
+		for i := copy(last[:], rest); i < vecBlock; i++ {
+			last[i] = float32(math.Inf(-1))
+		}
+		s.expSum(last[:], last[:], most, sums)
+		copy(dst[n:], last[:])
+	}
 	sum := 0.0
 	for _, v := range sums {
 		sum += v

@@ -94,6 +94,21 @@ func vecFloorAVX2(dst []float32, src []float32, a float32, b float32)
 //go:noescape
 func vecCeilAVX2(dst []float32, src []float32, a float32, b float32)
 
+// See Set.unary.
+//
+//go:noescape
+func vecErfAVX2(dst []float32, src []float32, a float32, b float32)
+
+// See Set.binary.
+//
+//go:noescape
+func vecMaxAVX2(dst []float32, a []float32, b []float32)
+
+// See Set.binary.
+//
+//go:noescape
+func vecMinAVX2(dst []float32, a []float32, b []float32)
+
 // See Set.hard.
 //
 //go:noescape

@@ -1682,6 +1682,525 @@ done36:
 	VZEROUPPER
 	RET
 
+// func vecErfAVX2(dst []float32, src []float32, a float32, b float32)
+// Requires: AVX, AVX2
+TEXT ·vecErfAVX2(SB), NOSPLIT, $0-56
+	MOVQ dst_base+0(FP), AX
+	MOVQ dst_len+8(FP), DX
+	MOVQ src_base+24(FP), CX
+
+blocks37:
+	CMPQ      DX, $+16
+	JLT       done38
+	VMOVDQU   (CX), Y0
+	VMOVDQU   vec40800000<>+0(SB), Y1
+	VPAND     vec7fffffff<>+0(SB), Y0, Y2
+	VMINPS    Y2, Y1, Y1
+	VMOVDQU   vecb7910000<>+0(SB), Y2
+	VMULPS    Y1, Y2, Y2
+	VADDPS    vec39c8e7d9<>+0(SB), Y2, Y2
+	VMULPS    Y1, Y2, Y2
+	VADDPS    vecbb7e8a1c<>+0(SB), Y2, Y2
+	VMULPS    Y1, Y2, Y2
+	VADDPS    vec3cc6b1a1<>+0(SB), Y2, Y2
+	VMULPS    Y1, Y2, Y2
+	VADDPS    vecbddaae5c<>+0(SB), Y2, Y2
+	VMULPS    Y1, Y2, Y2
+	VADDPS    vecbf228550<>+0(SB), Y2, Y2
+	VMULPS    Y1, Y2, Y2
+	VADDPS    vecbe03ce86<>+0(SB), Y2, Y2
+	VMOVDQU   vec3f800000<>+0(SB), Y3
+	VMULPS    Y1, Y2, Y2
+	VSUBPS    Y1, Y2, Y2
+	VMOVDQU   vec42b20000<>+0(SB), Y4
+	VMOVDQU   vecc2d00000<>+0(SB), Y5
+	VMAXPS    Y2, Y5, Y2
+	VMINPS    Y2, Y4, Y2
+	VMULPS    vec3fb8aa3b<>+0(SB), Y2, Y4
+	VADDPS    vec4b400000<>+0(SB), Y4, Y4
+	VSUBPS    vec4b400000<>+0(SB), Y4, Y5
+	VMULPS    vec3f318000<>+0(SB), Y5, Y6
+	VSUBPS    Y6, Y2, Y2
+	VMULPS    vecb95e8083<>+0(SB), Y5, Y5
+	VSUBPS    Y5, Y2, Y2
+	VMOVDQU   vec39506967<>+0(SB), Y5
+	VMULPS    Y2, Y5, Y5
+	VADDPS    vec3ab743ce<>+0(SB), Y5, Y5
+	VMULPS    Y2, Y5, Y5
+	VADDPS    vec3c088908<>+0(SB), Y5, Y5
+	VMULPS    Y2, Y5, Y5
+	VADDPS    vec3d2aa9c1<>+0(SB), Y5, Y5
+	VMULPS    Y2, Y5, Y5
+	VADDPS    vec3e2aaaaa<>+0(SB), Y5, Y5
+	VMULPS    Y2, Y5, Y5
+	VADDPS    vec3f000000<>+0(SB), Y5, Y5
+	VMULPS    Y2, Y2, Y6
+	VMULPS    Y5, Y6, Y5
+	VADDPS    Y2, Y5, Y2
+	VADDPS    vec3f800000<>+0(SB), Y2, Y2
+	VPSUBD    vec4b400000<>+0(SB), Y4, Y4
+	VPSRAD    $0x01, Y4, Y5
+	VPSUBD    Y5, Y4, Y4
+	VPADDD    vec0000007f<>+0(SB), Y5, Y5
+	VPSLLD    $0x17, Y5, Y5
+	VMULPS    Y5, Y2, Y2
+	VPADDD    vec0000007f<>+0(SB), Y4, Y4
+	VPSLLD    $0x17, Y4, Y4
+	VMULPS    Y4, Y2, Y2
+	VSUBPS    Y2, Y3, Y2
+	VPAND     vec80000000<>+0(SB), Y0, Y3
+	VPOR      Y3, Y2, Y2
+	VMULPS    Y0, Y0, Y3
+	VMOVDQU   vecba1c7000<>+0(SB), Y4
+	VMULPS    Y3, Y4, Y4
+	VADDPS    vec3ba38d2c<>+0(SB), Y4, Y4
+	VMULPS    Y3, Y4, Y4
+	VADDPS    vecbcdb48d9<>+0(SB), Y4, Y4
+	VMULPS    Y3, Y4, Y4
+	VADDPS    vec3de70e22<>+0(SB), Y4, Y4
+	VMULPS    Y3, Y4, Y4
+	VADDPS    vecbec09380<>+0(SB), Y4, Y4
+	VMULPS    Y3, Y4, Y3
+	VADDPS    vec3e0375d4<>+0(SB), Y3, Y3
+	VMOVDQU   vec3f6d8000<>+0(SB), Y4
+	VCMPPS    $0x01, Y1, Y4, Y1
+	VMULPS    Y0, Y3, Y3
+	VADDPS    Y0, Y3, Y0
+	VBLENDVPS Y1, Y2, Y0, Y0
+	VMOVDQU   Y0, (AX)
+	VMOVDQU   32(CX), Y0
+	VMOVDQU   vec40800000<>+0(SB), Y1
+	VPAND     vec7fffffff<>+0(SB), Y0, Y2
+	VMINPS    Y2, Y1, Y1
+	VMOVDQU   vecb7910000<>+0(SB), Y2
+	VMULPS    Y1, Y2, Y2
+	VADDPS    vec39c8e7d9<>+0(SB), Y2, Y2
+	VMULPS    Y1, Y2, Y2
+	VADDPS    vecbb7e8a1c<>+0(SB), Y2, Y2
+	VMULPS    Y1, Y2, Y2
+	VADDPS    vec3cc6b1a1<>+0(SB), Y2, Y2
+	VMULPS    Y1, Y2, Y2
+	VADDPS    vecbddaae5c<>+0(SB), Y2, Y2
+	VMULPS    Y1, Y2, Y2
+	VADDPS    vecbf228550<>+0(SB), Y2, Y2
+	VMULPS    Y1, Y2, Y2
+	VADDPS    vecbe03ce86<>+0(SB), Y2, Y2
+	VMOVDQU   vec3f800000<>+0(SB), Y3
+	VMULPS    Y1, Y2, Y2
+	VSUBPS    Y1, Y2, Y2
+	VMOVDQU   vec42b20000<>+0(SB), Y4
+	VMOVDQU   vecc2d00000<>+0(SB), Y5
+	VMAXPS    Y2, Y5, Y2
+	VMINPS    Y2, Y4, Y2
+	VMULPS    vec3fb8aa3b<>+0(SB), Y2, Y4
+	VADDPS    vec4b400000<>+0(SB), Y4, Y4
+	VSUBPS    vec4b400000<>+0(SB), Y4, Y5
+	VMULPS    vec3f318000<>+0(SB), Y5, Y6
+	VSUBPS    Y6, Y2, Y2
+	VMULPS    vecb95e8083<>+0(SB), Y5, Y5
+	VSUBPS    Y5, Y2, Y2
+	VMOVDQU   vec39506967<>+0(SB), Y5
+	VMULPS    Y2, Y5, Y5
+	VADDPS    vec3ab743ce<>+0(SB), Y5, Y5
+	VMULPS    Y2, Y5, Y5
+	VADDPS    vec3c088908<>+0(SB), Y5, Y5
+	VMULPS    Y2, Y5, Y5
+	VADDPS    vec3d2aa9c1<>+0(SB), Y5, Y5
+	VMULPS    Y2, Y5, Y5
+	VADDPS    vec3e2aaaaa<>+0(SB), Y5, Y5
+	VMULPS    Y2, Y5, Y5
+	VADDPS    vec3f000000<>+0(SB), Y5, Y5
+	VMULPS    Y2, Y2, Y6
+	VMULPS    Y5, Y6, Y5
+	VADDPS    Y2, Y5, Y2
+	VADDPS    vec3f800000<>+0(SB), Y2, Y2
+	VPSUBD    vec4b400000<>+0(SB), Y4, Y4
+	VPSRAD    $0x01, Y4, Y5
+	VPSUBD    Y5, Y4, Y4
+	VPADDD    vec0000007f<>+0(SB), Y5, Y5
+	VPSLLD    $0x17, Y5, Y5
+	VMULPS    Y5, Y2, Y2
+	VPADDD    vec0000007f<>+0(SB), Y4, Y4
+	VPSLLD    $0x17, Y4, Y4
+	VMULPS    Y4, Y2, Y2
+	VSUBPS    Y2, Y3, Y2
+	VPAND     vec80000000<>+0(SB), Y0, Y3
+	VPOR      Y3, Y2, Y2
+	VMULPS    Y0, Y0, Y3
+	VMOVDQU   vecba1c7000<>+0(SB), Y4
+	VMULPS    Y3, Y4, Y4
+	VADDPS    vec3ba38d2c<>+0(SB), Y4, Y4
+	VMULPS    Y3, Y4, Y4
+	VADDPS    vecbcdb48d9<>+0(SB), Y4, Y4
+	VMULPS    Y3, Y4, Y4
+	VADDPS    vec3de70e22<>+0(SB), Y4, Y4
+	VMULPS    Y3, Y4, Y4
+	VADDPS    vecbec09380<>+0(SB), Y4, Y4
+	VMULPS    Y3, Y4, Y3
+	VADDPS    vec3e0375d4<>+0(SB), Y3, Y3
+	VMOVDQU   vec3f6d8000<>+0(SB), Y4
+	VCMPPS    $0x01, Y1, Y4, Y1
+	VMULPS    Y0, Y3, Y3
+	VADDPS    Y0, Y3, Y0
+	VBLENDVPS Y1, Y2, Y0, Y0
+	VMOVDQU   Y0, 32(AX)
+	ADDQ      $+64, AX
+	ADDQ      $+64, CX
+	SUBQ      $+16, DX
+	JMP       blocks37
+
+done38:
+	VZEROUPPER
+	RET
+
+DATA vec40800000<>+0(SB)/4, $0x40800000
+DATA vec40800000<>+4(SB)/4, $0x40800000
+DATA vec40800000<>+8(SB)/4, $0x40800000
+DATA vec40800000<>+12(SB)/4, $0x40800000
+DATA vec40800000<>+16(SB)/4, $0x40800000
+DATA vec40800000<>+20(SB)/4, $0x40800000
+DATA vec40800000<>+24(SB)/4, $0x40800000
+DATA vec40800000<>+28(SB)/4, $0x40800000
+DATA vec40800000<>+32(SB)/4, $0x40800000
+DATA vec40800000<>+36(SB)/4, $0x40800000
+DATA vec40800000<>+40(SB)/4, $0x40800000
+DATA vec40800000<>+44(SB)/4, $0x40800000
+DATA vec40800000<>+48(SB)/4, $0x40800000
+DATA vec40800000<>+52(SB)/4, $0x40800000
+DATA vec40800000<>+56(SB)/4, $0x40800000
+DATA vec40800000<>+60(SB)/4, $0x40800000
+GLOBL vec40800000<>(SB), RODATA|NOPTR, $64
+
+DATA vecb7910000<>+0(SB)/4, $0xb7910000
+DATA vecb7910000<>+4(SB)/4, $0xb7910000
+DATA vecb7910000<>+8(SB)/4, $0xb7910000
+DATA vecb7910000<>+12(SB)/4, $0xb7910000
+DATA vecb7910000<>+16(SB)/4, $0xb7910000
+DATA vecb7910000<>+20(SB)/4, $0xb7910000
+DATA vecb7910000<>+24(SB)/4, $0xb7910000
+DATA vecb7910000<>+28(SB)/4, $0xb7910000
+DATA vecb7910000<>+32(SB)/4, $0xb7910000
+DATA vecb7910000<>+36(SB)/4, $0xb7910000
+DATA vecb7910000<>+40(SB)/4, $0xb7910000
+DATA vecb7910000<>+44(SB)/4, $0xb7910000
+DATA vecb7910000<>+48(SB)/4, $0xb7910000
+DATA vecb7910000<>+52(SB)/4, $0xb7910000
+DATA vecb7910000<>+56(SB)/4, $0xb7910000
+DATA vecb7910000<>+60(SB)/4, $0xb7910000
+GLOBL vecb7910000<>(SB), RODATA|NOPTR, $64
+
+DATA vec39c8e7d9<>+0(SB)/4, $0x39c8e7d9
+DATA vec39c8e7d9<>+4(SB)/4, $0x39c8e7d9
+DATA vec39c8e7d9<>+8(SB)/4, $0x39c8e7d9
+DATA vec39c8e7d9<>+12(SB)/4, $0x39c8e7d9
+DATA vec39c8e7d9<>+16(SB)/4, $0x39c8e7d9
+DATA vec39c8e7d9<>+20(SB)/4, $0x39c8e7d9
+DATA vec39c8e7d9<>+24(SB)/4, $0x39c8e7d9
+DATA vec39c8e7d9<>+28(SB)/4, $0x39c8e7d9
+DATA vec39c8e7d9<>+32(SB)/4, $0x39c8e7d9
+DATA vec39c8e7d9<>+36(SB)/4, $0x39c8e7d9
+DATA vec39c8e7d9<>+40(SB)/4, $0x39c8e7d9
+DATA vec39c8e7d9<>+44(SB)/4, $0x39c8e7d9
+DATA vec39c8e7d9<>+48(SB)/4, $0x39c8e7d9
+DATA vec39c8e7d9<>+52(SB)/4, $0x39c8e7d9
+DATA vec39c8e7d9<>+56(SB)/4, $0x39c8e7d9
+DATA vec39c8e7d9<>+60(SB)/4, $0x39c8e7d9
+GLOBL vec39c8e7d9<>(SB), RODATA|NOPTR, $64
+
+DATA vecbb7e8a1c<>+0(SB)/4, $0xbb7e8a1c
+DATA vecbb7e8a1c<>+4(SB)/4, $0xbb7e8a1c
+DATA vecbb7e8a1c<>+8(SB)/4, $0xbb7e8a1c
+DATA vecbb7e8a1c<>+12(SB)/4, $0xbb7e8a1c
+DATA vecbb7e8a1c<>+16(SB)/4, $0xbb7e8a1c
+DATA vecbb7e8a1c<>+20(SB)/4, $0xbb7e8a1c
+DATA vecbb7e8a1c<>+24(SB)/4, $0xbb7e8a1c
+DATA vecbb7e8a1c<>+28(SB)/4, $0xbb7e8a1c
+DATA vecbb7e8a1c<>+32(SB)/4, $0xbb7e8a1c
+DATA vecbb7e8a1c<>+36(SB)/4, $0xbb7e8a1c
+DATA vecbb7e8a1c<>+40(SB)/4, $0xbb7e8a1c
+DATA vecbb7e8a1c<>+44(SB)/4, $0xbb7e8a1c
+DATA vecbb7e8a1c<>+48(SB)/4, $0xbb7e8a1c
+DATA vecbb7e8a1c<>+52(SB)/4, $0xbb7e8a1c
+DATA vecbb7e8a1c<>+56(SB)/4, $0xbb7e8a1c
+DATA vecbb7e8a1c<>+60(SB)/4, $0xbb7e8a1c
+GLOBL vecbb7e8a1c<>(SB), RODATA|NOPTR, $64
+
+DATA vec3cc6b1a1<>+0(SB)/4, $0x3cc6b1a1
+DATA vec3cc6b1a1<>+4(SB)/4, $0x3cc6b1a1
+DATA vec3cc6b1a1<>+8(SB)/4, $0x3cc6b1a1
+DATA vec3cc6b1a1<>+12(SB)/4, $0x3cc6b1a1
+DATA vec3cc6b1a1<>+16(SB)/4, $0x3cc6b1a1
+DATA vec3cc6b1a1<>+20(SB)/4, $0x3cc6b1a1
+DATA vec3cc6b1a1<>+24(SB)/4, $0x3cc6b1a1
+DATA vec3cc6b1a1<>+28(SB)/4, $0x3cc6b1a1
+DATA vec3cc6b1a1<>+32(SB)/4, $0x3cc6b1a1
+DATA vec3cc6b1a1<>+36(SB)/4, $0x3cc6b1a1
+DATA vec3cc6b1a1<>+40(SB)/4, $0x3cc6b1a1
+DATA vec3cc6b1a1<>+44(SB)/4, $0x3cc6b1a1
+DATA vec3cc6b1a1<>+48(SB)/4, $0x3cc6b1a1
+DATA vec3cc6b1a1<>+52(SB)/4, $0x3cc6b1a1
+DATA vec3cc6b1a1<>+56(SB)/4, $0x3cc6b1a1
+DATA vec3cc6b1a1<>+60(SB)/4, $0x3cc6b1a1
+GLOBL vec3cc6b1a1<>(SB), RODATA|NOPTR, $64
+
+DATA vecbddaae5c<>+0(SB)/4, $0xbddaae5c
+DATA vecbddaae5c<>+4(SB)/4, $0xbddaae5c
+DATA vecbddaae5c<>+8(SB)/4, $0xbddaae5c
+DATA vecbddaae5c<>+12(SB)/4, $0xbddaae5c
+DATA vecbddaae5c<>+16(SB)/4, $0xbddaae5c
+DATA vecbddaae5c<>+20(SB)/4, $0xbddaae5c
+DATA vecbddaae5c<>+24(SB)/4, $0xbddaae5c
+DATA vecbddaae5c<>+28(SB)/4, $0xbddaae5c
+DATA vecbddaae5c<>+32(SB)/4, $0xbddaae5c
+DATA vecbddaae5c<>+36(SB)/4, $0xbddaae5c
+DATA vecbddaae5c<>+40(SB)/4, $0xbddaae5c
+DATA vecbddaae5c<>+44(SB)/4, $0xbddaae5c
+DATA vecbddaae5c<>+48(SB)/4, $0xbddaae5c
+DATA vecbddaae5c<>+52(SB)/4, $0xbddaae5c
+DATA vecbddaae5c<>+56(SB)/4, $0xbddaae5c
+DATA vecbddaae5c<>+60(SB)/4, $0xbddaae5c
+GLOBL vecbddaae5c<>(SB), RODATA|NOPTR, $64
+
+DATA vecbf228550<>+0(SB)/4, $0xbf228550
+DATA vecbf228550<>+4(SB)/4, $0xbf228550
+DATA vecbf228550<>+8(SB)/4, $0xbf228550
+DATA vecbf228550<>+12(SB)/4, $0xbf228550
+DATA vecbf228550<>+16(SB)/4, $0xbf228550
+DATA vecbf228550<>+20(SB)/4, $0xbf228550
+DATA vecbf228550<>+24(SB)/4, $0xbf228550
+DATA vecbf228550<>+28(SB)/4, $0xbf228550
+DATA vecbf228550<>+32(SB)/4, $0xbf228550
+DATA vecbf228550<>+36(SB)/4, $0xbf228550
+DATA vecbf228550<>+40(SB)/4, $0xbf228550
+DATA vecbf228550<>+44(SB)/4, $0xbf228550
+DATA vecbf228550<>+48(SB)/4, $0xbf228550
+DATA vecbf228550<>+52(SB)/4, $0xbf228550
+DATA vecbf228550<>+56(SB)/4, $0xbf228550
+DATA vecbf228550<>+60(SB)/4, $0xbf228550
+GLOBL vecbf228550<>(SB), RODATA|NOPTR, $64
+
+DATA vecbe03ce86<>+0(SB)/4, $0xbe03ce86
+DATA vecbe03ce86<>+4(SB)/4, $0xbe03ce86
+DATA vecbe03ce86<>+8(SB)/4, $0xbe03ce86
+DATA vecbe03ce86<>+12(SB)/4, $0xbe03ce86
+DATA vecbe03ce86<>+16(SB)/4, $0xbe03ce86
+DATA vecbe03ce86<>+20(SB)/4, $0xbe03ce86
+DATA vecbe03ce86<>+24(SB)/4, $0xbe03ce86
+DATA vecbe03ce86<>+28(SB)/4, $0xbe03ce86
+DATA vecbe03ce86<>+32(SB)/4, $0xbe03ce86
+DATA vecbe03ce86<>+36(SB)/4, $0xbe03ce86
+DATA vecbe03ce86<>+40(SB)/4, $0xbe03ce86
+DATA vecbe03ce86<>+44(SB)/4, $0xbe03ce86
+DATA vecbe03ce86<>+48(SB)/4, $0xbe03ce86
+DATA vecbe03ce86<>+52(SB)/4, $0xbe03ce86
+DATA vecbe03ce86<>+56(SB)/4, $0xbe03ce86
+DATA vecbe03ce86<>+60(SB)/4, $0xbe03ce86
+GLOBL vecbe03ce86<>(SB), RODATA|NOPTR, $64
+
+DATA vecba1c7000<>+0(SB)/4, $0xba1c7000
+DATA vecba1c7000<>+4(SB)/4, $0xba1c7000
+DATA vecba1c7000<>+8(SB)/4, $0xba1c7000
+DATA vecba1c7000<>+12(SB)/4, $0xba1c7000
+DATA vecba1c7000<>+16(SB)/4, $0xba1c7000
+DATA vecba1c7000<>+20(SB)/4, $0xba1c7000
+DATA vecba1c7000<>+24(SB)/4, $0xba1c7000
+DATA vecba1c7000<>+28(SB)/4, $0xba1c7000
+DATA vecba1c7000<>+32(SB)/4, $0xba1c7000
+DATA vecba1c7000<>+36(SB)/4, $0xba1c7000
+DATA vecba1c7000<>+40(SB)/4, $0xba1c7000
+DATA vecba1c7000<>+44(SB)/4, $0xba1c7000
+DATA vecba1c7000<>+48(SB)/4, $0xba1c7000
+DATA vecba1c7000<>+52(SB)/4, $0xba1c7000
+DATA vecba1c7000<>+56(SB)/4, $0xba1c7000
+DATA vecba1c7000<>+60(SB)/4, $0xba1c7000
+GLOBL vecba1c7000<>(SB), RODATA|NOPTR, $64
+
+DATA vec3ba38d2c<>+0(SB)/4, $0x3ba38d2c
+DATA vec3ba38d2c<>+4(SB)/4, $0x3ba38d2c
+DATA vec3ba38d2c<>+8(SB)/4, $0x3ba38d2c
+DATA vec3ba38d2c<>+12(SB)/4, $0x3ba38d2c
+DATA vec3ba38d2c<>+16(SB)/4, $0x3ba38d2c
+DATA vec3ba38d2c<>+20(SB)/4, $0x3ba38d2c
+DATA vec3ba38d2c<>+24(SB)/4, $0x3ba38d2c
+DATA vec3ba38d2c<>+28(SB)/4, $0x3ba38d2c
+DATA vec3ba38d2c<>+32(SB)/4, $0x3ba38d2c
+DATA vec3ba38d2c<>+36(SB)/4, $0x3ba38d2c
+DATA vec3ba38d2c<>+40(SB)/4, $0x3ba38d2c
+DATA vec3ba38d2c<>+44(SB)/4, $0x3ba38d2c
+DATA vec3ba38d2c<>+48(SB)/4, $0x3ba38d2c
+DATA vec3ba38d2c<>+52(SB)/4, $0x3ba38d2c
+DATA vec3ba38d2c<>+56(SB)/4, $0x3ba38d2c
+DATA vec3ba38d2c<>+60(SB)/4, $0x3ba38d2c
+GLOBL vec3ba38d2c<>(SB), RODATA|NOPTR, $64
+
+DATA vecbcdb48d9<>+0(SB)/4, $0xbcdb48d9
+DATA vecbcdb48d9<>+4(SB)/4, $0xbcdb48d9
+DATA vecbcdb48d9<>+8(SB)/4, $0xbcdb48d9
+DATA vecbcdb48d9<>+12(SB)/4, $0xbcdb48d9
+DATA vecbcdb48d9<>+16(SB)/4, $0xbcdb48d9
+DATA vecbcdb48d9<>+20(SB)/4, $0xbcdb48d9
+DATA vecbcdb48d9<>+24(SB)/4, $0xbcdb48d9
+DATA vecbcdb48d9<>+28(SB)/4, $0xbcdb48d9
+DATA vecbcdb48d9<>+32(SB)/4, $0xbcdb48d9
+DATA vecbcdb48d9<>+36(SB)/4, $0xbcdb48d9
+DATA vecbcdb48d9<>+40(SB)/4, $0xbcdb48d9
+DATA vecbcdb48d9<>+44(SB)/4, $0xbcdb48d9
+DATA vecbcdb48d9<>+48(SB)/4, $0xbcdb48d9
+DATA vecbcdb48d9<>+52(SB)/4, $0xbcdb48d9
+DATA vecbcdb48d9<>+56(SB)/4, $0xbcdb48d9
+DATA vecbcdb48d9<>+60(SB)/4, $0xbcdb48d9
+GLOBL vecbcdb48d9<>(SB), RODATA|NOPTR, $64
+
+DATA vec3de70e22<>+0(SB)/4, $0x3de70e22
+DATA vec3de70e22<>+4(SB)/4, $0x3de70e22
+DATA vec3de70e22<>+8(SB)/4, $0x3de70e22
+DATA vec3de70e22<>+12(SB)/4, $0x3de70e22
+DATA vec3de70e22<>+16(SB)/4, $0x3de70e22
+DATA vec3de70e22<>+20(SB)/4, $0x3de70e22
+DATA vec3de70e22<>+24(SB)/4, $0x3de70e22
+DATA vec3de70e22<>+28(SB)/4, $0x3de70e22
+DATA vec3de70e22<>+32(SB)/4, $0x3de70e22
+DATA vec3de70e22<>+36(SB)/4, $0x3de70e22
+DATA vec3de70e22<>+40(SB)/4, $0x3de70e22
+DATA vec3de70e22<>+44(SB)/4, $0x3de70e22
+DATA vec3de70e22<>+48(SB)/4, $0x3de70e22
+DATA vec3de70e22<>+52(SB)/4, $0x3de70e22
+DATA vec3de70e22<>+56(SB)/4, $0x3de70e22
+DATA vec3de70e22<>+60(SB)/4, $0x3de70e22
+GLOBL vec3de70e22<>(SB), RODATA|NOPTR, $64
+
+DATA vecbec09380<>+0(SB)/4, $0xbec09380
+DATA vecbec09380<>+4(SB)/4, $0xbec09380
+DATA vecbec09380<>+8(SB)/4, $0xbec09380
+DATA vecbec09380<>+12(SB)/4, $0xbec09380
+DATA vecbec09380<>+16(SB)/4, $0xbec09380
+DATA vecbec09380<>+20(SB)/4, $0xbec09380
+DATA vecbec09380<>+24(SB)/4, $0xbec09380
+DATA vecbec09380<>+28(SB)/4, $0xbec09380
+DATA vecbec09380<>+32(SB)/4, $0xbec09380
+DATA vecbec09380<>+36(SB)/4, $0xbec09380
+DATA vecbec09380<>+40(SB)/4, $0xbec09380
+DATA vecbec09380<>+44(SB)/4, $0xbec09380
+DATA vecbec09380<>+48(SB)/4, $0xbec09380
+DATA vecbec09380<>+52(SB)/4, $0xbec09380
+DATA vecbec09380<>+56(SB)/4, $0xbec09380
+DATA vecbec09380<>+60(SB)/4, $0xbec09380
+GLOBL vecbec09380<>(SB), RODATA|NOPTR, $64
+
+DATA vec3e0375d4<>+0(SB)/4, $0x3e0375d4
+DATA vec3e0375d4<>+4(SB)/4, $0x3e0375d4
+DATA vec3e0375d4<>+8(SB)/4, $0x3e0375d4
+DATA vec3e0375d4<>+12(SB)/4, $0x3e0375d4
+DATA vec3e0375d4<>+16(SB)/4, $0x3e0375d4
+DATA vec3e0375d4<>+20(SB)/4, $0x3e0375d4
+DATA vec3e0375d4<>+24(SB)/4, $0x3e0375d4
+DATA vec3e0375d4<>+28(SB)/4, $0x3e0375d4
+DATA vec3e0375d4<>+32(SB)/4, $0x3e0375d4
+DATA vec3e0375d4<>+36(SB)/4, $0x3e0375d4
+DATA vec3e0375d4<>+40(SB)/4, $0x3e0375d4
+DATA vec3e0375d4<>+44(SB)/4, $0x3e0375d4
+DATA vec3e0375d4<>+48(SB)/4, $0x3e0375d4
+DATA vec3e0375d4<>+52(SB)/4, $0x3e0375d4
+DATA vec3e0375d4<>+56(SB)/4, $0x3e0375d4
+DATA vec3e0375d4<>+60(SB)/4, $0x3e0375d4
+GLOBL vec3e0375d4<>(SB), RODATA|NOPTR, $64
+
+DATA vec3f6d8000<>+0(SB)/4, $0x3f6d8000
+DATA vec3f6d8000<>+4(SB)/4, $0x3f6d8000
+DATA vec3f6d8000<>+8(SB)/4, $0x3f6d8000
+DATA vec3f6d8000<>+12(SB)/4, $0x3f6d8000
+DATA vec3f6d8000<>+16(SB)/4, $0x3f6d8000
+DATA vec3f6d8000<>+20(SB)/4, $0x3f6d8000
+DATA vec3f6d8000<>+24(SB)/4, $0x3f6d8000
+DATA vec3f6d8000<>+28(SB)/4, $0x3f6d8000
+DATA vec3f6d8000<>+32(SB)/4, $0x3f6d8000
+DATA vec3f6d8000<>+36(SB)/4, $0x3f6d8000
+DATA vec3f6d8000<>+40(SB)/4, $0x3f6d8000
+DATA vec3f6d8000<>+44(SB)/4, $0x3f6d8000
+DATA vec3f6d8000<>+48(SB)/4, $0x3f6d8000
+DATA vec3f6d8000<>+52(SB)/4, $0x3f6d8000
+DATA vec3f6d8000<>+56(SB)/4, $0x3f6d8000
+DATA vec3f6d8000<>+60(SB)/4, $0x3f6d8000
+GLOBL vec3f6d8000<>(SB), RODATA|NOPTR, $64
+
+// func vecMaxAVX2(dst []float32, a []float32, b []float32)
+// Requires: AVX, AVX2
+TEXT ·vecMaxAVX2(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ dst_len+8(FP), BX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+
+blocks39:
+	CMPQ      BX, $+16
+	JLT       done40
+	VMOVDQU   (CX), Y0
+	VMOVDQU   (DX), Y1
+	VMAXPS    Y1, Y0, Y2
+	VMAXPS    Y0, Y1, Y3
+	VPAND     Y3, Y2, Y2
+	VCMPPS    $0x07, Y1, Y0, Y3
+	VADDPS    Y1, Y0, Y0
+	VBLENDVPS Y3, Y2, Y0, Y0
+	VMOVDQU   Y0, (AX)
+	VMOVDQU   32(CX), Y0
+	VMOVDQU   32(DX), Y1
+	VMAXPS    Y1, Y0, Y2
+	VMAXPS    Y0, Y1, Y3
+	VPAND     Y3, Y2, Y2
+	VCMPPS    $0x07, Y1, Y0, Y3
+	VADDPS    Y1, Y0, Y0
+	VBLENDVPS Y3, Y2, Y0, Y0
+	VMOVDQU   Y0, 32(AX)
+	ADDQ      $+64, AX
+	ADDQ      $+64, CX
+	ADDQ      $+64, DX
+	SUBQ      $+16, BX
+	JMP       blocks39
+
+done40:
+	VZEROUPPER
+	RET
+
+// func vecMinAVX2(dst []float32, a []float32, b []float32)
+// Requires: AVX, AVX2
+TEXT ·vecMinAVX2(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ dst_len+8(FP), BX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+
+blocks41:
+	CMPQ      BX, $+16
+	JLT       done42
+	VMOVDQU   (CX), Y0
+	VMOVDQU   (DX), Y1
+	VMINPS    Y1, Y0, Y2
+	VMINPS    Y0, Y1, Y3
+	VPOR      Y3, Y2, Y2
+	VCMPPS    $0x07, Y1, Y0, Y3
+	VADDPS    Y1, Y0, Y0
+	VBLENDVPS Y3, Y2, Y0, Y0
+	VMOVDQU   Y0, (AX)
+	VMOVDQU   32(CX), Y0
+	VMOVDQU   32(DX), Y1
+	VMINPS    Y1, Y0, Y2
+	VMINPS    Y0, Y1, Y3
+	VPOR      Y3, Y2, Y2
+	VCMPPS    $0x07, Y1, Y0, Y3
+	VADDPS    Y1, Y0, Y0
+	VBLENDVPS Y3, Y2, Y0, Y0
+	VMOVDQU   Y0, 32(AX)
+	ADDQ      $+64, AX
+	ADDQ      $+64, CX
+	ADDQ      $+64, DX
+	SUBQ      $+16, BX
+	JMP       blocks41
+
+done42:
+	VZEROUPPER
+	RET
+
 // func vecHardSigmoidAVX2(dst []float32, src []float32, alpha float64, beta float64)
 // Requires: AVX, AVX2, SSE2
 TEXT ·vecHardSigmoidAVX2(SB), NOSPLIT, $0-64
@@ -1694,9 +2213,9 @@ TEXT ·vecHardSigmoidAVX2(SB), NOSPLIT, $0-64
 	MOVSD        beta+56(FP), X1
 	VBROADCASTSD X1, Y1
 
-blocks37:
+blocks43:
 	CMPQ         DX, $+16
-	JLT          done38
+	JLT          done44
 	VMOVDQU      (CX), Y3
 	VCVTPS2PD    X3, Y4
 	VEXTRACTF128 $0x01, Y3, X3
@@ -1740,9 +2259,9 @@ blocks37:
 	ADDQ         $+64, AX
 	ADDQ         $+64, CX
 	SUBQ         $+16, DX
-	JMP          blocks37
+	JMP          blocks43
 
-done38:
+done44:
 	VZEROUPPER
 	RET
 
@@ -1768,9 +2287,9 @@ TEXT ·vecHardSwishAVX2(SB), NOSPLIT, $0-64
 	MOVSD        beta+56(FP), X1
 	VBROADCASTSD X1, Y1
 
-blocks39:
+blocks45:
 	CMPQ         DX, $+16
-	JLT          done40
+	JLT          done46
 	VMOVDQU      (CX), Y3
 	VCVTPS2PD    X3, Y4
 	VEXTRACTF128 $0x01, Y3, X3
@@ -1818,9 +2337,9 @@ blocks39:
 	ADDQ         $+64, AX
 	ADDQ         $+64, CX
 	SUBQ         $+16, DX
-	JMP          blocks39
+	JMP          blocks45
 
-done40:
+done46:
 	VZEROUPPER
 	RET
 
@@ -1832,103 +2351,16 @@ TEXT ·vecAddAVX2(SB), NOSPLIT, $0-72
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
 
-blocks41:
-	CMPQ    BX, $+16
-	JLT     done42
-	VMOVDQU (CX), Y0
-	VMOVDQU (DX), Y1
-	VADDPS  Y1, Y0, Y0
-	VMOVDQU Y0, (AX)
-	VMOVDQU 32(CX), Y0
-	VMOVDQU 32(DX), Y1
-	VADDPS  Y1, Y0, Y0
-	VMOVDQU Y0, 32(AX)
-	ADDQ    $+64, AX
-	ADDQ    $+64, CX
-	ADDQ    $+64, DX
-	SUBQ    $+16, BX
-	JMP     blocks41
-
-done42:
-	VZEROUPPER
-	RET
-
-// func vecSubAVX2(dst []float32, a []float32, b []float32)
-// Requires: AVX
-TEXT ·vecSubAVX2(SB), NOSPLIT, $0-72
-	MOVQ dst_base+0(FP), AX
-	MOVQ dst_len+8(FP), BX
-	MOVQ a_base+24(FP), CX
-	MOVQ b_base+48(FP), DX
-
-blocks43:
-	CMPQ    BX, $+16
-	JLT     done44
-	VMOVDQU (CX), Y0
-	VMOVDQU (DX), Y1
-	VSUBPS  Y1, Y0, Y0
-	VMOVDQU Y0, (AX)
-	VMOVDQU 32(CX), Y0
-	VMOVDQU 32(DX), Y1
-	VSUBPS  Y1, Y0, Y0
-	VMOVDQU Y0, 32(AX)
-	ADDQ    $+64, AX
-	ADDQ    $+64, CX
-	ADDQ    $+64, DX
-	SUBQ    $+16, BX
-	JMP     blocks43
-
-done44:
-	VZEROUPPER
-	RET
-
-// func vecMulAVX2(dst []float32, a []float32, b []float32)
-// Requires: AVX
-TEXT ·vecMulAVX2(SB), NOSPLIT, $0-72
-	MOVQ dst_base+0(FP), AX
-	MOVQ dst_len+8(FP), BX
-	MOVQ a_base+24(FP), CX
-	MOVQ b_base+48(FP), DX
-
-blocks45:
-	CMPQ    BX, $+16
-	JLT     done46
-	VMOVDQU (CX), Y0
-	VMOVDQU (DX), Y1
-	VMULPS  Y1, Y0, Y0
-	VMOVDQU Y0, (AX)
-	VMOVDQU 32(CX), Y0
-	VMOVDQU 32(DX), Y1
-	VMULPS  Y1, Y0, Y0
-	VMOVDQU Y0, 32(AX)
-	ADDQ    $+64, AX
-	ADDQ    $+64, CX
-	ADDQ    $+64, DX
-	SUBQ    $+16, BX
-	JMP     blocks45
-
-done46:
-	VZEROUPPER
-	RET
-
-// func vecDivAVX2(dst []float32, a []float32, b []float32)
-// Requires: AVX
-TEXT ·vecDivAVX2(SB), NOSPLIT, $0-72
-	MOVQ dst_base+0(FP), AX
-	MOVQ dst_len+8(FP), BX
-	MOVQ a_base+24(FP), CX
-	MOVQ b_base+48(FP), DX
-
 blocks47:
 	CMPQ    BX, $+16
 	JLT     done48
 	VMOVDQU (CX), Y0
 	VMOVDQU (DX), Y1
-	VDIVPS  Y1, Y0, Y0
+	VADDPS  Y1, Y0, Y0
 	VMOVDQU Y0, (AX)
 	VMOVDQU 32(CX), Y0
 	VMOVDQU 32(DX), Y1
-	VDIVPS  Y1, Y0, Y0
+	VADDPS  Y1, Y0, Y0
 	VMOVDQU Y0, 32(AX)
 	ADDQ    $+64, AX
 	ADDQ    $+64, CX
@@ -1940,6 +2372,93 @@ done48:
 	VZEROUPPER
 	RET
 
+// func vecSubAVX2(dst []float32, a []float32, b []float32)
+// Requires: AVX
+TEXT ·vecSubAVX2(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ dst_len+8(FP), BX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+
+blocks49:
+	CMPQ    BX, $+16
+	JLT     done50
+	VMOVDQU (CX), Y0
+	VMOVDQU (DX), Y1
+	VSUBPS  Y1, Y0, Y0
+	VMOVDQU Y0, (AX)
+	VMOVDQU 32(CX), Y0
+	VMOVDQU 32(DX), Y1
+	VSUBPS  Y1, Y0, Y0
+	VMOVDQU Y0, 32(AX)
+	ADDQ    $+64, AX
+	ADDQ    $+64, CX
+	ADDQ    $+64, DX
+	SUBQ    $+16, BX
+	JMP     blocks49
+
+done50:
+	VZEROUPPER
+	RET
+
+// func vecMulAVX2(dst []float32, a []float32, b []float32)
+// Requires: AVX
+TEXT ·vecMulAVX2(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ dst_len+8(FP), BX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+
+blocks51:
+	CMPQ    BX, $+16
+	JLT     done52
+	VMOVDQU (CX), Y0
+	VMOVDQU (DX), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVDQU Y0, (AX)
+	VMOVDQU 32(CX), Y0
+	VMOVDQU 32(DX), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVDQU Y0, 32(AX)
+	ADDQ    $+64, AX
+	ADDQ    $+64, CX
+	ADDQ    $+64, DX
+	SUBQ    $+16, BX
+	JMP     blocks51
+
+done52:
+	VZEROUPPER
+	RET
+
+// func vecDivAVX2(dst []float32, a []float32, b []float32)
+// Requires: AVX
+TEXT ·vecDivAVX2(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ dst_len+8(FP), BX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+
+blocks53:
+	CMPQ    BX, $+16
+	JLT     done54
+	VMOVDQU (CX), Y0
+	VMOVDQU (DX), Y1
+	VDIVPS  Y1, Y0, Y0
+	VMOVDQU Y0, (AX)
+	VMOVDQU 32(CX), Y0
+	VMOVDQU 32(DX), Y1
+	VDIVPS  Y1, Y0, Y0
+	VMOVDQU Y0, 32(AX)
+	ADDQ    $+64, AX
+	ADDQ    $+64, CX
+	ADDQ    $+64, DX
+	SUBQ    $+16, BX
+	JMP     blocks53
+
+done54:
+	VZEROUPPER
+	RET
+
 // func vecPReluAVX2(dst []float32, a []float32, b []float32)
 // Requires: AVX, AVX2
 TEXT ·vecPReluAVX2(SB), NOSPLIT, $0-72
@@ -1948,9 +2467,9 @@ TEXT ·vecPReluAVX2(SB), NOSPLIT, $0-72
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
 
-blocks49:
+blocks55:
 	CMPQ      BX, $+16
-	JLT       done50
+	JLT       done56
 	VMOVDQU   (CX), Y0
 	VMOVDQU   (DX), Y1
 	VPXOR     Y2, Y2, Y2
@@ -1969,9 +2488,9 @@ blocks49:
 	ADDQ      $+64, CX
 	ADDQ      $+64, DX
 	SUBQ      $+16, BX
-	JMP       blocks49
+	JMP       blocks55
 
-done50:
+done56:
 	VZEROUPPER
 	RET
 
@@ -1983,18 +2502,18 @@ TEXT ·vecLargestAVX2(SB), NOSPLIT, $0-28
 	VMOVDQU vecff800000<>+0(SB), Y0
 	VMOVDQU vecff800000<>+0(SB), Y1
 
-blocks51:
+blocks57:
 	CMPQ    CX, $+16
-	JLT     done52
+	JLT     done58
 	VMOVDQU (AX), Y2
 	VMAXPS  Y0, Y2, Y0
 	VMOVDQU 32(AX), Y2
 	VMAXPS  Y1, Y2, Y1
 	ADDQ    $+64, AX
 	SUBQ    $+16, CX
-	JMP     blocks51
+	JMP     blocks57
 
-done52:
+done58:
 	VMAXPS       Y0, Y1, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VMAXPS       X1, X0, X1
@@ -2020,9 +2539,9 @@ TEXT ·vecExpSumAVX2(SB), NOSPLIT, $0-64
 	VMOVDQU      64(BX), Y3
 	VMOVDQU      96(BX), Y4
 
-blocks53:
+blocks59:
 	CMPQ         DX, $+16
-	JLT          done54
+	JLT          done60
 	VMOVDQU      (CX), Y5
 	VSUBPS       Y0, Y5, Y6
 	VADDPS       Y0, Y6, Y7
@@ -2126,9 +2645,9 @@ blocks53:
 	ADDQ         $+64, AX
 	ADDQ         $+64, CX
 	SUBQ         $+16, DX
-	JMP          blocks53
+	JMP          blocks59
 
-done54:
+done60:
 	VMOVDQU Y1, (BX)
 	VMOVDQU Y2, 32(BX)
 	VMOVDQU Y3, 64(BX)
@@ -2143,9 +2662,9 @@ TEXT ·vecFromIntsAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks55:
+blocks61:
 	CMPQ      DX, $+16
-	JLT       done56
+	JLT       done62
 	VCVTDQ2PS (CX), Y0
 	VMOVDQU   Y0, (AX)
 	VCVTDQ2PS 32(CX), Y0
@@ -2153,9 +2672,9 @@ blocks55:
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks55
+	JMP       blocks61
 
-done56:
+done62:
 	VZEROUPPER
 	RET
 
@@ -2170,7 +2689,7 @@ TEXT ·vecAffineAVX2(SB), NOSPLIT, $0-128
 	MOVQ         bias_base+96(FP), DI
 	MOVQ         step+120(FP), R8
 	CMPQ         R8, $0x00
-	JNE          lanes57
+	JNE          lanes63
 	VBROADCASTSD (BX), Y0
 	VBROADCASTSD (SI), Y1
 	VBROADCASTSD (DI), Y2
@@ -2178,11 +2697,11 @@ TEXT ·vecAffineAVX2(SB), NOSPLIT, $0-128
 	MOVQ         (SI), BX
 	MOVQ         $0x3ff0000000000000, SI
 	CMPQ         BX, SI
-	JNE          divides58
+	JNE          divides64
 
-blocks59:
+blocks65:
 	CMPQ        DX, $+16
-	JLT         done60
+	JLT         done66
 	VCVTDQ2PD   (CX), Y1
 	VMULPD      Y0, Y1, Y1
 	VADDPD      Y2, Y1, Y1
@@ -2206,16 +2725,16 @@ blocks59:
 	ADDQ        $+64, AX
 	ADDQ        $+64, CX
 	SUBQ        $+16, DX
-	JMP         blocks59
+	JMP         blocks65
 
-done60:
+done66:
 	VZEROUPPER
 	RET
 
-divides58:
-blocks61:
+divides64:
+blocks67:
 	CMPQ        DX, $+16
-	JLT         done62
+	JLT         done68
 	VCVTDQ2PD   (CX), Y3
 	VMULPD      Y0, Y3, Y3
 	VDIVPD      Y1, Y3, Y3
@@ -2243,16 +2762,16 @@ blocks61:
 	ADDQ        $+64, AX
 	ADDQ        $+64, CX
 	SUBQ        $+16, DX
-	JMP         blocks61
+	JMP         blocks67
 
-done62:
+done68:
 	VZEROUPPER
 	RET
 
-lanes57:
-blocks63:
+lanes63:
+blocks69:
 	CMPQ        DX, $+16
-	JLT         done64
+	JLT         done70
 	VCVTDQ2PD   (CX), Y0
 	VMULPD      (BX), Y0, Y0
 	VDIVPD      (SI), Y0, Y0
@@ -2283,9 +2802,9 @@ blocks63:
 	ADDQ        $+128, SI
 	ADDQ        $+128, DI
 	SUBQ        $+16, DX
-	JMP         blocks63
+	JMP         blocks69
 
-done64:
+done70:
 	VZEROUPPER
 	RET
 
@@ -2304,9 +2823,9 @@ TEXT ·vecNormalizeAVX2(SB), NOSPLIT, $0-64
 	MOVSS        bias+60(FP), X3
 	VBROADCASTSS X3, Y3
 
-blocks65:
+blocks71:
 	CMPQ    DX, $+16
-	JLT     done66
+	JLT     done72
 	VMOVDQU (CX), Y4
 	VSUBPS  Y0, Y4, Y4
 	VDIVPS  Y1, Y4, Y4
@@ -2322,9 +2841,9 @@ blocks65:
 	ADDQ    $+64, AX
 	ADDQ    $+64, CX
 	SUBQ    $+16, DX
-	JMP     blocks65
+	JMP     blocks71
 
-done66:
+done72:
 	VZEROUPPER
 	RET
 
@@ -2345,9 +2864,9 @@ TEXT ·vecQuantizeAVX2(SB), NOSPLIT, $0-64
 	VPBROADCASTD X3, Y3
 	VPXOR        Y4, Y4, Y4
 
-blocks67:
+blocks73:
 	CMPQ         DX, $+16
-	JLT          done68
+	JLT          done74
 	VMOVDQU      (CX), Y5
 	VDIVPS       Y0, Y5, Y5
 	VCMPPS       $0x07, Y5, Y5, Y6
@@ -2374,9 +2893,9 @@ blocks67:
 	ADDQ         $+16, AX
 	ADDQ         $+64, CX
 	SUBQ         $+16, DX
-	JMP          blocks67
+	JMP          blocks73
 
-done68:
+done74:
 	VZEROUPPER
 	RET
 
@@ -2410,9 +2929,9 @@ TEXT ·vecDequantizeU8AVX2(SB), NOSPLIT, $0-56
 	VMOVD        BX, X1
 	VPBROADCASTD X1, Y1
 
-blocks69:
+blocks75:
 	CMPQ      DX, $+16
-	JLT       done70
+	JLT       done76
 	VPMOVZXBD (CX), Y2
 	VPSUBD    Y1, Y2, Y2
 	VCVTDQ2PS Y2, Y2
@@ -2426,9 +2945,9 @@ blocks69:
 	ADDQ      $+64, AX
 	ADDQ      $+16, CX
 	SUBQ      $+16, DX
-	JMP       blocks69
+	JMP       blocks75
 
-done70:
+done76:
 	VZEROUPPER
 	RET
 
@@ -2444,9 +2963,9 @@ TEXT ·vecDequantizeI8AVX2(SB), NOSPLIT, $0-56
 	VMOVD        BX, X1
 	VPBROADCASTD X1, Y1
 
-blocks71:
+blocks77:
 	CMPQ      DX, $+16
-	JLT       done72
+	JLT       done78
 	VPMOVSXBD (CX), Y2
 	VPSUBD    Y1, Y2, Y2
 	VCVTDQ2PS Y2, Y2
@@ -2460,9 +2979,9 @@ blocks71:
 	ADDQ      $+64, AX
 	ADDQ      $+16, CX
 	SUBQ      $+16, DX
-	JMP       blocks71
+	JMP       blocks77
 
-done72:
+done78:
 	VZEROUPPER
 	RET
 
@@ -2473,9 +2992,9 @@ TEXT ·vecReluAVX512(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks73:
+blocks79:
 	CMPQ      DX, $+16
-	JLT       done74
+	JLT       done80
 	VMOVDQU64 (CX), Z0
 	VPXORD    Z1, Z1, Z1
 	VMAXPS    Z0, Z1, Z0
@@ -2485,9 +3004,9 @@ blocks73:
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks73
+	JMP       blocks79
 
-done74:
+done80:
 	VZEROUPPER
 	RET
 
@@ -2502,9 +3021,9 @@ TEXT ·vecClipAVX512(SB), NOSPLIT, $0-56
 	MOVSS        b+52(FP), X1
 	VBROADCASTSS X1, Z1
 
-blocks75:
+blocks81:
 	CMPQ      DX, $+16
-	JLT       done76
+	JLT       done82
 	VMOVDQU64 (CX), Z2
 	VMAXPS    Z2, Z0, Z2
 	VMINPS    Z2, Z1, Z2
@@ -2512,9 +3031,9 @@ blocks75:
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks75
+	JMP       blocks81
 
-done76:
+done82:
 	VZEROUPPER
 	RET
 
@@ -2527,9 +3046,9 @@ TEXT ·vecLeakyReluAVX512(SB), NOSPLIT, $0-56
 	MOVSS        a+48(FP), X0
 	VBROADCASTSS X0, Z0
 
-blocks77:
+blocks83:
 	CMPQ      DX, $+16
-	JLT       done78
+	JLT       done84
 	VMOVDQU64 (CX), Z3
 	VPXORD    Z1, Z1, Z1
 	VCMPPS    $0x01, Z1, Z3, K1
@@ -2539,9 +3058,9 @@ blocks77:
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks77
+	JMP       blocks83
 
-done78:
+done84:
 	VZEROUPPER
 	RET
 
@@ -2552,9 +3071,9 @@ TEXT ·vecExpAVX512(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks79:
+blocks85:
 	CMPQ      DX, $+16
-	JLT       done80
+	JLT       done86
 	VMOVDQU64 (CX), Z0
 	VMOVDQU64 vec42b20000<>+0(SB), Z1
 	VMOVDQU64 vecc2d00000<>+0(SB), Z2
@@ -2595,9 +3114,9 @@ blocks79:
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks79
+	JMP       blocks85
 
-done80:
+done86:
 	VZEROUPPER
 	RET
 
@@ -2608,9 +3127,9 @@ TEXT ·vecLogAVX512(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks81:
+blocks87:
 	CMPQ      DX, $+16
-	JLT       done82
+	JLT       done88
 	VMOVDQU64 (CX), Z0
 	VCMPPS    $0x01, vec00800000<>+0(SB), Z0, K1
 	VMULPS    vec4b000000<>+0(SB), Z0, Z1
@@ -2665,9 +3184,9 @@ blocks81:
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks81
+	JMP       blocks87
 
-done82:
+done88:
 	VZEROUPPER
 	RET
 
@@ -2678,9 +3197,9 @@ TEXT ·vecSigmoidAVX512(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks83:
+blocks89:
 	CMPQ      DX, $+16
-	JLT       done84
+	JLT       done90
 	VMOVDQU64 (CX), Z0
 	VPORD     vec80000000<>+0(SB), Z0, Z1
 	VMOVDQU64 vec42b20000<>+0(SB), Z2
@@ -2745,9 +3264,9 @@ blocks83:
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks83
+	JMP       blocks89
 
-done84:
+done90:
 	VZEROUPPER
 	RET
 
@@ -2758,9 +3277,9 @@ TEXT ·vecTanhAVX512(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks85:
+blocks91:
 	CMPQ      DX, $+16
-	JLT       done86
+	JLT       done92
 	VMOVDQU64 (CX), Z0
 	VPANDD    vec7fffffff<>+0(SB), Z0, Z1
 	VADDPS    Z1, Z1, Z2
@@ -2825,9 +3344,9 @@ blocks85:
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks85
+	JMP       blocks91
 
-done86:
+done92:
 	VZEROUPPER
 	RET
 
@@ -2840,9 +3359,9 @@ TEXT ·vecEluAVX512(SB), NOSPLIT, $0-56
 	MOVSS        a+48(FP), X0
 	VBROADCASTSS X0, Z0
 
-blocks87:
+blocks93:
 	CMPQ      DX, $+16
-	JLT       done88
+	JLT       done94
 	VMOVDQU64 (CX), Z4
 	VMOVDQU64 vec42b20000<>+0(SB), Z5
 	VMOVDQU64 vecc2d00000<>+0(SB), Z6
@@ -2890,9 +3409,9 @@ blocks87:
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks87
+	JMP       blocks93
 
-done88:
+done94:
 	VZEROUPPER
 	RET
 
@@ -2903,18 +3422,18 @@ TEXT ·vecSqrtAVX512(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks89:
+blocks95:
 	CMPQ      DX, $+16
-	JLT       done90
+	JLT       done96
 	VMOVDQU64 (CX), Z0
 	VSQRTPS   Z0, Z0
 	VMOVDQU64 Z0, (AX)
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks89
+	JMP       blocks95
 
-done90:
+done96:
 	VZEROUPPER
 	RET
 
@@ -2925,9 +3444,9 @@ TEXT ·vecReciprocalAVX512(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks91:
+blocks97:
 	CMPQ      DX, $+16
-	JLT       done92
+	JLT       done98
 	VMOVDQU64 (CX), Z0
 	VMOVDQU64 vec3f800000<>+0(SB), Z1
 	VDIVPS    Z0, Z1, Z0
@@ -2935,9 +3454,9 @@ blocks91:
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks91
+	JMP       blocks97
 
-done92:
+done98:
 	VZEROUPPER
 	RET
 
@@ -2950,18 +3469,18 @@ TEXT ·vecPlusAVX512(SB), NOSPLIT, $0-56
 	MOVSS        a+48(FP), X0
 	VBROADCASTSS X0, Z0
 
-blocks93:
+blocks99:
 	CMPQ      DX, $+16
-	JLT       done94
+	JLT       done100
 	VMOVDQU64 (CX), Z1
 	VADDPS    Z0, Z1, Z1
 	VMOVDQU64 Z1, (AX)
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks93
+	JMP       blocks99
 
-done94:
+done100:
 	VZEROUPPER
 	RET
 
@@ -2974,18 +3493,18 @@ TEXT ·vecTimesAVX512(SB), NOSPLIT, $0-56
 	MOVSS        a+48(FP), X0
 	VBROADCASTSS X0, Z0
 
-blocks95:
+blocks101:
 	CMPQ      DX, $+16
-	JLT       done96
+	JLT       done102
 	VMOVDQU64 (CX), Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVDQU64 Z1, (AX)
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks95
+	JMP       blocks101
 
-done96:
+done102:
 	VZEROUPPER
 	RET
 
@@ -2998,18 +3517,18 @@ TEXT ·vecOverAVX512(SB), NOSPLIT, $0-56
 	MOVSS        a+48(FP), X0
 	VBROADCASTSS X0, Z0
 
-blocks97:
+blocks103:
 	CMPQ      DX, $+16
-	JLT       done98
+	JLT       done104
 	VMOVDQU64 (CX), Z1
 	VDIVPS    Z0, Z1, Z1
 	VMOVDQU64 Z1, (AX)
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks97
+	JMP       blocks103
 
-done98:
+done104:
 	VZEROUPPER
 	RET
 
@@ -3020,18 +3539,18 @@ TEXT ·vecAbsAVX512(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks99:
+blocks105:
 	CMPQ      DX, $+16
-	JLT       done100
+	JLT       done106
 	VMOVDQU64 (CX), Z0
 	VPANDD    vec7fffffff<>+0(SB), Z0, Z0
 	VMOVDQU64 Z0, (AX)
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks99
+	JMP       blocks105
 
-done100:
+done106:
 	VZEROUPPER
 	RET
 
@@ -3042,18 +3561,18 @@ TEXT ·vecNegAVX512(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks101:
+blocks107:
 	CMPQ      DX, $+16
-	JLT       done102
+	JLT       done108
 	VMOVDQU64 (CX), Z0
 	VPXORD    vec80000000<>+0(SB), Z0, Z0
 	VMOVDQU64 Z0, (AX)
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks101
+	JMP       blocks107
 
-done102:
+done108:
 	VZEROUPPER
 	RET
 
@@ -3064,18 +3583,18 @@ TEXT ·vecRoundEvenAVX512(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks103:
+blocks109:
 	CMPQ        DX, $+16
-	JLT         done104
+	JLT         done110
 	VMOVDQU64   (CX), Z0
 	VRNDSCALEPS $0x08, Z0, Z0
 	VMOVDQU64   Z0, (AX)
 	ADDQ        $+64, AX
 	ADDQ        $+64, CX
 	SUBQ        $+16, DX
-	JMP         blocks103
+	JMP         blocks109
 
-done104:
+done110:
 	VZEROUPPER
 	RET
 
@@ -3086,18 +3605,18 @@ TEXT ·vecFloorAVX512(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks105:
+blocks111:
 	CMPQ        DX, $+16
-	JLT         done106
+	JLT         done112
 	VMOVDQU64   (CX), Z0
 	VRNDSCALEPS $0x09, Z0, Z0
 	VMOVDQU64   Z0, (AX)
 	ADDQ        $+64, AX
 	ADDQ        $+64, CX
 	SUBQ        $+16, DX
-	JMP         blocks105
+	JMP         blocks111
 
-done106:
+done112:
 	VZEROUPPER
 	RET
 
@@ -3108,18 +3627,18 @@ TEXT ·vecCeilAVX512(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks107:
+blocks113:
 	CMPQ        DX, $+16
-	JLT         done108
+	JLT         done114
 	VMOVDQU64   (CX), Z0
 	VRNDSCALEPS $0x0a, Z0, Z0
 	VMOVDQU64   Z0, (AX)
 	ADDQ        $+64, AX
 	ADDQ        $+64, CX
 	SUBQ        $+16, DX
-	JMP         blocks107
+	JMP         blocks113
 
-done108:
+done114:
 	VZEROUPPER
 	RET
 
@@ -3135,9 +3654,9 @@ TEXT ·vecHardSigmoidAVX512(SB), NOSPLIT, $0-64
 	MOVSD        beta+56(FP), X1
 	VBROADCASTSD X1, Z1
 
-blocks109:
+blocks115:
 	CMPQ          DX, $+16
-	JLT           done110
+	JLT           done116
 	VMOVDQU64     (CX), Z3
 	VCVTPS2PD     Y3, Z4
 	VEXTRACTF64X4 $0x01, Z3, Y3
@@ -3161,9 +3680,9 @@ blocks109:
 	ADDQ          $+64, AX
 	ADDQ          $+64, CX
 	SUBQ          $+16, DX
-	JMP           blocks109
+	JMP           blocks115
 
-done110:
+done116:
 	VZEROUPPER
 	RET
 
@@ -3179,9 +3698,9 @@ TEXT ·vecHardSwishAVX512(SB), NOSPLIT, $0-64
 	MOVSD        beta+56(FP), X1
 	VBROADCASTSD X1, Z1
 
-blocks111:
+blocks117:
 	CMPQ          DX, $+16
-	JLT           done112
+	JLT           done118
 	VMOVDQU64     (CX), Z3
 	VCVTPS2PD     Y3, Z4
 	VEXTRACTF64X4 $0x01, Z3, Y3
@@ -3207,9 +3726,9 @@ blocks111:
 	ADDQ          $+64, AX
 	ADDQ          $+64, CX
 	SUBQ          $+16, DX
-	JMP           blocks111
+	JMP           blocks117
 
-done112:
+done118:
 	VZEROUPPER
 	RET
 
@@ -3221,87 +3740,12 @@ TEXT ·vecAddAVX512(SB), NOSPLIT, $0-72
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
 
-blocks113:
-	CMPQ      BX, $+16
-	JLT       done114
-	VMOVDQU64 (CX), Z0
-	VMOVDQU64 (DX), Z1
-	VADDPS    Z1, Z0, Z0
-	VMOVDQU64 Z0, (AX)
-	ADDQ      $+64, AX
-	ADDQ      $+64, CX
-	ADDQ      $+64, DX
-	SUBQ      $+16, BX
-	JMP       blocks113
-
-done114:
-	VZEROUPPER
-	RET
-
-// func vecSubAVX512(dst []float32, a []float32, b []float32)
-// Requires: AVX, AVX512F
-TEXT ·vecSubAVX512(SB), NOSPLIT, $0-72
-	MOVQ dst_base+0(FP), AX
-	MOVQ dst_len+8(FP), BX
-	MOVQ a_base+24(FP), CX
-	MOVQ b_base+48(FP), DX
-
-blocks115:
-	CMPQ      BX, $+16
-	JLT       done116
-	VMOVDQU64 (CX), Z0
-	VMOVDQU64 (DX), Z1
-	VSUBPS    Z1, Z0, Z0
-	VMOVDQU64 Z0, (AX)
-	ADDQ      $+64, AX
-	ADDQ      $+64, CX
-	ADDQ      $+64, DX
-	SUBQ      $+16, BX
-	JMP       blocks115
-
-done116:
-	VZEROUPPER
-	RET
-
-// func vecMulAVX512(dst []float32, a []float32, b []float32)
-// Requires: AVX, AVX512F
-TEXT ·vecMulAVX512(SB), NOSPLIT, $0-72
-	MOVQ dst_base+0(FP), AX
-	MOVQ dst_len+8(FP), BX
-	MOVQ a_base+24(FP), CX
-	MOVQ b_base+48(FP), DX
-
-blocks117:
-	CMPQ      BX, $+16
-	JLT       done118
-	VMOVDQU64 (CX), Z0
-	VMOVDQU64 (DX), Z1
-	VMULPS    Z1, Z0, Z0
-	VMOVDQU64 Z0, (AX)
-	ADDQ      $+64, AX
-	ADDQ      $+64, CX
-	ADDQ      $+64, DX
-	SUBQ      $+16, BX
-	JMP       blocks117
-
-done118:
-	VZEROUPPER
-	RET
-
-// func vecDivAVX512(dst []float32, a []float32, b []float32)
-// Requires: AVX, AVX512F
-TEXT ·vecDivAVX512(SB), NOSPLIT, $0-72
-	MOVQ dst_base+0(FP), AX
-	MOVQ dst_len+8(FP), BX
-	MOVQ a_base+24(FP), CX
-	MOVQ b_base+48(FP), DX
-
 blocks119:
 	CMPQ      BX, $+16
 	JLT       done120
 	VMOVDQU64 (CX), Z0
 	VMOVDQU64 (DX), Z1
-	VDIVPS    Z1, Z0, Z0
+	VADDPS    Z1, Z0, Z0
 	VMOVDQU64 Z0, (AX)
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
@@ -3313,9 +3757,9 @@ done120:
 	VZEROUPPER
 	RET
 
-// func vecPReluAVX512(dst []float32, a []float32, b []float32)
+// func vecSubAVX512(dst []float32, a []float32, b []float32)
 // Requires: AVX, AVX512F
-TEXT ·vecPReluAVX512(SB), NOSPLIT, $0-72
+TEXT ·vecSubAVX512(SB), NOSPLIT, $0-72
 	MOVQ dst_base+0(FP), AX
 	MOVQ dst_len+8(FP), BX
 	MOVQ a_base+24(FP), CX
@@ -3324,6 +3768,81 @@ TEXT ·vecPReluAVX512(SB), NOSPLIT, $0-72
 blocks121:
 	CMPQ      BX, $+16
 	JLT       done122
+	VMOVDQU64 (CX), Z0
+	VMOVDQU64 (DX), Z1
+	VSUBPS    Z1, Z0, Z0
+	VMOVDQU64 Z0, (AX)
+	ADDQ      $+64, AX
+	ADDQ      $+64, CX
+	ADDQ      $+64, DX
+	SUBQ      $+16, BX
+	JMP       blocks121
+
+done122:
+	VZEROUPPER
+	RET
+
+// func vecMulAVX512(dst []float32, a []float32, b []float32)
+// Requires: AVX, AVX512F
+TEXT ·vecMulAVX512(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ dst_len+8(FP), BX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+
+blocks123:
+	CMPQ      BX, $+16
+	JLT       done124
+	VMOVDQU64 (CX), Z0
+	VMOVDQU64 (DX), Z1
+	VMULPS    Z1, Z0, Z0
+	VMOVDQU64 Z0, (AX)
+	ADDQ      $+64, AX
+	ADDQ      $+64, CX
+	ADDQ      $+64, DX
+	SUBQ      $+16, BX
+	JMP       blocks123
+
+done124:
+	VZEROUPPER
+	RET
+
+// func vecDivAVX512(dst []float32, a []float32, b []float32)
+// Requires: AVX, AVX512F
+TEXT ·vecDivAVX512(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ dst_len+8(FP), BX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+
+blocks125:
+	CMPQ      BX, $+16
+	JLT       done126
+	VMOVDQU64 (CX), Z0
+	VMOVDQU64 (DX), Z1
+	VDIVPS    Z1, Z0, Z0
+	VMOVDQU64 Z0, (AX)
+	ADDQ      $+64, AX
+	ADDQ      $+64, CX
+	ADDQ      $+64, DX
+	SUBQ      $+16, BX
+	JMP       blocks125
+
+done126:
+	VZEROUPPER
+	RET
+
+// func vecPReluAVX512(dst []float32, a []float32, b []float32)
+// Requires: AVX, AVX512F
+TEXT ·vecPReluAVX512(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ dst_len+8(FP), BX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+
+blocks127:
+	CMPQ      BX, $+16
+	JLT       done128
 	VMOVDQU64 (CX), Z0
 	VMOVDQU64 (DX), Z1
 	VPXORD    Z2, Z2, Z2
@@ -3335,9 +3854,9 @@ blocks121:
 	ADDQ      $+64, CX
 	ADDQ      $+64, DX
 	SUBQ      $+16, BX
-	JMP       blocks121
+	JMP       blocks127
 
-done122:
+done128:
 	VZEROUPPER
 	RET
 
@@ -3348,16 +3867,16 @@ TEXT ·vecLargestAVX512(SB), NOSPLIT, $0-28
 	MOVQ      src_len+8(FP), CX
 	VMOVDQU64 vecff800000<>+0(SB), Z0
 
-blocks123:
+blocks129:
 	CMPQ      CX, $+16
-	JLT       done124
+	JLT       done130
 	VMOVDQU64 (AX), Z1
 	VMAXPS    Z0, Z1, Z0
 	ADDQ      $+64, AX
 	SUBQ      $+16, CX
-	JMP       blocks123
+	JMP       blocks129
 
-done124:
+done130:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPS        Y1, Y0, Y1
 	VEXTRACTF128  $0x01, Y1, X0
@@ -3382,9 +3901,9 @@ TEXT ·vecExpSumAVX512(SB), NOSPLIT, $0-64
 	VMOVDQU64    (BX), Z3
 	VMOVDQU64    64(BX), Z4
 
-blocks125:
+blocks131:
 	CMPQ          DX, $+16
-	JLT           done126
+	JLT           done132
 	VMOVDQU64     (CX), Z5
 	VSUBPS        Z0, Z5, Z6
 	VADDPS        Z0, Z6, Z7
@@ -3438,9 +3957,9 @@ blocks125:
 	ADDQ          $+64, AX
 	ADDQ          $+64, CX
 	SUBQ          $+16, DX
-	JMP           blocks125
+	JMP           blocks131
 
-done126:
+done132:
 	VMOVDQU64 Z3, (BX)
 	VMOVDQU64 Z4, 64(BX)
 	VZEROUPPER
@@ -3453,17 +3972,17 @@ TEXT ·vecFromIntsAVX512(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks127:
+blocks133:
 	CMPQ      DX, $+16
-	JLT       done128
+	JLT       done134
 	VCVTDQ2PS (CX), Z0
 	VMOVDQU64 Z0, (AX)
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks127
+	JMP       blocks133
 
-done128:
+done134:
 	VZEROUPPER
 	RET
 
@@ -3478,7 +3997,7 @@ TEXT ·vecAffineAVX512(SB), NOSPLIT, $0-128
 	MOVQ         bias_base+96(FP), DI
 	MOVQ         step+120(FP), R8
 	CMPQ         R8, $0x00
-	JNE          lanes129
+	JNE          lanes135
 	VBROADCASTSD (BX), Z0
 	VBROADCASTSD (SI), Z1
 	VBROADCASTSD (DI), Z2
@@ -3486,11 +4005,11 @@ TEXT ·vecAffineAVX512(SB), NOSPLIT, $0-128
 	MOVQ         (SI), BX
 	MOVQ         $0x3ff0000000000000, SI
 	CMPQ         BX, SI
-	JNE          divides130
+	JNE          divides136
 
-blocks131:
+blocks137:
 	CMPQ         DX, $+16
-	JLT          done132
+	JLT          done138
 	VCVTDQ2PD    (CX), Z1
 	VMULPD       Z0, Z1, Z1
 	VADDPD       Z2, Z1, Z1
@@ -3504,16 +4023,16 @@ blocks131:
 	ADDQ         $+64, AX
 	ADDQ         $+64, CX
 	SUBQ         $+16, DX
-	JMP          blocks131
+	JMP          blocks137
 
-done132:
+done138:
 	VZEROUPPER
 	RET
 
-divides130:
-blocks133:
+divides136:
+blocks139:
 	CMPQ         DX, $+16
-	JLT          done134
+	JLT          done140
 	VCVTDQ2PD    (CX), Z3
 	VMULPD       Z0, Z3, Z3
 	VDIVPD       Z1, Z3, Z3
@@ -3529,16 +4048,16 @@ blocks133:
 	ADDQ         $+64, AX
 	ADDQ         $+64, CX
 	SUBQ         $+16, DX
-	JMP          blocks133
+	JMP          blocks139
 
-done134:
+done140:
 	VZEROUPPER
 	RET
 
-lanes129:
-blocks135:
+lanes135:
+blocks141:
 	CMPQ         DX, $+16
-	JLT          done136
+	JLT          done142
 	VCVTDQ2PD    (CX), Z0
 	VMULPD       (BX), Z0, Z0
 	VDIVPD       (SI), Z0, Z0
@@ -3557,9 +4076,9 @@ blocks135:
 	ADDQ         $+128, SI
 	ADDQ         $+128, DI
 	SUBQ         $+16, DX
-	JMP          blocks135
+	JMP          blocks141
 
-done136:
+done142:
 	VZEROUPPER
 	RET
 
@@ -3578,9 +4097,9 @@ TEXT ·vecNormalizeAVX512(SB), NOSPLIT, $0-64
 	MOVSS        bias+60(FP), X3
 	VBROADCASTSS X3, Z3
 
-blocks137:
+blocks143:
 	CMPQ      DX, $+16
-	JLT       done138
+	JLT       done144
 	VMOVDQU64 (CX), Z4
 	VSUBPS    Z0, Z4, Z4
 	VDIVPS    Z1, Z4, Z4
@@ -3590,9 +4109,9 @@ blocks137:
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks137
+	JMP       blocks143
 
-done138:
+done144:
 	VZEROUPPER
 	RET
 
@@ -3613,9 +4132,9 @@ TEXT ·vecQuantizeAVX512(SB), NOSPLIT, $0-64
 	VPBROADCASTD X5, Z5
 	VPXORD       Z1, Z1, Z1
 
-blocks139:
+blocks145:
 	CMPQ      DX, $+16
-	JLT       done140
+	JLT       done146
 	VMOVDQU64 (CX), Z6
 	VDIVPS    Z0, Z6, Z6
 	VCMPPS    $0x07, Z6, Z6, K1
@@ -3628,9 +4147,9 @@ blocks139:
 	ADDQ      $+16, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks139
+	JMP       blocks145
 
-done140:
+done146:
 	VZEROUPPER
 	RET
 
@@ -3646,9 +4165,9 @@ TEXT ·vecDequantizeU8AVX512(SB), NOSPLIT, $0-56
 	VMOVD        BX, X1
 	VPBROADCASTD X1, Z1
 
-blocks141:
+blocks147:
 	CMPQ      DX, $+16
-	JLT       done142
+	JLT       done148
 	VPMOVZXBD (CX), Z2
 	VPSUBD    Z1, Z2, Z2
 	VCVTDQ2PS Z2, Z2
@@ -3657,9 +4176,9 @@ blocks141:
 	ADDQ      $+64, AX
 	ADDQ      $+16, CX
 	SUBQ      $+16, DX
-	JMP       blocks141
+	JMP       blocks147
 
-done142:
+done148:
 	VZEROUPPER
 	RET
 
@@ -3675,9 +4194,9 @@ TEXT ·vecDequantizeI8AVX512(SB), NOSPLIT, $0-56
 	VMOVD        BX, X1
 	VPBROADCASTD X1, Z1
 
-blocks143:
+blocks149:
 	CMPQ      DX, $+16
-	JLT       done144
+	JLT       done150
 	VPMOVSXBD (CX), Z2
 	VPSUBD    Z1, Z2, Z2
 	VCVTDQ2PS Z2, Z2
@@ -3686,8 +4205,8 @@ blocks143:
 	ADDQ      $+64, AX
 	ADDQ      $+16, CX
 	SUBQ      $+16, DX
-	JMP       blocks143
+	JMP       blocks149
 
-done144:
+done150:
 	VZEROUPPER
 	RET

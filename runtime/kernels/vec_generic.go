@@ -25,11 +25,12 @@ var unaryGeneric = [functions]unaryFunc{
 	Floor:      func(dst, src []float32, _, _ float32) { each(dst, src, in64(math.Floor)) },
 	Ceil:       func(dst, src []float32, _, _ float32) { each(dst, src, in64(math.Ceil)) },
 	RoundEven:  func(dst, src []float32, _, _ float32) { each(dst, src, in64(math.RoundToEven)) },
+	Erf:        func(dst, src []float32, _, _ float32) { each(dst, src, erf) },
 }
 
 var hardGeneric = [2]hardFunc{hardSigmoidGeneric, hardSwishGeneric}
 
-var binaryGeneric = [operators]binaryFunc{Add: addGeneric, Sub: subGeneric, Mul: mulGeneric, Div: divGeneric, PRelu: preluGeneric}
+var binaryGeneric = [operators]binaryFunc{Add: addGeneric, Sub: subGeneric, Mul: mulGeneric, Div: divGeneric, PRelu: preluGeneric, Max: maxGeneric, Min: minGeneric}
 
 func each(dst, src []float32, f func(float32) float32) {
 	for i, x := range src {
@@ -62,6 +63,20 @@ func divGeneric(dst, a, b []float32) {
 	a, b = a[:len(dst)], b[:len(dst)]
 	for i := range dst {
 		dst[i] = a[i] / b[i]
+	}
+}
+
+func maxGeneric(dst, a, b []float32) {
+	a, b = a[:len(dst)], b[:len(dst)]
+	for i := range dst {
+		dst[i] = max(a[i], b[i])
+	}
+}
+
+func minGeneric(dst, a, b []float32) {
+	a, b = a[:len(dst)], b[:len(dst)]
+	for i := range dst {
+		dst[i] = min(a[i], b[i])
 	}
 }
 
@@ -215,6 +230,31 @@ func tanh(x float32) float32 {
 	}
 	y := 1 - 2/(exp(a+a)+1)
 	return math.Float32frombits(math.Float32bits(y) | math.Float32bits(x)&(1<<31))
+}
+
+// erf is a polynomial near 0 and 1 - e^(a polynomial) beyond (N. Juffa).
+func erf(x float32) float32 {
+	a := math.Float32frombits(math.Float32bits(x) &^ (1 << 31))
+	if a > 0.927734375 {
+		a = min(a, 4) // where it is 1
+		q := float32(-1.72853470e-5)
+		q = float32(q*a) + 3.83197126e-4
+		q = float32(q*a) + -3.88396438e-3
+		q = float32(q*a) + 2.42546219e-2
+		q = float32(q*a) + -1.06777877e-1
+		q = float32(q*a) + -6.34846687e-1
+		q = float32(q*a) + -1.28717512e-1
+		y := 1 - exp(float32(q*a)-a)
+		return math.Float32frombits(math.Float32bits(y) | math.Float32bits(x)&(1<<31))
+	}
+	z := x * x
+	q := float32(-5.96761703e-4)
+	q = float32(q*z) + 4.99119423e-3
+	q = float32(q*z) + -2.67681349e-2
+	q = float32(q*z) + 1.12819925e-1
+	q = float32(q*z) + -3.76125336e-1
+	q = float32(q*z) + 1.28379166e-1
+	return float32(q*x) + x
 }
 
 func log(x float32) float32 {

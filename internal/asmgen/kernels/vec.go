@@ -52,6 +52,11 @@ func Vec(a *asm.Gen) {
 		for i, name := range []string{"vecRoundEven", "vecFloor", "vecCeil"} {
 			v.unary(name, 0, func(x reg.VecVirtual, _ []reg.VecVirtual) reg.VecVirtual { return v.round(x, uint64(8+i)) })
 		}
+		if !v.Wide() {
+			v.unary("vecErf", 0, func(x reg.VecVirtual, _ []reg.VecVirtual) reg.VecVirtual { return v.erf(x) })
+			v.binary("vecMax", func(a, b reg.VecVirtual) reg.VecVirtual { return v.extreme(v.VMAXPS, v.and, a, b) })
+			v.binary("vecMin", func(a, b reg.VecVirtual) reg.VecVirtual { return v.extreme(v.VMINPS, v.or, a, b) })
+		}
 		v.hard("vecHardSigmoid", false)
 		v.hard("vecHardSwish", true)
 		v.binary("vecAdd", v.addF)
@@ -319,6 +324,24 @@ func (v floats) tanh(x reg.VecVirtual) reg.VecVirtual {
 	q := v.polynomial(z, -5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1)
 	small := v.addF(v.mulF(v.mulF(q, z), x), x)
 	return v.choose(v.less(a, v.c32(0.625)), small, big)
+}
+
+// erf chooses between the polynomial near 0, which has NaN, too, and that in the exponent.
+func (v floats) erf(x reg.VecVirtual) reg.VecVirtual {
+	a := v.minF(v.load32(v.c32(4)), v.andC(x, 1<<31-1))
+	q := v.polynomial(a, -1.72853470e-5, 3.83197126e-4, -3.88396438e-3, 2.42546219e-2, -1.06777877e-1, -6.34846687e-1, -1.28717512e-1)
+	big := v.subF(v.load32(v.one()), v.exp(v.subF(v.mulF(q, a), a)))
+	v.or(v.andC(x, 1<<31), big, big)
+	z := v.mulF(x, x)
+	q = v.polynomial(z, -5.96761703e-4, 4.99119423e-3, -2.67681349e-2, 1.12819925e-1, -3.76125336e-1, 1.28379166e-1)
+	return v.choose(v.less(v.load32(v.c32(0.927734375)), a), big, v.addF(v.mulF(q, x), x))
+}
+
+// extreme is the larger or smaller of a and b: of zeros of two signs the bits of both say which, and NaN comes from the sum.
+func (v floats) extreme(f func(...Op), zeros func(a, b, y Op), a, b reg.VecVirtual) reg.VecVirtual {
+	y := v.op2(f, a, b)
+	zeros(v.op2(f, b, a), y, y)
+	return v.choose(v.compare(cmpOrdered, a, b), y, v.addF(a, b))
 }
 
 func (v floats) log(x reg.VecVirtual) reg.VecVirtual {
