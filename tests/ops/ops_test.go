@@ -113,7 +113,7 @@ func unsupported(err error) bool {
 
 // approximate are the operations whose f32 kernels are within 2 units in the last place of the exact value, where the
 // interpreter rounds it.
-var approximate = map[string]bool{"exp": true, "log": true, "sigmoid": true, "tanh": true, "elu": true, "softmax": true}
+var approximate = map[string]bool{"exp": true, "log": true, "sigmoid": true, "tanh": true, "elu": true, "erf": true, "softmax": true}
 
 // equalFor is equal, but for the units in the last place of an approximate operation: 3 between the kernel's and the
 // interpreter's f32, which may be the next number in f16 and bf16.
