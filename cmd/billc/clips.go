@@ -16,7 +16,7 @@ import (
 )
 
 type clipsCmd struct {
-	Out string `short:"o" required:"" help:"Where to write: a new folder, of GIFs in a sub-folder a class; FILE.npy, of all clips as u8[N,3,frames,height,width] with FILE.labels.npy beside it; or FILE.png, a sheet to look at." placeholder:"PATH"`
+	Out string `short:"o" required:"" help:"Where to write: a new folder, of GIFs in a sub-folder a class; FILE.npy, of all clips as u8[N,3,frames,height,width] with FILE.labels.npy beside it; FILE.png, a sheet to look at; or -, a stream for programs: a line of JSON, then every clip as its label (8 bytes, little endian) and its bytes." placeholder:"PATH"`
 	dataFlags
 	splitFlag
 	Frames  int    `default:"16" help:"Frames of a clip." placeholder:"N"`
@@ -24,6 +24,9 @@ type clipsCmd struct {
 	Columns int    `default:"64" help:"Width of a frame in pixels." placeholder:"N"`
 	Clips   int    `help:"Clips, the first ones of the split; by default one a class." placeholder:"N"`
 	Variant uint64 `help:"Which random version of every clip, as training sees them; 0 is the clip as it is." placeholder:"N"`
+	Order   string `help:"With -o -: the clips in the order and the versions in which training with this seed sees them, without end where --clips does not say how many; by default every clip once, as it is." placeholder:"SEED"`
+	Part    string `help:"With -o -: of every M clips the one with number K, from 0, so that M processes share the stream." placeholder:"K/M"`
+	Skip    int    `help:"With -o -: clips of the stream, or of the part of it, to leave out at its beginning." placeholder:"N"`
 }
 
 // Run writes clips of a data set, to look at, to run or to train on.
@@ -50,7 +53,10 @@ func (c *clipsCmd) Run(ctx context.Context, s *streams) error {
 		return fmt.Errorf("%s has no %s clips", src.Name(), split)
 	}
 	if toStandardOutput(c.Out) {
-		return withCode(exitUsage, "-o %s: standard output takes one file, which clips are not: name a new folder, or a file that ends in .npy or .png", c.Out)
+		return c.stream(ctx, s, src, split)
+	}
+	if c.Order != "" || c.Part != "" || c.Skip != 0 {
+		return withCode(exitUsage, "--order, --part and --skip are for a stream, which -o - writes")
 	}
 	var written int
 	switch ext := filepath.Ext(c.Out); ext {
@@ -61,7 +67,7 @@ func (c *clipsCmd) Run(ctx context.Context, s *streams) error {
 	case "":
 		written, err = c.folder(ctx, src, split, n)
 	default:
-		return withCode(exitUsage, "-o %s: expected a new folder, or a name that ends in .npy or .png", c.Out)
+		return withCode(exitUsage, "-o %s: expected a new folder, a name that ends in .npy or .png, or -", c.Out)
 	}
 	if err != nil {
 		return err

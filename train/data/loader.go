@@ -29,6 +29,8 @@ type LoaderOptions struct {
 	Workers, Prefetch int
 	// The first batch: Pos of a loader that was stopped.
 	Start int
+	// Every Parts-th clip of the stream, from Part on, so that several loaders share it; 0 = all of them.
+	Part, Parts int
 	// Each clip of the split once, in order and as it is: for evaluation. The last batch may be smaller, and clips that
 	// cannot be read are left out.
 	Once bool
@@ -75,7 +77,13 @@ func NewLoader(src Source, opt LoaderOptions) (*Loader, error) {
 		return nil, fmt.Errorf("loader: batches of %d clips from batch %d on, with %d workers and %d batches ahead: expected 1 to %d clips and nothing negative",
 			opt.Batch, opt.Start, opt.Workers, opt.Prefetch, 1<<16)
 	}
-	if opt.Start > (math.MaxInt-1<<20)/opt.Batch {
+	if opt.Parts == 0 {
+		opt.Parts = 1
+	}
+	if opt.Part < 0 || opt.Part >= opt.Parts || opt.Parts > 1<<16 {
+		return nil, fmt.Errorf("loader: part %d of %d, expected parts from 0 on, and at most %d", opt.Part, opt.Parts, 1<<16)
+	}
+	if opt.Start > (math.MaxInt-1<<20)/opt.Batch/opt.Parts {
 		return nil, fmt.Errorf("loader: batch %d of %d clips is beyond the integers of this machine", opt.Start, opt.Batch)
 	}
 	if opt.Once && n == Endless {
@@ -117,10 +125,14 @@ func (l *Loader) plan(ctx context.Context, jobs chan<- *job) {
 	defer close(jobs)
 	defer close(l.ordered)
 	order := order{seed: l.opt.Seed, n: l.n, once: l.opt.Once, epoch: -1}
+	share := 0 // clips of this part, with Once
+	if l.opt.Once {
+		share = (l.n - l.opt.Part + l.opt.Parts - 1) / l.opt.Parts
+	}
 	for first := l.opt.Start * l.opt.Batch; ; first += l.opt.Batch {
 		count := l.opt.Batch
 		if l.opt.Once {
-			if count = min(count, l.n-first); count <= 0 {
+			if count = min(count, share-first); count <= 0 {
 				return
 			}
 		}
@@ -132,7 +144,7 @@ func (l *Loader) plan(ctx context.Context, jobs chan<- *job) {
 		}
 		*j = job{made: make(chan struct{}), buffer: j.buffer, Batch: Batch{N: count, Labels: j.Labels[:0], Index: j.Index[:0], Variant: j.Variant[:0]}}
 		for k := range count {
-			i, variant := order.at(first + k)
+			i, variant := order.at((first+k)*l.opt.Parts + l.opt.Part)
 			j.Index, j.Variant = append(j.Index, i), append(j.Variant, variant)
 		}
 		l.ordered <- j // never blocks: there are no more jobs than room

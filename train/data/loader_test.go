@@ -91,6 +91,36 @@ func TestLoaderStream(t *testing.T) {
 }
 
 // Each epoch has each clip once, in another order and another variant.
+// Parts share the stream of clips: in turn, each has the next one.
+func TestLoaderParts(t *testing.T) {
+	for _, o := range []LoaderOptions{{Once: true}, {Seed: 5}} {
+		n, clips := 11, 11
+		if !o.Once {
+			clips = 30 // several epochs
+		}
+		o.Batch = 1
+		whole, _ := batches(t, numbers{n: n}, o, clips)
+		for parts := 1; parts <= 4; parts++ {
+			for part := range parts {
+				o := o
+				o.Part, o.Parts = part, parts
+				list, _ := batches(t, numbers{n: n}, o, (clips-part+parts-1)/parts)
+				for i, b := range list {
+					if want := whole[i*parts+part]; !bytes.Equal(b.Clips, want.Clips) {
+						t.Fatalf("once=%v: clip %d of part %d/%d is %v, expected %v", o.Once, i, part, parts, b.Clips, want.Clips)
+					}
+				}
+				if o.Once {
+					o.Start = len(list)
+					if _, err := batches(t, numbers{n: n}, o, 1); !errors.Is(err, io.EOF) {
+						t.Errorf("part %d/%d ends with %v, expected the end of the stream", part, parts, err)
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestLoaderEpochs(t *testing.T) {
 	const n, epochs = 23, 5
 	list, err := batches(t, numbers{n: n}, LoaderOptions{Batch: 1, Seed: 1}, n*epochs)

@@ -78,6 +78,8 @@ def summary(net: nn.Module, example: Optional[object] = None) -> Summary:
 
 def _bits(x: Tensor) -> int:
     """How many bits the numbers of x need: 1, 2 with signs, 8 for pixels, else those of an integer or float."""
+    if x.dtype == torch.uint8:
+        return 8
     if bool(((x == 0) | (x == 1)).all()):
         return 1
     if bool(((x == 0) | (x.abs() == 1)).all()):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -50,9 +52,15 @@ class Norm(_BatchNorm):
         if x.dim() < 2:
             raise ValueError(f"a norm's input has shape {list(x.shape)}, expected [N, {self.num_features}, ...]")
 
+    #: The axes of what it was last applied to: 5 for maps.
+    rank = 0
+    #: Where batches' statistics are collected in place of moving the running ones: see :meth:`collected`.
+    collect: Optional[list[tuple[Tensor, Tensor]]] = None
+
     def forward(self, x: Tensor) -> Tensor:
         if is_exact():
             return self._as_compiled(x)
+        self.rank = x.dim()
         if not self.training:
             return super().forward(x)
         x = x.float()
@@ -64,10 +72,22 @@ class Norm(_BatchNorm):
 
     def _follow(self, mean: Tensor, var: Tensor) -> None:
         """Moves the running statistics; with momentum None they are the mean of all that were seen."""
+        if self.collect is not None:
+            self.collect.append((mean, var))
+            return
         self.num_batches_tracked.add_(1)
         momentum: float = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
         self.running_mean.lerp_(mean, momentum)
         self.running_var.lerp_(var, momentum)
+
+    @torch.no_grad()
+    def collected(self) -> None:
+        """Sets the running statistics to the mean of those that were collected, and collects no more."""
+        if self.collect:
+            means, variances = zip(*self.collect)
+            self.running_mean.copy_(torch.stack(means).double().mean(0))
+            self.running_var.copy_(torch.stack(variances).double().mean(0))
+        self.collect = None
 
     def _as_compiled(self, x: Tensor) -> Tensor:
         """One rounding an operation in float32; the real number in float64."""
