@@ -1,4 +1,4 @@
-"""Builds the Go programs into the wheel: compressed, for this platform, with no cgo.
+"""Builds the Go programs into the wheel: compressed, without the demo, for this platform, with no cgo.
 
 The Go module is the folder above this one, or ``go`` in a source distribution. Without Go the wheel
 has no programs, and the package says so when one is wanted.
@@ -40,7 +40,7 @@ class GoPrograms(BuildHookInterface):  # type: ignore[type-arg]
         if system not in PLATFORMS:
             raise RuntimeError(f"there is no wheel for {'/'.join(system)}, expected one of {', '.join('/'.join(s) for s in PLATFORMS)}")
         self.folder = tempfile.mkdtemp(prefix="billnet-go-")
-        command = ["go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", self.folder + os.sep, *(f"./cmd/{p}" for p in PROGRAMS)]
+        command = ["go", "build", "-trimpath", "-buildvcs=false", "-tags=nodemo", "-ldflags=-s -w", "-o", self.folder + os.sep, *(f"./cmd/{p}" for p in PROGRAMS)]
         subprocess.run(command, cwd=module, check=True, env={**os.environ, "CGO_ENABLED": "0"})
         include = build_data["force_include_editable" if version == "editable" else "force_include"]
         for name in PROGRAMS:
