@@ -83,7 +83,6 @@ var hundredths = rounding{unit: 0.02 * 0.01, units: 400}
 // yet there. One that passes is reported, so that it can be taken off the list.
 var unsupported = []string{
 	"op_nonzero",
-	"blowup_fp16_weights_f32",
 }
 
 func isUnsupported(name string) bool {
