@@ -84,25 +84,11 @@ func eachRow(g kernels.Geom, lo, hi int, f func(at, step, dense, n int)) {
 	}
 }
 
-// packBits stores dense bits as planes. The kernels take any byte but 0 for a
-// set bit, so an sbit's -1 becomes 0 first.
+// packBits stores dense bits as planes.
 func packBits(p *prep, y, x *operand) step {
 	pl, err := kernels.NewPack(y.geom)
 	p.check(err)
-	if x.elem != SBit {
-		return stageOf(8*y.size, func(m *memory, part, parts int) { pl.Run(part, parts, y.bytes(m), x.bytes(m)) })
-	}
-	s := step{work: 8 * y.size, scratch: func(int) int { return x.n }}
-	s.stages = append(s.stages,
-		func(m *memory, part, parts int) {
-			lo, hi := share(x.n, part, parts)
-			src, dst := x.bytes(m)[lo:hi], m.scratch[lo:hi]
-			for i, v := range src {
-				dst[i] = byte(truth(int8(v) > 0))
-			}
-		},
-		func(m *memory, part, parts int) { pl.Run(part, parts, y.bytes(m), m.scratch[:x.n]) })
-	return s
+	return stageOf(y.size, func(m *memory, part, parts int) { pl.Run(part, parts, y.bytes(m), x.bytes(m), x.elem == SBit) })
 }
 
 // unpackBits stores planes as dense bits.

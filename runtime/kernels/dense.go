@@ -1,5 +1,7 @@
 package kernels
 
+import "encoding/binary"
+
 // Load is the plan that stores a dense u8 clip [C][T][H][W] as U8 planes.
 type Load struct {
 	m mover
@@ -38,25 +40,47 @@ func NewPack(g Geom) (*Pack, error) {
 	return &Pack{g}, nil
 }
 
-// Run packs one part of the channels. A source byte other than 0 is a set bit.
-func (p *Pack) Run(part, parts int, dst, src []byte) {
+// Run packs one part of the channels. A source byte other than 0 is a set bit; with signed, one above 0 is.
+func (p *Pack) Run(part, parts int, dst, src []byte, signed bool) {
 	g := p.g
-	dst, src = dst[:g.Bytes(Bit)], src[:g.C*g.T*g.H*g.W]
+	positions := g.T * g.H * g.W
+	dst, src = dst[:g.Bytes(Bit)], src[:g.C*positions]
 	lo, hi := share(ceilDiv(g.C, 8), part, parts)
 	if part == 0 {
 		clearEnds(dst, g, Bit)
 	}
 	clear(dst[g.Plane(lo*g.Phases()):g.Plane(hi*g.Phases())])
-	stride := g.PlaneStride()
-	for c := 8 * lo; c < min(8*hi, g.C); c++ {
-		eachRow(g, c, func(at, step, from int) {
-			bit := byte(1) << (c % 8)
-			for i, off := from, 0; i < from+step; i, off = i+1, off+1 {
-				if src[i] != 0 {
-					dst[at+off%g.PW*stride+off/g.PW] |= bit
-				}
+	var tile [256]byte
+	for b := lo; b < hi; b++ {
+		for from := 0; from < positions; from += len(tile) {
+			bits := tile[:min(len(tile), positions-from)]
+			clear(bits)
+			for c := 8 * b; c < min(8*b+8, g.C); c++ {
+				orBits(bits, src[c*positions+from:], uint(c%8), signed)
 			}
-		})
+			g.PutBytes(dst, b, from, bits)
+		}
+	}
+}
+
+// orBits sets a bit of every byte whose source byte is set.
+func orBits(dst, src []byte, bit uint, signed bool) {
+	const ones, low = 0x0101010101010101, 0x7F7F7F7F7F7F7F7F
+	src = src[:len(dst)]
+	negative := uint64(0)
+	if signed {
+		negative = ones
+	}
+	i := 0
+	for ; i+8 <= len(dst); i += 8 {
+		x := binary.LittleEndian.Uint64(src[i:])
+		set := (x&low + low | x) >> 7 & ones &^ (x >> 7 & negative)
+		binary.LittleEndian.PutUint64(dst[i:], binary.LittleEndian.Uint64(dst[i:])|set<<bit)
+	}
+	for ; i < len(dst); i++ {
+		if src[i] != 0 && (!signed || src[i] < 128) {
+			dst[i] |= 1 << bit
+		}
 	}
 }
 

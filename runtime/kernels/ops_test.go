@@ -239,7 +239,7 @@ func checkLayouts(t *testing.T, set *Set) {
 			dst, ok := aligned(a.Bytes(Bit))
 			back := make([]byte, len(raw))
 			for part := range 2 {
-				p.Run(part, 2, dst, raw)
+				p.Run(part, 2, dst, raw, i%2 == 0)
 				p.Unpack(part, 2, back, src)
 			}
 			if err := ok(); err != nil {
@@ -247,6 +247,21 @@ func checkLayouts(t *testing.T, set *Set) {
 			}
 			if err := same(a, Bit, dst, x); err != nil {
 				t.Fatalf("case %d pack: %v", i, err)
+			}
+			other := make([]byte, len(raw)) // any byte but 0; below 0 for signs
+			for j, v := range raw {
+				if other[j] = byte(r.IntN(255) + 1); i%2 == 0 {
+					other[j] = 128 + byte(r.IntN(129))
+				}
+				if v != 0 && i%2 == 0 {
+					other[j] = 1 + byte(r.IntN(127))
+				} else if v == 0 && i%2 > 0 {
+					other[j] = 0
+				}
+			}
+			p.Run(0, 1, dst, other, i%2 == 0)
+			if err := same(a, Bit, dst, x); err != nil {
+				t.Fatalf("case %d pack of other bytes: %v", i, err)
 			}
 			if !bytes.Equal(back, raw) {
 				t.Fatalf("case %d: unpack", i)
