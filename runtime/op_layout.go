@@ -113,15 +113,20 @@ func indexedStep[T Number](y, x, value *operand, table [][]int32) step {
 	if last < 0 {
 		return ranged(1, 1, func(m *memory, _, _ int) { view[T](y, m)[0] = view[T](x, m)[0] })
 	}
-	n, own := y.shape[last], strides(x.shape)
-	return ranged(y.n/n, n, func(m *memory, lo, hi int) {
+	own, inner := strides(x.shape), 1 // elements of trailing axes that stay as they are move together
+	for last > 0 && isWhole(table[last], x.shape[last]) {
+		inner *= x.shape[last]
+		last--
+	}
+	n := y.shape[last]
+	return ranged(y.n/n/inner, n*inner, func(m *memory, lo, hi int) {
 		src, dst := view[T](x, m), view[T](y, m)
 		var fill T
 		if value != nil {
 			fill = view[T](value, m)[0]
 		}
 		for r := lo; r < hi; r++ {
-			row, q, at := dst[r*n:(r+1)*n], r, 0
+			row, q, at := dst[r*n*inner:(r+1)*n*inner], r, 0
 			for a := last - 1; a >= 0; a-- {
 				j := int(table[a][q%y.shape[a]])
 				q /= y.shape[a]
@@ -132,14 +137,29 @@ func indexedStep[T Number](y, x, value *operand, table [][]int32) step {
 				}
 			}
 			for i, j := range table[last] {
-				if at < 0 || j < 0 {
-					row[i] = fill
-				} else {
+				switch {
+				case at >= 0 && j >= 0 && inner == 1:
 					row[i] = src[at+int(j)]
+				case at >= 0 && j >= 0:
+					copy(row[i*inner:(i+1)*inner], src[at+int(j)*inner:])
+				default:
+					for k := range inner {
+						row[i*inner+k] = fill
+					}
 				}
 			}
 		}
 	})
+}
+
+// isWhole reports that an axis of d elements is taken as it is.
+func isWhole(table []int32, d int) bool {
+	for i, j := range table {
+		if int(j) != i {
+			return false
+		}
+	}
+	return len(table) == d
 }
 
 var _ = executes(billb.OpGatherElements, func(p *prep) step {

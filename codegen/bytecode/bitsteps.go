@@ -44,6 +44,22 @@ func (c *chain) clipSums(n *ir.Node) bool {
 	return c.took(n)
 }
 
+// padSums ends a chain with zeros around the sums of bits that become floats behind them: they are put around the floats.
+func (c *chain) padSums(n *ir.Node) bool {
+	zero := n.Arg(1) == nil
+	if !zero {
+		v, ok := ir.Splat(n.Args[1])
+		zero = ok && v == 0 && c.g.constOf(n.Args[1]) != nil
+	}
+	next := c.next(n.Result())
+	if !c.first.Is(ir.BConv) || c.limits != nil || !zero || n.Str("mode") != "constant" || !next.Is(ir.ToFloat) || next.Result().Type.DType != ir.F32 {
+		return false
+	}
+	c.add(billb.StepToFloat)
+	c.pad, c.done, c.nodes = n, true, append(c.nodes, n)
+	return c.took(next)
+}
+
 // sign ends a map with bits on planes: a step that nothing else reads, reshapes between equal maps, and the way to planes.
 func (c *chain) sign(n *ir.Node) bool {
 	if c.first != nil || c.axis != 1 || c.x.Type.DType != ir.F32 {

@@ -15,6 +15,7 @@ type chain struct {
 	g     *gen
 	first *ir.Node // the convolution or linear layer; nil: a map
 	done  bool     // nothing can follow
+	pad   *ir.Node // around the floats that sums have become, behind the chain
 	x     *ir.Value
 	zero  *ir.Tensor // what bytes mean by 0; nil: 0
 	value *ir.Value  // what is computed so far
@@ -328,7 +329,7 @@ func (c *chain) extend() bool {
 		c.nodes, c.value = append(c.nodes, n), n.Result()
 		return true
 	}
-	if len(n.Results) != 1 || !ir.SameShape(n.Result().Type.Shape, c.value.Type.Shape) {
+	if len(n.Results) != 1 || !ir.SameShape(n.Result().Type.Shape, c.value.Type.Shape) && !n.Is(ir.Pad) {
 		return false
 	}
 	return c.step(n)
@@ -365,6 +366,8 @@ func (c *chain) step(n *ir.Node) bool {
 			c.add(billb.StepClip)
 			c.values = append(c.values, c.limits...)
 		}
+	case sums && n.Is(ir.Pad):
+		return c.padSums(n)
 	case sums && n.Is(ir.Clip):
 		return c.clipSums(n)
 	case in == ir.F32 && n.Is(ir.Step):
@@ -658,6 +661,13 @@ func (c *chain) emit() error {
 	name := last.Loc.Name
 	if c.first != nil {
 		name = c.first.Loc.Name
+	}
+	if c.pad != nil {
+		floats := &ir.Value{Type: c.pad.In(0).With(ir.F32)}
+		if err := g.emit(op, name, in, []*ir.Value{floats}, consts, params); err != nil {
+			return err
+		}
+		return g.emit("pad", c.pad.Loc.Name, []int{g.operand(floats)}, last.Results, nil, pad(c.pad))
 	}
 	return g.emit(op, name, in, last.Results, consts, params)
 }

@@ -72,6 +72,11 @@ func (g *bitNet) conv(x *ir.Value, same bool) *ir.Value {
 	if g.IntN(4) == 0 {
 		return g.floated(g.Op(ir.Clip, nil, z, g.number(ir.I32, -2), g.number(ir.I32, float64(g.IntN(30)))), len(shape))
 	}
+	if !same && len(shape) == 5 && g.IntN(4) == 0 { // channels, or rows, of zeros
+		axis := 1 + g.IntN(3)
+		z = g.Op(ir.Pad, map[string]any{"pads": []int{g.IntN(3), g.IntN(9)}, "axes": []int{axis}, "mode": "constant"}, z)
+		return g.Op(ir.ToFloat, nil, z)
+	}
 	return g.floated(z, len(shape))
 }
 
