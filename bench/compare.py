@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Times the compiled networks beside ONNX Runtime and OpenVINO, one thread each.
 
-Contenders: the executable that `billc build` makes (gen), bytecode in billrun (byte),
-ONNX Runtime (ort), OpenVINO in f32 (ov) and on the same network rewritten for int8 by
+Contenders: the executable that `billc build` makes (gen), bytecode in billrun (byte) and in
+a billrun of plain Go, without assembly (plain), ONNX Runtime (ort), OpenVINO in f32 (ov) and on the same network rewritten for int8 by
 int8_model.py, exactly (ov8). They alternate within every round, so that a machine whose
-speed drifts slows all of them alike; quote the ratios. Before anything is timed, the
+speed drifts slows all of them alike; quote the ratios. Under every network's medians stand
+the fastest and the slowest round of each. Before anything is timed, the
 scores of all contenders for one clip are compared.
 
   python bench/compare.py --models DIR [--rounds 7] [--isa generic] [--skip ov,ov8] [NAME ...]
@@ -32,14 +33,13 @@ import onnxruntime as ort
 
 REPO = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 NETS = ["billnet_full_mid", "billnet_full", "billnet_small", "billnet_mid"]
-CONTENDERS = ["gen", "byte", "ort", "ov", "ov8"]
+CONTENDERS = ["gen", "byte", "plain", "ort", "ov", "ov8"]
 TOLERANCE = 1e-3  # of the scores: the float contenders sum in another order
 
 
 def build(out, tags):
-    for prog in ("billc", "billrun"):
-        cmd = ["go", "build", "-trimpath", "-ldflags=-s -w", "-o", os.path.join(out, prog)]
-        subprocess.run(cmd + (["-tags", tags] if tags and prog == "billrun" else []) + ["./cmd/" + prog], cwd=REPO, check=True)
+    for prog, source, tag in (("billc", "billc", ""), ("billrun", "billrun", tags), ("billrun-plain", "billrun", "purego")):
+        subprocess.run(["go", "build", "-trimpath", "-ldflags=-s -w", "-tags", tag, "-o", os.path.join(out, prog), "./cmd/" + source], cwd=REPO, check=True)
 
 
 class Program:
@@ -100,9 +100,11 @@ def contenders(tmp, path, name, clip, a):
     if "gen" not in skip:
         subprocess.run([billc, "build", path, "-o", exe, "--fast"], check=True, capture_output=True)
         found["gen"] = Program([exe, "--bench"], [exe], a.isa)
-    if "byte" not in skip:
+    if not {"byte", "plain"} <= skip:
         subprocess.run([billc, "compile", path, "-o", model, "--ledger=none"], check=True, capture_output=True)
-        found["byte"] = Program([billrun, "bench", model], [billrun, model], a.isa)
+    for key, program, isa in (("byte", billrun, a.isa), ("plain", billrun + "-plain", "")):
+        if key not in skip:
+            found[key] = Program([program, "bench", model], [program, model], isa)
     if "ort" not in skip:
         found["ort"] = ort_engine(path, clip)
     try:
@@ -197,7 +199,7 @@ def main():
     p.add_argument("--isa", default="", help="generic, avx2 or avx512 (default: the best)")
     p.add_argument("--tags", default="", help="Go build tags for billrun, such as purego")
     p.add_argument("--skip", default="", help="contenders to leave out, with commas: " + ", ".join(CONTENDERS))
-    p.add_argument("--bin", default="", help="folder with billc and billrun, in place of building them")
+    p.add_argument("--bin", default="", help="folder with billc, billrun and billrun-plain, in place of building them")
     a = p.parse_args()
     if a.field:
         return field(a)
@@ -205,7 +207,7 @@ def main():
         if not a.bin:
             build(tmp, a.tags)
         ratios = [(k, "gen") for k in CONTENDERS[1:]]
-        print(f"{'milliseconds a clip':20}" + "".join(f"{k:>9}" for k in CONTENDERS) + "".join(f"{k + '/' + b:>10}" for k, b in ratios) + f"{'ort/byte':>10}")
+        print(f"{'milliseconds a clip':20}" + "".join(f"{k:>9}" for k in CONTENDERS) + "".join(f"{k + '/' + b:>10}" for k, b in ratios) + f"{'ort/byte':>10}{'ort/plain':>10}")
         for name in a.nets or NETS:
             path = os.path.join(a.models, name + ".onnx")
             clip = np.load(os.path.join(a.models, name + ".clips.u8.npy"))[:1]
@@ -220,7 +222,9 @@ def main():
                     rows[k].append(c.measure(a.seconds))
             med = lambda k: f"{statistics.median(rows[k]):9.2f}" if rows[k] else f"{'-':>9}"
             ratio = lambda k, b: f"{statistics.median(x / y for x, y in zip(rows[k], rows[b])):10.2f}" if rows[k] and rows[b] else f"{'-':>10}"
-            print(f"{name:20}" + "".join(map(med, CONTENDERS)) + "".join(ratio(*r) for r in ratios) + ratio("ort", "byte"))
+            print(f"{name:20}" + "".join(map(med, CONTENDERS)) + "".join(ratio(*r) for r in ratios) + ratio("ort", "byte") + ratio("ort", "plain"))
+            spread = lambda k: f"{min(rows[k]):.3g}-{max(rows[k]):.3g}" if rows[k] else "-"
+            print("  fastest-slowest: " + ", ".join(f"{k} {spread(k)}" for k in CONTENDERS))
             sys.stdout.flush()
 
 
