@@ -55,6 +55,10 @@ func (c *convolution) slot() int {
 // bitConv is a convolution of bits.
 func bitConv(g *generator, l *layer) {
 	c := g.convolution(l, l.in.Params.(*billb.Conv))
+	if c.hasTables() {
+		g.bitPoint(l, c)
+		return
+	}
 	g.use("bit_conv")
 	slot, taps := c.slot(), c.taps()
 	words := (slot*taps + 31) / 32
@@ -97,6 +101,62 @@ func bitConv(g *generator, l *layer) {
 	l.line("const uint8_t *rows[%d];", c.kernel[0]*c.kernel[1])
 	g.moves(l, c.kernel, c.p.Stride, c.p.Dilation, c.p.Pad, fmt.Sprintf("conv_%d", l.index))
 	l.line("bit_conv(memory, &conv_%d, rows, t, h);", l.index)
+}
+
+// tableBytes bounds the tables of a convolution of one tap.
+const tableBytes = 8 << 10
+
+// hasTables reports whether a convolution of bits can go by tables: one tap, integers of
+// a byte as results, sums that fit.
+func (c *convolution) hasTables() bool {
+	return c.taps() == 1 && !c.padded() && c.p.Groups == 1 && c.t == "NULL" && c.out.unit == 1 && c.out.channels%4 == 0 &&
+		c.channels <= 127 && (c.channels+15)/16*64*c.out.channels <= tableBytes
+}
+
+// bitPoint is a convolution of bits of one tap by tables.
+func (g *generator) bitPoint(l *layer, c *convolution) {
+	g.use("bit_point")
+	steps := (c.channels + 15) / 16
+	var tables, least []uint32
+	for o := 0; o < c.out.channels; o += 4 {
+		base := uint32(0)
+		for k := range 4 * steps {
+			for value := range 16 {
+				entry := uint32(0)
+				for lane := range 4 {
+					sum, low := c.sumOf(o+lane, 4*k, value)
+					entry += uint32(sum-low) << (8 * lane)
+					if value == 0 {
+						base += uint32(-low) << (8 * lane)
+					}
+				}
+				tables = append(tables, entry)
+			}
+		}
+		least = append(least, base)
+	}
+	fmt.Fprintf(&g.tables, "static const bit_point_t conv_%d = {&map_%d, &map_%d, %s, %d, %s, %s};\n", l.index, c.in.buffer, c.out.buffer, c.window, steps,
+		g.data.words(l.in.Name+": sums of four inputs for four outputs", tables), g.data.words(l.in.Name+": least sums, negated", least))
+	g.moves(l, c.kernel, c.p.Stride, c.p.Dilation, c.p.Pad, fmt.Sprintf("conv_%d", l.index))
+	l.line("bit_point(memory, &conv_%d, t, h);", l.index)
+}
+
+// sumOf is the sum of four inputs from first on, whose bits are value, for an output, and the
+// least that it can be.
+func (c *convolution) sumOf(o, first, value int) (sum, low int) {
+	for i := range 4 {
+		if first+i >= c.channels {
+			break
+		}
+		w := int(c.weight(o, first+i, 0))
+		x, least := value>>i&1, min(w, 0)
+		if c.in.elem == billb.SBit {
+			x, least = 2*x-1, -max(w, -w)
+		}
+		sum += w * x
+		low += least
+	}
+	return sum, low
 }
 
 // padded reports whether a tap of a window may lie in the padding.

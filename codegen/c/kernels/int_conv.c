@@ -50,36 +50,33 @@ static void sum_table(uint32_t *s, uint32_t a, uint32_t b, uint32_t c, uint32_t 
 }
 
 /* Makes the tables of four inputs, each step apart in its row, of n columns from at on: one every 32
-   words. right is the distance of the second lane, 0 for one lane. Inside of the row, four channels
-   of one position are quick to read. */
+   words. right is the distance of the second lane, 0 for one lane. */
 #define SUM_TABLES(name, type) \
     static void name(uint32_t *s, const uint8_t *const *rows, int step, int n, int at, int width, int right, int is_ternary) \
     { \
-        const type *x[4]; \
-        int near = right > 0; \
-        for (int i = 0; i < 4; i++) { \
-            x[i] = (const void *)rows[i]; \
-            near &= rows[i] == rows[0] + i * (int)sizeof(type); \
-        } \
+        const type *x = (const void *)rows[0], *y = (const void *)rows[1], *z = (const void *)rows[2], *u = (const void *)rows[3]; \
         while (n > 0) { \
-            int some = near && at >= 0 ? width - at - right : 0; \
-            const type *p = x[0] + (some > 0 ? at * step : 0), *q = p + (some > 0 ? right * step : 0); \
-            for (some = some < n ? some : n; some > 0; some--, n--, at++, s += 32, p += step, q += step) { \
-                uint32_t a = (uint32_t)p[0] + ((uint32_t)q[0] << 16), b = (uint32_t)p[1] + ((uint32_t)q[1] << 16); \
-                uint32_t c = (uint32_t)p[2] + ((uint32_t)q[2] << 16), d = (uint32_t)p[3] + ((uint32_t)q[3] << 16); \
-                sum_table(s, a, b, c, d, is_ternary); \
+            int some = at >= 0 && right > 0 ? width - at - right : 0; /* columns inside of the row, which are quick */ \
+            int i = at * step, k = i + right * step; \
+            for (some = some < n ? some : n; some > 0; some--, n--, at++, s += 32, i += step, k += step) { \
+                sum_table(s, (uint32_t)x[i] + ((uint32_t)x[k] << 16), (uint32_t)y[i] + ((uint32_t)y[k] << 16), \
+                    (uint32_t)z[i] + ((uint32_t)z[k] << 16), (uint32_t)u[i] + ((uint32_t)u[k] << 16), is_ternary); \
             } \
             if (n > 0) { \
-                uint32_t v[4] = {0, 0, 0, 0}; \
-                for (int i = 0; i < 4; i++) { \
-                    if (at >= 0 && at < width) { \
-                        v[i] = (uint32_t)x[i][at * step]; \
-                    } \
-                    if (right > 0 && at + right >= 0 && at + right < width) { \
-                        v[i] += (uint32_t)x[i][(at + right) * step] << 16; \
-                    } \
+                uint32_t a = 0, b = 0, c = 0, d = 0; \
+                if (at >= 0 && at < width) { \
+                    a = (uint32_t)x[i]; \
+                    b = (uint32_t)y[i]; \
+                    c = (uint32_t)z[i]; \
+                    d = (uint32_t)u[i]; \
                 } \
-                sum_table(s, v[0], v[1], v[2], v[3], is_ternary); \
+                if (right > 0 && at + right >= 0 && at + right < width) { \
+                    a += (uint32_t)x[k] << 16; \
+                    b += (uint32_t)y[k] << 16; \
+                    c += (uint32_t)z[k] << 16; \
+                    d += (uint32_t)u[k] << 16; \
+                } \
+                sum_table(s, a, b, c, d, is_ternary); \
                 n--; \
                 at++; \
                 s += 32; \
@@ -97,38 +94,41 @@ static int part_tables(uint8_t *memory, const int_conv_t *p, int t, int h, int g
     const map_t *in = p->in;
     int channels = in->channels / p->groups, taps = p->window.kernel[0] * p->window.kernel[1], any = 0;
     int four = p->is_ternary ? 4 : 8, tap = part * four / channels, c = part * four % channels;
-    const uint8_t *row = NULL, *x[8];
+    int step = 0;
+    const uint8_t *at = zeros, *x[8];
     for (int i = 0; i < four; i++, c++) {
-        if (c == channels) {
-            c = 0;
-            tap++;
-        }
-        if (i == 0 || c == 0) {
+        if (i == 0 || c == channels) {
+            if (i > 0) {
+                c = 0;
+                tap++;
+            }
             int it = tap < taps ? tap_at(&p->window, 0, t, tap / p->window.kernel[1], in->frames) : -1;
             int ih = tap < taps ? tap_at(&p->window, 1, h, tap % p->window.kernel[1], in->rows) : -1;
-            row = it < 0 || ih < 0 ? NULL : row_of(memory, in, it, ih);
-            any |= row != NULL;
+            step = it < 0 || ih < 0 ? 0 : in->unit;
+            at = step == 0 ? zeros : row_of(memory, in, it, ih) + (group * channels + c) * step;
+            any |= step;
         }
-        x[i] = row == NULL ? zeros : row + (group * channels + c) * in->unit;
+        x[i] = at;
+        at += step;
     }
     if (!any) {
         return 0;
     }
     for (int i = 0; i < four; i += 4) {
         uint32_t *s = table + i * 4;
-        int at = -p->window.pad[2];
+        int from = -p->window.pad[2];
         switch (in->type) {
         case U8:
-            sum_tables_u8(s, x + i, in->channels, n, at, in->width, right, p->is_ternary);
+            sum_tables_u8(s, x + i, in->channels, n, from, in->width, right, p->is_ternary);
             break;
         case I8:
-            sum_tables_i8(s, x + i, in->channels, n, at, in->width, right, p->is_ternary);
+            sum_tables_i8(s, x + i, in->channels, n, from, in->width, right, p->is_ternary);
             break;
         case I16:
-            sum_tables_i16(s, x + i, in->channels, n, at, in->width, right, p->is_ternary);
+            sum_tables_i16(s, x + i, in->channels, n, from, in->width, right, p->is_ternary);
             break;
         default:
-            sum_tables_i32(s, x + i, in->channels, n, at, in->width, right, p->is_ternary);
+            sum_tables_i32(s, x + i, in->channels, n, from, in->width, right, p->is_ternary);
         }
     }
     for (int i = 0; p->is_ternary && i < 32 * n; i += 32) {
@@ -139,35 +139,74 @@ static int part_tables(uint8_t *memory, const int_conv_t *p, int t, int h, int g
     return 1;
 }
 
-/* Adds to the sums of an output what the taps of a part name. */
-static void add_taps(uint32_t *sum, int half, const uint32_t *table, const int_conv_t *p, const uint8_t *weights)
+/* Adds six entries of a column to the sums of half columns, step words apart. */
+static void add_six(uint32_t *sum, int half, int step, const uint32_t *a, const uint32_t *b, const uint32_t *c, const uint32_t *d, const uint32_t *e, const uint32_t *f)
 {
-    int taps = p->window.kernel[2], step = 32 * p->window.stride[2], next = 32 * p->window.dilation[2];
-    for (; taps >= 3; taps -= 3, weights += 3) {
-        const uint32_t *a = table + (weights[0] & 15), *b = table + 16 + (weights[0] >> 4);
-        const uint32_t *c = table + next + (weights[1] & 15), *d = table + next + 16 + (weights[1] >> 4);
-        const uint32_t *e = table + 2 * next + (weights[2] & 15), *f = table + 2 * next + 16 + (weights[2] >> 4);
-        for (int j = 0, i = 0; j < half; j++, i += step) {
-            sum[j] += a[i] + b[i] + c[i] + d[i] + e[i] + f[i];
+    int i = 0;
+    if (step == 32) {
+        for (; half > 0; half--, i += 32) {
+            *sum++ += a[i] + b[i] + c[i] + d[i] + e[i] + f[i];
         }
-        table += 3 * next;
+        return;
     }
-    for (; taps > 0; taps--, weights++) {
-        const uint32_t *a = table + (weights[0] & 15), *b = table + 16 + (weights[0] >> 4);
-        for (int j = 0, i = 0; j < half; j++, i += step) {
-            sum[j] += a[i] + b[i];
-        }
-        table += next;
+    for (; half > 0; half--, i += step) {
+        *sum++ += a[i] + b[i] + c[i] + d[i] + e[i] + f[i];
     }
 }
 
-/* add_taps of two parts with one tap each, whose tables are n words apart. */
-static void add_two(uint32_t *sum, int half, const uint32_t *table, int n, int step, int first, int second)
+/* Adds to the sums of n outputs what the taps of a part name, three taps at a time. */
+static void add_taps(uint32_t *sums, int n, int half, const uint32_t *tables, const int_conv_t *p, const uint8_t *weights)
 {
-    const uint32_t *a = table + (first & 15), *b = table + 16 + (first >> 4);
-    const uint32_t *c = table + n + (second & 15), *d = table + n + 16 + (second >> 4);
-    for (int j = 0, i = 0; j < half; j++, i += 32 * step) {
-        sum[j] += a[i] + b[i] + c[i] + d[i];
+    int kernel = p->window.kernel[2], step = 32 * p->window.stride[2], next = 32 * p->window.dilation[2];
+    for (; n > 0; n--, sums += half) {
+        const uint32_t *table = tables;
+        int taps = kernel;
+        for (; taps >= 3; taps -= 3, weights += 3, table += 3 * next) {
+            add_six(sums, half, step, table + (weights[0] & 15), table + 16 + (weights[0] >> 4), table + next + (weights[1] & 15),
+                table + next + 16 + (weights[1] >> 4), table + 2 * next + (weights[2] & 15), table + 2 * next + 16 + (weights[2] >> 4));
+        }
+        for (; taps > 0; taps--, weights++, table += next) {
+            const uint32_t *a = table + (weights[0] & 15), *b = table + 16 + (weights[0] >> 4);
+            for (int j = 0, i = 0; j < half; j++, i += step) {
+                sums[j] += a[i] + b[i];
+            }
+        }
+    }
+}
+
+/* add_taps of two parts with one tap each, whose tables are next words apart and whose weights other. */
+static void add_two(uint32_t *sums, int n, int half, const uint32_t *table, int next, int step, const uint8_t *weights, int other)
+{
+    for (; n > 0; n--, sums += half, weights++) {
+        const uint32_t *a = table + (weights[0] & 15), *b = table + 16 + (weights[0] >> 4);
+        const uint32_t *c = table + next + (weights[other] & 15), *d = table + next + 16 + (weights[other] >> 4);
+        for (int j = 0, i = 0; j < half; j++, i += 32 * step) {
+            sums[j] += a[i] + b[i] + c[i] + d[i];
+        }
+    }
+}
+
+/* Stores the sums of n outputs of columns of two lanes, which all lie in 16 bits, as bits. */
+static void put_bits(uint8_t *row, const int_conv_t *p, const uint32_t *sums, int first, int n, int half)
+{
+    const int32_t *t = p->t + first;
+    for (int j = 0; j < half; j++) {
+        for (int o = 0; o < n;) {
+            int shift = (first + o) % 32, word = (first + o) / 32, end = n - o < 32 - shift ? n : o + 32 - shift;
+            uint32_t left = 0, right = 0, one = 1u << shift, flip = 0 - one;
+            for (; o < end; o++, one <<= 1) {
+                uint32_t v = sums[o * half + j];
+                int32_t z = (int16_t)(uint16_t)v;
+                left |= z >= t[o] ? one : 0;
+                z = (int16_t)(uint16_t)((v - (uint32_t)z) >> 16);
+                right |= z >= t[o] ? one : 0;
+            }
+            flip = p->flip[word] & (flip ^ (0 - one));
+            or_bits(row, p->out, j, word, left ^ flip);
+            if (j + half < p->out->width) {
+                or_bits(row, p->out, j + half, word, right ^ flip);
+            }
+        }
     }
 }
 
@@ -175,6 +214,10 @@ static void add_two(uint32_t *sum, int half, const uint32_t *table, int n, int s
 static void put_sums(uint8_t *row, const int_conv_t *p, const uint32_t *sums, int32_t *z, int first, int n, int half)
 {
     uint32_t low = (uint32_t)p->low;
+    if (p->lanes == 2 && p->low == -32768 && p->out->type == BITS) {
+        put_bits(row, p, sums, first, n, half);
+        return;
+    }
     for (int j = 0; j < half; j++) {
         for (int o = 0; o < n; o++) {
             uint32_t v = sums[o * half + j];
@@ -216,13 +259,9 @@ static void int_conv(uint8_t *memory, const int_conv_t *p, int t, int h)
                 if (p->together == 2 && part + 1 < parts) { /* one tap, no rows in the padding */
                     part++;
                     part_tables(memory, p, t, h, g, part, table + 32 * columns, columns, right, zeros);
-                    for (int o = 0; o < n; o++) {
-                        add_two(sums + o * half, half, table, 32 * columns, p->window.stride[2], weights[o], weights[outputs + o]);
-                    }
-                    continue;
-                }
-                for (int o = 0; any && o < n; o++, weights += kernel[2]) {
-                    add_taps(sums + o * half, half, table, p, weights);
+                    add_two(sums, n, half, table, 32 * columns, p->window.stride[2], weights, outputs);
+                } else if (any) {
+                    add_taps(sums, n, half, table, p, weights);
                 }
             }
             put_sums(row, p, sums, z, g * outputs + first, n, half);

@@ -1,3 +1,16 @@
+/* Sets bits of a word of position w. */
+static void or_bits(uint8_t *row, const map_t *m, int w, int word, uint32_t bits)
+{
+    if (m->unit == 1) {
+        row[w] = (uint8_t)(row[w] | bits);
+    } else if (m->unit == 2) {
+        uint16_t *y = (uint16_t *)(void *)row + w;
+        *y = (uint16_t)(*y | bits);
+    } else {
+        ((uint32_t *)(void *)row)[w * m->units + word] |= bits;
+    }
+}
+
 /* Stores results of n channels of position w, from channel c on: as integers, or as the bits
    (z >= t) != flip, which must be 0 before. */
 static void put(uint8_t *row, const map_t *m, int w, int c, const int32_t *z, int n, const int32_t *t, const uint32_t *flip)
@@ -25,13 +38,6 @@ static void put(uint8_t *row, const map_t *m, int w, int c, const int32_t *z, in
             bits |= z[i] >= t[c] ? one : 0;
             bits ^= flip[word] & one;
         }
-        if (m->unit == 1) {
-            row[w] = (uint8_t)(row[w] | bits);
-        } else if (m->unit == 2) {
-            uint16_t *y = (uint16_t *)(void *)row + w;
-            *y = (uint16_t)(*y | bits);
-        } else {
-            ((uint32_t *)(void *)row)[w * m->units + word] |= bits;
-        }
+        or_bits(row, m, w, word, bits);
     }
 }

@@ -33,7 +33,6 @@ enum {
     BUFFER_17 = 16,
     DONE = 1360,
     SCRATCH_1 = 0,
-    SCRATCH_2 = 0,
     SCRATCH_3 = 0,
     SCRATCH_4 = 0,
     SCRATCH_13 = 0,
@@ -121,6 +120,19 @@ static uint32_t bits_at(const uint8_t *row, const map_t *m, int w, int c, int n)
     return n < 32 ? v & ((1u << n) - 1u) : v;
 }
 
+/* Sets bits of a word of position w. */
+static void or_bits(uint8_t *row, const map_t *m, int w, int word, uint32_t bits)
+{
+    if (m->unit == 1) {
+        row[w] = (uint8_t)(row[w] | bits);
+    } else if (m->unit == 2) {
+        uint16_t *y = (uint16_t *)(void *)row + w;
+        *y = (uint16_t)(*y | bits);
+    } else {
+        ((uint32_t *)(void *)row)[w * m->units + word] |= bits;
+    }
+}
+
 /* Stores results of n channels of position w, from channel c on: as integers, or as the bits
    (z >= t) != flip, which must be 0 before. */
 static void put(uint8_t *row, const map_t *m, int w, int c, const int32_t *z, int n, const int32_t *t, const uint32_t *flip)
@@ -148,14 +160,7 @@ static void put(uint8_t *row, const map_t *m, int w, int c, const int32_t *z, in
             bits |= z[i] >= t[c] ? one : 0;
             bits ^= flip[word] & one;
         }
-        if (m->unit == 1) {
-            row[w] = (uint8_t)(row[w] | bits);
-        } else if (m->unit == 2) {
-            uint16_t *y = (uint16_t *)(void *)row + w;
-            *y = (uint16_t)(*y | bits);
-        } else {
-            ((uint32_t *)(void *)row)[w * m->units + word] |= bits;
-        }
+        or_bits(row, m, w, word, bits);
     }
 }
 
@@ -168,136 +173,35 @@ static int popcount(uint32_t v)
     return (int)(v * 0x01010101u >> 24);
 }
 
-/* Carry-save addition: the sum of three bits in every place is 2 * high + low. */
-#define CSA(high, low, a, b, c) \
-    do { \
-        uint32_t csa = (a) ^ (b); \
-        (high) = ((a) & (b)) | (csa & (c)); \
-        (low) = csa ^ (c); \
-    } while (0)
-
-/* The bits in which n words differ: seven words at a time are added up by carry-save adders, so
-   that three words are counted in their place. */
-static int distance(const uint32_t *x, const uint32_t *w, int n)
-{
-    int sum = 0;
-    for (; n >= 7; n -= 7, x += 7, w += 7) {
-        uint32_t a, b, c, ones, twos, fours, c2, s;
-        CSA(a, ones, x[0] ^ w[0], x[1] ^ w[1], x[2] ^ w[2]);
-        CSA(b, s, x[3] ^ w[3], x[4] ^ w[4], x[5] ^ w[5]);
-        CSA(c, ones, ones, s, x[6] ^ w[6]);
-        CSA(fours, twos, a, b, c);
-        c2 = ones - (ones >> 1 & 0x55555555u);
-        c2 = (c2 & 0x33333333u) + (c2 >> 2 & 0x33333333u);
-        s = twos - (twos >> 1 & 0x55555555u);
-        c2 += 2 * ((s & 0x33333333u) + (s >> 2 & 0x33333333u)); /* at most 12 a nibble */
-        c2 = (c2 & 0x0f0f0f0fu) + (c2 >> 4 & 0x0f0f0f0fu);
-        s = fours - (fours >> 1 & 0x55555555u);
-        s = (s & 0x33333333u) + (s >> 2 & 0x33333333u);
-        c2 += 4 * ((s + (s >> 4)) & 0x0f0f0f0fu); /* at most 56 a byte */
-        sum += (int)(c2 * 0x01010101u >> 24);
-    }
-    for (; n > 0; n--) {
-        sum += popcount(*x++ ^ *w++);
-    }
-    return sum;
-}
-
-/* Binary convolution. A window is gathered into words, tap after tap, and compared with the weights
-   of every output: d bits differ. For activations 0 and 1, z = base - d with base the weights +1;
-   for -1 and +1, z = n - 2d with n the taps that count. */
+/* Binary convolution of one tap by tables: for every four inputs and four outputs, the sums of the four
+   inputs, a byte an output, for all 16 values of the inputs. Bytes are sums plus the outputs' least
+   sums, so that none is negative; they stay below 128. */
 typedef struct {
     const map_t *in, *out;
     window_t window;
-    int16_t groups;
-    int16_t slot;              /* bits of a tap in the window, which do not cross words */
-    int16_t words;             /* of the window */
-    int8_t is_signed;          /* activations are -1 and +1 */
-    int8_t is_masked;          /* some taps count for nothing: of signed padding, of weights 0 */
-    int8_t is_point;           /* one tap, never in the padding */
-    const uint32_t *weights;   /* [outputs][words], set for +1 */
-    const uint32_t *nonzero;   /* likewise; NULL when no weight is 0 */
-    const int16_t *base;       /* [outputs] */
-    const int32_t *t;          /* thresholds [outputs], NULL when results are integers */
-    const uint32_t *flip;
-    uint32_t scratch;          /* words of the window, of its mask, and a sum for every output */
-} bit_conv_t;
+    int16_t steps;             /* of 16 inputs */
+    const uint32_t *tables;    /* [outputs/4][steps][4][16] */
+    const uint32_t *least;     /* [outputs/4]: least sums, negated */
+} bit_point_t;
 
-static void gather_bits(const uint8_t *const *rows, const bit_conv_t *p, int w, int group, uint32_t *x, uint32_t *mask)
-{
-    const map_t *in = p->in;
-    int n = in->channels / p->groups, bit = 0;
-    if (p->is_point) {
-        int at = w * p->window.stride[2] - p->window.pad[2];
-        for (int c = 0; c < n; c += 32) {
-            x[c / 32] = bits_at(rows[0], in, at, group * n + c, n - c < 32 ? n - c : 32);
-            mask[c / 32] = ~0u;
-        }
-        return;
-    }
-    memset(x, 0, (size_t)p->words * sizeof *x);
-    memset(mask, 0, (size_t)p->words * sizeof *x);
-    for (int k = 0; k < p->window.kernel[0] * p->window.kernel[1]; k++) {
-        for (int kw = 0; kw < p->window.kernel[2]; kw++, bit += p->slot) {
-            int at = tap_at(&p->window, 2, w, kw, in->width);
-            if (rows[k] == NULL || at < 0) {
-                continue;
-            }
-            for (int c = 0; c < n; c += 32) {
-                int some = n - c < 32 ? n - c : 32, word = (bit + c) / 32, shift = bit % 32;
-                x[word] |= bits_at(rows[k], in, at, group * n + c, some) << shift;
-                mask[word] |= (some < 32 ? (1u << some) - 1u : ~0u) << shift;
-            }
-        }
-    }
-}
-
-static void bit_conv(uint8_t *memory, const bit_conv_t *p, const uint8_t **rows, int t, int h)
+static void bit_point(uint8_t *memory, const bit_point_t *p, int t, int h)
 {
     const map_t *in = p->in, *out = p->out;
-    uint32_t *x = (uint32_t *)(void *)(memory + p->scratch), *mask = x + p->words;
-    int32_t *z = (int32_t *)(void *)(mask + p->words);
-    uint8_t *row = row_of(memory, out, t, h);
-    int outputs = out->channels / p->groups;
-    for (int kt = 0; kt < p->window.kernel[0]; kt++) {
-        for (int kh = 0; kh < p->window.kernel[1]; kh++) {
-            int it = tap_at(&p->window, 0, t, kt, in->frames), ih = tap_at(&p->window, 1, h, kh, in->rows);
-            rows[kt * p->window.kernel[1] + kh] = it < 0 || ih < 0 ? NULL : row_of(memory, in, it, ih);
-        }
-    }
-    memset(row, 0, (size_t)out->pitch);
+    const uint8_t *x = row_of(memory, in, t * p->window.stride[0] - p->window.pad[0], h * p->window.stride[1] - p->window.pad[1]);
+    uint32_t *y = (uint32_t *)(void *)row_of(memory, out, t, h);
+    int halves = in->unit * in->units / 2; /* of 16 bits, of a position */
     for (int w = 0; w < out->width; w++) {
-        for (int g = 0, o = 0; g < p->groups; g++) {
-            gather_bits(rows, p, w, g, x, mask);
-            if (p->words == 1 && !p->is_masked) {
-                uint32_t word = x[0];
-                const uint32_t *weights = p->weights + o;
-                int twice = p->is_signed;
-                for (int k = 0; k < outputs; k++, o++) {
-                    z[o] = p->base[o] - (popcount(word ^ *weights++) << twice);
-                }
-                continue;
+        int at = w * p->window.stride[2] - p->window.pad[2];
+        const uint16_t byte = x[at], *v = halves == 0 ? &byte : (const uint16_t *)(const void *)x + at * halves;
+        const uint32_t *table = p->tables;
+        for (int o = 0; o < out->channels / 4; o++) {
+            uint32_t sum = 0;
+            for (int k = 0; k < p->steps; k++, table += 64) {
+                uint32_t bits = v[k];
+                sum += table[bits & 15] + table[16 + (bits >> 4 & 15)] + table[32 + (bits >> 8 & 15)] + table[48 + (bits >> 12)];
             }
-            for (int k = 0; k < outputs; k++, o++) {
-                const uint32_t *weights = p->weights + o * p->words;
-                int d = 0, count = 0;
-                if (!p->is_masked) {
-                    d = distance(x, weights, p->words);
-                    z[o] = p->is_signed ? p->base[o] - 2 * d : p->base[o] - d;
-                    continue;
-                }
-                for (int i = 0; i < p->words; i++) {
-                    uint32_t m = p->is_signed ? mask[i] : ~0u;
-                    if (p->nonzero != NULL) {
-                        m &= p->nonzero[o * p->words + i];
-                    }
-                    d += popcount((x[i] ^ weights[i]) & m);
-                    count += popcount(m);
-                }
-                z[o] = p->is_signed ? count - 2 * d : p->base[o] - d;
-            }
+            *y++ = ((sum | 0x80808080u) - p->least[o]) ^ 0x80808080u;
         }
-        put(row, out, w, 0, z, out->channels, p->t, p->flip);
     }
 }
 
@@ -353,36 +257,33 @@ static void sum_table(uint32_t *s, uint32_t a, uint32_t b, uint32_t c, uint32_t 
 }
 
 /* Makes the tables of four inputs, each step apart in its row, of n columns from at on: one every 32
-   words. right is the distance of the second lane, 0 for one lane. Inside of the row, four channels
-   of one position are quick to read. */
+   words. right is the distance of the second lane, 0 for one lane. */
 #define SUM_TABLES(name, type) \
     static void name(uint32_t *s, const uint8_t *const *rows, int step, int n, int at, int width, int right, int is_ternary) \
     { \
-        const type *x[4]; \
-        int near = right > 0; \
-        for (int i = 0; i < 4; i++) { \
-            x[i] = (const void *)rows[i]; \
-            near &= rows[i] == rows[0] + i * (int)sizeof(type); \
-        } \
+        const type *x = (const void *)rows[0], *y = (const void *)rows[1], *z = (const void *)rows[2], *u = (const void *)rows[3]; \
         while (n > 0) { \
-            int some = near && at >= 0 ? width - at - right : 0; \
-            const type *p = x[0] + (some > 0 ? at * step : 0), *q = p + (some > 0 ? right * step : 0); \
-            for (some = some < n ? some : n; some > 0; some--, n--, at++, s += 32, p += step, q += step) { \
-                uint32_t a = (uint32_t)p[0] + ((uint32_t)q[0] << 16), b = (uint32_t)p[1] + ((uint32_t)q[1] << 16); \
-                uint32_t c = (uint32_t)p[2] + ((uint32_t)q[2] << 16), d = (uint32_t)p[3] + ((uint32_t)q[3] << 16); \
-                sum_table(s, a, b, c, d, is_ternary); \
+            int some = at >= 0 && right > 0 ? width - at - right : 0; /* columns inside of the row, which are quick */ \
+            int i = at * step, k = i + right * step; \
+            for (some = some < n ? some : n; some > 0; some--, n--, at++, s += 32, i += step, k += step) { \
+                sum_table(s, (uint32_t)x[i] + ((uint32_t)x[k] << 16), (uint32_t)y[i] + ((uint32_t)y[k] << 16), \
+                    (uint32_t)z[i] + ((uint32_t)z[k] << 16), (uint32_t)u[i] + ((uint32_t)u[k] << 16), is_ternary); \
             } \
             if (n > 0) { \
-                uint32_t v[4] = {0, 0, 0, 0}; \
-                for (int i = 0; i < 4; i++) { \
-                    if (at >= 0 && at < width) { \
-                        v[i] = (uint32_t)x[i][at * step]; \
-                    } \
-                    if (right > 0 && at + right >= 0 && at + right < width) { \
-                        v[i] += (uint32_t)x[i][(at + right) * step] << 16; \
-                    } \
+                uint32_t a = 0, b = 0, c = 0, d = 0; \
+                if (at >= 0 && at < width) { \
+                    a = (uint32_t)x[i]; \
+                    b = (uint32_t)y[i]; \
+                    c = (uint32_t)z[i]; \
+                    d = (uint32_t)u[i]; \
                 } \
-                sum_table(s, v[0], v[1], v[2], v[3], is_ternary); \
+                if (right > 0 && at + right >= 0 && at + right < width) { \
+                    a += (uint32_t)x[k] << 16; \
+                    b += (uint32_t)y[k] << 16; \
+                    c += (uint32_t)z[k] << 16; \
+                    d += (uint32_t)u[k] << 16; \
+                } \
+                sum_table(s, a, b, c, d, is_ternary); \
                 n--; \
                 at++; \
                 s += 32; \
@@ -400,38 +301,41 @@ static int part_tables(uint8_t *memory, const int_conv_t *p, int t, int h, int g
     const map_t *in = p->in;
     int channels = in->channels / p->groups, taps = p->window.kernel[0] * p->window.kernel[1], any = 0;
     int four = p->is_ternary ? 4 : 8, tap = part * four / channels, c = part * four % channels;
-    const uint8_t *row = NULL, *x[8];
+    int step = 0;
+    const uint8_t *at = zeros, *x[8];
     for (int i = 0; i < four; i++, c++) {
-        if (c == channels) {
-            c = 0;
-            tap++;
-        }
-        if (i == 0 || c == 0) {
+        if (i == 0 || c == channels) {
+            if (i > 0) {
+                c = 0;
+                tap++;
+            }
             int it = tap < taps ? tap_at(&p->window, 0, t, tap / p->window.kernel[1], in->frames) : -1;
             int ih = tap < taps ? tap_at(&p->window, 1, h, tap % p->window.kernel[1], in->rows) : -1;
-            row = it < 0 || ih < 0 ? NULL : row_of(memory, in, it, ih);
-            any |= row != NULL;
+            step = it < 0 || ih < 0 ? 0 : in->unit;
+            at = step == 0 ? zeros : row_of(memory, in, it, ih) + (group * channels + c) * step;
+            any |= step;
         }
-        x[i] = row == NULL ? zeros : row + (group * channels + c) * in->unit;
+        x[i] = at;
+        at += step;
     }
     if (!any) {
         return 0;
     }
     for (int i = 0; i < four; i += 4) {
         uint32_t *s = table + i * 4;
-        int at = -p->window.pad[2];
+        int from = -p->window.pad[2];
         switch (in->type) {
         case U8:
-            sum_tables_u8(s, x + i, in->channels, n, at, in->width, right, p->is_ternary);
+            sum_tables_u8(s, x + i, in->channels, n, from, in->width, right, p->is_ternary);
             break;
         case I8:
-            sum_tables_i8(s, x + i, in->channels, n, at, in->width, right, p->is_ternary);
+            sum_tables_i8(s, x + i, in->channels, n, from, in->width, right, p->is_ternary);
             break;
         case I16:
-            sum_tables_i16(s, x + i, in->channels, n, at, in->width, right, p->is_ternary);
+            sum_tables_i16(s, x + i, in->channels, n, from, in->width, right, p->is_ternary);
             break;
         default:
-            sum_tables_i32(s, x + i, in->channels, n, at, in->width, right, p->is_ternary);
+            sum_tables_i32(s, x + i, in->channels, n, from, in->width, right, p->is_ternary);
         }
     }
     for (int i = 0; p->is_ternary && i < 32 * n; i += 32) {
@@ -442,35 +346,74 @@ static int part_tables(uint8_t *memory, const int_conv_t *p, int t, int h, int g
     return 1;
 }
 
-/* Adds to the sums of an output what the taps of a part name. */
-static void add_taps(uint32_t *sum, int half, const uint32_t *table, const int_conv_t *p, const uint8_t *weights)
+/* Adds six entries of a column to the sums of half columns, step words apart. */
+static void add_six(uint32_t *sum, int half, int step, const uint32_t *a, const uint32_t *b, const uint32_t *c, const uint32_t *d, const uint32_t *e, const uint32_t *f)
 {
-    int taps = p->window.kernel[2], step = 32 * p->window.stride[2], next = 32 * p->window.dilation[2];
-    for (; taps >= 3; taps -= 3, weights += 3) {
-        const uint32_t *a = table + (weights[0] & 15), *b = table + 16 + (weights[0] >> 4);
-        const uint32_t *c = table + next + (weights[1] & 15), *d = table + next + 16 + (weights[1] >> 4);
-        const uint32_t *e = table + 2 * next + (weights[2] & 15), *f = table + 2 * next + 16 + (weights[2] >> 4);
-        for (int j = 0, i = 0; j < half; j++, i += step) {
-            sum[j] += a[i] + b[i] + c[i] + d[i] + e[i] + f[i];
+    int i = 0;
+    if (step == 32) {
+        for (; half > 0; half--, i += 32) {
+            *sum++ += a[i] + b[i] + c[i] + d[i] + e[i] + f[i];
         }
-        table += 3 * next;
+        return;
     }
-    for (; taps > 0; taps--, weights++) {
-        const uint32_t *a = table + (weights[0] & 15), *b = table + 16 + (weights[0] >> 4);
-        for (int j = 0, i = 0; j < half; j++, i += step) {
-            sum[j] += a[i] + b[i];
-        }
-        table += next;
+    for (; half > 0; half--, i += step) {
+        *sum++ += a[i] + b[i] + c[i] + d[i] + e[i] + f[i];
     }
 }
 
-/* add_taps of two parts with one tap each, whose tables are n words apart. */
-static void add_two(uint32_t *sum, int half, const uint32_t *table, int n, int step, int first, int second)
+/* Adds to the sums of n outputs what the taps of a part name, three taps at a time. */
+static void add_taps(uint32_t *sums, int n, int half, const uint32_t *tables, const int_conv_t *p, const uint8_t *weights)
 {
-    const uint32_t *a = table + (first & 15), *b = table + 16 + (first >> 4);
-    const uint32_t *c = table + n + (second & 15), *d = table + n + 16 + (second >> 4);
-    for (int j = 0, i = 0; j < half; j++, i += 32 * step) {
-        sum[j] += a[i] + b[i] + c[i] + d[i];
+    int kernel = p->window.kernel[2], step = 32 * p->window.stride[2], next = 32 * p->window.dilation[2];
+    for (; n > 0; n--, sums += half) {
+        const uint32_t *table = tables;
+        int taps = kernel;
+        for (; taps >= 3; taps -= 3, weights += 3, table += 3 * next) {
+            add_six(sums, half, step, table + (weights[0] & 15), table + 16 + (weights[0] >> 4), table + next + (weights[1] & 15),
+                table + next + 16 + (weights[1] >> 4), table + 2 * next + (weights[2] & 15), table + 2 * next + 16 + (weights[2] >> 4));
+        }
+        for (; taps > 0; taps--, weights++, table += next) {
+            const uint32_t *a = table + (weights[0] & 15), *b = table + 16 + (weights[0] >> 4);
+            for (int j = 0, i = 0; j < half; j++, i += step) {
+                sums[j] += a[i] + b[i];
+            }
+        }
+    }
+}
+
+/* add_taps of two parts with one tap each, whose tables are next words apart and whose weights other. */
+static void add_two(uint32_t *sums, int n, int half, const uint32_t *table, int next, int step, const uint8_t *weights, int other)
+{
+    for (; n > 0; n--, sums += half, weights++) {
+        const uint32_t *a = table + (weights[0] & 15), *b = table + 16 + (weights[0] >> 4);
+        const uint32_t *c = table + next + (weights[other] & 15), *d = table + next + 16 + (weights[other] >> 4);
+        for (int j = 0, i = 0; j < half; j++, i += 32 * step) {
+            sums[j] += a[i] + b[i] + c[i] + d[i];
+        }
+    }
+}
+
+/* Stores the sums of n outputs of columns of two lanes, which all lie in 16 bits, as bits. */
+static void put_bits(uint8_t *row, const int_conv_t *p, const uint32_t *sums, int first, int n, int half)
+{
+    const int32_t *t = p->t + first;
+    for (int j = 0; j < half; j++) {
+        for (int o = 0; o < n;) {
+            int shift = (first + o) % 32, word = (first + o) / 32, end = n - o < 32 - shift ? n : o + 32 - shift;
+            uint32_t left = 0, right = 0, one = 1u << shift, flip = 0 - one;
+            for (; o < end; o++, one <<= 1) {
+                uint32_t v = sums[o * half + j];
+                int32_t z = (int16_t)(uint16_t)v;
+                left |= z >= t[o] ? one : 0;
+                z = (int16_t)(uint16_t)((v - (uint32_t)z) >> 16);
+                right |= z >= t[o] ? one : 0;
+            }
+            flip = p->flip[word] & (flip ^ (0 - one));
+            or_bits(row, p->out, j, word, left ^ flip);
+            if (j + half < p->out->width) {
+                or_bits(row, p->out, j + half, word, right ^ flip);
+            }
+        }
     }
 }
 
@@ -478,6 +421,10 @@ static void add_two(uint32_t *sum, int half, const uint32_t *table, int n, int s
 static void put_sums(uint8_t *row, const int_conv_t *p, const uint32_t *sums, int32_t *z, int first, int n, int half)
 {
     uint32_t low = (uint32_t)p->low;
+    if (p->lanes == 2 && p->low == -32768 && p->out->type == BITS) {
+        put_bits(row, p, sums, first, n, half);
+        return;
+    }
     for (int j = 0; j < half; j++) {
         for (int o = 0; o < n; o++) {
             uint32_t v = sums[o * half + j];
@@ -519,13 +466,9 @@ static void int_conv(uint8_t *memory, const int_conv_t *p, int t, int h)
                 if (p->together == 2 && part + 1 < parts) { /* one tap, no rows in the padding */
                     part++;
                     part_tables(memory, p, t, h, g, part, table + 32 * columns, columns, right, zeros);
-                    for (int o = 0; o < n; o++) {
-                        add_two(sums + o * half, half, table, 32 * columns, p->window.stride[2], weights[o], weights[outputs + o]);
-                    }
-                    continue;
-                }
-                for (int o = 0; any && o < n; o++, weights += kernel[2]) {
-                    add_taps(sums + o * half, half, table, p, weights);
+                    add_two(sums, n, half, table, 32 * columns, p->window.stride[2], weights, outputs);
+                } else if (any) {
+                    add_taps(sums, n, half, table, p, weights);
                 }
             }
             put_sums(row, p, sums, z, g * outputs + first, n, half);
@@ -614,8 +557,8 @@ static int32_t ternary_dot(const uint32_t *sign, const uint32_t *nonzero, int co
 extern const int32_t tiny_data_0[4];
 extern const uint32_t tiny_data_1[1];
 extern const uint8_t tiny_data_2[48];
-extern const uint32_t tiny_data_3[4];
-extern const int16_t tiny_data_4[4];
+extern const uint32_t tiny_data_3[64];
+extern const uint32_t tiny_data_4[1];
 extern const uint8_t tiny_data_5[36];
 extern const int32_t tiny_data_6[4];
 extern const uint8_t tiny_data_7[4];
@@ -640,8 +583,7 @@ static const int_conv_t conv_1 = {&map_1, &map_2, {{3, 3, 3}, {1, 2, 2}, {1, 1, 
     tiny_data_2, tiny_data_0, tiny_data_1, SCRATCH_1, 24};
 static const reads_t reads_1 = {&map_1, &map_2, &conv_1.window};
 static const map_t map_3 = {BUFFER_3, 16, RING_3, 4, 4, 4, 4, I8, 1, 4};
-static const bit_conv_t conv_2 = {&map_2, &map_3, {{1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}}, 1, 4, 1, 0, 0, 1,
-    tiny_data_3, NULL, tiny_data_4, NULL, NULL, SCRATCH_2};
+static const bit_point_t conv_2 = {&map_2, &map_3, {{1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}}, 1, tiny_data_3, tiny_data_4};
 static const reads_t reads_2 = {&map_2, &map_3, &conv_2.window};
 static const map_t map_4 = {BUFFER_4, 16, RING_4, 4, 4, 4, 4, I8, 1, 4};
 static const int_conv_t conv_3 = {&map_3, &map_4, {{3, 3, 3}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}}, 2, 2, 0, 1, 2, -32768,
@@ -686,8 +628,7 @@ static void layer_1(uint8_t *memory, int t, int h)
    z[o,p] = the sum of w[o,i,k] * x[i,p*stride+k*dilation-pad] over i and k. */
 static void layer_2(uint8_t *memory, int t, int h)
 {
-    const uint8_t *rows[1];
-    bit_conv(memory, &conv_2, rows, t, h);
+    bit_point(memory, &conv_2, t, h);
 }
 
 /* 3: /f.0/b/Conv: iconv from i8[1,4,4,4,4] to i8[1,4,4,4,4].
