@@ -46,7 +46,7 @@ class GoPrograms(BuildHookInterface):  # type: ignore[type-arg]
         for name in PROGRAMS:
             file = Path(self.folder) / (name + (".exe" if target["GOOS"] == "windows" else ""))
             packed = Path(self.folder) / (file.name + ".xz")
-            packed.write_bytes(lzma.compress(file.read_bytes(), preset=9 | lzma.PRESET_EXTREME))
+            packed.write_bytes(lzma.compress(file.read_bytes(), preset=9))
             include[str(packed)] = f"billnet/bin/{packed.name}"
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{PLATFORMS[system]}"
