@@ -112,9 +112,13 @@ func (l *live) define(b int) {
 // alias marks buffer b as another view of buffer x, which holds a value.
 func (l *live) alias(b, x int) { l.value[b] = l.value[x] }
 
-// begin defines the inputs.
+// begin defines the inputs, but for one whose frames arrive one by one.
 func (l *live) begin() error {
-	for _, p := range l.img.Inputs {
+	fed, _ := l.img.Fed()
+	for i, p := range l.img.Inputs {
+		if i == fed {
+			continue
+		}
 		if b := p.Buffer; l.place[b][0] < l.place[b][1] && l.at(b) != 0 {
 			return errorf("input %q: buffer %d overlaps another input's", p.Name, b)
 		}
@@ -137,7 +141,7 @@ func (l *live) matches(a, b int) bool {
 // step checks that an instruction reads values and that its outputs overlap
 // neither its inputs, but for the operations that allow it, nor one another;
 // then it defines the outputs.
-func (l *live) step(in *billb.Instr, s *step) error {
+func (l *live) step(in *billb.Instr, alias bool) error {
 	for _, b := range in.In {
 		if b >= 0 && !l.holds(b) {
 			return errorf("buffer %d is read before it is written, or after buffer memory that overlaps it was written", b)
@@ -169,10 +173,40 @@ func (l *live) step(in *billb.Instr, s *step) error {
 	for _, b := range in.Out {
 		switch {
 		case b < 0:
-		case s.alias:
+		case alias:
 			l.alias(b, in.In[0])
 		default:
 			l.define(b)
+		}
+	}
+	return nil
+}
+
+// program follows all instructions.
+func (l *live) program(aliases []bool) error {
+	next := 0
+	for i := range l.img.Regions {
+		r := &l.img.Regions[i]
+		if err := l.run(aliases, next, r.First); err != nil {
+			return err
+		}
+		if err := l.region(r, aliases); err != nil {
+			return errorf("region %d: %w", i, err)
+		}
+		next = r.End()
+	}
+	return l.run(aliases, next, len(aliases))
+}
+
+// run follows instructions from one to before another, which are in no region.
+func (l *live) run(aliases []bool, from, to int) error {
+	for i := from; i < to; i++ {
+		in := &l.img.Code[i]
+		if isBand(in.Op) {
+			return errorf("%s: it is in no region", in.Where(i))
+		}
+		if err := l.step(in, aliases[i]); err != nil {
+			return errorf("%s: %w", in.Where(i), err)
 		}
 	}
 	return nil

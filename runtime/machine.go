@@ -31,12 +31,7 @@ func newMachine(steps []step, arena, scratchLimit, threads int, alloc func(n int
 		return nil, errorf("%d threads, expected 1 to %d, or 0 for 1", threads, maxThreads)
 	}
 	threads = max(threads, 1)
-	scratch := 0
-	for i := range steps {
-		if f := steps[i].scratch; f != nil {
-			scratch = max(scratch, f(1), f(threads))
-		}
-	}
+	scratch := scratchBytes(steps, threads)
 	if scratch > scratchLimit {
 		return nil, billb.Errorf(ErrLimit, "%d threads need %d bytes of scratch memory, more than the limit of %d", threads, scratch, scratchLimit)
 	}
@@ -44,7 +39,7 @@ func newMachine(steps []step, arena, scratchLimit, threads int, alloc func(n int
 	shared := memory{arena: alloc(arena), scratch: alloc(scratch), fault: &fault{}}
 	for range threads {
 		m := shared
-		m.temp = alignedBytes(temps * chunk * 8)
+		m.temp = alignedBytes(tempBytes)
 		x.m = append(x.m, &m)
 	}
 	if threads > 1 {
@@ -52,6 +47,20 @@ func newMachine(steps []step, arena, scratchLimit, threads int, alloc func(n int
 		goruntime.AddCleanup(x, func(t *team) { t.close() }, x.team)
 	}
 	return x, nil
+}
+
+// tempBytes is the temporary vectors of a part.
+const tempBytes = temps * chunk * 8
+
+// scratchBytes is the scratch memory of steps on so many threads.
+func scratchBytes(steps []step, threads int) int {
+	n := 0
+	for i := range steps {
+		if f := steps[i].scratch; f != nil {
+			n = max(n, f(1), f(threads))
+		}
+	}
+	return n
 }
 
 // alignedBytes allocates n bytes that begin at a multiple of 64.

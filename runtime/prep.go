@@ -34,8 +34,12 @@ type memory struct {
 	row     row
 	planes  kernels.PlaneBlock
 	fault   *fault
+	at      position
 	lent    [][]byte // by callers, for ports; shared by all parts
 }
+
+// position is where a region stands: the run of a stage, and the band.
+type position struct{ run, band int }
 
 // temps is the number of temporary vectors of a part.
 const temps = 6

@@ -190,19 +190,21 @@ func (p *Program) prepareAll(isa kernels.ISA, f func(i int, s *step) error) ([]i
 	if err := l.begin(); err != nil {
 		return nil, failed(err)
 	}
+	aliases := make([]bool, len(p.img.Code))
 	for i := range p.img.Code {
 		in := &p.img.Code[i]
 		s, err := prepare(p.img, in, set, consts)
-		if err == nil {
-			err = l.step(in, &s)
-		}
 		if err != nil {
 			return nil, failed(errorf("%s: %w", in.Where(i), err))
 		}
 		consts.homes.step(in, &s)
+		aliases[i] = s.alias
 		if err := f(i, &s); err != nil {
 			return nil, err
 		}
+	}
+	if err := l.program(aliases); err != nil {
+		return nil, failed(err)
 	}
 	if err := l.end(); err != nil {
 		return nil, failed(err)
@@ -243,12 +245,15 @@ type InstrInfo struct {
 	MACs float64 // multiply-accumulates of a run, 0 for an operation that is not made of them
 }
 
+// macs is the multiply-accumulates of an instruction in a run of the program.
+func (p *Program) macs(i int) float64 { return p.img.MACs(&p.img.Code[i]) * float64(p.img.Runs(i)) }
+
 // Instructions describes the program, instruction by instruction.
 func (p *Program) Instructions() []InstrInfo {
 	list := make([]InstrInfo, len(p.img.Code))
 	for i := range p.img.Code {
 		in := &p.img.Code[i]
-		list[i] = InstrInfo{Name: in.Name, Op: in.Op.String(), Text: p.img.Text(in), MACs: p.img.MACs(in)}
+		list[i] = InstrInfo{Name: in.Name, Op: in.Op.String(), Text: p.img.Text(in), MACs: p.macs(i)}
 	}
 	return list
 }

@@ -27,6 +27,7 @@ type Session struct {
 	done  bool   // the outputs are those of a run
 	ports []int  // of the outputs, in memory.lent
 	given []bool // outputs that the last run wrote to memory of the caller
+	feed  feed
 }
 
 // NewSession makes a session. Close it to end its goroutines at once; a session
@@ -49,7 +50,7 @@ func (p *Program) newSession(opt Options, alloc func(n int) []byte) (*Session, e
 	if err != nil {
 		return nil, errorf("%s: %w", p.img.Name, err)
 	}
-	s := &Session{machine: x, prog: p, isa: isa, ready: make([]bool, len(p.img.Inputs)), ports: code.ports, given: make([]bool, len(p.img.Outputs))}
+	s := &Session{machine: x, prog: p, isa: isa, ready: make([]bool, len(p.img.Inputs)), ports: code.ports, given: make([]bool, len(p.img.Outputs)), feed: newFeed(p.img)}
 	lent := make([][]byte, 1+len(p.img.Inputs)+len(p.img.Outputs))
 	for _, m := range x.m {
 		m.lent = lent
@@ -92,7 +93,10 @@ func (s *Session) Run(inputs, outputs [][]byte) error {
 			return err
 		}
 	}
-	s.lendOutputs(inputs, outputs)
+	s.feed.next = 0
+	if len(s.prog.img.Regions) == 0 {
+		s.lendOutputs(inputs, outputs)
+	}
 	if err := s.execute(); err != nil {
 		return err
 	}
@@ -124,15 +128,17 @@ func (s *Session) set(i int, b []byte) error { return s.take(i, b, false) }
 // take sets an input; one that is lent is read where it lies if it can be.
 func (s *Session) take(i int, b []byte, lent bool) error {
 	p := &s.prog.img.Inputs[i]
-	dst := s.port(p)
-	if len(b) != len(dst) {
-		return errorf("input %q is %s%s: %d bytes, got %d", p.Name, p.Elem, billb.ShapeString(p.Shape), len(dst), len(b))
+	if n := billb.Product(p.Shape) * p.Elem.Width(); len(b) != n {
+		return errorf("input %q is %s%s: %d bytes, got %d", p.Name, p.Elem, billb.ShapeString(p.Shape), n, len(b))
 	}
 	if at := invalidLogic(p.Elem, b); at >= 0 {
 		return errorf("input %q: element %d is %d, not a %s", p.Name, at, int8(b[at]), p.Elem)
 	}
-	if !lent || !s.lendInput(i, b) {
-		copy(dst, b)
+	switch {
+	case s.feed.region != nil && i == s.feed.port:
+		s.feed.take(b, lent)
+	case !lent || len(s.prog.img.Regions) > 0 || !s.lendInput(i, b):
+		copy(s.port(p), b)
 	}
 	s.ready[i], s.done = true, false
 	return nil
@@ -178,7 +184,16 @@ func (s *Session) execute() error {
 		}
 	}
 	clear(s.ready)
-	for i := range s.steps {
+	if err := s.regions(0, len(s.prog.img.Regions)); err != nil {
+		return err
+	}
+	s.finish()
+	return nil
+}
+
+// instructions executes those from one to before another.
+func (s *Session) instructions(from, to int) error {
+	for i := from; i < to; i++ {
 		start := time.Time{}
 		if s.times != nil {
 			start = time.Now()
@@ -190,9 +205,6 @@ func (s *Session) execute() error {
 			s.times[i] += time.Since(start)
 		}
 	}
-	s.runs++
-	s.done = true
-	clear(s.given)
 	return nil
 }
 
@@ -250,7 +262,7 @@ func (s *Session) Profile() []InstrTime {
 	list := make([]InstrTime, len(s.times))
 	for i := range list {
 		in := &s.prog.img.Code[i]
-		list[i] = InstrTime{Name: in.Name, Op: in.Op.String(), MACs: s.prog.img.MACs(in), Time: s.times[i], Runs: s.runs}
+		list[i] = InstrTime{Name: in.Name, Op: in.Op.String(), MACs: s.prog.macs(i), Time: s.times[i], Runs: s.runs}
 	}
 	return list
 }

@@ -115,6 +115,9 @@ func (p *Program) expose() error {
 		portOf[o.Buffer] = i
 	}
 	for i, in := range p.img.Code {
+		if p.img.RegionOf(i) != nil {
+			continue // bands, of which there is no whole map
+		}
 		for _, id := range in.Out {
 			if id < 0 {
 				continue

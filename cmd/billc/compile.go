@@ -43,13 +43,17 @@ type compileCmd struct {
 	MaxFloat     int    `name:"max-float-bytes" default:"-1" help:"Fail (exit code 4) when float layers hold more weight bytes than this." placeholder:"N"`
 	Ledger       string `enum:"table,json,none" default:"table" help:"How to print the ledger: ${enum}."`
 	PrintLayout  bool   `name:"print-layout" help:"Print what every way to lay out the maps costs, and which was chosen."`
-	PrintPlan    bool   `name:"print-plan" help:"With bytecode: print the memory plan, where every buffer lies and for how long."`
+	PrintPlan    bool   `name:"print-plan" help:"With bytecode: print the memory plan: regions, what they keep, where every buffer lies and for how long."`
+	MaxMemory    string `name:"max-memory" help:"With bytecode: the memory, activations and the kernels' scratch, that a session with one thread may work in, in bytes or as in 400KB, 64KiB, 2MB. Layers then run on bands of frames and rows where whole maps do not fit, and frames can be pushed one by one." placeholder:"SIZE"`
 }
 
 func (c *compileCmd) Run(ctx context.Context, s *streams) error {
 	e, err := c.emitter()
 	if err != nil {
 		return err
+	}
+	if _, err := parseSize(c.MaxMemory); err != nil {
+		return withCode(exitUsage, "--max-memory=%s: %w", c.MaxMemory, err)
 	}
 	steps, err := c.steps(e)
 	if err != nil {
@@ -74,6 +78,7 @@ func (c *compileCmd) Run(ctx context.Context, s *streams) error {
 		return fmt.Errorf("%s: %w", c.Model, err)
 	}
 	built.modelBytes = info.Size()
+	built.maxMemory, _ = parseSize(c.MaxMemory)
 	for _, n := range append(notes, built.notes...) {
 		fmt.Fprintf(s.err, "note: %s\n", n)
 	}
@@ -107,6 +112,9 @@ func (c *compileCmd) steps(e *emitter) ([]passes.Step, error) {
 	}
 	if c.StopAfter == "none" {
 		steps = nil
+	}
+	if c.MaxMemory != "" {
+		steps = pipeline.WithLittleMemory(steps)
 	}
 	var names []string
 	for _, s := range steps {
@@ -144,6 +152,7 @@ type compiled struct {
 	layout *report.LayoutReport // nil where the pipeline chooses none
 
 	modelBytes int64 // of the file that it was read from
+	maxMemory  int   // bytes of a session; 0: any number
 }
 
 func (c *compileCmd) compile(ctx context.Context, s *streams, say io.Writer, m *ir.Module, pipeline []passes.Step) (*compiled, error) {
@@ -255,12 +264,12 @@ func takeCertificates(m *ir.Module) ([]report.Certificate, error) {
 
 // bytecode generates the artifact.
 func (b *compiled) bytecode() ([]byte, bytecode.Plan, error) {
-	return bytecode.File(b.module, report.EncodeCertificates(b.certs))
+	return bytecode.File(b.module, report.EncodeCertificates(b.certs), b.maxMemory)
 }
 
 // image is the artifact before it is encoded.
 func (b *compiled) image() (*billb.Image, bytecode.Plan, error) {
-	return bytecode.Image(b.module, report.EncodeCertificates(b.certs))
+	return bytecode.Image(b.module, report.EncodeCertificates(b.certs), b.maxMemory)
 }
 
 // reproduce writes the module before a pass that failed, and says how to run

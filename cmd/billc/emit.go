@@ -26,7 +26,7 @@ type emitter struct {
 // emitters are all forms; the first is the default.
 func emitters() []emitter {
 	return []emitter{
-		{"bytecode", bytecodeFile, true, "--print-plan is", func(c *compileCmd) bool { return c.PrintPlan }, writeBytecode},
+		{"bytecode", bytecodeFile, true, "--print-plan and --max-memory are", func(c *compileCmd) bool { return c.PrintPlan || c.MaxMemory != "" }, writeBytecode},
 		{"ir", textFile, false, "", nil, writeIR},
 		{"onnx", onnxFile, false, "", nil, writeONNX},
 		{"go", kind{name: "package"}, true, "--package, --golden and --small are", func(c *compileCmd) bool { return c.Package != "" || len(c.Golden) > 0 || c.Small }, writeGo},

@@ -16,10 +16,16 @@ type LimitError struct{ err error }
 func (e *LimitError) Error() string { return "too large for bytecode: " + e.err.Error() }
 func (e *LimitError) Unwrap() error { return e.err }
 
-// Image generates a module's bytecode as Generate does and checks that it loads.
+// Image generates a module's bytecode as Generate does, or with a limit of more than 0 as GenerateWithin, and checks that it loads.
 // A *LimitError is the model's fault, an error that starts with BUG the generator's.
-func Image(m *ir.Module, certificate []byte) (*billb.Image, Plan, error) {
-	img, plan, err := Generate(m, certificate)
+func Image(m *ir.Module, certificate []byte, limit int) (*billb.Image, Plan, error) {
+	generate := Generate
+	if limit > 0 {
+		generate = func(m *ir.Module, certificate []byte) (*billb.Image, Plan, error) {
+			return GenerateWithin(m, certificate, limit)
+		}
+	}
+	img, plan, err := generate(m, certificate)
 	if err != nil {
 		return nil, plan, limitOf(err, "%w")
 	}
@@ -30,8 +36,8 @@ func Image(m *ir.Module, certificate []byte) (*billb.Image, Plan, error) {
 }
 
 // File is the bytes of the file of Image.
-func File(m *ir.Module, certificate []byte) ([]byte, Plan, error) {
-	img, plan, err := Image(m, certificate)
+func File(m *ir.Module, certificate []byte, limit int) ([]byte, Plan, error) {
+	img, plan, err := Image(m, certificate, limit)
 	if err != nil {
 		return nil, plan, err
 	}

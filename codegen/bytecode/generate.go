@@ -21,8 +21,19 @@ import (
 // after every operation. An input or output of these types is a port of type f32;
 // inputs are rounded first.
 func Generate(m *ir.Module, certificate []byte) (*billb.Image, Plan, error) {
+	img, group, holds, err := unplaced(m, certificate)
+	if err != nil {
+		return nil, Plan{}, err
+	}
+	plan, err := place(img, group)
+	plan.Holds = holds
+	return img, plan, err
+}
+
+// unplaced makes an image whose buffers have no places yet, and says for every buffer whose memory it shares and which value it has.
+func unplaced(m *ir.Module, certificate []byte) (*billb.Image, []int, []*ir.Value, error) {
 	if m.Level != ir.Packed {
-		return nil, Plan{}, fmt.Errorf("module %q is at the %s level, code generation needs the packed one", m.Name, m.Level)
+		return nil, nil, nil, fmt.Errorf("module %q is at the %s level, code generation needs the packed one", m.Name, m.Level)
 	}
 	g := &gen{
 		img:    &billb.Image{Name: m.Name, Labels: m.Labels, Certificate: certificate},
@@ -48,12 +59,12 @@ func Generate(m *ir.Module, certificate []byte) (*billb.Image, Plan, error) {
 		}
 		port, err := g.port(p)
 		if err != nil {
-			return nil, Plan{}, fmt.Errorf("input %q: %w", p.Name, err)
+			return nil, nil, nil, fmt.Errorf("input %q: %w", p.Name, err)
 		}
 		g.img.Inputs = append(g.img.Inputs, port)
 		if p.Value != v {
 			if err := g.emit("cast", "input", []int{port.Buffer}, []*ir.Value{v}, nil, nil); err != nil {
-				return nil, Plan{}, fmt.Errorf("input %q: %w", p.Name, err)
+				return nil, nil, nil, fmt.Errorf("input %q: %w", p.Name, err)
 			}
 		}
 	}
@@ -66,33 +77,31 @@ func Generate(m *ir.Module, certificate []byte) (*billb.Image, Plan, error) {
 		case errors.As(err, &none):
 			unsupported.Nodes = append(unsupported.Nodes, fmt.Sprintf("%s (%s)", n.Loc, strings.TrimSuffix(n.Op.Name+": "+none.why, ": ")))
 		case err != nil:
-			return nil, Plan{}, fmt.Errorf("%s (%s): %w", n.Loc, n.Op.Name, err)
+			return nil, nil, nil, fmt.Errorf("%s (%s): %w", n.Loc, n.Op.Name, err)
 		}
 	}
 	if unsupported.Nodes != nil {
-		return nil, Plan{}, &unsupported
+		return nil, nil, nil, &unsupported
 	}
 	for _, r := range f.Results {
 		if c := g.constOf(r.Value); c != nil || g.isInput(r.Value) || g.isOutput(r.Value) {
 			// The result is a constant, an input or another result: it gets a copy.
 			v := &ir.Value{Type: r.Value.Type}
 			if err := g.emit("identity", "output", []int{g.operand(r.Value)}, []*ir.Value{v}, nil, nil); err != nil {
-				return nil, Plan{}, fmt.Errorf("output %q: %w", r.Name, err)
+				return nil, nil, nil, fmt.Errorf("output %q: %w", r.Name, err)
 			}
 			r.Value = v
 		}
 		port, err := g.port(r)
 		if err != nil {
-			return nil, Plan{}, fmt.Errorf("output %q: %w", r.Name, err)
+			return nil, nil, nil, fmt.Errorf("output %q: %w", r.Name, err)
 		}
 		g.img.Outputs = append(g.img.Outputs, port)
 	}
 	if g.err != nil {
-		return nil, Plan{}, g.err
+		return nil, nil, nil, g.err
 	}
-	plan, err := place(g.img, g.group)
-	plan.Holds = g.holds(f)
-	return g.img, plan, err
+	return g.img, g.group, g.holds(f), nil
 }
 
 // holds finds the values of a function that are in buffers.

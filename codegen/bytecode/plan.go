@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/runtime"
 	"github.com/billnet/billnet/runtime/billb"
 )
 
@@ -23,7 +24,9 @@ type Plan struct {
 	Allocations []Allocation // by offset, then by first use
 
 	// Holds is the value of the module that a buffer has, by number; nil for one that only instructions know.
-	Holds []*ir.Value `json:"-"`
+	Holds   []*ir.Value    `json:"-"`
+	Regions []RegionPlan   // that run on bands
+	Memory  runtime.Memory // of a session with one thread, with the largest scratch of this machine's kernels; of a plan within a limit
 }
 
 // Allocation is a piece of the arena: one buffer, or several that share memory.
@@ -41,6 +44,9 @@ type Allocation struct {
 // to when it is alive.
 func (p *Plan) Print(w io.Writer) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for i := range p.Regions {
+		p.Regions[i].print(t)
+	}
 	fmt.Fprintln(t, "offset\tsize\tfirst use\tlast use\tbuffers\ttype\tlayer")
 	for _, a := range p.Allocations {
 		ids := make([]string, len(a.Buffers))
@@ -51,6 +57,9 @@ func (p *Plan) Print(w io.Writer) {
 	}
 	t.Flush()
 	fmt.Fprintf(w, "arena %d bytes; no plan needs less than %d\n", p.Arena, p.LowerBound)
+	if m := p.Memory; m.Total() > 0 {
+		fmt.Fprintf(w, "memory %d bytes: arena %d, scratch %d\n", m.Total(), m.Arena, m.Scratch)
+	}
 }
 
 // Piece is memory that is needed from an instruction to another: -1 is before the
@@ -105,8 +114,13 @@ func place(img *billb.Image, group []int) (Plan, error) {
 			l.First, l.Last = min(l.First, at), max(l.Last, at)
 		}
 	}
-	for _, p := range img.Inputs {
-		touch(p.Buffer, -1)
+	fed, taker := img.Fed()
+	for i, p := range img.Inputs {
+		if i == fed {
+			touch(p.Buffer, taker.First)
+		} else {
+			touch(p.Buffer, -1)
+		}
 	}
 	for i, in := range img.Code {
 		for _, b := range in.In {
@@ -118,6 +132,9 @@ func place(img *billb.Image, group []int) (Plan, error) {
 	}
 	for _, p := range img.Outputs {
 		touch(p.Buffer, len(img.Code))
+	}
+	for i := range img.Regions {
+		stretch(img, &img.Regions[i], group, lives)
 	}
 	order := make([]*life, 0, len(lives))
 	for _, l := range lives {
@@ -159,6 +176,29 @@ func place(img *billb.Image, group []int) (Plan, error) {
 	return plan, nil
 }
 
+// stretch makes what a region reads or keeps live through all of it, but for what only one stage uses.
+func stretch(img *billb.Image, r *billb.Region, group []int, lives map[int]*life) {
+	all := func(l *life) { l.First, l.Last = min(l.First, r.First), max(l.Last, r.End()-1) }
+	if r.Feed >= 0 {
+		all(lives[group[img.Inputs[r.Feed].Buffer]])
+	}
+	from := r.First
+	for _, s := range r.Stages {
+		for i := from; i < from+s.Len; i++ {
+			in := &img.Code[i]
+			for _, b := range append(slices.Clone(in.In), in.Out...) {
+				if b < 0 {
+					continue
+				}
+				if l := lives[group[b]]; l.First < from || l.Last >= from+s.Len || in.Op == billb.OpBandStore && b == in.Out[0] {
+					all(l)
+				}
+			}
+		}
+		from += s.Len
+	}
+}
+
 // lowestGap returns the lowest offset at which l overlaps none of the placed
 // allocations that are alive at the same time.
 func lowestGap(placed []*Piece, l *Piece) int {
@@ -177,4 +217,67 @@ func lowestGap(placed []*Piece, l *Piece) int {
 		at = max(at, p.Offset+p.Size)
 	}
 	return at
+}
+
+func (p *RegionPlan) print(t *tabwriter.Writer) {
+	fed := ""
+	if p.Fed != "" {
+		fed = fmt.Sprintf(", one frame of %q a step", p.Fed)
+	}
+	fmt.Fprintf(t, "region %d: %d steps%s\n", p.Number, p.Steps, fed)
+	fmt.Fprintln(t, "stage\tframes\trows\tbands\truns\tfrom step\tevery")
+	for _, s := range p.Stages {
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\n", s.Result, s.Band.Frames, s.Band.Rows, s.Bands, s.Runs, s.Delay, s.Every)
+	}
+	fmt.Fprintln(t, "keeps\tframes\tof\tbytes")
+	for _, m := range p.Maps {
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\n", m.Layer, m.Kept, m.Frames, m.Bytes)
+	}
+	t.Flush()
+}
+
+// RegionPlan is a region of an image, for reading.
+type RegionPlan struct {
+	Number int
+	Band   BandSize
+	Steps  int
+	Fed    string // the input whose frames arrive one by one, "" for none
+	Stages []StagePlan
+	Maps   []MapPlan // that it keeps
+}
+
+// StagePlan is a stage of a region.
+type StagePlan struct {
+	Result       string // the layer
+	Band         BandSize
+	Delay, Every int
+	Runs, Bands  int
+}
+
+// MapPlan is a map of which a region keeps frames.
+type MapPlan struct {
+	Layer        string
+	Frames, Kept int
+	Bytes        int
+}
+
+// describe adds the region to the plan.
+func (r *regionBuilder) describe(region billb.Region) {
+	p := RegionPlan{Number: r.number, Band: r.size, Steps: region.Steps}
+	if r.feed >= 0 {
+		p.Fed = r.out.Inputs[r.feed].Name
+		p.Maps = append(p.Maps, r.mapPlan(r.kept[r.img.Inputs[r.feed].Buffer]))
+	}
+	for _, s := range r.stages {
+		p.Stages = append(p.Stages, StagePlan{Result: r.nameOf(s.root), Band: s.result, Delay: s.delay, Every: s.every, Runs: s.count, Bands: s.bands})
+	}
+	for _, k := range r.list {
+		p.Maps = append(p.Maps, r.mapPlan(k))
+	}
+	r.banding.plan = append(r.banding.plan, p)
+}
+
+func (r *regionBuilder) mapPlan(k *keptMap) MapPlan {
+	size, _ := r.out.Buffers[k.id].Size()
+	return MapPlan{Layer: r.nameOf(k.old), Frames: k.frames, Kept: k.held, Bytes: size}
 }

@@ -95,7 +95,7 @@ func readSections(file []byte) (map[uint32][]byte, error) {
 			return nil, errorf("the bytes before section %d are not zero", number)
 		}
 		switch id {
-		case secInterface, secBuffers, secCode, secConsts, secData, secCertificate, secDebug:
+		case secInterface, secBuffers, secCode, secConsts, secData, secCertificate, secDebug, secRegions:
 			sections[id] = file[off : off+size : off+size]
 		default:
 			if id&mayIgnore == 0 {
@@ -109,6 +109,9 @@ func readSections(file []byte) (map[uint32][]byte, error) {
 	}
 	if end != len(file) {
 		return nil, errorf("%d bytes follow the last section", len(file)-end)
+	}
+	if _, ok := sections[secRegions]; ok != (binary.LittleEndian.Uint32(file[8:]) > 2) {
+		return nil, errorf("a file has a section of regions from version 3 on, and only then")
 	}
 	for id := uint32(secInterface); id <= secData; id++ {
 		if _, ok := sections[id]; !ok {
@@ -252,6 +255,11 @@ func readImage(sections map[uint32][]byte, version uint32) (*Image, error) {
 	if err := img.readData(sections[secData]); err != nil {
 		return nil, errorf("section DATA: %w", err)
 	}
+	if regions, ok := sections[secRegions]; ok {
+		if err := read("REGIONS", regions, img.readRegions); err != nil {
+			return nil, err
+		}
+	}
 	if debug, ok := sections[secDebug]; ok {
 		if err := read("DEBUG", debug, img.readDebug); err != nil {
 			return nil, err
@@ -361,7 +369,7 @@ func (img *Image) readConsts(r *reader, version uint32) {
 		c.Shape = r.shape()
 		return c
 	})
-	if version > 1 && r.err == nil && img.version() == 1 {
+	if version == 2 && r.err == nil && img.version() == 1 {
 		r.fail("no constant has a form of format version %d, expected version 1", version)
 	}
 }

@@ -31,6 +31,20 @@
 // constant, which then has the form of a dense buffer; constants of the third
 // operand list are read at load time only.
 //
+// # Regions
+//
+// Instructions of a region (see Region) run many times, band by band; those around
+// them once. Their operands are buffers as everywhere, small ones that hold a band of
+// a map: some frames and rows of it. band_load and band_store copy bands out of and
+// into buffers that keep a map, or its last frames, from one run of a stage to the
+// next. The machine fills those that a region stores to with zeros when the region
+// begins. An input that a region is fed with keeps its last frames likewise: frame i
+// is copied in before the stages of step i run.
+//
+// Apart from such maps a stage reads only what it wrote in the same run, and what
+// was there before the region: a sum is carried on in a buffer that an instruction
+// before the region has written and an instruction of the region writes again.
+//
 // # Validation
 //
 // Decode checks the form of a file: sizes, references, and of every instruction
@@ -45,12 +59,17 @@
 // whatever its inputs are; what depends on values, such as an index held in a
 // buffer, is checked as it runs and ends the run with an error.
 //
+// Of a region it follows step by step which frames every map keeps: a stage may load
+// only frames that have been stored with all of their rows and that no later frame
+// has taken the place of.
+//
 // # The file
 //
 // All fixed-width numbers are little endian. The header has 32 bytes:
 //
 //	 0  8 bytes  magic: 93 42 49 4c 4c 42 0d 0a
-//	 8  uint32   format version: 2 where a constant has a form other than plain, else 1
+//	 8  uint32   format version: 3 where there are regions, else 2 where a constant
+//	             has a form other than plain, else 1
 //	12  uint32   CRC-32C of everything from byte 16 to the end
 //	16  uint64   size of the file
 //	24  uint32   number of sections, at most 64
@@ -101,6 +120,10 @@
 //	6|2^31 CERTIFICATE  bytes that the compiler vouches with; the runtime does
 //	               not look into them
 //	7|2^31 DEBUG   list(text), a name for every instruction
+//	8 REGIONS      of version 3 only: list(region), with region = uint first
+//	               instruction, uint steps, uint feed: 0 none, else input port + 1;
+//	               list(stage), with stage = list of five uint: instructions,
+//	               delay, every, count, bands
 //
 // The same Image always makes the same bytes.
 //

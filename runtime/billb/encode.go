@@ -12,7 +12,7 @@ import (
 // The fixed parts of a file; see the package comment.
 const (
 	magic       = "\x93BILLB\r\n"
-	version     = 2 // the newest; a file has the oldest that has all it needs
+	version     = 3 // the newest; a file has the oldest that has all it needs
 	entrySize   = 24
 	sumStart    = 16 // the checksum covers the file from here on
 	maxSections = 64
@@ -22,7 +22,7 @@ const (
 // HeaderSize is the number of bytes of a file's header.
 const HeaderSize = 32
 
-// The sections of version 1, in file order.
+// The sections in file order; that of regions came with version 3.
 const (
 	secInterface   = 1
 	secBuffers     = 2
@@ -31,6 +31,7 @@ const (
 	secData        = 5
 	secCertificate = 6 | mayIgnore
 	secDebug       = 7 | mayIgnore
+	secRegions     = 8
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -89,6 +90,9 @@ func (img *Image) pieces() ([][]byte, int, error) {
 	if names := img.encodeDebug(); names != nil {
 		sections = append(sections, section{secDebug, names})
 	}
+	if len(img.Regions) > 0 {
+		sections = append(sections, section{secRegions, img.encodeRegions()})
+	}
 	head := make([]byte, HeaderSize+entrySize*len(sections))
 	pieces, size := [][]byte{head}, len(head)
 	add := func(b []byte) {
@@ -115,7 +119,7 @@ func (img *Image) pieces() ([][]byte, int, error) {
 }
 
 // Seal makes the header of a file of at least HeaderSize bytes fit what follows:
-// magic, version, size and checksum. Tests that damage files use it.
+// magic, size and checksum. Tests that damage files use it.
 func Seal(file []byte) {
 	v := binary.LittleEndian.Uint32(file[8:])
 	if v == 0 || v > version {
@@ -232,6 +236,9 @@ func (img *Image) encodeCode() []byte {
 
 // version is the oldest format that has all that an image needs.
 func (img *Image) version() uint32 {
+	if len(img.Regions) > 0 {
+		return 3
+	}
 	if slices.ContainsFunc(img.Consts, func(c Const) bool { return c.Form != Plain }) {
 		return 2
 	}

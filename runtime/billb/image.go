@@ -20,6 +20,7 @@ type Image struct {
 	Buffers         []Buffer
 	Consts          []Const
 	Code            []Instr
+	Regions         []Region // in the order of their instructions
 	Certificate     []byte
 	Arena           int // bytes of all buffers together, a multiple of 64
 }
@@ -286,12 +287,23 @@ func (img *Image) checkForm() error {
 			return errorf("constant %d: %w", i, err)
 		}
 	}
+	if err := img.checkRegions(); err != nil {
+		return err
+	}
+	fed, _ := img.Fed()
 	for _, side := range []struct {
 		what  string
 		ports []Port
 	}{{"input", img.Inputs}, {"output", img.Outputs}} {
-		for _, p := range side.ports {
-			if err := img.checkPort(p); err != nil {
+		for i, p := range side.ports {
+			check := img.checkPort
+			if side.what == "input" && i == fed {
+				check = img.checkFed
+			}
+			if p.Buffer < 0 || p.Buffer >= len(img.Buffers) {
+				return errorf("%s %q: buffer %d does not exist, there are %d", side.what, p.Name, p.Buffer, len(img.Buffers))
+			}
+			if err := check(p); err != nil {
 				return errorf("%s %q: %w", side.what, p.Name, err)
 			}
 		}
@@ -355,9 +367,6 @@ func checkText(s string) error {
 }
 
 func (img *Image) checkPort(p Port) error {
-	if p.Buffer < 0 || p.Buffer >= len(img.Buffers) {
-		return errorf("buffer %d does not exist, there are %d", p.Buffer, len(img.Buffers))
-	}
 	b := img.Buffers[p.Buffer]
 	if b.Planes || b.Elem != p.Elem || !slices.Equal(b.Shape, p.Shape) {
 		return errorf("the port is dense %s%s, buffer %d is %s", p.Elem, ShapeString(p.Shape), p.Buffer, b)

@@ -30,6 +30,9 @@ const (
 	OpILinear    Opcode = 14
 	OpBLSTM      Opcode = 15
 	OpRecode     Opcode = 16
+	OpBandLoad   Opcode = 17
+	OpBandStore  Opcode = 18
+	OpBandClip   Opcode = 19
 
 	OpTranspose Opcode = 32
 	OpReshape   Opcode = 33

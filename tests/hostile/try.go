@@ -116,7 +116,7 @@ func compile(ctx context.Context, data []byte, stage *string) error {
 		return err
 	}
 	*stage = "bytecode"
-	file, _, err := bytecode.File(m, report.EncodeCertificates(report.Certificates(m, res.Records)))
+	file, _, err := bytecode.File(m, report.EncodeCertificates(report.Certificates(m, res.Records)), 0)
 	if err != nil {
 		return err
 	}
