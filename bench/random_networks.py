@@ -5,7 +5,7 @@
     python bench/random_networks.py --record tests/cases/testdata/random_networks.zip --count 100
 
 A network is wrong if more than 1 in 100 elements of its output are off by more than 1e-3 of the largest: a sum within rounding of a threshold may fall on
-either side of it. Such networks are not recorded. Every convolution has a bias: a sum of scaled weights without one is often 0, and ONNX Runtime's order of
+either side of it. ONNX Runtime's optimizer has such sums in an order of its own, so the output without it counts too. Such networks are not recorded. Every convolution has a bias: a sum of scaled weights without one is often 0, and ONNX Runtime's order of
 the sum decides its sign. Needs numpy, onnx and onnxruntime.
 """
 
@@ -250,6 +250,8 @@ def check(seed, tools, folder):
     options.intra_op_num_threads = 1
     try:
         want = onnxruntime.InferenceSession(model.SerializeToString(), options).run(None, {"x": x})[0]
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        again = onnxruntime.InferenceSession(model.SerializeToString(), options).run(None, {"x": x})[0]
     except Exception as e:  # the generator's fault
         return "invalid", str(e).splitlines()[0][:200], None
     if not np.isfinite(want).all():
@@ -265,7 +267,7 @@ def check(seed, tools, folder):
     if p.returncode:
         return "failed", p.stderr.strip()[-300:], None
     got = np.load(folder / "out" / "y.npy")
-    share = apart(got, want) if got.shape == want.shape else 1.0
+    share = min(apart(got, want), apart(got, again)) if got.shape == want.shape else 1.0
     macs = re.search(r"operations: ([\d.]+) MMAC on bits, ([\d.]+) on integers, ([\d.]+) in float", ledger)
     return ("right" if share == 0 else "near" if share <= 0.01 else "wrong"), f"{share:.4f} apart; {' '.join(network.kinds)}; {macs.group(0) if macs else ''}", (model, x, want)
 

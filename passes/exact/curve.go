@@ -126,9 +126,19 @@ func (cv *curve) rows(z []int64) *ir.Tensor {
 }
 
 // Bits evaluates the curve in float32 with the interpreter on rows of
-// accumulators.
+// accumulators. Behind an affine, whose own value is over the real numbers, the
+// functions are still the source's: far below 0 GELU is 0 in float32, which is
+// no tie that the order of a sum decides.
 func (cv *curve) Bits(z []int64) ([]int64, error) {
-	at := map[*ir.Value]*ir.Tensor{cv.z: cv.rows(z), cv.base.Result(): cv.rows(z).Convert(ir.F32)}
+	in := []*ir.Tensor{cv.rows(z)}
+	for _, p := range cv.base.Args[1:] {
+		in = append(in, cv.constant(p, ir.F64))
+	}
+	x, err := evalOn(cv.base, in)
+	if err != nil {
+		return nil, err
+	}
+	at := map[*ir.Value]*ir.Tensor{cv.z: in[0], cv.base.Result(): x}
 	for _, n := range cv.nodes {
 		in := make([]*ir.Tensor, len(n.Args))
 		for i, a := range n.Args {

@@ -97,11 +97,11 @@ func (cv *curve) intervals(rw *passes.Rewriter, r *analysis.Ranger) *intervals {
 	if values := width * int64(n); values > maxCurveValues || values*int64(len(cv.nodes)) > maxCurveWork {
 		return nil
 	}
-	scan := iv.scanFloat
-	if cv.base.Is(ir.Affine) {
-		iv.class, scan = passes.Ideal, iv.scanReal
+	ok, err := iv.scan(rw.Ctx(), width)
+	if ok && err == nil && cv.base.Is(ir.Affine) {
+		iv.class = passes.Ideal
+		ok, err = iv.margins(rw.Ctx(), width)
 	}
-	ok, err := scan(rw.Ctx(), width)
 	if err != nil {
 		rw.Err = err
 	}
@@ -143,8 +143,8 @@ func (iv *intervals) add(k int64, bits []int64) bool {
 	return true
 }
 
-// scanFloat evaluates the source's float32 expression.
-func (iv *intervals) scanFloat(ctx context.Context, width int64) (bool, error) {
+// scan evaluates the source's float32 expression.
+func (iv *intervals) scan(ctx context.Context, width int64) (bool, error) {
 	block := max(1, 1<<18/int64(len(iv.channels)))
 	for k := int64(0); k < width; k += block {
 		if err := ctx.Err(); err != nil {
@@ -158,8 +158,9 @@ func (iv *intervals) scanFloat(ctx context.Context, width int64) (bool, error) {
 	return true, nil
 }
 
-// scanReal evaluates the expression over the real numbers.
-func (iv *intervals) scanReal(ctx context.Context, width int64) (bool, error) {
+// margins evaluates the expression over the real numbers: how far it stays from a
+// tie, and how far rounding takes it.
+func (iv *intervals) margins(ctx context.Context, width int64) (bool, error) {
 	n := len(iv.channels)
 	var values, errors []float64
 	block := max(1, 1<<18/int64(n))
@@ -170,15 +171,6 @@ func (iv *intervals) scanReal(ctx context.Context, width int64) (bool, error) {
 		y, err := iv.real(iv.accumulators(k, min(block, width-k)))
 		if err != nil || y.v.D == nil || slices.ContainsFunc(y.v.D, func(x float64) bool { return x-x != 0 }) {
 			return false, err
-		}
-		bits := make([]int64, len(y.v.D))
-		for i, x := range y.v.D {
-			if iv.realBit(real(x)) {
-				bits[i] = 1
-			}
-		}
-		if !iv.add(k, bits) {
-			return false, nil
 		}
 		values, errors = append(values, y.v.D...), append(errors, y.e.D...)
 	}
@@ -289,15 +281,15 @@ func (p *piece) Bits(z []int64) ([]int64, error) {
 	return p.curve.Bits(limited)
 }
 
-// RealBit is the activation over the real numbers.
+// RealBit is the activation of the real sum.
 func (p *piece) RealBit(channel int, z int64) bool {
 	one := *p.curve
 	one.channels = p.channels[channel : channel+1]
-	y, err := one.real([]int64{min(max(z, p.from[channel]), p.to[channel])})
+	bits, err := one.Bits([]int64{min(max(z, p.from[channel]), p.to[channel])})
 	if err != nil {
 		panic(err) // it was evaluated to find the piece
 	}
-	return p.realBit(real(y.v.D[0]))
+	return bits[0] == 1
 }
 
 // Part is the piece of some channels.
