@@ -43,11 +43,12 @@ type inspection struct {
 	WeightBytes  int           `json:"weight_bytes"`
 	ArenaBytes   int           `json:"arena_bytes"`
 	LowerBound   int           `json:"arena_lower_bound"`
-	Memory       *memoryInfo   `json:"memory,omitempty"`
+	Memory       memoryInfo    `json:"memory"`
 	Certified    []certInfo    `json:"certificates"`
 }
 
-// memoryInfo is the memory of a session with one thread and the best kernels, in bytes.
+// memoryInfo is the memory of a session with one thread and the best kernels, in
+// bytes; zeros for what is not bytecode.
 type memoryInfo struct {
 	Arena   int `json:"arena"`
 	Scratch int `json:"scratch"`
@@ -169,7 +170,7 @@ func inspectBytecode(path string) (*inspection, error) {
 	}
 	defer s.Close()
 	used := s.Memory()
-	in.Memory = &memoryInfo{used.Arena, used.Scratch, used.Ports, used.Total()}
+	in.Memory = memoryInfo{used.Arena, used.Scratch, used.Ports, used.Total()}
 	var certs []report.Certificate
 	for _, kv := range img.Meta {
 		in.Meta[kv[0]] = kv[1]

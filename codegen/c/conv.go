@@ -15,7 +15,6 @@ type convolution struct {
 	channels, outs  int // of a group
 	weights         []int64
 	ternary         bool
-	positive        []bool // of weights
 	t, flip, window string
 }
 

@@ -188,7 +188,7 @@ func matmul(g *generator, l *layer) {
 
 // windowed is a window over the spatial axes of dense maps, as loops.
 type windowed struct {
-	n, in, out, kernel       []int
+	in, out, kernel          []int
 	stride, before, dilation []int
 }
 
