@@ -65,6 +65,10 @@ type Op struct {
 	Values Values
 	Flat   bool // floats go to jumps and constants between them: no gradient
 
+	// Of is the operations of the source level that it computes on bits or integers;
+	// nil for one that is of that level itself, or stands for none of them.
+	Of []*Op
+
 	// Work counts the multiply-accumulates, nil when there are none to speak of.
 	Work func(n *Node) int
 

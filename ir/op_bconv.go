@@ -7,6 +7,7 @@ var BConv = register(&Op{
 	Doc: "Binary convolution: z[n,o,p] = sum over i in o's group and taps k of w[o,i,k] * x[n,i,p*stride + k*dilation - pad] in integers. Zero padding adds exactly 0 for " +
 		"both encodings. With t and flip the result is the bit (z >= t[o]) != flip[o].",
 	Levels:   Logic | Packed,
+	Of:       []*Op{Conv},
 	Kind:     Windows,
 	Operands: []Param{{Name: "x", Doc: "bit or sbit [N,C,spatial...]"}, {Name: "w", Doc: "sbit or tern [O,C/groups,kernel...]"}, {Name: "t", Doc: "i32[O]", Optional: true}, {Name: "flip", Doc: "bit[O]", Optional: true}},
 	Results:  []Param{{Name: "z", Doc: "an integer type, or bit or sbit with t and flip"}},

@@ -4,6 +4,7 @@ var BitAnd = register(&Op{
 	Name:     "bit_and",
 	Doc:      "y = a AND b: the bit is set where both are set. Operands broadcast; both are bit or both sbit.",
 	Levels:   Logic | Packed,
+	Of:       []*Op{And, Mul, Min},
 	Kind:     Elementwise,
 	Operands: []Param{{Name: "a"}, {Name: "b"}},
 	Results:  []Param{{Name: "y"}},

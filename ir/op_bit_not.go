@@ -6,6 +6,7 @@ var BitNot = register(&Op{
 	Name:     "bit_not",
 	Doc:      "y = NOT x: 1 - x for bits, -x for sbits.",
 	Levels:   Logic | Packed,
+	Of:       []*Op{Not},
 	Kind:     Elementwise,
 	Operands: []Param{{Name: "x"}},
 	Results:  []Param{{Name: "y"}},

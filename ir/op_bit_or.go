@@ -4,6 +4,7 @@ var BitOr = register(&Op{
 	Name:     "bit_or",
 	Doc:      "y = a OR b: the bit is set where at least one is set. Operands broadcast; both are bit or both sbit.",
 	Levels:   Logic | Packed,
+	Of:       []*Op{Or, Max},
 	Kind:     Elementwise,
 	Operands: []Param{{Name: "a"}, {Name: "b"}},
 	Results:  []Param{{Name: "y"}},

@@ -4,6 +4,7 @@ var BitXor = register(&Op{
 	Name:     "bit_xor",
 	Doc:      "y = a XOR b: the bit is set where exactly one is set. Operands broadcast; both are bit or both sbit.",
 	Levels:   Logic | Packed,
+	Of:       []*Op{Xor},
 	Kind:     Elementwise,
 	Operands: []Param{{Name: "a"}, {Name: "b"}},
 	Results:  []Param{{Name: "y"}},

@@ -7,6 +7,7 @@ var BLSTM = register(&Op{
 	Doc: "Binary LSTM over a sequence, all integers. At every step z = wi.x[t] + wh.h; row r of z gives the bit (z[r] >= t[r]) != flip[r]; rows are the gates i, f, o, g, " +
 		"H rows each. c = sat16(f*c + i*(2g-1)); h = o*sign(c) with sign(0) = sign0. The cell is 16 bits wide and saturates at -32767 and 32767.",
 	Levels: Logic | Packed,
+	Of:     []*Op{LSTM},
 	Kind:   Recurs,
 	Operands: []Param{{Name: "x", Doc: "bit, sbit or tern [N,T,I]"}, {Name: "wi", Doc: "sbit [4H,I]"}, {Name: "wh", Doc: "sbit [4H,H]"}, {Name: "t", Doc: "i32[4H]"}, {Name: "flip", Doc: "bit[4H]"},
 		{Name: "h0", Doc: "tern [N,H]"}, {Name: "c0", Doc: "i16 [N,H]"}},

@@ -4,6 +4,7 @@ var Count = register(&Op{
 	Name:     "count",
 	Doc:      "Sum over axes in integers: for bits the number of ones (thresholded global average pooling compares it).",
 	Levels:   Logic | Packed,
+	Of:       []*Op{ReduceSum, ReduceMean, GlobalAveragePool, AveragePool},
 	Kind:     Reduces,
 	Operands: []Param{{Name: "x", Doc: "integer or logic"}},
 	Results:  []Param{{Name: "n", Doc: "i32"}},

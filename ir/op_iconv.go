@@ -10,6 +10,7 @@ var IConv = register(&Op{
 	Doc: "Integer convolution: bconv's equation over an integer x (video, sums of a linear factorization block) and binary, ternary or integer weights. " +
 		"With t and flip the result is the bit (z >= t[o]) != flip[o]. lo and hi bound z for every output channel, whatever x is.",
 	Levels:   Logic | Packed,
+	Of:       []*Op{Conv, ConvInteger},
 	Kind:     Windows,
 	Operands: []Param{{Name: "x", Doc: "integer or logic [N,C,spatial...]"}, {Name: "w", Doc: "integer or logic [O,C/groups,kernel...]"}, {Name: "t", Doc: "i32[O]", Optional: true}, {Name: "flip", Doc: "bit[O]", Optional: true}},
 	Results:  []Param{{Name: "z", Doc: "an integer type, or bit or sbit with t and flip"}},

@@ -6,6 +6,7 @@ var ILinear = register(&Op{
 	Name:     "ilinear",
 	Doc:      "Integer linear layer: z[..., o] = sum over k of w[o,k] * x[..., k] in integers.",
 	Levels:   Logic | Packed,
+	Of:       []*Op{MatMul, Gemm, MatMulInteger},
 	Kind:     Multiplies,
 	Operands: []Param{{Name: "x", Doc: "integer or logic [..., K]"}, {Name: "w", Doc: "integer or logic [O,K]"}},
 	Results:  []Param{{Name: "z", Doc: "i32 [..., O]"}},

@@ -6,6 +6,7 @@ var MinPool = register(&Op{
 	Name:     "min_pool",
 	Doc:      "Smallest element under a window; padding is ignored. On bits it is AND.",
 	Levels:   Logic | Packed,
+	Of:       []*Op{MaxPool},
 	Kind:     Windows,
 	Values:   Taken,
 	Operands: []Param{{Name: "x", Doc: "integer or logic [N,C,spatial...]"}},

@@ -6,6 +6,7 @@ var Mux = register(&Op{
 	Name:     "mux",
 	Doc:      "y = b where s is set, else a: a*(1-s) + b*s. s broadcasts against the data (a select per channel is [1,C,1,1,1]).",
 	Levels:   Logic | Packed,
+	Of:       []*Op{Where},
 	Kind:     Elementwise,
 	Operands: []Param{{Name: "s", Doc: "bit or sbit", Index: true}, {Name: "a", Doc: "bit or sbit, taken where s is clear"}, {Name: "b", Doc: "as a, taken where s is set"}},
 	Results:  []Param{{Name: "y"}},

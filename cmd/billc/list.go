@@ -93,13 +93,13 @@ func writeOperators(out io.Writer) {
 	for _, o := range onnx.Operators() {
 		if o.Domain != domain {
 			domain = o.Domain
-			fmt.Fprintf(w, "\nOperators of %s\n\noperator\toperator sets\tbecomes\tnotes\n", cmp.Or(domain, "ONNX"))
+			fmt.Fprintf(w, "\nOperators of %s\n\noperator\toperator sets\tcomputes with\tbecomes\tnotes\n", cmp.Or(domain, "ONNX"))
 		}
 		var becomes []string
 		for _, op := range o.IR {
 			becomes = append(becomes, op.Name)
 		}
-		fmt.Fprintf(w, "%s\t%d-%d\t%s\t%s\n", o.Name, o.MinOpset, o.MaxOpset, strings.Join(becomes, ", "), o.Notes)
+		fmt.Fprintf(w, "%s\t%d-%d\t%s\t%s\t%s\n", o.Name, o.MinOpset, o.MaxOpset, forms(o), strings.Join(becomes, ", "), o.Notes)
 	}
 	w.Flush()
 	for line := range strings.Lines(strings.TrimLeft(text.String(), "\n")) {
