@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/billnet/billnet/internal/atomicfile"
 	"github.com/billnet/billnet/tests/golden/script"
 )
 
@@ -103,6 +104,7 @@ func walk(t *testing.T, f func(t *testing.T, args []string, out string, silent b
 // A command that was told to stop before it begins ends soon, and leaves nothing
 // but what a run of training needs to go on.
 func TestCancelled(t *testing.T) {
+	t.Cleanup(atomicfile.Resume) // a command that does not end in time stops all writing
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	walk(t, func(t *testing.T, args []string, out string, _ bool) {

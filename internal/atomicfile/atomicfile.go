@@ -360,6 +360,13 @@ func Stop() {
 	}
 }
 
+// Resume takes Stop back, for tests: a program ends after it.
+func Resume() {
+	state.Lock()
+	defer state.Unlock()
+	state.stopped = false
+}
+
 func halted() bool {
 	state.Lock()
 	defer state.Unlock()
