@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/billnet/billnet/frontend/onnx"
 	"github.com/billnet/billnet/frontend/onnx/onnxpb"
 	"github.com/billnet/billnet/ir"
@@ -77,20 +75,9 @@ func TestNarrowBytes(t *testing.T) {
 		"large limits":    {[]int64{1, 64, 56, 56}, []*onnxpb.Tensor{shape(1, 64, 56, 56)}, []*onnxpb.Node{op("ConstantOfShape", "n", "w"), op("Greater", "x w", "c"), op("Where", "c x w", "y")}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			data, err := proto.Marshal(model(13, &onnxpb.Graph{Input: []*onnxpb.ValueInfo{typed("x", f32, c.in...)}, Output: untyped("y"), Initializer: c.inits, Node: c.nodes}))
-			if err != nil {
-				t.Fatal(err)
-			}
-			m, _, err := onnx.ImportBytes(t.Context(), "model.onnx", data, onnx.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			b, err := build(t.Context(), m)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if most := len(data) + len(data)/20 + 1<<11; len(b.file) > most {
-				t.Errorf("%d bytes of bytecode from a model of %d, expected at most %d", len(b.file), len(data), most)
+			b, size := compiled(t, model(13, &onnxpb.Graph{Input: []*onnxpb.ValueInfo{typed("x", f32, c.in...)}, Output: untyped("y"), Initializer: c.inits, Node: c.nodes}))
+			if most := size + size/20 + 1<<11; len(b.file) > most {
+				t.Errorf("%d bytes of bytecode from a model of %d, expected at most %d", len(b.file), size, most)
 			}
 			in := ir.RandomInputs(b.source.Main(), newRand(), 2)
 			want, err := ir.Eval(t.Context(), b.packed.Main(), ir.ConvertInputs(b.packed.Main(), in), nil)

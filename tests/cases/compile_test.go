@@ -5,9 +5,13 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
 
 	"github.com/billnet/billnet/codegen/bytecode"
 	"github.com/billnet/billnet/frontend/onnx"
+	"github.com/billnet/billnet/frontend/onnx/onnxpb"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
 	"github.com/billnet/billnet/passes/pipeline"
@@ -22,6 +26,37 @@ type built struct {
 	file           []byte // bytecode
 	program        *runtime.Program
 	ledger         *report.Ledger
+}
+
+// compiled imports and compiles a model, and returns the bytes of its file as well.
+func compiled(t *testing.T, m *onnxpb.Model) (*built, int) {
+	t.Helper()
+	data, err := proto.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mod, _, err := onnx.ImportBytes(t.Context(), "model.onnx", data, onnx.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := build(t.Context(), mod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b, len(data)
+}
+
+// agrees compares the first output for random inputs with the interpreter on the source.
+func agrees(t *testing.T, b *built) {
+	t.Helper()
+	in := ir.RandomInputs(b.source.Main(), newRand(), 2)
+	want, err := ir.Eval(t.Context(), b.source.Main(), in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.run(t.Context(), in, func(out []*ir.Tensor) error { return compare("y", out[0], want[0], 0) }); err != nil {
+		t.Error(err)
+	}
 }
 
 // build compiles a model by the default pipeline.

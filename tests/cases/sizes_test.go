@@ -8,7 +8,6 @@ import (
 
 	"github.com/billnet/billnet/frontend/onnx"
 	"github.com/billnet/billnet/frontend/onnx/onnxpb"
-	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/tests/hostile"
 )
 
@@ -90,26 +89,8 @@ func TestFarTaps(t *testing.T) {
 					{OpType: "Sign", Input: []string{"z"}, Output: []string{"y"}},
 				},
 			})
-			data, err := proto.Marshal(m)
-			if err != nil {
-				t.Fatal(err)
-			}
-			mod, _, err := onnx.ImportBytes(t.Context(), "model.onnx", data, onnx.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			b, err := build(t.Context(), mod)
-			if err != nil {
-				t.Fatal(err)
-			}
-			in := ir.RandomInputs(b.source.Main(), newRand(), 2)
-			want, err := ir.Eval(t.Context(), b.source.Main(), in, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := b.run(t.Context(), in, func(out []*ir.Tensor) error { return compare("y", out[0], want[0], 0) }); err != nil {
-				t.Error(err)
-			}
+			b, _ := compiled(t, m)
+			agrees(t, b)
 		})
 	}
 }

@@ -280,18 +280,7 @@ func TestSmallBytecode(t *testing.T) {
 			{OpType: "Add", Input: []string{"x", "ne"}, Output: []string{"y"}},
 		},
 	})
-	data, err := proto.Marshal(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	mod, _, err := onnx.ImportBytes(t.Context(), "model.onnx", data, onnx.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := build(t.Context(), mod)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b, _ := compiled(t, m)
 	if len(b.file) > 2000 {
 		t.Errorf("%d bytes of bytecode for 8 numbers", len(b.file))
 	}
