@@ -86,3 +86,48 @@ func TestLend(t *testing.T) {
 		}
 	}
 }
+
+// TestLendInPlace checks a value that has its operand's place in the arena and lies apart from it when memory is lent for either.
+func TestLendInPlace(t *testing.T) {
+	const n = 64
+	b := &builder{}
+	x := newTensor(F32, 1, n)
+	for i := range x.v {
+		x.v[i] = float64(i) - 30
+	}
+	in := b.input(x)
+	y, z := b.dense(F32, 1, n), b.dense(F32, 1, n)
+	b.img.Buffers[y].Offset = b.img.Buffers[in].Offset
+	b.op(billb.OpCast, []int{in}, []int{y}, nil)
+	b.op(billb.OpNeg, []int{y}, []int{z}, nil)
+	b.output(y)
+	b.output(z)
+	prog, err := LoadBytes(encode(t, &b.img))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := prog.NewSession(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for places := range 8 { // whether memory can be lent for the input and the outputs
+		port := func(k int) []byte {
+			m := alignedBytes(8 * n)
+			if places>>k&1 == 0 {
+				return m[4:][:4*n]
+			}
+			return m[:4*n]
+		}
+		from, to := port(0), [][]byte{port(1), port(2)}
+		copy(from, x.bytes())
+		if err := s.Run([][]byte{from}, to); err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range x.v {
+			if a, b := as[float32](to[0])[i], as[float32](to[1])[i]; a != float32(v) || b != -float32(v) {
+				t.Fatalf("places %03b: element %d is %v and %v, expected %v and %v", places, i, a, b, v, -v)
+			}
+		}
+	}
+}

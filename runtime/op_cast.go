@@ -6,9 +6,7 @@ var _ = executes(billb.OpCast, func(p *prep) step {
 	x, y := p.dense(p.in(0)), p.dense(p.out(0))
 	p.sameShape(x, y)
 	if x.elem == y.elem {
-		s := move(y, x)
-		s.alias = false
-		return s
+		return duplicate(y, x)
 	}
 	return ranged(y.n, 2, func(m *memory, lo, hi int) {
 		var ints [chunk]int64

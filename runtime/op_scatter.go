@@ -16,7 +16,7 @@ var _ = executes(billb.OpScatter, func(p *prep) step {
 		p.fail("%s: elements of that type cannot be combined", x)
 	}
 	count, size := x.shape[0], billb.Product(x.shape[1:])
-	s := move(y, x)
+	s := duplicate(y, x)
 	s.work = addSat(s.work, updates.n)
 	// Updates come one after the other: a later one may be of the same row.
 	s.stages = append(s.stages, func(m *memory, part, _ int) {
@@ -35,7 +35,6 @@ var _ = executes(billb.OpScatter, func(p *prep) step {
 			combineRow(m, r, y, int(row)*size, updates, i*size, size)
 		}
 	})
-	s.alias = false
 	return s
 })
 
