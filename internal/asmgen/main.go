@@ -30,6 +30,7 @@ var files = []struct {
 	{"runtime/kernels", "intconv", kernels.IntConv},
 	{"runtime/kernels", "planes", kernels.Planes},
 	{"runtime/kernels", "dot", kernels.Dot},
+	{"runtime/kernels", "dotfew", kernels.DotFew},
 	{"runtime/kernels", "vec", kernels.Vec},
 	{"runtime/kernels", "planeconv", kernels.PlaneConv},
 	{"train/gemm", "kernels", gemm.Kernels},

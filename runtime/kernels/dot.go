@@ -32,6 +32,7 @@ type Dot struct {
 	blank []byte // such bytes; nil for 0
 	init  []int32
 	w     [][]byte // packed: for every block of outputs of every group
+	few   int      // terms that 16 bits hold, in the kernels for few bits; 0: those for any
 
 	inC, outC     int // of a group
 	blocks, chunk int // blocks of outputs of a group, and of a unit

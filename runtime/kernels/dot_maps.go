@@ -8,11 +8,13 @@ func (d *Dot) maps(w [][]int8) {
 	d.blocks = ceilDiv(d.outC, dotOuts)
 	d.chunk = d.chunks(d.blocks)
 	taps := product3(d.s.Kernel)
+	var lists [][]int8
 	for g := range d.s.Groups {
 		for b := range d.blocks {
-			d.w = append(d.w, d.set.packDot(d.termsOf(w, g, b*dotOuts, dotOuts, taps)))
+			lists = append(lists, d.termsOf(w, g, b*dotOuts, dotOuts, taps))
 		}
 	}
+	d.pack(lists, dotOuts, d.set.packDot, d.set.packFew)
 }
 
 // termsOf orders the weights of outputs first to first+n-1 of group g by term, output and channel of the term; what does not
@@ -113,7 +115,11 @@ func (d *Dot) mapped(r *DotBlock, u, b int, scratch, mine []byte) {
 	g := n % s.Groups
 	o := block * dotOuts
 	copy(r.init[:], d.init[g*d.outC+o:])
-	d.set.dot(acc, scratch[4*(n*ceilDiv(d.inC, 4)*d.plane+t*d.frame+first):], d.offs, d.w[g*d.blocks+block], &r.init)
+	if src, w := scratch[4*(n*ceilDiv(d.inC, 4)*d.plane+t*d.frame+first):], d.w[g*d.blocks+block]; d.few > 0 {
+		d.set.fewDot(acc, src, d.offs, w, &r.init, d.few)
+	} else {
+		d.set.dot(acc, src, d.offs, w, &r.init)
+	}
 
 	r.Rows, r.Along, r.Step = min(dotOuts, d.outC-o), false, 1
 	for i := range r.Rows {

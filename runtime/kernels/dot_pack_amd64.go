@@ -39,6 +39,18 @@ func packRowsAVX2(w []int8) []byte {
 	return out
 }
 
+// packFewRowsAVX2 brings sixteen outputs together, of all terms.
+func packFewRowsAVX2(w []int8) []byte {
+	const outs = 16
+	out := make([]byte, 0, len(w))
+	for first := 0; first < 4*dotLanes; first += 4 * outs {
+		for at := first; at < len(w); at += 4 * dotLanes {
+			out = append(out, packBytes(w[at:at+4*outs])...)
+		}
+	}
+	return out
+}
+
 func interleaveAVX2(dst, s0, s1, s2, s3 []byte, flip uint8) {
 	n := len(dst) / 4 &^ 15
 	if n > 0 {

@@ -6,6 +6,7 @@ func (d *Dot) rows(w [][]int8) {
 	d.k = roundUp(d.inC*product3(d.s.Kernel), 4)
 	d.blocks = ceilDiv(d.outC, dotLanes)
 	k := d.inC * product3(d.s.Kernel)
+	var lists [][]int8
 	for g := range d.s.Groups {
 		for b := range d.blocks {
 			out := make([]int8, len(w)*d.k*dotLanes)
@@ -17,9 +18,10 @@ func (d *Dot) rows(w [][]int8) {
 					}
 				}
 			}
-			d.w = append(d.w, d.set.packRows(out))
+			lists = append(lists, out)
 		}
 	}
+	d.pack(lists, dotLanes, d.set.packRows, d.set.packFewRows)
 	if len(w) > 1 {
 		d.k *= 2 // the row is there twice
 	}
@@ -96,10 +98,10 @@ func (d *Dot) row(r *DotBlock, u, b int, scratch, mine []byte) {
 	}
 	w := d.w[g*d.blocks+block]
 	if r.Rows == 4 {
-		d.set.dotRows[1](acc[:4*dotLanes], x, w)
+		d.multiply(1, acc[:4*dotLanes], x, w)
 	} else {
 		for i := range r.Rows {
-			d.set.dotRows[0](acc[i*dotLanes:(i+1)*dotLanes], x[i*d.k:(i+1)*d.k], w)
+			d.multiply(0, acc[i*dotLanes:(i+1)*dotLanes], x[i*d.k:(i+1)*d.k], w)
 		}
 	}
 	for i := range r.Rows {
@@ -109,5 +111,14 @@ func (d *Dot) row(r *DotBlock, u, b int, scratch, mine []byte) {
 		if d.images < d.s.Batch {
 			r.At[i], r.Step = place*d.s.Out+channel, 1
 		}
+	}
+}
+
+// multiply adds 64 outputs of one row, or of four.
+func (d *Dot) multiply(rows int, acc []int32, x, w []byte) {
+	if d.few > 0 {
+		d.set.fewRows[rows](acc, x, w, d.few)
+	} else {
+		d.set.dotRows[rows](acc, x, w)
 	}
 }

@@ -66,11 +66,15 @@ func randomDot(r *rand.Rand) *dotCase {
 		c.zero -= 128
 	}
 	lo, hi := -128, 127
-	switch r.IntN(4) {
+	switch r.IntN(6) {
 	case 0:
 		lo, hi = -256, 254
 	case 1:
 		lo, hi = -8, 7
+	case 2:
+		lo, hi = -1, 1
+	case 3:
+		lo, hi = -32, 32
 	}
 	c.w = make([]int16, s.Out*inC*product3(s.Kernel))
 	for i := range c.w {
@@ -220,6 +224,81 @@ func TestDotLong(t *testing.T) {
 	})
 }
 
+func TestDotFew(t *testing.T) { eachISA(t, checkDotFew) }
+
+// Sums of 16 bits as large as they may become: all bytes are 255, and the weights of every run add up to the most.
+func checkDotFew(t *testing.T, set *Set) {
+	one := [3]int{1, 1, 1}
+	for i, size := range []int{1, 5, 40, 300} {
+		for _, most := range []int{1, 2, 7, 32, -32, -7, -1} {
+			s := DotShape{Batch: 1, Groups: 1, In: 4*fewMost + 6, Out: 70, Size: [3]int{1, 1, size}, Result: [3]int{1, 1, size}, Kernel: one, Stride: one, Dil: one}
+			c := &dotCase{s: s, x: make([]byte, s.In*size), w: make([]int16, s.Out*s.In)}
+			for j := range c.x {
+				c.x[j] = 255
+			}
+			for j := range c.w {
+				c.w[j] = int16(most)
+				if i%2 == 1 && j%7 == 0 {
+					c.w[j] = 0
+				}
+			}
+			c.z = c.sums()
+			d, err := NewDot(set, c.s, c.w, false, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d.few == 0 {
+				t.Fatalf("weights of %d: not the kernels for few bits", most)
+			}
+			z, err := c.run(d, 1+i%3)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for j, v := range z {
+				if v != c.z[j] {
+					t.Fatalf("weights of %d at %d positions: element %d is %d, want %d", most, size, j, v, c.z[j])
+				}
+			}
+		}
+	}
+}
+
+// The run is the longest of which no as many terms exceed what 16 bits hold, by trying all.
+func TestRunOf(t *testing.T) {
+	for i := range cases(200) {
+		r := rng(uint64(i))
+		const outs = 3
+		w, most := make([]int8, 4*outs*(1+r.IntN(30))), pick(r, 1, 7, 40, 128)
+		for j := range w {
+			w[j] = int8(max(-128, min(127, r.IntN(2*most+1)-most)))
+		}
+		terms := len(w) / (4 * outs)
+		fits := func(run int) bool {
+			for first := range terms - run + 1 {
+				for pair := range 2 * outs {
+					var sum [2]int
+					for term := first; term < first+run; term++ {
+						for _, v := range w[4*outs*term+2*pair:][:2] {
+							sum[0], sum[1] = sum[0]+int(max(v, 0)), sum[1]+max(0, -int(v))
+						}
+					}
+					if max(sum[0], sum[1])*255 > 1<<15-1 {
+						return false
+					}
+				}
+			}
+			return true
+		}
+		want := 0
+		for want < terms && fits(want+1) {
+			want++
+		}
+		if got := runOf([][]int8{w}, outs); got != want {
+			t.Fatalf("case %d: a run of %d, want %d: %v", i, got, want, w)
+		}
+	}
+}
+
 func TestDotRejects(t *testing.T) {
 	one := [3]int{1, 1, 1}
 	good := DotShape{Batch: 1, Groups: 1, In: 1, Out: 1, Size: one, Result: one, Kernel: one, Stride: one, Dil: one}
@@ -246,13 +325,20 @@ func BenchmarkDot(b *testing.B) {
 		size           [3]int
 		kernel         [3]int
 		stride         int
+		w              int16
 	}{
-		{"3x3-64x56", 64, 64, 1, [3]int{1, 56, 56}, k3, 1},
-		{"3x3-512x7", 512, 512, 1, [3]int{1, 7, 7}, k3, 1},
-		{"3x3-128x56-s2", 128, 128, 1, [3]int{1, 56, 56}, k3, 2},
-		{"1x1-64x56", 64, 64, 1, [3]int{1, 56, 56}, k1, 1},
-		{"depthwise-128x28", 128, 128, 128, [3]int{1, 28, 28}, k3, 1},
-		{"linear-1024", 1024, 1024, 1, [3]int{1, 1, 1}, k1, 1},
+		{"3x3-64x56", 64, 64, 1, [3]int{1, 56, 56}, k3, 1, 100},
+		{"3x3-512x7", 512, 512, 1, [3]int{1, 7, 7}, k3, 1, 100},
+		{"3x3-128x56-s2", 128, 128, 1, [3]int{1, 56, 56}, k3, 2, 100},
+		{"1x1-64x56", 64, 64, 1, [3]int{1, 56, 56}, k1, 1, 100},
+		{"depthwise-128x28", 128, 128, 128, [3]int{1, 28, 28}, k3, 1, 100},
+		{"linear-1024", 1024, 1024, 1, [3]int{1, 1, 1}, k1, 1, 100},
+		{"3x3-64x28-w2", 64, 64, 1, [3]int{1, 28, 28}, k3, 1, 1},
+		{"3x3-64x32-w4", 64, 64, 1, [3]int{1, 32, 32}, k3, 1, 7},
+		{"3x3-128x32-s2-w4", 128, 128, 1, [3]int{1, 32, 32}, k3, 2, 7},
+		{"3x3-256x8-w4", 256, 256, 1, [3]int{1, 8, 8}, k3, 1, 7},
+		{"3x3-512x4-w4", 512, 512, 1, [3]int{1, 4, 4}, k3, 1, 7},
+		{"linear-1024-w2", 1024, 1024, 1, [3]int{1, 1, 1}, k1, 1, 1},
 	} {
 		one := [3]int{1, 1, 1}
 		s := DotShape{Batch: 1, Groups: bc.group, In: bc.in, Out: bc.out, Size: bc.size, Kernel: bc.kernel, Stride: one, Dil: one}
@@ -264,6 +350,9 @@ func BenchmarkDot(b *testing.B) {
 			s.Result[a] = ceilDiv(s.Size[a], s.Stride[a])
 		}
 		w := make([]int16, s.Out*s.In/s.Groups*product3(s.Kernel))
+		for i := range w {
+			w[i] = bc.w * int16(i%3-1)
+		}
 		macs := len(w) * product3(s.Result)
 		b.Run(bc.name, func(b *testing.B) {
 			benchSets(b, func(b *testing.B, set *Set) {

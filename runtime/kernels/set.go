@@ -94,6 +94,13 @@ type Set struct {
 	packRows func(w []int8) []byte
 	dotRows  [2]dotRowsFunc
 
+	// fewDot and fewRows are dot and dotRows for few-bit weights, repacked by packFew and packFewRows: of any run terms that
+	// follow each other, the positive weights of an output's first two channels, or of its last two, add up to at most
+	// fewMost, and the negative ones to at least -fewMost, so that 16 bits hold their products' sums.
+	packFew, packFewRows func(w []int8) []byte
+	fewDot               fewDotFunc
+	fewRows              [2]fewRowsFunc
+
 	// dotWindow computes one output at len(acc) positions, a multiple of 16: acc[p] = init + sum over j and i < 4 of
 	// w[j][i] * src[offs[j] + p/16*16*stride + index[4*(p%16)+i]], with w repacked by packDot. With laneIndex it is
 	// p/4*4*stride + index[4*(p%4)+i]. An index is below 64, or below 16.
@@ -146,6 +153,8 @@ type (
 	dotFunc         func(acc []int32, src []byte, offs []int32, w []byte, init *[4]int32)
 	planeConvFunc   func(acc, src []float32, offs []int32, w []float32)
 	dotRowsFunc     func(acc []int32, x, w []byte)
+	fewDotFunc      func(acc []int32, src []byte, offs []int32, w []byte, init *[4]int32, run int)
+	fewRowsFunc     func(acc []int32, x, w []byte, run int)
 	dotWindowFunc   func(acc []int32, src []byte, offs []int32, w []byte, index *[64]byte, stride int, init int32)
 )
 

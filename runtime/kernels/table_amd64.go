@@ -124,6 +124,11 @@ func asmTable() []kernel {
 			s.packDot, s.dot, s.dotWindow, s.laneIndex = packBytes, dotAVX512, dotWindowAVX512, false
 			s.packRows, s.dotRows = packBytes, [2]dotRowsFunc{dotRowAVX512, dotRowsAVX512}
 		}},
+		{"fewdot", AVX2, func(s *Set) {
+			s.packFew, s.fewDot = packBytes, fewDotAVX2
+			s.packFewRows, s.fewRows = packFewRowsAVX2, [2]fewRowsFunc{fewRowAVX2, fewRowsAVX2}
+		}},
+		{"fewdot", AVX512, func(s *Set) { s.fewAsAny() }},
 		{"pool", AVX512, func(s *Set) { s.pool = poolAVX512 }},
 		{"gate", AVX512, func(s *Set) { s.gate = gateAVX512 }},
 		{"convert", AVX512, func(s *Set) {

@@ -50,5 +50,6 @@ func genericTable() []kernel {
 			s.packDot, s.dot, s.dotWindow = packDotGeneric, dotGeneric, dotWindowGeneric
 			s.packRows, s.dotRows = packRowsGeneric, [2]dotRowsFunc{dotRowsGeneric, dotRowsGeneric}
 		}},
+		{"fewdot", Generic, func(s *Set) { s.fewAsAny() }},
 	}
 }

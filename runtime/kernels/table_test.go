@@ -19,6 +19,7 @@ var checks = map[string][]func(*testing.T, *Set){
 	"split2":     {checkLayouts},
 	"interleave": {checkDot},
 	"dot":        {checkDot},
+	"fewdot":     {checkDot, checkDotFew},
 	"vec":        {checkVec},
 	"planeconv":  {checkPlaneConv},
 }
