@@ -39,7 +39,7 @@ func TestErrorKinds(t *testing.T) {
 		{"a byte more", append(bytes.Clone(file), 0), ErrFormat},
 		{"a flipped bit", changed(func(f []byte) []byte { f[len(f)/2] ^= 1; return f }), ErrChecksum},
 		{"another checksum", changed(func(f []byte) []byte { f[12]++; return f }), ErrChecksum},
-		{"version 4", changed(func(f []byte) []byte { f[8] = 4; return f }), ErrVersion},
+		{"version 5", changed(func(f []byte) []byte { f[8] = 5; return f }), ErrVersion},
 		{"an unknown opcode", changedOpcode(t, file), ErrVersion},
 		{"sections out of order", changed(func(f []byte) []byte {
 			binary.LittleEndian.PutUint32(f[billb.HeaderSize:], 3)

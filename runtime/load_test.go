@@ -176,9 +176,9 @@ func TestSections(t *testing.T) {
 		}
 	}
 	newer := bytes.Clone(file)
-	newer[8] = 4
-	if _, err := LoadBytes(newer); err == nil || !strings.Contains(err.Error(), "format version 4") {
-		t.Errorf("version 4: got %v", err)
+	newer[8] = 5
+	if _, err := LoadBytes(newer); err == nil || !strings.Contains(err.Error(), "format version 5") {
+		t.Errorf("version 5: got %v", err)
 	}
 }
 

@@ -17,6 +17,8 @@ const (
 // time.
 type machine struct {
 	steps []step
+	rooms []room
+	arena int       // bytes, without what lies behind it
 	m     []*memory // of every part
 	team  *team     // nil with one thread
 
@@ -24,22 +26,21 @@ type machine struct {
 	closed atomic.Bool
 }
 
-// newMachine makes a machine with an arena of a size. Its goroutines end with
-// close, or when it is garbage.
-func newMachine(steps []step, arena, scratchLimit, threads int, alloc func(n int) []byte) (*machine, error) {
+// newMachine makes a machine with an arena of a size, whose gaps place knows. Its
+// goroutines end with close, or when it is garbage.
+func newMachine(steps []step, arena int, place placer, scratchLimit, threads int, alloc func(n int) []byte) (*machine, error) {
 	if threads < 0 || threads > maxThreads {
 		return nil, errorf("%d threads, expected 1 to %d, or 0 for 1", threads, maxThreads)
 	}
 	threads = max(threads, 1)
-	scratch := scratchBytes(steps, threads)
-	if scratch > scratchLimit {
+	rooms, total := newRooms(steps, arena, place, threads)
+	if scratch := total - arena; scratch > scratchLimit {
 		return nil, billb.Errorf(ErrLimit, "%d threads need %d bytes of scratch memory, more than the limit of %d", threads, scratch, scratchLimit)
 	}
-	x := &machine{steps: steps}
-	shared := memory{arena: alloc(arena), scratch: alloc(scratch), fault: &fault{}}
+	x := &machine{steps: steps, rooms: rooms, arena: arena}
+	shared := memory{arena: alloc(total), fault: &fault{}}
 	for range threads {
 		m := shared
-		m.temp = alignedBytes(tempBytes)
 		x.m = append(x.m, &m)
 	}
 	if threads > 1 {
@@ -51,17 +52,6 @@ func newMachine(steps []step, arena, scratchLimit, threads int, alloc func(n int
 
 // tempBytes is the temporary vectors of a part.
 const tempBytes = temps * chunk * 8
-
-// scratchBytes is the scratch memory of steps on so many threads.
-func scratchBytes(steps []step, threads int) int {
-	n := 0
-	for i := range steps {
-		if f := steps[i].scratch; f != nil {
-			n = max(n, f(1), f(threads))
-		}
-	}
-	return n
-}
 
 // alignedBytes allocates n bytes that begin at a multiple of 64.
 func alignedBytes(n int) []byte {
@@ -107,7 +97,11 @@ func (x *machine) stop() {
 // run executes step i and returns what ended it early: an index out of range or
 // the like.
 func (x *machine) run(i int) error {
-	st, f := &x.steps[i], x.m[0].fault
+	st, r, f := &x.steps[i], x.rooms[i], x.m[0].fault
+	for k, m := range x.m {
+		behind := m.arena[r.at+r.scratch:]
+		m.scratch, m.temp = m.arena[r.at:][:r.scratch], behind[k*r.temp:][:r.temp]
+	}
 	for _, stage := range st.stages {
 		if x.team == nil || st.work < smallWork {
 			stage(x.m[0], 0, 1)

@@ -3,7 +3,7 @@ package runtime
 // Memory is the memory that a session works in, in bytes.
 type Memory struct {
 	Arena   int // of all activations, inputs and outputs among them
-	Scratch int // of the kernels: what they share, and the vectors of every thread
+	Scratch int // of the kernels, as far as it does not lie in gaps of the arena
 	Ports   int // inputs and outputs that are kept beside the arena
 }
 
@@ -19,11 +19,7 @@ func (s *Session) Memory() Memory {
 }
 
 func (x *machine) memory() Memory {
-	m := Memory{Arena: len(x.m[0].arena), Scratch: len(x.m[0].scratch)}
-	for _, part := range x.m {
-		m.Scratch += len(part.temp)
-	}
-	return m
+	return Memory{Arena: x.arena, Scratch: len(x.m[0].arena) - x.arena}
 }
 
 // Memory is what a session with so many threads would work in.
@@ -32,5 +28,6 @@ func (p *Program) Memory(threads int) (Memory, error) {
 	if err != nil {
 		return Memory{}, err
 	}
-	return Memory{Arena: p.img.Arena, Scratch: scratchBytes(code.steps, threads) + threads*tempBytes}, nil
+	_, total := newRooms(code.steps, p.img.Arena, gapsOf(p.img), threads)
+	return Memory{Arena: p.img.Arena, Scratch: total - p.img.Arena}, nil
 }

@@ -8,33 +8,62 @@ import (
 var (
 	_ = executes(billb.OpBandLoad, func(p *prep) step {
 		x, y, b := p.in(0), p.out(0), params[billb.Band](p)
-		from, to := p.bandMaps(x, y, b)
-		return stageOf(y.size, func(m *memory, part, parts int) {
-			src, dst := x.bytes(m), y.bytes(m)
+		ring, to := p.bandMaps(x, y, b)
+		clip, frame := ring, ring
+		port, _ := p.img.Fed()
+		fed := port >= 0 && p.img.Inputs[port].Buffer == p.instr.In[0]
+		if fed {
+			clip, frame = denseMap(b.Frames, b.Rows, &ring), denseMap(1, b.Rows, &ring)
+		}
+		return moves(y.size, func(m *memory, part, parts int) {
+			dst := y.bytes(m)
 			lo, hi := share(to.planes, part, parts)
 			to.clear(dst, lo, hi, part, parts)
-			frame, row := m.at.of(b)
-			f0, f1 := inside(frame, to.frames, b.Frames)
-			r0, r1 := inside(row, to.rows, b.Rows)
+			t, h := m.at.of(b)
+			f0, f1 := inside(t, to.frames, b.Frames)
+			r0, r1 := inside(h, to.rows, b.Rows)
 			for f := f0; f < f1; f++ {
-				copyBands(dst, src, &to, &from, to.at(f, r0), from.at((frame+f)%from.frames, row+r0), r1-r0, lo, hi)
+				switch {
+				case fed && m.input.clip != nil:
+					moveRows(dst, m.input.clip, &to, &clip, [2]int{f, r0}, [2]int{t + f, h + r0}, r1-r0, lo, hi)
+				case fed && t+f == m.input.now:
+					moveRows(dst, m.input.frame, &to, &frame, [2]int{f, r0}, [2]int{0, h + r0}, r1-r0, lo, hi)
+				default:
+					moveRows(dst, x.bytes(m), &to, &ring, [2]int{f, r0}, ring.slot(t+f, h+r0, b.Rows), r1-r0, lo, hi)
+				}
 			}
 		})
 	})
 	_ = executes(billb.OpBandStore, func(p *prep) step {
 		x, y, b := p.in(0), p.out(0), params[billb.Band](p)
-		to, from := p.bandMaps(y, x, b)
-		if b.First[0] < 0 || b.First[1] < 0 {
-			p.fail("first is %v, expected no negative one", b.First)
+		ring, from := p.bandMaps(y, x, b)
+		return moves(x.size, func(m *memory, part, parts int) {
+			lo, hi := share(ring.planes, part, parts)
+			t, h := m.at.of(b)
+			f0, f1 := inside(t, from.frames, b.Frames)
+			r0, r1 := inside(h, from.rows, b.Rows)
+			for f := f0; f < f1; f++ {
+				moveRows(y.bytes(m), x.bytes(m), &ring, &from, ring.slot(t+f, h+r0, b.Rows), [2]int{f, r0}, r1-r0, lo, hi)
+			}
+		})
+	})
+	_ = executes(billb.OpBandShift, func(p *prep) step {
+		x, y := p.planes(p.in(0)), p.planes(p.out(0))
+		p.sameElem(x, y)
+		from, to := p.bandMap(x), p.bandMap(y)
+		if from.planes != to.planes || from.frames != to.frames || from.width != to.width || from.rows >= to.rows {
+			p.fail("%s and %s, expected equal channels, frames and columns and fewer rows", x, y)
 		}
-		return stageOf(x.size, func(m *memory, part, parts int) {
+		left := to.rows - from.rows
+		return moves(y.size, func(m *memory, part, parts int) {
 			src, dst := x.bytes(m), y.bytes(m)
 			lo, hi := share(to.planes, part, parts)
-			frame, row := m.at.of(b)
-			f0, f1 := inside(frame, from.frames, b.Frames)
-			r0, r1 := inside(row, from.rows, b.Rows)
-			for f := f0; f < f1; f++ {
-				copyBands(dst, src, &to, &from, to.at((frame+f)%to.frames, row+r0), from.at(f, r0), r1-r0, lo, hi)
+			for f := range to.frames {
+				for pl := lo; pl < hi; pl++ {
+					a, b := to.at(f, 0)+pl*to.plane, to.at(f, from.rows)+pl*to.plane
+					copy(dst[a:a+left*to.step], dst[b:b+(left-1)*to.step+to.width])
+				}
+				moveRows(dst, src, &to, &from, [2]int{f, left}, [2]int{f, 0}, from.rows, lo, hi)
 			}
 		})
 	})
@@ -44,7 +73,7 @@ var (
 		p.sameGeom(x, y)
 		p.band(b)
 		to := p.bandMap(y)
-		return stageOf(y.size, func(m *memory, part, parts int) {
+		return moves(y.size, func(m *memory, part, parts int) {
 			src, dst := x.bytes(m), y.bytes(m)
 			lo, hi := share(to.planes, part, parts)
 			if x.off != y.off {
@@ -70,9 +99,23 @@ var (
 	})
 )
 
+// moves is a step that moves bytes.
+func moves(work int, f func(m *memory, part, parts int)) step {
+	s := stageOf(work, f)
+	s.bare = true
+	return s
+}
+
 // isBand reports an operation that depends on where a region stands.
 func isBand(op billb.Opcode) bool {
-	return op == billb.OpBandLoad || op == billb.OpBandStore || op == billb.OpBandClip
+	return op == billb.OpBandLoad || op == billb.OpBandClip || op.Keeps()
+}
+
+// arriving is an input whose frames arrive one by one, as the caller has it: all of its frames, or the one that is there, while
+// rows of earlier ones are kept.
+type arriving struct {
+	clip, frame []byte
+	now         int
 }
 
 // of is the first frame and row of a band.
@@ -113,27 +156,43 @@ func (m *bandMap) clear(dst []byte, lo, hi, part, parts int) {
 	m.each(lo, hi, part, parts, func(from, end int) { clear(dst[from:end]) })
 }
 
-// copyBands copies rows of planes lo to hi. Where rows lie equally far apart in both, what is between them, zeros, goes with
-// them.
-func copyBands(dst, src []byte, to, from *bandMap, d, s, rows, lo, hi int) {
-	if rows <= 0 {
-		return
+// slot is the frame and row of a buffer at which it keeps a row of a map with so many rows.
+func (m *bandMap) slot(frame, row, rows int) [2]int {
+	if m.frames == 1 {
+		return [2]int{0, (frame*rows + row) % m.rows}
 	}
-	for pl := lo; pl < hi; pl++ {
-		a, b := d+pl*to.plane, s+pl*from.plane
-		if to.step == from.step {
-			n := (rows-1)*to.step + to.width
-			copy(dst[a:a+n], src[b:b+n])
-			continue
+	return [2]int{frame % m.frames, row % m.rows}
+}
+
+// denseMap is a dense clip of the channels and columns of another.
+func denseMap(frames, rows int, like *bandMap) bandMap {
+	w := like.width
+	return bandMap{planes: like.planes, frames: frames, rows: rows, plane: frames * rows * w, frame: rows * w, step: w, width: w}
+}
+
+// moveRows copies rows of planes lo to hi, from a frame and row on; behind the last row of a frame comes its first. Where rows lie
+// equally far apart in both, what is between them, zeros, goes with them.
+func moveRows(dst, src []byte, to, from *bandMap, d, s [2]int, rows, lo, hi int) {
+	for rows > 0 {
+		n := min(rows, to.rows-d[1], from.rows-s[1])
+		for pl := lo; pl < hi; pl++ {
+			a, b := to.at(d[0], d[1])+pl*to.plane, from.at(s[0], s[1])+pl*from.plane
+			if to.step == from.step {
+				size := (n-1)*to.step + to.width
+				copy(dst[a:a+size], src[b:b+size])
+				continue
+			}
+			for r := range n {
+				i, j := a+r*to.step, b+r*from.step
+				copy(dst[i:i+to.width], src[j:j+to.width])
+			}
 		}
-		for r := range rows {
-			i, j := a+r*to.step, b+r*from.step
-			copy(dst[i:i+to.width], src[j:j+to.width])
-		}
+		rows -= n
+		d[1], s[1] = (d[1]+n)%to.rows, (s[1]+n)%from.rows
 	}
 }
 
-// bandMaps checks a map, of which all or some frames are kept, and a band of it.
+// bandMaps checks a map, of which all or some rows are kept, and a band of it.
 func (p *prep) bandMaps(whole, band *operand, b *billb.Band) (bandMap, bandMap) {
 	if p.sameElem(whole, band); whole.planes != band.planes {
 		p.fail("%s and %s, expected both dense or both planes", whole, band)
@@ -143,8 +202,8 @@ func (p *prep) bandMaps(whole, band *operand, b *billb.Band) (bandMap, bandMap) 
 	if m.planes != n.planes || m.width != n.width {
 		p.fail("%s and %s, expected equal channels and columns", whole, band)
 	}
-	if m.rows != b.Rows || m.frames > b.Frames {
-		p.fail("%s, expected %d rows and at most %d frames", whole, b.Rows, b.Frames)
+	if !billb.CanKeep(b.Frames, b.Rows, m.frames, m.rows) {
+		p.fail("%s, expected some rows of %d frames of %d", whole, b.Frames, b.Rows)
 	}
 	return m, n
 }

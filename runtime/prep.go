@@ -20,21 +20,22 @@ type step struct {
 
 	work    int                 // elementary operations, roughly: small steps run on one thread
 	scratch func(parts int) int // bytes of scratch memory, nil for none
+	bare    bool                // it uses no temporary vectors
 	alias   bool                // the output is its first input's memory, unchanged
 }
 
 // memory is what the executors of a session work in; every part has its own,
-// with the same arena, scratch memory and fault. The slices begin at a multiple
-// of 64 bytes.
+// with the same arena and fault. The slices begin at a multiple of 64 bytes.
 type memory struct {
 	arena   []byte
-	scratch []byte
-	temp    []byte // of this part only: temps vectors of chunk elements
+	scratch []byte // of the step, shared by all parts
+	temp    []byte // of the step, of this part only: temps vectors of chunk elements
 	dot     kernels.DotBlock
 	row     row
 	planes  kernels.PlaneBlock
 	fault   *fault
 	at      position
+	input   *arriving
 	lent    [][]byte // by callers, for ports; shared by all parts
 }
 
@@ -453,7 +454,7 @@ type plan interface {
 
 // planStep is a step that runs a plan from x to y.
 func planStep(pl plan, work int, y, x *operand) step {
-	s := step{work: work, scratch: pl.Scratch}
+	s := step{work: work, scratch: pl.Scratch, bare: true}
 	for i := range pl.Stages() {
 		s.stages = append(s.stages, func(m *memory, part, parts int) {
 			pl.Run(i, part, parts, y.bytes(m), x.bytes(m), m.scratch)

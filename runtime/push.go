@@ -12,7 +12,7 @@ type feed struct {
 	port         int           // -1: no input is a clip
 	region       *billb.Region // that takes the frames as they arrive; nil: the program takes whole clips
 	outer, inner int           // pieces of a frame, and bytes of each
-	frames, held int           // of a clip, and those that the port's buffer holds
+	frames       int           // of a clip
 	next         int           // the frame that Push takes next
 	clip         []byte        // all frames, of the run that begins
 	kept         []byte        // the memory of a clip that was set before its run
@@ -36,7 +36,7 @@ func newFeed(img *billb.Image) feed {
 	p := &img.Inputs[port]
 	f.port, f.region = port, region
 	f.outer, f.inner = billb.Product(p.Shape[:axis]), billb.Product(p.Shape[axis+1:])*p.Elem.Width()
-	f.frames, f.held = p.Shape[axis], img.Buffers[p.Buffer].Shape[axis]
+	f.frames = p.Shape[axis]
 	return f
 }
 
@@ -69,11 +69,10 @@ func (f *feed) take(clip []byte, lent bool) {
 	f.clip = clip
 }
 
-// put copies frame t into the port's buffer: every piece of it, of which the next
-// begins step bytes further.
-func (f *feed) put(dst, frame []byte, t, step int) {
+// put copies the frame that is next into the memory of a clip.
+func (f *feed) put(clip, frame []byte) {
 	for i := range f.outer {
-		copy(dst[(i*f.held+t%f.held)*f.inner:][:f.inner], frame[i*step:])
+		copy(clip[(i*f.frames+f.next)*f.inner:][:f.inner], frame[i*f.inner:])
 	}
 }
 
@@ -123,7 +122,7 @@ func (s *Session) Push(frame []byte) (ready bool, err error) {
 	if f.region != nil {
 		err = s.pushed(frame)
 	} else {
-		f.put(s.port(p), frame, f.next, f.inner)
+		f.put(s.port(p), frame)
 		s.done = false
 	}
 	if err != nil {
@@ -137,11 +136,6 @@ func (s *Session) Push(frame []byte) (ready bool, err error) {
 	if f.region == nil {
 		s.ready[f.port] = true
 		return true, s.execute()
-	}
-	for t := f.frames; t < f.region.Steps; t++ {
-		if err := s.step(f.region, t); err != nil {
-			return false, err
-		}
 	}
 	if err := s.regions(s.fedRegion()+1, len(s.prog.img.Regions)); err != nil {
 		return false, err
@@ -169,8 +163,30 @@ func (s *Session) pushed(frame []byte) error {
 		s.enter(f.region)
 		s.done = false
 	}
-	f.put(s.port(&s.prog.img.Inputs[f.port]), frame, f.next, f.inner)
-	return s.step(f.region, f.next)
+	*s.input = arriving{frame: frame, now: f.next}
+	defer func() { *s.input = arriving{} }()
+	last := f.next == f.frames-1
+	for t := f.next * f.region.Pace; t < f.region.Steps && (last || t < (f.next+1)*f.region.Pace); t++ {
+		if err := s.step(f.region, t); err != nil {
+			return err
+		}
+	}
+	if !last {
+		s.keepFrame(frame)
+	}
+	return nil
+}
+
+// keepFrame copies rows of a frame for when the next one is there.
+func (s *Session) keepFrame(frame []byte) {
+	f := &s.feed
+	p := &s.prog.img.Inputs[f.port]
+	rows, width := p.Shape[3], p.Shape[4]*p.Elem.Width()
+	from := denseMap(1, rows, &bandMap{planes: f.outer, width: width})
+	b := s.prog.img.Buffers[p.Buffer].Shape
+	to := denseMap(b[2], b[3], &from)
+	skip := max(0, rows-to.rows) // later rows would take their place
+	moveRows(s.port(p), frame, &to, &from, to.slot(f.next, skip, rows), [2]int{0, skip}, rows-skip, 0, f.outer)
 }
 
 // fedRegion is the number of the region that takes frames.
@@ -192,14 +208,15 @@ func (s *Session) regions(from, to int) error {
 			return err
 		}
 		s.enter(r)
+		if r == s.feed.region {
+			*s.input = arriving{clip: s.feed.clip}
+		}
 		for t := range r.Steps {
-			if r == s.feed.region && t < s.feed.frames {
-				s.feed.put(s.port(&img.Inputs[s.feed.port]), s.feed.clip[t*s.feed.inner:], t, s.feed.frames*s.feed.inner)
-			}
 			if err := s.step(r, t); err != nil {
 				return err
 			}
 		}
+		*s.input = arriving{}
 	}
 	end := len(img.Code)
 	if to < len(img.Regions) {
@@ -223,10 +240,10 @@ func (s *Session) finish() {
 	clear(s.given)
 }
 
-// enter begins a region: what it stores bands to is zero.
+// enter begins a region: what it keeps is zero.
 func (s *Session) enter(r *billb.Region) {
 	for i := r.First; i < r.End(); i++ {
-		if in := &s.prog.img.Code[i]; in.Op == billb.OpBandStore {
+		if in := &s.prog.img.Code[i]; in.Op.Keeps() {
 			b := &s.prog.img.Buffers[in.Out[0]]
 			size, _ := b.Size()
 			clear(s.m[0].arena[b.Offset : b.Offset+size])
@@ -240,14 +257,13 @@ func (s *Session) step(r *billb.Region, step int) error {
 	for i := range r.Stages {
 		st := &r.Stages[i]
 		end := at + st.Len
-		if run := st.Run(step); run >= 0 {
-			for band := range st.Bands {
-				for _, m := range s.m {
-					m.at = position{run, band}
-				}
-				if err := s.instructions(at, end); err != nil {
-					return err
-				}
+		run, band, last := st.Due(step)
+		for ; band < last; band++ {
+			for _, m := range s.m {
+				m.at = position{run, band}
+			}
+			if err := s.instructions(at, end); err != nil {
+				return err
 			}
 		}
 		at = end

@@ -53,9 +53,9 @@ func regionNet() *builder {
 	b.op(billb.OpCount, []int{all}, []int{count}, []int{0})
 	b.output(total)
 	b.output(count)
-	b.img.Regions = []billb.Region{{First: 1, Steps: 7, Feed: 0, Stages: []billb.Stage{
-		{Len: 6, Delay: 1, Every: 1, Count: 5, Bands: 3},
-		{Len: 4, Delay: 2, Every: 1, Count: 5, Bands: 3},
+	b.img.Regions = []billb.Region{{First: 1, Steps: 7, Pace: 1, Feed: 0, Stages: []billb.Stage{
+		{Len: 6, Delay: 1, Every: [2]int{1, 0}, Count: 5, Bands: 3},
+		{Len: 4, Delay: 2, Every: [2]int{1, 0}, Count: 5, Bands: 3},
 	}}}
 	return b
 }
@@ -184,13 +184,13 @@ func TestRegionRefused(t *testing.T) {
 		{"too early", "frame 1 is read before it is stored", func(_ *billb.Image, r *billb.Region) { r.Stages[1].Delay = 1 }},
 		{"too late", "or after another took its place", func(_ *billb.Image, r *billb.Region) { r.Stages[0].Delay, r.Stages[1].Delay, r.Steps = 3, 4, 9 }},
 		{"few steps", "does not fit 6 steps", func(_ *billb.Image, r *billb.Region) { r.Steps = 6 }},
-		{"frames that no step takes", "expected at least one for each of 5 frames", func(_ *billb.Image, r *billb.Region) {
+		{"frames that no step takes", "expected 1 for each of 5 frames but the last", func(_ *billb.Image, r *billb.Region) {
 			r.Steps, r.Stages[0].Count, r.Stages[1].Count = 4, 1, 1
 		}},
-		{"rows left out", "do not make 6", func(_ *billb.Image, r *billb.Region) { r.Stages[1].Bands = 2 }},
-		{"rows between", "one every 3", func(img *billb.Image, _ *billb.Region) { band(img, 10).Step[1] = 3 }},
+		{"rows left out", "is read before it is written", func(_ *billb.Image, r *billb.Region) { r.Stages[1].Bands = 2 }},
+		{"rows between", "is read before it is written", func(img *billb.Image, _ *billb.Region) { band(img, 10).Step[1] = 3 }},
 		{"an incomplete map", "is read before it is written", func(_ *billb.Image, r *billb.Region) { r.Stages[1].Count = 4 }},
-		{"another map", "a map of 4 frames, 5 are stored", func(img *billb.Image, _ *billb.Region) { band(img, 7).Frames = 4 }},
+		{"another map", "a map of 4 frames of 6 rows, buffer 6 keeps one of 5 of 6", func(img *billb.Image, _ *billb.Region) { band(img, 7).Frames = 4 }},
 		{"outside of a region", "it is in no region", func(img *billb.Image, r *billb.Region) { img.Regions[0].Stages = r.Stages[:1] }},
 		{"a stage's own", "is read before it is written", func(img *billb.Image, _ *billb.Region) { img.Code[9].In[0] = img.Code[3].Out[0] }},
 		{"kept by an instruction", "expected to be read by band_load", func(img *billb.Image, _ *billb.Region) { img.Code[4].In[0] = img.Code[6].Out[0] }},
@@ -202,7 +202,7 @@ func TestRegionRefused(t *testing.T) {
 			img.Buffers[img.Code[8].Out[0]].Offset = img.Buffers[img.Code[5].Out[0]].Offset
 		}},
 		{"no sum", "is read before it is written", func(img *billb.Image, _ *billb.Region) { img.Code[0].Out[0] = img.Code[4].Out[0] }},
-		{"a first row", "expected no negative one", func(img *billb.Image, _ *billb.Region) { band(img, 6).First[1] = -1 }},
+		{"a first row", "row 5 of frame 0 is read before it is stored", func(img *billb.Image, _ *billb.Region) { band(img, 6).First[1] = -1 }},
 		{"many runs", "instructions are executed", func(_ *billb.Image, r *billb.Region) {
 			r.Steps, r.Stages[0].Count, r.Stages[0].Bands = 1<<16, 1<<15, 1<<16
 		}},
@@ -210,6 +210,9 @@ func TestRegionRefused(t *testing.T) {
 			img.Inputs[0].Shape = []int{1, 2, 5, 6, 8}
 			img.Buffers[0].Shape[1] = 1
 		}},
+		{"runs that overlap", "before its 3 bands every 1 have ended", func(_ *billb.Image, r *billb.Region) { r.Stages[0].Every[1], r.Steps = 1, 9 }},
+		{"no pace", "a frame every 0 steps", func(_ *billb.Image, r *billb.Region) { r.Pace = 0 }},
+		{"a slow pace", "expected 2 for each of 5 frames", func(_ *billb.Image, r *billb.Region) { r.Pace = 2 }},
 		{"far", "expected at most", func(img *billb.Image, _ *billb.Region) { band(img, 1).First[0] = 1 << 30 }},
 	} {
 		b := regionNet()
@@ -311,7 +314,7 @@ func changedRegions(rng *rand.Rand, valid []byte) []byte {
 		r := &img.Regions[0]
 		s := &r.Stages[rng.IntN(2)]
 		b := []int{1, 6, 7, 9, 10}[rng.IntN(5)]
-		list := []*int{&r.Steps, &r.First, &s.Delay, &s.Every, &s.Count, &s.Bands, &s.Len, &r.Feed}
+		list := []*int{&r.Steps, &r.First, &s.Delay, &s.Every[0], &s.Every[1], &s.Count, &r.Pace, &s.Bands, &s.Len, &r.Feed}
 		if p, ok := img.Code[b].Params.(*billb.Band); ok {
 			list = append(list, &p.Frames, &p.Rows, &p.First[0], &p.First[1], &p.Step[0], &p.Step[1])
 		}
@@ -345,5 +348,37 @@ func TestVersionOne(t *testing.T) {
 	defer s.Close()
 	if err := s.Run([][]byte{Sample(prog.Inputs()[0], 2, newRand(1))}, nil); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A file of version 3, whose frames are kept whole and whose stages run all bands in one step, gives what it gave.
+func TestVersionThree(t *testing.T) {
+	file, err := os.ReadFile("testdata/regions_v3.billb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if file[8] != 3 {
+		t.Fatalf("the file has version %d, expected 3", file[8])
+	}
+	b := regionNet()
+	var want []byte
+	for _, file := range [][]byte{encode(t, &b.img), file} {
+		prog, err := LoadBytes(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := prog.NewSession(Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, 64)
+		if err := s.Run([][]byte{b.inputs[0].bytes()}, [][]byte{got[:32], got[32:]}); err != nil {
+			t.Fatal(err)
+		}
+		if want != nil && !bytes.Equal(want, got) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+		want = got
+		s.Close()
 	}
 }

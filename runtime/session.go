@@ -28,6 +28,7 @@ type Session struct {
 	ports []int  // of the outputs, in memory.lent
 	given []bool // outputs that the last run wrote to memory of the caller
 	feed  feed
+	input *arriving // shared with the machine's memories
 }
 
 // NewSession makes a session. Close it to end its goroutines at once; a session
@@ -46,14 +47,14 @@ func (p *Program) newSession(opt Options, alloc func(n int) []byte) (*Session, e
 	if err != nil {
 		return nil, err
 	}
-	x, err := newMachine(code.steps, p.img.Arena, p.maxScratch, opt.Threads, alloc)
+	x, err := newMachine(code.steps, p.img.Arena, gapsOf(p.img), p.maxScratch, opt.Threads, alloc)
 	if err != nil {
 		return nil, errorf("%s: %w", p.img.Name, err)
 	}
-	s := &Session{machine: x, prog: p, isa: isa, ready: make([]bool, len(p.img.Inputs)), ports: code.ports, given: make([]bool, len(p.img.Outputs)), feed: newFeed(p.img)}
+	s := &Session{machine: x, prog: p, isa: isa, ready: make([]bool, len(p.img.Inputs)), ports: code.ports, given: make([]bool, len(p.img.Outputs)), feed: newFeed(p.img), input: &arriving{}}
 	lent := make([][]byte, 1+len(p.img.Inputs)+len(p.img.Outputs))
 	for _, m := range x.m {
-		m.lent = lent
+		m.lent, m.input = lent, s.input
 	}
 	if opt.Profile {
 		s.times = make([]time.Duration, len(code.steps))

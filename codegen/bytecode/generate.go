@@ -25,7 +25,7 @@ func Generate(m *ir.Module, certificate []byte) (*billb.Image, Plan, error) {
 	if err != nil {
 		return nil, Plan{}, err
 	}
-	plan, err := place(img, group)
+	plan, err := place(img, group, nil)
 	plan.Holds = holds
 	return img, plan, err
 }

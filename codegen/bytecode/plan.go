@@ -91,8 +91,9 @@ type life struct {
 const align = 64
 
 // place gives every buffer its offset. group maps a buffer to the one whose
-// memory it shares (itself when none).
-func place(img *billb.Image, group []int) (Plan, error) {
+// memory it shares (itself when none); rooms are the bytes for which there should be a
+// gap while an instruction runs, nil for none.
+func place(img *billb.Image, group, rooms []int) (Plan, error) {
 	lives := map[int]*life{}
 	for b := range img.Buffers {
 		size, err := img.Buffers[b].Size()
@@ -108,33 +109,9 @@ func place(img *billb.Image, group []int) (Plan, error) {
 		l.buffers = append(l.buffers, b)
 		l.Size = max(l.Size, (size+align-1)/align*align)
 	}
-	touch := func(b, at int) {
-		if b >= 0 {
-			l := lives[group[b]]
-			l.First, l.Last = min(l.First, at), max(l.Last, at)
-		}
-	}
-	fed, taker := img.Fed()
-	for i, p := range img.Inputs {
-		if i == fed {
-			touch(p.Buffer, taker.First)
-		} else {
-			touch(p.Buffer, -1)
-		}
-	}
-	for i, in := range img.Code {
-		for _, b := range in.In {
-			touch(b, i)
-		}
-		for _, b := range in.Out {
-			touch(b, i)
-		}
-	}
-	for _, p := range img.Outputs {
-		touch(p.Buffer, len(img.Code))
-	}
-	for i := range img.Regions {
-		stretch(img, &img.Regions[i], group, lives)
+	for b, u := range img.Lifetimes() {
+		l := lives[group[b]]
+		l.First, l.Last = min(l.First, u.First), max(l.Last, u.Last)
 	}
 	order := make([]*life, 0, len(lives))
 	for _, l := range lives {
@@ -145,8 +122,15 @@ func place(img *billb.Image, group []int) (Plan, error) {
 	for _, l := range order {
 		pieces = append(pieces, &l.Piece)
 	}
-	plan := Plan{Arena: Pack(pieces)}
+	for i, n := range rooms {
+		if n > 0 {
+			pieces = append(pieces, &Piece{Size: (n + align - 1) / align * align, First: i, Last: i})
+		}
+	}
+	Pack(pieces)
+	var plan Plan
 	for _, l := range order {
+		plan.Arena = max(plan.Arena, l.Offset+l.Size)
 		for _, b := range l.buffers {
 			img.Buffers[b].Offset = l.Offset
 		}
@@ -176,29 +160,6 @@ func place(img *billb.Image, group []int) (Plan, error) {
 	return plan, nil
 }
 
-// stretch makes what a region reads or keeps live through all of it, but for what only one stage uses.
-func stretch(img *billb.Image, r *billb.Region, group []int, lives map[int]*life) {
-	all := func(l *life) { l.First, l.Last = min(l.First, r.First), max(l.Last, r.End()-1) }
-	if r.Feed >= 0 {
-		all(lives[group[img.Inputs[r.Feed].Buffer]])
-	}
-	from := r.First
-	for _, s := range r.Stages {
-		for i := from; i < from+s.Len; i++ {
-			in := &img.Code[i]
-			for _, b := range append(slices.Clone(in.In), in.Out...) {
-				if b < 0 {
-					continue
-				}
-				if l := lives[group[b]]; l.First < from || l.Last >= from+s.Len || in.Op == billb.OpBandStore && b == in.Out[0] {
-					all(l)
-				}
-			}
-		}
-		from += s.Len
-	}
-}
-
 // lowestGap returns the lowest offset at which l overlaps none of the placed
 // allocations that are alive at the same time.
 func lowestGap(placed []*Piece, l *Piece) int {
@@ -222,16 +183,16 @@ func lowestGap(placed []*Piece, l *Piece) int {
 func (p *RegionPlan) print(t *tabwriter.Writer) {
 	fed := ""
 	if p.Fed != "" {
-		fed = fmt.Sprintf(", one frame of %q a step", p.Fed)
+		fed = fmt.Sprintf(", one frame of %q every %d", p.Fed, p.Pace)
 	}
 	fmt.Fprintf(t, "region %d: %d steps%s\n", p.Number, p.Steps, fed)
-	fmt.Fprintln(t, "stage\tframes\trows\tbands\truns\tfrom step\tevery")
+	fmt.Fprintln(t, "stage\tframes\trows\tbands\truns\tfrom step\trun every\tband every")
 	for _, s := range p.Stages {
-		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\n", s.Result, s.Band.Frames, s.Band.Rows, s.Bands, s.Runs, s.Delay, s.Every)
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", s.Result, s.Band.Frames, s.Band.Rows, s.Bands, s.Runs, s.Delay, s.Every[0], s.Every[1])
 	}
-	fmt.Fprintln(t, "keeps\tframes\tof\tbytes")
+	fmt.Fprintln(t, "keeps\trows\tof\tbytes")
 	for _, m := range p.Maps {
-		fmt.Fprintf(t, "%s\t%d\t%d\t%d\n", m.Layer, m.Kept, m.Frames, m.Bytes)
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\n", m.Layer, m.Kept, m.Rows, m.Bytes)
 	}
 	t.Flush()
 }
@@ -241,6 +202,7 @@ type RegionPlan struct {
 	Number int
 	Band   BandSize
 	Steps  int
+	Pace   int    // steps from frame to frame
 	Fed    string // the input whose frames arrive one by one, "" for none
 	Stages []StagePlan
 	Maps   []MapPlan // that it keeps
@@ -248,22 +210,23 @@ type RegionPlan struct {
 
 // StagePlan is a stage of a region.
 type StagePlan struct {
-	Result       string // the layer
-	Band         BandSize
-	Delay, Every int
-	Runs, Bands  int
+	Result      string // the layer
+	Band        BandSize
+	Delay       int
+	Every       [2]int // steps from run to run, and from band to band
+	Runs, Bands int
 }
 
-// MapPlan is a map of which a region keeps frames.
+// MapPlan is a map of which a region keeps rows, in all frames together.
 type MapPlan struct {
-	Layer        string
-	Frames, Kept int
-	Bytes        int
+	Layer      string
+	Rows, Kept int
+	Bytes      int
 }
 
 // describe adds the region to the plan.
 func (r *regionBuilder) describe(region billb.Region) {
-	p := RegionPlan{Number: r.number, Band: r.size, Steps: region.Steps}
+	p := RegionPlan{Number: r.number, Band: r.size, Steps: region.Steps, Pace: region.Pace}
 	if r.feed >= 0 {
 		p.Fed = r.out.Inputs[r.feed].Name
 		p.Maps = append(p.Maps, r.mapPlan(r.kept[r.img.Inputs[r.feed].Buffer]))
@@ -279,5 +242,5 @@ func (r *regionBuilder) describe(region billb.Region) {
 
 func (r *regionBuilder) mapPlan(k *keptMap) MapPlan {
 	size, _ := r.out.Buffers[k.id].Size()
-	return MapPlan{Layer: r.nameOf(k.old), Frames: k.frames, Kept: k.held, Bytes: size}
+	return MapPlan{Layer: r.nameOf(k.old), Rows: k.frames * k.rows, Kept: k.held, Bytes: size}
 }

@@ -7,8 +7,15 @@ import (
 	"github.com/billnet/billnet/runtime/kernels"
 )
 
-// BandSize is how many frames and rows of its result a stage of a region computes at a time.
-type BandSize struct{ Frames, Rows int }
+// BandSize is how many frames and rows of its result a stage of a region computes at a time, and what it keeps from band to band.
+type BandSize struct {
+	Frames, Rows int
+
+	// Rolled: sums that windows read again are computed for the rows that a band reads anew; the others are kept from the band before.
+	Rolled bool
+	// Split: bits that a pooling takes have a stage of their own, with as few rows at a time.
+	Split bool
+}
 
 // banding rewrites an image so that some of its regions run on bands.
 type banding struct {
@@ -153,20 +160,21 @@ type regionBuilder struct {
 	number int
 	size   BandSize
 	feed   int
+	pace   int              // steps from frame to frame
 	kept   map[int]*keptMap // by buffers of the old image
 	list   []*keptMap       // in the order of their stages
 	sums   []sum
 	stages []*stageBuilder
 }
 
-// keptMap is a map of which the region keeps frames: a result, or an input that it is fed with.
+// keptMap is a map of which the region keeps rows: a result, or an input that it is fed with.
 type keptMap struct {
-	old    int
-	id     int // its buffer, -1 before it has one
-	stage  int // that stores it; -1: fed
-	frames int // of the map
-	held   int // how many are kept
-	whole  bool
+	old          int
+	id           int // its buffer, -1 before it has one
+	stage        int // that stores it; -1: fed
+	frames, rows int // of the map
+	held         int // how many rows are kept
+	whole        bool
 }
 
 // sum is a count over a map that a stage makes band by band.
@@ -180,19 +188,19 @@ type stageBuilder struct {
 	made   map[bandKey]int
 	loads  []load
 	store  int // instruction of code, -1 for none
-	bands  int
+	lead   int // bands in front of the first, which fill what is kept from band to band
+	bands  int // with those
 	count  int
 	result BandSize
 	delay  int
-	every  int
+	every  [2]int // steps from run to run, and from band to band
 }
 
 // load is a load of bands of a kept map.
 type load struct {
-	from        *keptMap
-	at          int // instruction of code
-	first, step int
-	n           int
+	band
+	from  *keptMap
+	instr int // of code
 }
 
 // band is a range of frames and of rows that moves with the runs and bands of a stage.
@@ -208,7 +216,7 @@ func (r *regionBuilder) build() {
 	g := r.grouped
 	if r.feed >= 0 {
 		p := g.img.Inputs[r.feed]
-		k := &keptMap{old: p.Buffer, id: -1, stage: -1, frames: p.Shape[2], held: p.Shape[2]}
+		k := &keptMap{old: p.Buffer, id: -1, stage: -1, frames: p.Shape[2], rows: p.Shape[3]}
 		r.kept[p.Buffer] = k
 	}
 	counted := map[int]bool{}
@@ -260,13 +268,16 @@ func (r *regionBuilder) isRoot(i int) bool {
 	}
 	u := &r.img.Code[one]
 	if !windowOf(r.img, u, 0).overlaps() && !windowOf(r.img, u, 1).overlaps() {
-		return false
+		return r.size.Split && r.img.Buffers[v].Elem.IsBit() && windowOf(r.img, u, 1).extent > 1
 	}
-	// What a window reads again is kept or computed again: sums in integers are large, and where they are over bits of one
-	// position they are cheap.
+	return !r.cheap(i)
+}
+
+// cheap reports that what windows read again of an instruction's result is computed again rather than kept: sums in integers are
+// large, and where they are over bits of one position they are cheap.
+func (r *regionBuilder) cheap(i int) bool {
 	in := &r.img.Code[i]
-	cheap := in.Op == billb.OpBConv && !windowOf(r.img, in, 0).overlaps() && !windowOf(r.img, in, 1).overlaps()
-	return !cheap || r.img.Buffers[v].Elem.IsBit()
+	return in.Op == billb.OpBConv && !windowOf(r.img, in, 0).overlaps() && !windowOf(r.img, in, 1).overlaps() && !r.img.Buffers[in.Out[0]].Elem.IsBit()
 }
 
 // isWhole reports that a result of the region is needed whole, by what comes later.
@@ -279,9 +290,13 @@ func (r *regionBuilder) stage(root int, result bool) {
 	s := &stageBuilder{r: r, root: root, made: map[bandKey]int{}, store: -1}
 	m := r.img.Buffers[root]
 	t, h := m.Shape[2], m.Shape[3]
-	s.result = BandSize{min(r.size.Frames, t), min(r.size.Rows, h)}
+	s.result = BandSize{Frames: min(r.size.Frames, t), Rows: min(r.size.Rows, h)}
 	s.count, s.bands = ceilDiv(t, s.result.Frames), ceilDiv(h, s.result.Rows)
-	b := band{step: [2]int{s.result.Frames, s.result.Rows}, n: [2]int{s.result.Frames, s.result.Rows}}
+	size := [2]int{s.result.Frames, s.result.Rows}
+	b := band{step: size, n: size}
+	s.lead = s.leadOf(root, b, map[bandKey]int{})
+	s.bands += s.lead
+	b.first[1] = -s.lead * s.result.Rows
 	id := s.need(root, b)
 	var sums []int
 	stored := false
@@ -292,14 +307,14 @@ func (r *regionBuilder) stage(root int, result bool) {
 			stored = result
 		}
 	}
-	if len(sums) > 0 && result && (t%b.n[0] != 0 || h%b.n[1] != 0) {
+	if len(sums) > 0 && result && s.outside(b, m) {
 		s.code = append(s.code, billb.Instr{Op: billb.OpBandClip, In: []int{id}, Out: []int{id}, Params: b.params(m), Name: r.nameOf(root)})
 	}
 	for _, u := range sums {
 		s.sum(u, id)
 	}
 	if stored || len(sums) == 0 {
-		k := &keptMap{old: root, id: -1, stage: len(r.stages), frames: t, held: t, whole: r.isWhole(root)}
+		k := &keptMap{old: root, id: -1, stage: len(r.stages), frames: t, rows: h, whole: r.isWhole(root)}
 		r.kept[root] = k
 		r.list = append(r.list, k)
 		s.store = len(s.code)
@@ -344,16 +359,20 @@ func (s *stageBuilder) need(old int, b band) int {
 	m := r.img.Buffers[old]
 	i := r.def[old]
 	var id int
-	switch local := i >= 0 && (r.inRegion(i, r.number) && r.kept[old] == nil || r.role[i] == moved && r.loadable(old) < 0); {
-	case !local:
+	switch {
+	case !r.local(old):
 		id = s.load(old, b)
+	case s.rolls(old, b):
+		added := s.need(old, b.last())
+		id = r.add(r.bandBuffer(plainMap(m), b, r.columnHalo(old)))
+		s.code = append(s.code, billb.Instr{Op: billb.OpBandShift, In: []int{added}, Out: []int{id}, Name: r.nameOf(old)})
 	default:
 		in := r.img.Code[i]
 		in.In, in.Params = slices.Clone(in.In), onBand(in.Params)
 		for k, v := range in.In {
 			switch {
 			case v < 0:
-			case len(r.img.Buffers[v].Shape) == 5 && (r.img.Buffers[v].Planes || r.role[i] == moved):
+			case r.banded(i, v):
 				in.In[k] = s.need(v, b.through(r.img, &r.img.Code[i], k))
 			default:
 				in.In[k] = r.whole(v)
@@ -372,6 +391,50 @@ func (s *stageBuilder) need(old int, b band) int {
 	}
 	s.made[key] = id
 	return id
+}
+
+// local reports that stages compute bands of a value themselves.
+func (r *regionBuilder) local(old int) bool {
+	i := r.def[old]
+	return i >= 0 && (r.inRegion(i, r.number) && r.kept[old] == nil || r.role[i] == moved && r.loadable(old) < 0)
+}
+
+// banded reports that instruction i takes bands of an operand.
+func (r *regionBuilder) banded(i, v int) bool {
+	return v >= 0 && len(r.img.Buffers[v].Shape) == 5 && (r.img.Buffers[v].Planes || r.role[i] == moved)
+}
+
+// rolls reports that a band of a value is the last band moved up by what is new.
+func (s *stageBuilder) rolls(old int, b band) bool {
+	return s.r.size.Rolled && s.bands > 1 && b.n[1] > b.step[1] && s.r.cheap(s.r.def[old])
+}
+
+// last is the rows of a band that the band before does not have.
+func (b band) last() band {
+	b.first[1] += b.n[1] - b.step[1]
+	b.n[1] = b.step[1]
+	return b
+}
+
+// leadOf is how many bands in front of its first one a value must be computed for so that all is there that is kept from band to band.
+func (s *stageBuilder) leadOf(old int, b band, known map[bandKey]int) int {
+	key := bandKey{old, b}
+	if n, ok := known[key]; ok || !s.r.local(old) {
+		return n
+	}
+	lead := 0
+	if s.rolls(old, b) {
+		lead = ceilDiv(b.n[1]-b.step[1], b.step[1])
+		b = b.last()
+	}
+	i, most := s.r.def[old], 0
+	for k, v := range s.r.img.Code[i].In {
+		if s.r.banded(i, v) {
+			most = max(most, s.leadOf(v, b.through(s.r.img, &s.r.img.Code[i], k), known))
+		}
+	}
+	known[key] = lead + most
+	return lead + most
 }
 
 // loadable is the buffer of out that bands of a value can be loaded from, -1 when it has none yet.
@@ -402,7 +465,7 @@ func (s *stageBuilder) load(old int, b band) int {
 	id := r.add(r.bandBuffer(plainMap(m), b, r.columnHalo(old)))
 	in := billb.Instr{Op: billb.OpBandLoad, In: []int{-1}, Out: []int{id}, Params: b.params(m), Name: r.nameOf(old)}
 	if k := r.kept[old]; k != nil {
-		s.loads = append(s.loads, load{from: k, at: len(s.code), first: b.first[0], step: b.step[0], n: b.n[0]})
+		s.loads = append(s.loads, load{band: b, from: k, instr: len(s.code)})
 	} else {
 		in.In[0] = r.unsplit(old)
 	}
@@ -492,10 +555,12 @@ func isGate(op billb.Opcode) bool {
 func (r *regionBuilder) keep(k *keptMap) {
 	m := r.img.Buffers[k.old]
 	m.Shape = slices.Clone(m.Shape)
-	m.Shape[2] = k.held
+	if k.held < k.frames*k.rows {
+		m.Shape[2], m.Shape[3] = 1, k.held
+	}
 	split := m.Planes && m.Geom.Phases() > 1
 	if m.Planes && (split || !r.readWhole(k.old)) {
-		m.Geom = kernels.Geom{C: m.Geom.C, T: k.held, H: m.Geom.H, W: m.Geom.W, PT: 1, PH: 1, PW: 1}
+		m.Geom = kernels.Geom{C: m.Geom.C, T: m.Shape[2], H: m.Shape[3], W: m.Geom.W, PT: 1, PH: 1, PW: 1}
 	}
 	k.id = r.add(m)
 	switch {
@@ -519,20 +584,20 @@ func (r *regionBuilder) finish() {
 	for _, s := range r.sums {
 		r.out.Code = append(r.out.Code, r.zeros(s))
 	}
-	region := billb.Region{First: len(r.out.Code), Feed: r.feed}
+	region := billb.Region{First: len(r.out.Code), Pace: r.pace, Feed: r.feed}
 	for _, s := range r.stages {
 		for _, l := range s.loads {
-			s.code[l.at].In[0] = l.from.id
+			s.code[l.instr].In[0] = l.from.id
 		}
 		if s.store >= 0 {
 			s.code[s.store].Out[0] = r.kept[s.root].id
 		}
 		r.out.Code = append(r.out.Code, s.code...)
 		region.Stages = append(region.Stages, billb.Stage{Len: len(s.code), Delay: s.delay, Every: s.every, Count: s.count, Bands: s.bands})
-		region.Steps = max(region.Steps, s.delay+(s.count-1)*s.every+1)
+		region.Steps = max(region.Steps, s.step(s.count-1, s.bands-1)+1)
 	}
 	if r.feed >= 0 {
-		region.Steps = max(region.Steps, r.img.Inputs[r.feed].Shape[2])
+		region.Steps = max(region.Steps, (r.img.Inputs[r.feed].Shape[2]-1)*r.pace+1)
 	}
 	r.out.Regions = append(r.out.Regions, region)
 	for _, k := range r.list {

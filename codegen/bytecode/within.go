@@ -10,8 +10,22 @@ import (
 	"github.com/billnet/billnet/runtime/kernels"
 )
 
-// bandRows are the rows of bands that GenerateWithin tries, from fast to small.
-var bandRows = []int{0, 32, 16, 8, 4, 2, 1}
+// bandSizes are the bands that GenerateWithin tries, from fast to small; the first is whole maps.
+var bandSizes = []BandSize{
+	{Frames: 1},
+	{Frames: 1, Rows: 32, Rolled: true},
+	{Frames: 1, Rows: 16, Rolled: true},
+	{Frames: 1, Rows: 8, Rolled: true},
+	{Frames: 1, Rows: 8},
+	{Frames: 1, Rows: 4, Rolled: true},
+	{Frames: 1, Rows: 4},
+	{Frames: 1, Rows: 2, Rolled: true},
+	{Frames: 1, Rows: 2},
+	{Frames: 1, Rows: 1, Rolled: true},
+	{Frames: 1, Rows: 1},
+	{Frames: 1, Rows: 1, Rolled: true, Split: true},
+	{Frames: 1, Rows: 1, Split: true},
+}
 
 // TooLargeError says that no plan needs as little memory as was asked for.
 type TooLargeError struct{ Limit, Smallest int } // bytes
@@ -28,10 +42,10 @@ func GenerateWithin(m *ir.Module, certificate []byte, limit int) (*billb.Image, 
 	if err != nil {
 		return nil, Plan{}, err
 	}
-	all := func(rows int) []BandSize { return slices.Repeat([]BandSize{{1, rows}}, s.g.count) }
-	smallest, sizes := 0, []BandSize(nil)
-	for _, rows := range bandRows {
-		n, err := s.memory(all(rows))
+	all := func(size BandSize) []BandSize { return slices.Repeat([]BandSize{size}, s.g.count) }
+	smallest, from, sizes := 0, 0, []BandSize(nil)
+	for i, size := range bandSizes {
+		n, err := s.memory(all(size))
 		if err != nil {
 			return nil, Plan{}, err
 		}
@@ -39,7 +53,7 @@ func GenerateWithin(m *ir.Module, certificate []byte, limit int) (*billb.Image, 
 			smallest = n
 		}
 		if n <= limit {
-			sizes = all(rows)
+			from, sizes = i, all(size)
 			break
 		}
 	}
@@ -47,12 +61,9 @@ func GenerateWithin(m *ir.Module, certificate []byte, limit int) (*billb.Image, 
 		return nil, Plan{}, &TooLargeError{limit, smallest}
 	}
 	for region := range sizes {
-		for _, rows := range bandRows {
-			if rows != 0 && rows <= sizes[region].Rows || sizes[region].Rows == 0 {
-				break
-			}
+		for _, size := range bandSizes[:from] {
 			trial := slices.Clone(sizes)
-			trial[region].Rows = rows
+			trial[region] = size
 			n, err := s.memory(trial)
 			if err != nil {
 				return nil, Plan{}, err
@@ -93,12 +104,13 @@ func newSearch(m *ir.Module, certificate []byte) (*search, error) {
 // image is the image with bands of a size for every region.
 func (s *search) image(sizes []BandSize) (*billb.Image, Plan, error) {
 	img, group, regions := bands(s.img, s.group, s.g, sizes)
-	plan, err := place(img, group)
+	rooms, err := roomsOf(img)
 	if err != nil {
 		return nil, Plan{}, err
 	}
+	plan, err := place(img, group, rooms)
 	plan.Regions = regions
-	plan.Memory, err = memoryOf(img)
+	plan.Memory = runtime.MemoryWith(img, rooms)
 	return img, plan, err
 }
 
@@ -107,24 +119,17 @@ func (s *search) memory(sizes []BandSize) (int, error) {
 	return plan.Memory.Total(), err
 }
 
-// memoryOf is the memory of a session, with those of this machine's kernels that want the most.
-func memoryOf(img *billb.Image) (runtime.Memory, error) {
-	file, err := img.Encode()
-	if err != nil {
-		return runtime.Memory{}, err
-	}
-	var most runtime.Memory
+// roomsOf is the bytes that every instruction needs besides its operands, with those of
+// this machine's kernels that want the most.
+func roomsOf(img *billb.Image) ([]int, error) {
+	most := make([]int, len(img.Code))
 	for _, isa := range kernels.Machine() {
-		p, err := runtime.Loader{ISA: isa}.LoadBytes(file)
+		rooms, err := runtime.Rooms(img, isa)
 		if err != nil {
-			return runtime.Memory{}, fmt.Errorf("BUG: %w", err)
+			return nil, fmt.Errorf("BUG: %w", err)
 		}
-		m, err := p.Memory(1)
-		if err != nil {
-			return runtime.Memory{}, err
-		}
-		if m.Total() > most.Total() {
-			most = m
+		for i, n := range rooms {
+			most[i] = max(most[i], n)
 		}
 	}
 	return most, nil

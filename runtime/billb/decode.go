@@ -256,7 +256,7 @@ func readImage(sections map[uint32][]byte, version uint32) (*Image, error) {
 		return nil, errorf("section DATA: %w", err)
 	}
 	if regions, ok := sections[secRegions]; ok {
-		if err := read("REGIONS", regions, img.readRegions); err != nil {
+		if err := read("REGIONS", regions, func(r *reader) { img.readRegions(r, version) }); err != nil {
 			return nil, err
 		}
 	}

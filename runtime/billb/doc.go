@@ -38,8 +38,9 @@
 // a map: some frames and rows of it. band_load and band_store copy bands out of and
 // into buffers that keep a map, or its last frames, from one run of a stage to the
 // next. The machine fills those that a region stores to with zeros when the region
-// begins. An input that a region is fed with keeps its last frames likewise: frame i
-// is copied in before the stages of step i run.
+// begins. Of an input that a region is fed with, the frame that has arrived last is
+// loaded from where the caller has it. Rows of earlier ones are kept likewise: they are
+// copied in when the stages have run for which the frame was the last.
 //
 // Apart from such maps a stage reads only what it wrote in the same run, and what
 // was there before the region: a sum is carried on in a buffer that an instruction
@@ -59,16 +60,15 @@
 // whatever its inputs are; what depends on values, such as an index held in a
 // buffer, is checked as it runs and ends the run with an error.
 //
-// Of a region it follows step by step which frames every map keeps: a stage may load
-// only frames that have been stored with all of their rows and that no later frame
-// has taken the place of.
+// Of a region it follows step by step which rows every map keeps: a stage may load
+// only rows that have been stored and that no later row has taken the place of.
 //
 // # The file
 //
 // All fixed-width numbers are little endian. The header has 32 bytes:
 //
 //	 0  8 bytes  magic: 93 42 49 4c 4c 42 0d 0a
-//	 8  uint32   format version: 3 where there are regions, else 2 where a constant
+//	 8  uint32   format version: 4 where there are regions, else 2 where a constant
 //	             has a form other than plain, else 1
 //	12  uint32   CRC-32C of everything from byte 16 to the end
 //	16  uint64   size of the file
@@ -120,10 +120,11 @@
 //	6|2^31 CERTIFICATE  bytes that the compiler vouches with; the runtime does
 //	               not look into them
 //	7|2^31 DEBUG   list(text), a name for every instruction
-//	8 REGIONS      of version 3 only: list(region), with region = uint first
-//	               instruction, uint steps, uint feed: 0 none, else input port + 1;
-//	               list(stage), with stage = list of five uint: instructions,
-//	               delay, every, count, bands
+//	8 REGIONS      of version 3 on: list(region), with region = uint first
+//	               instruction, uint steps, uint pace, uint feed: 0 none, else input
+//	               port + 1; list(stage), with stage = list of six uint: instructions,
+//	               delay, every run, every band, count, bands. Version 3 has neither
+//	               the pace, which is 1, nor the steps from band to band, which are 0.
 //
 // The same Image always makes the same bytes.
 //

@@ -12,7 +12,7 @@ import (
 // The fixed parts of a file; see the package comment.
 const (
 	magic       = "\x93BILLB\r\n"
-	version     = 3 // the newest; a file has the oldest that has all it needs
+	version     = 4 // the newest; a file has the oldest that has all it needs
 	entrySize   = 24
 	sumStart    = 16 // the checksum covers the file from here on
 	maxSections = 64
@@ -237,7 +237,7 @@ func (img *Image) encodeCode() []byte {
 // version is the oldest format that has all that an image needs.
 func (img *Image) version() uint32 {
 	if len(img.Regions) > 0 {
-		return 3
+		return 4
 	}
 	if slices.ContainsFunc(img.Consts, func(c Const) bool { return c.Form != Plain }) {
 		return 2

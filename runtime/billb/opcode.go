@@ -33,6 +33,7 @@ const (
 	OpBandLoad   Opcode = 17
 	OpBandStore  Opcode = 18
 	OpBandClip   Opcode = 19
+	OpBandShift  Opcode = 20
 
 	OpTranspose Opcode = 32
 	OpReshape   Opcode = 33

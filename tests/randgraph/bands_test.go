@@ -14,7 +14,10 @@ import (
 )
 
 // bandSizes are plans that are forced in turn: whole maps, one row, odd heights, several frames, all at once.
-var bandSizes = []bytecode.BandSize{{Frames: 1}, {Frames: 1, Rows: 1}, {Frames: 1, Rows: 2}, {Frames: 1, Rows: 3}, {Frames: 2, Rows: 1}, {Frames: 3, Rows: 5}, {Frames: 1 << 16, Rows: 1 << 16}}
+var bandSizes = []bytecode.BandSize{
+	{Frames: 1}, {Frames: 1, Rows: 1}, {Frames: 1, Rows: 1, Rolled: true, Split: true}, {Frames: 1, Rows: 2, Rolled: true}, {Frames: 1, Rows: 3}, {Frames: 1, Rows: 3, Split: true},
+	{Frames: 2, Rows: 1, Rolled: true}, {Frames: 3, Rows: 5}, {Frames: 1 << 16, Rows: 1 << 16, Rolled: true},
+}
 
 // TestBands compares random networks whose regions run on bands of every size with the interpreter, on all engines, and
 // pushed frame by frame.

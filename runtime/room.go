@@ -1,0 +1,138 @@
+package runtime
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/billnet/billnet/runtime/billb"
+)
+
+// Steps need memory besides their operands': scratch memory, which the parts share,
+// and vectors of every part. It lies in the arena where no buffer holds a value while
+// the step runs, and behind the arena where there is no such gap.
+
+// room is the memory of a step: where it begins, the bytes of scratch memory, and those
+// of every part's vectors behind it.
+type room struct{ at, scratch, temp int }
+
+func (r room) size(threads int) int { return r.scratch + threads*r.temp }
+
+// placer places memory of so many bytes for every step. It returns where each lies and the
+// bytes of the arena and of what is behind it.
+type placer func(need []int) (at []int, total int)
+
+// newRooms places the rooms of steps on so many threads.
+func newRooms(steps []step, arena int, place placer, threads int) ([]room, int) {
+	rooms, need := make([]room, len(steps)), make([]int, len(steps))
+	for i := range steps {
+		rooms[i] = steps[i].room(threads)
+		need[i] = rooms[i].size(threads)
+	}
+	at, total := place(need)
+	for i := range rooms {
+		rooms[i].at = at[i]
+	}
+	return rooms, total
+}
+
+// behind places everything behind an arena.
+func behind(arena int) placer {
+	return func(need []int) ([]int, int) {
+		at, most := make([]int, len(need)), 0
+		for i, n := range need {
+			at[i], most = arena, max(most, n)
+		}
+		return at, arena + most
+	}
+}
+
+// room is what the step needs on so many threads, or on one.
+func (s *step) room(threads int) (r room) {
+	if s.scratch != nil {
+		r.scratch = roundUp(max(s.scratch(1), s.scratch(threads)), align)
+	}
+	if !s.bare {
+		r.temp = tempBytes
+	}
+	return r
+}
+
+// gapsOf places in the gaps that an image's buffers leave.
+func gapsOf(img *billb.Image) placer {
+	return func(need []int) ([]int, int) { return placeInGaps(img, need) }
+}
+
+func placeInGaps(img *billb.Image, need []int) (at []int, total int) {
+	lives := img.Lifetimes()
+	var order, alive []int
+	for b, l := range lives {
+		if size, _ := img.Buffers[b].Size(); size > 0 && l.First <= l.Last {
+			order = append(order, b)
+		}
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(lives[a].First, lives[b].First) })
+	at, total = make([]int, len(need)), img.Arena
+	for i := range need {
+		for len(order) > 0 && lives[order[0]].First <= i {
+			alive, order = append(alive, order[0]), order[1:]
+		}
+		alive = slices.DeleteFunc(alive, func(b int) bool { return lives[b].Last < i })
+		if need[i] > 0 {
+			at[i] = lowestGap(img, alive, need[i])
+			total = max(total, at[i]+need[i])
+		}
+	}
+	return at, total
+}
+
+// lowestGap is the lowest offset where none of some buffers lies.
+func lowestGap(img *billb.Image, buffers []int, size int) int {
+	slices.SortFunc(buffers, func(a, b int) int { return cmp.Compare(img.Buffers[a].Offset, img.Buffers[b].Offset) })
+	at := 0
+	for _, b := range buffers {
+		v := &img.Buffers[b]
+		if v.Offset >= at+size {
+			break
+		}
+		n, _ := v.Size()
+		at = max(at, roundUp(v.Offset+n, align))
+	}
+	return at
+}
+
+// Rooms is how many bytes every instruction of an image needs besides its operands, with
+// one thread and the kernels of an instruction set. Where the buffers lie is of no
+// consequence.
+func Rooms(img *billb.Image, isa string) ([]int, error) {
+	best, err := parseISA(isa)
+	if err != nil {
+		return nil, err
+	}
+	apart := *img
+	apart.Buffers = slices.Clone(img.Buffers)
+	at := 0
+	for b := range apart.Buffers {
+		size, err := apart.Buffers[b].Size()
+		if err != nil {
+			return nil, err
+		}
+		apart.Buffers[b].Offset = at
+		at += roundUp(size, align)
+	}
+	need := make([]int, len(img.Code))
+	p := &Program{img: &apart}
+	if _, err := p.prepareSteps(best, func(i int, s *step) error {
+		need[i] = s.room(1).size(1)
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	return need, nil
+}
+
+// MemoryWith is the memory of a session whose instructions need so many bytes besides
+// their operands.
+func MemoryWith(img *billb.Image, need []int) Memory {
+	_, total := placeInGaps(img, need)
+	return Memory{Arena: img.Arena, Scratch: total - img.Arena}
+}
