@@ -38,7 +38,7 @@ class Own(torch.nn.Module):
             elif kind == "mor":
                 layers.append(nn.MOR(width, width // groups, r.choice(["mux-or", "or", "mux"]), r.choice(["linear", "bits"]), causal, r.choice(["clip", "frame", "running"])))
             else:
-                layers.append(torch.nn.MaxPool3d((1, 2, 2)))
+                layers.append(torch.nn.MaxPool3d((1, 2, 2), ceil_mode=bool(layers)))  # of as little as one pixel
         self.body = torch.nn.Sequential(*layers, nn.FrameMean(), nn.Norm(width), nn.Heaviside())
         hidden = r.choice([1, 3, 8])
         self.lstm = nn.BinaryLSTM(width, hidden, sign0=r.choice([1, 1, 0, -1]))

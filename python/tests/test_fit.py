@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import SMALL, clips_of
+from conftest import SMALL, clips_of, trained
 
 import billnet
 from billnet import Stages, tools
@@ -69,7 +70,11 @@ def test_the_curves_of_go(tmp_path, source):
     for stage in Stages.parse(stages):
         trainer.fit(stage, source)
     ours, theirs = rows(tmp_path / "run" / "log.csv"), rows(tmp_path / "go.bill.run" / "log.csv")
+    assert ours[0].keys() == theirs[0].keys()
     assert [r["step"] for r in ours] == [r["step"] for r in theirs]
+    # Within a stage, too, accuracy is measured on validation clips at the same steps.
+    assert [bool(r["validation"]) for r in ours] == [bool(r["validation"]) for r in theirs] == [True] * len(ours)
+    assert ours[0]["validation"] == theirs[0]["validation"]
     # Soft, the two agree to rounding; one bit that flips near a threshold makes ways part later on.
     for a, b in zip(ours[:2], theirs[:2]):
         assert float(a["loss"]) == pytest.approx(float(b["loss"]), rel=1e-3)
@@ -114,6 +119,13 @@ def test_a_killed_run_resumes(tmp_path, source):
                 run(folder, source, every=3)
         again, _ = run(folder, source, net=small(seed=99), every=3, resume=True)
         assert all(torch.equal(a, b) for a, b in zip(whole.state_dict().values(), again.state_dict().values())), at
+    # The folder has the network after every stage.
+    after = billnet.load(tmp_path / "whole" / "2-activations.pt")
+    assert not after.act.soft and after.stem.sign.soft and after.lstm.gate.soft
+    last = billnet.load(tmp_path / "whole" / "3-all.pt")
+    assert all(torch.equal(a, b) for a, b in zip(whole.state_dict().values(), last.state_dict().values()))
+    found = json.loads((tmp_path / "whole" / "stages.json").read_text())
+    assert [r["stage"] for r in found] == ["float", "activations", "all"] and found[2]["gates"]
     with pytest.raises(ValueError, match="other settings: seed .then 1, now 2"):
         billnet.Trainer(small(), folder=tmp_path / "whole", batch=6, seed=2, resume=True)
     with pytest.raises(ValueError, match="stage 1 of the checkpoint is float"):
@@ -197,6 +209,29 @@ def test_go_trains_on(small, tmp_path, exporter):
     assert not torch.equal(after.stem.weight, small.stem.weight)
     program = billnet.compile_file(tmp_path / "y.bill", tmp_path / "y.billb")
     assert billnet.verify(after, program, clips_of(small.config.clip))
+
+
+def test_weights_for_clips_of_another_size(tmp_path):
+    """Nothing in a BILLNET depends on the size of clips but the pooling of time."""
+    net = trained(small(), clips_of((3, 4, 8, 10)))
+    net.labels = ["a", "b", "c"]
+    billnet.export(net, tmp_path / "n.onnx")
+    billnet.save(billnet.set_stage(net, Stages.parse("float{slope=3}")[0]) or net, tmp_path / "n.pt")
+    for name, soft in [("n.onnx", False), ("n.pt", True)]:
+        other = billnet.load(tmp_path / name, height=16, columns=12, frames=8)
+        assert other.config.clip == (3, 8, 16, 12) and other.config.steps == 4 and other.labels == net.labels
+        assert other.act.soft == other.lstm.gate.soft == soft and other.lstm.gate.slope == (3 if soft else 1)
+        assert all(torch.equal(v, net.state_dict()[k]) for k, v in other.state_dict().items() if k[:3] != "aux" and "num_" not in k)
+        assert other(clips_of((3, 8, 16, 12))).shape == (3, 3)
+    with pytest.raises(ValueError, match="too few"):
+        billnet.load(tmp_path / "n.pt", height=4)
+    billnet.save(torch.nn.Linear(1, 1), tmp_path / "l.pt")
+    with pytest.raises(ValueError, match="weights of a Linear"):
+        billnet.load(tmp_path / "l.pt")
+    for junk in (b"", b"no", (tmp_path / "n.pt").read_bytes()[:99]):
+        (tmp_path / "x.pt").write_bytes(junk)
+        with pytest.raises(ValueError, match="x.pt is no file of billnet.save"):
+            billnet.load(tmp_path / "x.pt")
 
 
 def test_other_files_are_no_billnets(tmp_path):

@@ -41,6 +41,11 @@ def test_train(tmp_path, capsys):
     assert "% of 4 validation clips" in capsys.readouterr().out
     assert billnet.Program(tmp_path / "n.billb").labels == ["Swiping Left", "Swiping Right"]
     assert main([*common, "--stages", stages, "--resume"]) == 0
+    again = [*common[:-6], "--stages", "all{steps=2,recalibrate=1}", "--net", str(tmp_path / "n.billb.run" / "2-all.pt"), "--teacher", str(tmp_path / "n.billb.run" / "1-float.pt")]
+    again = [w for w in again if w.split("=")[0] not in ("--width", "--steps", "--net-stages")] + ["--batch=2", "--eval-clips=4"]
+    assert main([*again, "--run-dir", str(tmp_path / "again")]) == 0
+    assert main([*again, "--width=8"]) == 1
+    assert "width of the network are those of" in capsys.readouterr().err
     for wrong, text in [(["--stages", "float"], "are soft"), (["--stages", "foo"], "unknown stage"), (["--data", "nowhere"], "nowhere"), (["--width", "5"], "does not divide")]:
         assert main([*common, *wrong]) == 1
         assert text in capsys.readouterr().err

@@ -56,6 +56,20 @@ def test_causal_layers_do_not_see_the_future(layer):
     assert torch.equal(layer(x)[:, :, :3], layer(later)[:, :, :3])
 
 
+@pytest.mark.parametrize("kernel, stride, groups, causal", [(3, 1, 2, False), (3, (1, 2, 1), 4, True), ((5, 1, 3), 1, 2, False), ((7, 3, 3), 1, 2, True), (1, 1, 2, False)])
+def test_gradients_of_grouped_convolutions(kernel, stride, groups, causal):
+    """They go another way in training, to the same numbers."""
+    layer = nn.BinaryConv3d(4, 8, kernel, stride, groups, causal).double()
+    x = torch.randn(2, 4, 4, 7, 6, dtype=torch.float64, requires_grad=True)
+    found = []
+    for _ in range(2):
+        y = layer(x)
+        grad = torch.randn(y.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+        found.append((y, *torch.autograd.grad(y, [x, layer.weight], grad)))
+        layer.eval()
+    assert all(torch.allclose(a, b, rtol=1e-12) for a, b in zip(*found))
+
+
 @pytest.mark.parametrize("wiring", ["mux-or", "or", "mux"])
 def test_gates_by_their_tables(wiring):
     block = nn.MOR(4, 2, wiring).eval()

@@ -37,18 +37,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--stages", default="float, all", metavar="STAGE,...", help="stages with options, as for billc train (default: float, all)")
     train.add_argument("--epochs", type=float, default=0, metavar="N", help="passes over the clips, for every stage that says neither steps nor epochs")
-    train.add_argument("--net", type=Path, metavar="FILE", help="network to begin with, .bill or .onnx, in place of a new one")
-    train.add_argument("--teacher", type=Path, metavar="FILE", help="network to learn from, in place of the one after the float stage")
+    train.add_argument(
+        "--net",
+        type=Path,
+        metavar="FILE",
+        help="network to begin with, .bill, .onnx or .pt (of a run's folder), in place of a new one; --frames, --height and --columns give it clips of another size",
+    )
+    train.add_argument("--teacher", type=Path, metavar="FILE", help="network to learn from, in place of the one after the float stage: .bill, .onnx or .pt")
     for f in fields(Config):
         if f.name == "causal":
-            train.add_argument("--causal", dest="net_causal", action="store_true", help="convolutions and selects see no later frame")
+            train.add_argument("--causal", dest="net_causal", action="store_true", default=None, help="convolutions and selects see no later frame")
         elif f.name != "classes":
             flag = {"stages": "net-stages"}.get(f.name, f.name.replace("_", "-"))
             train.add_argument(
                 f"--{flag}",
                 dest="net_" + f.name,
                 type=type(f.default),
-                default=f.default,
                 metavar="N" if isinstance(f.default, int) else "WORD",
                 help=f"of the network (default: {f.default or 'by causal'})",
             )
@@ -84,16 +88,20 @@ def _train(a: argparse.Namespace) -> int:
             a.device = f"cuda:{os.environ['LOCAL_RANK']}"
     first = int(os.environ.get("RANK", "0")) == 0
     torch.manual_seed(a.seed)
+    given = {f.name: getattr(a, "net_" + f.name) for f in fields(Config) if f.name != "classes" and getattr(a, "net_" + f.name) is not None}
     if a.net:
-        net = load(a.net)
+        other = sorted(set(given) - {"frames", "height", "columns"})
+        if other:
+            raise ValueError(f"{', '.join(other)} of the network are those of {a.net}: leave the options out, or leave out --net for a new network")
+        net = load(a.net, **given)
         c = net.config
         source = Source(a.data, c.frames, c.height, c.columns)
         if len(source.classes) != c.classes:
             raise ValueError(f"{a.net} has {c.classes} classes, the data {len(source.classes)} ({source.name})")
     else:
-        source = Source(a.data, a.net_frames, a.net_height, a.net_columns)
-        numbers = {f.name: getattr(a, "net_" + f.name) for f in fields(Config) if f.name != "classes"}
-        net = BILLNET(classes=len(source.classes), **numbers)
+        size = {k: given.get(k, getattr(Config, k)) for k in ("frames", "height", "columns")}
+        source = Source(a.data, **size)
+        net = BILLNET(classes=len(source.classes), **given)
     net.labels = source.classes
     say: Callable[..., None] = print if first else (lambda *_, **__: None)
     trainer = Trainer(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import csv
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .data import Batch, Source
+from .load import restore, save
 from .nn import MOR, BinaryConv3d, BinaryLSTM, Norm, Step
 from .stages import ANNEALED, Stage
 
@@ -24,6 +24,8 @@ Data = Union[Source, Iterable[Batch]]
 # Shares of ones in the maps of a residual gate that are healthy.
 _FEWEST, _MOST = 0.02, 0.5
 _ROW_STEPS, _GATE_CLIPS = 20, 2
+# Within a stage, accuracy is measured about so often, on so many clips.
+_VALIDATIONS, _VALIDATION_CLIPS = 12, 100
 
 
 @dataclass
@@ -80,9 +82,13 @@ def loss_of(heads: list[Tensor], labels: Tensor, teacher: Optional[Tensor], stag
 class Trainer:
     """Trains a network stage by stage.
 
-    ``folder`` keeps checkpoints, the log (``log.csv``) and the teacher; with ``resume`` an interrupted
-    run goes on from there, and :meth:`fit` returns at once for stages that are done. Under ``torchrun``
-    every process has a part of each batch of ``batch`` clips. ``amp`` computes convolutions in bfloat16.
+    ``folder`` keeps what ``billc train`` keeps in the folder of a run: a checkpoint every ``every`` steps,
+    ``log.csv`` (means over 20 steps, and accuracy on validation clips about 12 times a stage),
+    ``stages.json``, and the network after every stage (``1-float.pt``, for :func:`billnet.load`). With
+    ``resume`` an interrupted run goes on from there, and :meth:`fit` returns at once for stages that are
+    done. ``teacher`` is the network to learn from, in place of the one after the last float stage.
+    ``eval_clips`` measure a stage. ``note`` is called with remarks for people. Under ``torchrun`` every
+    process has a part of each batch of ``batch`` clips. ``amp`` computes convolutions in bfloat16.
     """
 
     def __init__(
@@ -116,6 +122,7 @@ class Trainer:
         self.before: Optional[Stage] = None
         self.optimizer: Optional[torch.optim.Optimizer] = None
         self._saved: Optional[dict[str, Any]] = None
+        self._taught_by = ""  # the file of the teacher that came from a float stage
         self._asked = 0  # stages that fit was called for
         if resume:
             self._restore()
@@ -138,12 +145,11 @@ class Trainer:
             raise ValueError(f"{self.folder}/checkpoint.pt belongs to a run with other settings: {', '.join(changed)}; give the same ones, or choose another folder")
         self.net.load_state_dict(saved["net"])
         self.index, self.step, self.done, self.log = saved["index"], saved["step"], saved["done"], saved["log"]
-        self.reports = [Report(**r) for r in saved["reports"]]
+        self.reports, self._taught_by = [Report(**r) for r in saved["reports"]], saved["teacher"]
         self._saved = saved
         if saved["teacher"] and self.given is None:
             self.teacher = self._frozen(self.net)
-            self.teacher.load_state_dict(_load(self.folder / "teacher.pt", self.device))
-            set_stage(self.teacher, Stage("float"), saved["teacher_slope"])
+            restore(self.teacher, _load(self.folder / saved["teacher"], self.device))
 
     def _settings(self) -> dict[str, Any]:
         shapes = {k: list(v.shape) for k, v in self.net.state_dict().items()}
@@ -157,14 +163,19 @@ class Trainer:
             "settings": self._settings(), "net": self.net.state_dict(), "index": self.index, "step": self.step, "done": self.done, "log": self.log,
             "reports": [asdict(r) for r in self.reports], "stage": str(self.stage) if self.step else "",
             "optimizer": self.optimizer.state_dict() if self.optimizer is not None and self.step else None,
-            "teacher": self.teacher is not None and self.given is None, "teacher_slope": getattr(self.teacher, "slope_of_stage", 1.0),
+            "teacher": self._taught_by,
         }  # fmt: skip
         _save(state, self.folder / "checkpoint.pt")
-        if self.log:
-            with open(self.folder / "log.csv", "w", newline="") as f:
-                w = csv.DictWriter(f, self.log[0].keys())
-                w.writeheader()
-                w.writerows(self.log)
+        _write(self.folder / "log.csv", self._csv())
+        _write(self.folder / "stages.json", json.dumps([asdict(r) for r in self.reports], indent=2) + "\n")
+
+    def _csv(self) -> str:
+        """The log with the columns of ``billc train``."""
+        lines = ["stage,step,rate,loss,accuracy,gradient_norm,validation"]
+        for r in self.log:
+            validation = "" if r["validation"] is None else f"{r['validation']:g}"
+            lines.append(f"{r['stage']},{r['step']},{r['rate']:g},{r['loss']:g},{r['accuracy']:g},{r['norm']:g},{validation}")
+        return "\n".join(lines) + "\n"
 
     # A stage.
 
@@ -187,8 +198,10 @@ class Trainer:
                 f"stage {stage.name} learns from a teacher (distill={stage.distill:g}), and there is none: put a float stage before it, give a teacher, or say distill=0"
             )
         self.stage = stage
+        if val is None and isinstance(train, Source):
+            val = train
         self._enter(train)
-        self._steps(train)
+        self._steps(train, val)
         return self._leave(train, val)
 
     def _slope(self) -> float:
@@ -234,7 +247,7 @@ class Trainer:
             return torch.optim.SGD(groups, lr=self.stage.rate, momentum=self.stage.momentum)
         return torch.optim.Adam(groups, lr=self.stage.rate, betas=(0.9, 0.99))
 
-    def _steps(self, train: Data) -> None:
+    def _steps(self, train: Data, val: Optional[Data]) -> None:
         stage, batches = self.stage, self._batches(train, 0, self.step)
         model: nn.Module = self.net
         if self.world > 1:
@@ -242,7 +255,7 @@ class Trainer:
         optimizer = self.optimizer
         assert optimizer is not None
         while self.step < stage.steps:
-            clips, labels = (t.to(self.device) for t in next(batches))
+            clips, labels = self._here(next(batches))
             set_stage(self.net, stage, self._slope())
             for group in optimizer.param_groups:
                 group["lr"] = stage.rate_at(self.step)
@@ -275,6 +288,7 @@ class Trainer:
                         w.clamp_(-1, 1)
             self.step += 1
             self._row(stage.rate_at(self.step - 1), value, accuracy, float(norm))
+            self._validate(val)
             if self.step % self.every == 0 or self.step == stage.steps:
                 self._checkpoint()
         close = getattr(batches, "close", None)
@@ -288,18 +302,17 @@ class Trainer:
         rows = [r for r in self.log if r["index"] == self.index and r["step"] > stage.steps - max(1, stage.steps // 10)]
         loss = sum(r["loss"] * r["n"] for r in rows) / max(sum(r["n"] for r in rows), 1)
         report = Report(stage.name, stage.steps, loss, None, 0)
-        if val is None and isinstance(train, Source):
-            val = train
         if val is not None:
-            report.accuracy, report.clips = accuracy(self.net, self._held_out(val), self.eval_clips, self.device)
+            report.accuracy, report.clips = accuracy(self.net, self._held_out(val, self.eval_clips), self.eval_clips, self.device)
             if stage.bits:
-                report.gates = densities(self.net, next(iter(self._held_out(val)))[0][:_GATE_CLIPS].to(self.device))
+                report.gates = densities(self.net, next(iter(self._held_out(val, _GATE_CLIPS)))[0][:_GATE_CLIPS].to(self.device))
         self._notes(report)
+        file = f"{self.index + 1}-{stage.name}.pt"
+        if self.folder is not None and not self.rank:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            save(self.net, self.folder / file)
         if not stage.hard and self.given is None:
-            self.teacher = self._frozen(self.net)
-            if self.folder is not None and not self.rank:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                _save(self.teacher.state_dict(), self.folder / "teacher.pt")
+            self.teacher, self._taught_by = self._frozen(self.net), file
         self.reports.append(report)
         self.done.append(str(stage))
         self.index, self.step, self.before = self.index + 1, 0, stage
@@ -338,15 +351,31 @@ class Trainer:
             if empty:
                 raise ValueError("the training loader gives no batches")
 
+    def _here(self, batch: Batch) -> Batch:
+        """A batch on the device; on a CPU with channels last, as its convolutions are faster then."""
+        clips, labels = (t.to(self.device) for t in batch)
+        if self.device.type == "cpu" and clips.dim() == 5:
+            clips = clips.contiguous(memory_format=torch.channels_last_3d)
+        return clips, labels
+
     def _first(self, train: Data) -> Tensor:
         batches = self._batches(train, 1, 0)
-        clips = next(batches)[0].to(self.device)
+        clips, _ = self._here(next(batches))
         batches.close()  # type: ignore[attr-defined]
         return clips
 
-    def _held_out(self, data: Data) -> Iterable[Batch]:
+    def _validate(self, val: Optional[Data]) -> None:
+        """Measures the network as it is, when it is time to, for the curves."""
+        every = -(-max(self.stage.steps // _VALIDATIONS, 1) // _ROW_STEPS) * _ROW_STEPS
+        if val is None or self.rank or self.step % every and self.step != self.stage.steps:
+            return
+        with torch.random.fork_rng(devices=[]):  # a loader that shuffles leaves the training as it is
+            limit = min(_VALIDATION_CLIPS, self.eval_clips or _VALIDATION_CLIPS)
+            self.log[-1]["validation"], _ = accuracy(self.net, self._held_out(val, limit), limit, self.device)
+
+    def _held_out(self, data: Data, limit: int) -> Iterable[Batch]:
         if isinstance(data, Source):
-            return data.once(data.validation, self.batch, self.eval_clips)
+            return data.once(data.validation, self.batch, limit)
         return data
 
     def _taught(self, clips: Tensor) -> Tensor:
@@ -366,7 +395,7 @@ class Trainer:
         batches = self._batches(train, stream, 0)
         with torch.no_grad(), self._autocast():
             for _ in range(self.stage.recalibrate):
-                self.net(next(batches)[0].to(self.device))
+                self.net(self._here(next(batches))[0])
         batches.close()  # type: ignore[attr-defined]
         for m in norms:
             m.collected()
@@ -375,13 +404,11 @@ class Trainer:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.amp)
 
     def _frozen(self, net: nn.Module) -> nn.Module:
-        teacher = copy.deepcopy(net).to(self.device).eval().requires_grad_(False)
-        teacher.slope_of_stage = self.stage.slope if hasattr(self, "stage") else 1.0  # type: ignore[assignment]
-        return teacher
+        return copy.deepcopy(net).to(self.device).eval().requires_grad_(False)
 
     def _row(self, rate: float, loss: float, accuracy: float, norm: float) -> None:
         if not self.log or self.log[-1]["n"] == _ROW_STEPS or self.log[-1]["index"] != self.index:
-            self.log.append({"index": self.index, "stage": self.stage.name, "step": 0, "rate": 0.0, "loss": 0.0, "accuracy": 0.0, "norm": 0.0, "n": 0})
+            self.log.append({"index": self.index, "stage": self.stage.name, "step": 0, "rate": 0.0, "loss": 0.0, "accuracy": 0.0, "norm": 0.0, "n": 0, "validation": None})
         row = self.log[-1]
         row["n"] += 1
         for key, value in (("loss", loss), ("accuracy", accuracy), ("norm", norm)):
@@ -437,6 +464,12 @@ def _save(state: Any, path: Path) -> None:
     """Writes a file whole or not at all."""
     part = path.with_suffix(".part")
     torch.save(state, part)
+    os.replace(part, path)
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(text, "utf-8")
     os.replace(part, path)
 
 

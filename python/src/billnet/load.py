@@ -1,15 +1,19 @@
-"""Networks that the Go programs wrote, as modules."""
+"""Networks as files: those of PyTorch, and those that the Go programs wrote."""
 
 from __future__ import annotations
 
 import json
+import os
+import pickle
 import re
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Optional
 
 import numpy as np
 import torch
+from torch import nn
 
 from . import tools
 from .export import PathLike
@@ -20,13 +24,60 @@ _CLIP = re.compile(r"func @\w+\(%\S+ \"[^\"]*\": \w+\[\d+,3,(\d+),(\d+),(\d+)\]"
 _META = re.compile(r"^meta \"(\w+)\" (\"(?:[^\"\\]|\\.)*\")$", re.M)
 
 
-def load(path: PathLike) -> BILLNET:
-    """The BILLNET of a text of ``billc train`` or ``billc new`` (.bill), or of an ONNX file of :func:`billnet.export`.
+def save(net: nn.Module, path: PathLike) -> None:
+    """Writes a network of PyTorch, whatever a stage left soft in it, for :func:`load` to go on with."""
+    slopes = {m.role: m.slope for m in net.modules() if isinstance(m, Step) and m.soft}
+    config = asdict(net.config) if isinstance(net, BILLNET) else None
+    state = {"kind": type(net).__name__, "config": config, "labels": list(getattr(net, "labels", [])), "soft": slopes, "net": net.state_dict()}
+    part = Path(path).with_suffix(".part")
+    torch.save(state, part)
+    os.replace(part, path)
+
+
+def restore(net: nn.Module, saved: dict[str, Any]) -> None:
+    """Puts the contents of a file of :func:`save` into a network of the same form."""
+    net.load_state_dict(saved["net"])
+    for m in net.modules():
+        if isinstance(m, Step):
+            m.soft = m.role in saved["soft"]
+            m.slope = saved["soft"].get(m.role, m.slope)
+
+
+def load(path: PathLike, *, frames: int = 0, height: int = 0, columns: int = 0) -> BILLNET:
+    """The BILLNET of a file of :func:`save` (.pt), of a text of ``billc train`` or ``billc new`` (.bill), or of an ONNX file of :func:`billnet.export`.
 
     Roles that the last stage left soft are soft. A file without an auxiliary head, as training leaves it,
-    gives the module a new one.
+    gives the module a new one. With ``frames``, ``height`` or ``columns`` the same weights are for clips
+    of another size; then norms have yet to be trained or averaged on them.
     """
     path = Path(path)
+    net = _of_torch(path) if path.suffix == ".pt" else _of_go(path)
+    sizes = {k: v for k, v in {"frames": frames, "height": height, "columns": columns}.items() if v}
+    if not sizes:
+        return net.eval()
+    steps = sizes.get("frames", net.config.frames) * net.config.steps // net.config.frames
+    other = BILLNET(**{**asdict(net.config), "steps": steps, **sizes})
+    restore(other, {"net": net.state_dict(), "soft": {m.role: m.slope for m in net.modules() if isinstance(m, Step) and m.soft}})
+    other.labels = net.labels
+    return other.eval()
+
+
+def _of_torch(path: Path) -> BILLNET:
+    try:
+        saved = torch.load(path, map_location="cpu")
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as e:
+        raise ValueError(f"{path} is no file of billnet.save: {e}") from None
+    if not isinstance(saved, dict) or not {"kind", "config", "soft", "net"} <= set(saved):
+        raise ValueError(f"{path} is no file of billnet.save")
+    if saved["config"] is None:
+        raise ValueError(f"{path} holds the weights of a {saved['kind']}, which only its own class can make: make it, and call billnet.restore(net, torch.load(path))")
+    net = BILLNET(**saved["config"])
+    restore(net, saved)
+    net.labels = saved["labels"]
+    return net
+
+
+def _of_go(path: Path) -> BILLNET:
     text, data = _flat(path)
     found = {name: value for name, value in _constants(text, data)}
     meta = {k: json.loads(v) for k, v in _META.findall(text)}
@@ -57,7 +108,7 @@ def load(path: PathLike) -> BILLNET:
     for m in net.modules():
         if isinstance(m, Step):
             m.soft = m.role in soft and m.role in ROLES
-    return net.eval()
+    return net
 
 
 def _flat(path: Path) -> tuple[str, bytes]:

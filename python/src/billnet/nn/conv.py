@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Optional, Union
+from typing import Any, Optional, Union
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .modes import is_exact
+from .modes import is_exact, is_exporting
 from .norm import Norm
 from .step import Heaviside, Step
 
@@ -25,6 +25,44 @@ class Pixels(nn.Module):
     def forward(self, clip: Tensor) -> Tensor:
         x = clip.double() if is_exact() else clip.float()
         return x / 255.0
+
+
+class _ByFrames(torch.autograd.Function):
+    """A grouped conv3d of stride 1 in time whose gradients are those of a conv2d on all frames: PyTorch's own are half as fast on a CPU.
+
+    With frames x_t, taps w_k and a padding of p, ``y_t = sum_k conv2d(x_{t+k-p}, w_k)``: what reaches
+    the conv2d of x_t with w_k is the gradient of y_{t+p-k}.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, w: Tensor, stride: tuple[int, int, int], pad: list[int], groups: int) -> Tensor:
+        ctx.save_for_backward(x, w)
+        ctx.sizes = stride, pad, groups
+        return F.conv3d(x, w, None, stride, pad, 1, groups)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Optional[Tensor], Optional[Tensor], None, None, None]:
+        x, w = ctx.saved_tensors
+        stride, pad, groups = ctx.sizes
+        (n, _, frames, *_), taps = x.shape, w.shape[2]
+        # [N, T, H', W', out, taps] in memory, [N*T, out*taps, H', W'] to conv2d
+        each = g.new_empty((n, frames, g.shape[3], g.shape[4], g.shape[1], taps))
+        for k in range(taps):
+            shift = pad[0] - k
+            first = min(max(0, -shift), frames)
+            last = max(first, min(frames, g.shape[2] - shift))
+            each[:, :first, ..., k] = 0
+            each[:, first:last, ..., k] = g[:, :, first + shift : last + shift].permute(0, 2, 3, 4, 1)
+            each[:, last:, ..., k] = 0
+        gx, gw, _ = torch.ops.aten.convolution_backward(
+            each.flatten(4).flatten(0, 1).permute(0, 3, 1, 2), x.transpose(1, 2).flatten(0, 1).to(g.dtype), w.transpose(1, 2).flatten(0, 1).to(g.dtype),
+            None, stride[1:], pad[1:], [1, 1], False, [0, 0], groups, [ctx.needs_input_grad[0], ctx.needs_input_grad[1], False],
+        )  # fmt: skip
+        return (
+            None if gx is None else gx.unflatten(0, (n, frames)).transpose(1, 2).to(x.dtype),
+            None if gw is None else gw.unflatten(0, (w.shape[0], taps)).transpose(1, 2).to(w.dtype),
+            None, None, None,
+        )  # fmt: skip
 
 
 class BinaryConv3d(nn.Module):
@@ -54,6 +92,9 @@ class BinaryConv3d(nn.Module):
             pad[0] = 0
         if is_exact():  # sums of integers, or of real numbers
             return F.conv3d(x.double(), w.double(), None, self.stride, pad, 1, self.groups).to(x.dtype)
+        if self.training and x.device.type == "cpu" and self.groups > 1 and self.stride[0] == 1 and not is_exporting():
+            y: Tensor = _ByFrames.apply(x, w, self.stride, pad, self.groups)
+            return y
         return F.conv3d(x, w, None, self.stride, pad, 1, self.groups)
 
     def extra_repr(self) -> str:

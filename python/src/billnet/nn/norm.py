@@ -12,13 +12,18 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from .modes import is_exact
 
 
+def _alone() -> bool:
+    """Whether the batch is that of one process."""
+    return not (torch.distributed.is_available() and torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1)
+
+
 def _sum_of_all(x: Tensor) -> Tensor:
     """x summed over all processes, with gradients; x itself where there is one process."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1:
-        import torch.distributed.nn as distributed
+    if _alone():
+        return x
+    import torch.distributed.nn as distributed
 
-        return distributed.all_reduce(x)
-    return x
+    return distributed.all_reduce(x)
 
 
 def _moments(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -64,6 +69,11 @@ class Norm(_BatchNorm):
         if not self.training:
             return super().forward(x)
         x = x.float()
+        if _alone() and x.numel() > x.shape[1]:
+            mean, var = torch.zeros_like(self.running_mean), torch.zeros_like(self.running_var)
+            y = F.batch_norm(x, mean, var, self.weight, self.bias, True, 1.0, self.eps)
+            self._follow(mean, var)
+            return y
         mean, var, n = _moments(x)
         self._follow(mean.detach(), (var * n / (n - 1).clamp(min=1)).detach())
         shape = _channels(x)

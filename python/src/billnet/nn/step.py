@@ -40,9 +40,9 @@ class Surrogate:
         """Its values at x."""
         w = self.width
         if self.shape == "triangle":
-            return (w - x.abs()).clamp(min=0) / (w * w)
+            return torch.rsub(x.abs(), w).clamp_(min=0).div_(w * w)
         if self.shape == "box":
-            return (x.abs() <= w).to(x.dtype) / (2 * w)
+            return (x.abs() <= w).to(x.dtype).div_(2 * w)
         p = torch.sigmoid(w * x)
         return w * p * (1 - p)
 
@@ -72,7 +72,7 @@ class _Straight(torch.autograd.Function):
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
         (x,) = ctx.saved_tensors
         step: Step = ctx.step
-        return g * step.surrogate.derivative(x) * (1 - step.low), None
+        return step.surrogate.derivative(x).mul_(g).mul_(1 - step.low), None
 
 
 class Step(nn.Module):
