@@ -8,14 +8,16 @@ import (
 )
 
 var _ = executes(billb.OpBConv, func(p *prep) step {
-	x, y := p.planes(p.in(0), Bit, SBit), p.planes(p.out(0))
-	c, w := p.convolution(x, y, params[billb.Conv](p))
+	x, y, v := p.planes(p.in(0), Bit, SBit), p.planes(p.out(0)), params[billb.Conv](p)
+	c, _ := p.convolution(x, y, v)
 	th := p.thresholds(1, y.geom.C)
 	p.checkConvOut(y, th, I8, I16, I32)
 	e, _ := y.elem.Plane()
-	pl, err := kernels.NewBitConv(p.set, x.geom, y.geom, c, x.elem == SBit, w, th, e)
-	p.check(err)
-	return planStep(pl, convWork(y, c, x), y, x)
+	return p.ternaryConv(x, p.konst(0, SBit, Tern), c.Groups, func(x *operand, w *billb.Const) step {
+		pl, err := kernels.NewBitConv(p.set, x.geom, y.geom, c, x.elem == SBit, weights(w), th, e)
+		p.check(err)
+		return planStep(pl, convWork(y, c, x), y, x)
+	})
 })
 
 // convolution reads a convolution's weights, constant 0, [O,C/groups,kt,kh,kw].

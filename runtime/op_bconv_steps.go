@@ -18,16 +18,18 @@ var _ = executes(billb.OpBConvSteps, func(p *prep) step {
 	}
 	out := kernels.Geom{C: y.shape[1], T: c.out[0], H: c.out[1], W: c.out[2], PT: 1, PH: 1, PW: 1}
 	conv := kernels.Conv{OutC: out.C, Groups: v.Groups, Kernel: c.kernel, Stride: v.Stride, Pad: v.PadBefore, Dil: v.Dilation}
-	p.chargePlan(x, &operand{geom: out}, conv)
-	work := mulSat(y.n, max(1, c.inC/8)+4*len(v.Steps.Steps), c.taps)
-	if d := p.bitRows(x, w, c); d != nil {
-		list := p.newSteps(y, &v.Steps, d.Contiguous(), out.C, c.outSize, 1, 1, I32)
-		return dotStep(d, x, work, list.runDot)
-	}
-	pl, err := kernels.NewBitConv(p.set, x.geom, out, conv, x.elem == SBit, weights(w), nil, kernels.I32)
-	p.check(err)
-	list := p.newSteps(y, &v.Steps, false, out.C, c.outSize, 1, 1, I32)
-	return sumsStep(pl, x, out, work, list)
+	return p.ternaryConv(x, w, v.Groups, func(x *operand, w *billb.Const) step {
+		c := *c
+		c.inC = w.Shape[1]
+		p.chargePlan(x, &operand{geom: out}, conv)
+		work := mulSat(y.n, max(1, c.inC/8)+4*len(v.Steps.Steps), c.taps)
+		if d := p.bitRows(x, w, &c); d != nil {
+			return dotStep(d, x, work, p.newSteps(y, &v.Steps, d.Contiguous(), out.C, c.outSize, 1, 1, I32, c.inC*c.taps).runDot)
+		}
+		pl, err := kernels.NewBitConv(p.set, x.geom, out, conv, x.elem == SBit, weights(w), nil, kernels.I32)
+		p.check(err)
+		return sumsStep(pl, x, out, work, p.newSteps(y, &v.Steps, false, out.C, c.outSize, 1, 1, I32, c.inC*c.taps))
+	})
 })
 
 // bitRows plans the convolution with its output channels along the register, where that goes over fewer bits than planes do, or

@@ -1,6 +1,17 @@
 package runtime
 
-import "github.com/billnet/billnet/runtime/billb"
+// signTest is how a bit follows from a number v: v > 0 if strict, v >= 0 if not, v < 0 if below; nan is that of NaN.
+type signTest struct{ strict, below, nan bool }
+
+func (t signTest) bit(v float32) bool {
+	switch {
+	case v != v:
+		return t.nan
+	case t.below:
+		return v < 0
+	}
+	return v > 0 || v == 0 && !t.strict
+}
 
 // sign is the step that ends a list with bits; it computes nothing by itself.
 func (r *stepReader) sign() func(m *memory, r *row, v []float32) {
@@ -8,18 +19,27 @@ func (r *stepReader) sign() func(m *memory, r *row, v []float32) {
 	if strict != 0 && strict != 1 || nan != 0 && nan != 1 {
 		r.p.fail("values %v and %v of a sign, expected 0 or 1", strict, nan)
 	}
-	r.list.sign = &billb.Step{Strict: strict == 1, NaN: nan == 1}
+	r.list.signs = []signTest{{strict: strict == 1, nan: nan == 1}}
 	return nil
 }
 
-// signsOf is a step of a list that ends with a sign, over x: eight channels at a time, whose bits make a byte of a plane.
+// ternary likewise ends a list with two bits, each in planes of its own.
+func (r *stepReader) ternary() func(m *memory, r *row, v []float32) {
+	if r.channels%8 != 0 {
+		r.p.fail("%d channels of ternary signs, expected a multiple of 8", r.channels)
+	}
+	r.list.signs = []signTest{{strict: true}, {below: true}}
+	return nil
+}
+
+// signsOf is a step of a list that ends with signs, over x: eight channels at a time, whose bits make a byte of a plane.
 func (s *steps) signsOf(p *prep, x *operand, cost int) step {
 	const tile = stepChunk / 8
-	g, inner, nan := s.y.geom, s.inner, s.sign.NaN
-	p.charge(mulSat(s.channels+8, 16))
+	g, inner := s.y.geom, s.inner
+	p.charge(mulSat(s.channels+8, 16*len(s.signs)))
 	bounds, folded := s.bounds()
-	cuts := (inner + tile - 1) / tile
-	bits := ranged((s.channels+7)/8*cuts, mulSat(tile, 8, cost), func(m *memory, lo, hi int) {
+	cuts, planes := (inner+tile-1)/tile, (s.channels+7)/8
+	bits := ranged(planes*cuts, mulSat(tile, 8, cost), func(m *memory, lo, hi int) {
 		for u := lo; u < hi; u++ {
 			plane, from := u/cuts, u%cuts*tile
 			n, first := min(tile, inner-from), 8*plane
@@ -30,8 +50,10 @@ func (s *steps) signsOf(p *prep, x *operand, cost int) step {
 				src, stride = stepFloats(m), tile
 			}
 			bytes := stepBytes(m)[:n]
-			s.set.Signs(bytes, src, stride, channels, &bounds[plane], nan)
-			g.PutBytes(s.y.bytes(m), plane, from, bytes)
+			for i, test := range s.signs {
+				s.set.Signs(bytes, src, stride, channels, &bounds[i][plane], test.nan)
+				g.PutBytes(s.y.bytes(m), i*planes+plane, from, bytes)
+			}
 		}
 	})
 	clearing := func(m *memory, part, parts int) {

@@ -1,6 +1,9 @@
 package runtime
 
 import (
+	"math"
+	"slices"
+
 	"github.com/billnet/billnet/runtime/billb"
 	"github.com/billnet/billnet/runtime/kernels"
 )
@@ -26,18 +29,19 @@ var (
 	})
 	_ = executes(billb.OpMapSteps, func(p *prep) step {
 		x, y, list := p.dense(p.in(0), F32, I32, U8, I8), p.out(0), params[billb.Steps](p)
-		channels, inner := channelsOf(y)
-		if c, n := channelsOf(x); x.n != y.n || c != channels || n != inner {
-			p.fail("%s and %s, expected as many channels of as many elements", x, y)
-		}
 		if len(list.Steps) == 0 {
 			p.fail("no steps, expected at least one")
 		}
-		s := p.newSteps(y, list, !y.planes, channels, inner, 1, 0, x.elem)
+		channels, inner := channelsOf(x)
+		results := resultsOf(list)
+		if c, n := channelsOf(y); mulSat(x.n, results) != y.n || c != results*channels || n != inner {
+			p.fail("%s and %s, expected %d times as many channels of as many elements", x, y, results)
+		}
+		s := p.newSteps(y, list, !y.planes, channels, inner, 1, 0, x.elem, math.MaxInt32)
 		switch {
 		case y.n == 0:
 			return step{}
-		case s.sign != nil:
+		case s.signs != nil:
 			p.dense(x, F32)
 			return s.signsOf(p, x, len(list.Steps))
 		}
@@ -52,6 +56,14 @@ func channelsOf(o *operand) (channels, inner int) {
 	}
 	axis := min(1, o.rank()-1)
 	return o.shape[axis], billb.Product(o.shape[axis+1:])
+}
+
+// resultsOf is the results of an element of a list of steps.
+func resultsOf(list *billb.Steps) int {
+	if slices.Contains(list.Steps, billb.StepTernary) {
+		return 2
+	}
+	return 1
 }
 
 // spatial is an operand [N,C,...] with three axes behind the channels: of fewer, the last ones.
@@ -86,10 +98,26 @@ func (p *prep) dotSteps(c *convShape, x, w, y *operand, list *billb.Steps, chann
 	}
 	store := storeSums(y)
 	if len(list.Steps) > 0 || y.elem != I32 {
-		store = p.newSteps(y, list, d != nil && d.Contiguous(), channels, inner, 1, min(2, len(p.instr.Const)), I32).runDot
+		store = p.newSteps(y, list, d != nil && d.Contiguous(), channels, inner, 1, min(2, len(p.instr.Const)), I32, mostOf(w, c.outC*c.groups)).runDot
 	}
 	if d == nil {
 		return step{}
 	}
 	return dotStep(d, x, mulSat(y.n, c.k+4*len(list.Steps)), store)
+}
+
+// mostOf is what sums of bytes with the weights of an output add up to at most, or less than 0: a byte is at most 255 from what
+// it means by 0.
+func mostOf(w *operand, outputs int) int {
+	ints := make([]int64, w.n)
+	loadInts(ints, w, nil, 0)
+	most := 0
+	for k := w.n / outputs; len(ints) >= k && k > 0; ints = ints[k:] {
+		sum := 0
+		for _, v := range ints[:k] {
+			sum += int(max(v, -v))
+		}
+		most = max(most, mulSat(sum, 255))
+	}
+	return most
 }

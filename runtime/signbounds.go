@@ -36,29 +36,38 @@ func keepsOrder(op billb.StepOp, consts [][]float32) bool {
 	return false
 }
 
-// bounds are those of the bits of every eight channels. What rises or falls before the sign is part of them, found by bisection
-// with the steps themselves; folded reports that. Else they are of what the steps leave.
-func (s *steps) bounds() (bounds []kernels.Bounds, folded bool) {
-	bounds = make([]kernels.Bounds, (s.channels+7)/8)
-	if len(s.list) > 0 && s.monotone && s.fold(bounds) {
+// bounds are those of the bits of every eight channels, for every test. What rises or falls before the signs is part of them,
+// found by bisection with the steps themselves; folded reports that. Else they are of what the steps leave.
+func (s *steps) bounds() (bounds [][]kernels.Bounds, folded bool) {
+	for range s.signs {
+		bounds = append(bounds, make([]kernels.Bounds, (s.channels+7)/8))
+	}
+	folded = len(s.list) > 0 && s.monotone
+	for i, test := range s.signs {
+		folded = folded && s.fold(bounds[i], test)
+	}
+	if folded {
 		return bounds, true
 	}
-	least := float32(0)
-	if s.sign.Strict {
-		least = kernels.AboveZero
-	}
-	for i := range bounds {
+	for i, test := range s.signs {
 		b := kernels.Bounds{}
 		for c := range b.Least {
-			b.Least[c] = least
+			if test.strict || test.below {
+				b.Least[c] = kernels.AboveZero
+			}
+			if test.below {
+				b.Flip[c] = 1 << 31
+			}
 		}
-		bounds[i] = b
+		for j := range bounds[i] {
+			bounds[i][j] = b
+		}
 	}
 	return bounds, len(s.list) == 0
 }
 
 // fold sets the bounds on what the steps begin with; it reports false where there are none.
-func (s *steps) fold(bounds []kernels.Bounds) bool {
+func (s *steps) fold(bounds []kernels.Bounds, test signTest) bool {
 	for first := 0; first < s.channels; first += stepChunk {
 		n := min(stepChunk, s.channels-first)
 		v := make([]float32, n)
@@ -72,7 +81,7 @@ func (s *steps) fold(bounds []kernels.Bounds) bool {
 			}
 			out := make([]bool, n)
 			for c, x := range v {
-				out[c] = x > 0 || x == 0 && !s.sign.Strict || x != x && s.sign.NaN
+				out[c] = test.bit(x)
 			}
 			return out
 		}
@@ -81,7 +90,7 @@ func (s *steps) fold(bounds []kernels.Bounds) bool {
 		// The smallest number, by its place in the order, that has the bit of the largest.
 		lo, hi := make([]int, n), make([]int, n)
 		for c := range n {
-			if nan[c] != s.sign.NaN {
+			if nan[c] != test.nan {
 				return false
 			}
 			lo[c], hi[c] = orderOf(float32(math.Inf(-1))), orderOf(float32(math.Inf(1)))
@@ -102,7 +111,7 @@ func (s *steps) fold(bounds []kernels.Bounds) bool {
 			case low[c] == high[c] && high[c]:
 				b.Least[i] = float32(math.Inf(-1))
 			case low[c] == high[c]:
-				if s.sign.NaN {
+				if test.nan {
 					return false
 				}
 				b.Least[i] = float32(math.NaN()) // nothing is at least that

@@ -31,11 +31,11 @@ type steps struct {
 	inner    int // elements of a channel
 	channels int
 	list     []func(m *memory, r *row, v []float32)
-	bytes    bool        // the last step makes bytes
-	sign     *billb.Step // the last step makes bits, on planes
-	monotone bool        // every step rises or falls, in every channel
-	plain    bool        // no step asks for the channel
-	many     int         // elements of a channel that each have its constants, so that a row may go over channels; 1: a row is of one channel, or along them
+	bytes    bool       // the last step makes bytes
+	signs    []signTest // the last step makes bits, on planes: for each, those of all channels
+	monotone bool       // every step rises or falls, in every channel
+	plain    bool       // no step asks for the channel
+	many     int        // elements of a channel that each have its constants, so that a row may go over channels; 1: a row is of one channel, or along them
 }
 
 // The temporary vectors of a list: elements, an operand, bytes.
@@ -92,24 +92,26 @@ func (s *steps) runDot(m *memory, b *kernels.DotBlock, i int) {
 type stepReader struct {
 	p                 *prep
 	y                 *operand
+	n                 int // elements
 	channels, inner   int
 	in, konst         int
 	values            []float64
 	list              *steps
 	source            Elem
+	most              int         // of an integer that the list begins with
 	read              [][]float32 // constants of the step
 	floating, ofBytes bool        // what the elements are: float32, bytes; else integers
 }
 
 // newSteps prepares a list for a result y whose channels have inner elements each. source is the element type before the
-// first step; inputs and constants are read from the given ones on.
+// first step, and most what integers are at most, or less than 0; inputs and constants are read from the given ones on.
 // With many, channels of at most fewElements elements are dealt with as if every element were one.
-func (p *prep) newSteps(y *operand, list *billb.Steps, many bool, channels, inner, in, konst int, source Elem) *steps {
+func (p *prep) newSteps(y *operand, list *billb.Steps, many bool, channels, inner, in, konst int, source Elem, most int) *steps {
 	s := &steps{set: p.set, y: y, inner: inner, channels: channels, plain: true, many: 1, monotone: true}
 	if many && inner > 1 && inner <= fewElements {
 		s.many = inner
 	}
-	r := &stepReader{p: p, y: y, channels: channels, inner: inner, in: in, konst: konst, values: list.Values, list: s, source: source,
+	r := &stepReader{p: p, y: y, n: y.n / resultsOf(list), channels: channels, inner: inner, in: in, konst: konst, values: list.Values, list: s, source: source, most: most,
 		floating: source == F32, ofBytes: source == U8 || source == I8}
 	for _, op := range list.Steps {
 		r.read = nil
@@ -122,7 +124,7 @@ func (p *prep) newSteps(y *operand, list *billb.Steps, many bool, channels, inne
 	if len(r.values) > 0 || r.in < len(p.instr.In) || r.konst < len(p.instr.Const) {
 		p.fail("%d values, %d inputs and %d constants are left over after the last step", len(r.values), len(p.instr.In)-r.in, len(p.instr.Const)-r.konst)
 	}
-	if s.sign != nil {
+	if s.signs != nil {
 		p.planes(y, Bit, SBit)
 		return s
 	}
@@ -142,7 +144,7 @@ func (p *prep) newSteps(y *operand, list *billb.Steps, many bool, channels, inne
 
 // expect requires what a step works on.
 func (r *stepReader) expect(op billb.StepOp, floating, bytes bool) {
-	if r.list.sign != nil {
+	if r.list.signs != nil {
 		r.p.fail("step %s follows a sign, expected none", op)
 	}
 	if r.floating != floating || r.ofBytes != bytes {
@@ -195,6 +197,23 @@ func (r *stepReader) doubles(def float64) []float64 {
 	return out
 }
 
+// factors are the numbers of an affine that is a product in float32: of integers that float32 has with numbers that it has. The
+// product in float64 is exact then, and rounded as that one is. nil: it is something else.
+func (r *stepReader) factors(num, den, bias []float64) []float32 {
+	if r.most > 1<<24 {
+		return nil
+	}
+	c := make([]float32, len(num))
+	r.p.charge(mulSat(len(c), 4))
+	for i, v := range num {
+		c[i] = float32(v)
+		if float64(c[i]) != v || math.IsInf(v, 0) || den[i] != 1 || math.Float64bits(bias[i]) != 0 {
+			return nil
+		}
+	}
+	return c
+}
+
 // grid is the next two constants: a scale and a zero point of a type of bytes.
 func (r *stepReader) grid() (scale float32, zero int32, e Elem) {
 	s, z := r.p.konst(r.konst, F32), r.p.konst(r.konst+1, U8, I8)
@@ -213,16 +232,21 @@ func (r *stepReader) grid() (scale float32, zero int32, e Elem) {
 func (r *stepReader) input(e Elem) (x *operand, one bool) {
 	x = r.p.dense(r.p.in(r.in), e)
 	r.in++
-	if x.n != r.y.n && x.n*r.inner != r.y.n {
+	if x.n != r.n && x.n*r.inner != r.n {
 		r.p.fail("%s beside %s", x, r.y)
 	}
-	r.list.plain = r.list.plain && x.n == r.y.n
-	return x, x.n != r.y.n
+	r.list.plain = r.list.plain && x.n == r.n
+	return x, x.n != r.n
 }
 
-// with is a step of an operator and one number a channel.
+// with is a step of an operator and one number a channel, the next constant.
 func (r *stepReader) with(op kernels.Operator, one kernels.Function) func(m *memory, r *row, v []float32) {
-	c, set := r.perChannel(), r.p.set
+	return r.each(op, one, r.perChannel())
+}
+
+// each is a step of an operator and one number a channel.
+func (r *stepReader) each(op kernels.Operator, one kernels.Function, c []float32) func(m *memory, r *row, v []float32) {
+	set := r.p.set
 	return func(_ *memory, r *row, v []float32) {
 		if r.along {
 			set.Combine(op, v, v, c[r.channel:r.channel+r.n])
@@ -274,6 +298,14 @@ func (r *stepReader) step(op billb.StepOp) func(m *memory, r *row, v []float32) 
 		}
 		r.list.plain = false
 		num, den, bias := r.doubles(1), r.doubles(1), r.doubles(0)
+		if c := r.factors(num, den, bias); c != nil {
+			times, plus := r.each(kernels.Mul, kernels.Times, c), r.function(kernels.Plus, 0, 0)
+			return func(m *memory, r *row, v []float32) {
+				set.FromInts(v, r.z)
+				times(m, r, v)
+				plus(m, r, v) // the bias makes -0 to 0
+			}
+		}
 		return func(_ *memory, r *row, v []float32) {
 			set.Affine(v, r.z, num[r.channel:], den[r.channel:], bias[r.channel:], !r.along)
 		}
@@ -302,6 +334,8 @@ func (r *stepReader) step(op billb.StepOp) func(m *memory, r *row, v []float32) 
 	switch op {
 	case billb.StepSign:
 		return r.sign()
+	case billb.StepTernary:
+		return r.ternary()
 	case billb.StepPlus:
 		return r.with(kernels.Add, kernels.Plus)
 	case billb.StepMinus:

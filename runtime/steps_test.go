@@ -211,7 +211,14 @@ func TestConvSteps(t *testing.T) {
 		} else {
 			b.op(billb.OpDenseIConv, []int{moved, billb.ConstOperand(weights)}, []int{s.id}, narrow)
 		}
-		k := []int{b.konst(randTensor(rng, F64, c)), b.konst(scalarOf(F64, 40)), b.konst(randTensor(rng, F64, c))}
+		num, den, bias := randTensor(rng, F64, c), scalarOf(F64, 40), randTensor(rng, F64, c)
+		if i%4 > 1 { // a product in float32, but for the zero that may have a sign
+			den, bias = scalarOf(F64, 1), scalarOf(F64, []float64{0, math.Copysign(0, -1)}[i/4%2])
+			for j, v := range num.v {
+				num.v[j] = float64(float32(v))
+			}
+		}
+		k := []int{b.konst(num), b.konst(den), b.konst(bias)}
 		s.consts = append(s.consts, k...)
 		s.then(billb.StepAffine, billb.OpAffine, F32, nil, []int{s.axis}, k)
 		if i%2 == 0 {
@@ -258,6 +265,10 @@ func TestStepsRejects(t *testing.T) {
 		"0 or 1": func(b *builder, x, y int) {
 			b.op(billb.OpMapSteps, []int{x}, []int{y}, []int{int(billb.StepSign)}, []float64{2, 0})
 		},
+		"a multiple of 8": func(b *builder, x, y int) {
+			b.op(billb.OpMapSteps, []int{x}, []int{b.dense(F32, 2, 6)}, []int{int(billb.StepTernary)})
+		},
+		"2 times as many": func(b *builder, x, y int) { b.op(billb.OpMapSteps, []int{x}, []int{y}, []int{int(billb.StepTernary)}) },
 		"follows a sign": func(b *builder, x, y int) {
 			b.op(billb.OpMapSteps, []int{x}, []int{y}, []int{int(billb.StepSign), int(billb.StepRelu)}, []float64{0, 0})
 		},

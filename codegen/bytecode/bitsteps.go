@@ -60,13 +60,17 @@ func (c *chain) padSums(n *ir.Node) bool {
 	return c.took(next)
 }
 
-// sign ends a map with bits on planes: a step that nothing else reads, reshapes between equal maps, and the way to planes.
+// sign ends a map with bits on planes: a step that nothing else reads, or the two of a ternary sign, reshapes between equal maps,
+// and the way to planes.
 func (c *chain) sign(n *ir.Node) bool {
 	if c.first != nil || c.axis != 1 || c.x.Type.DType != ir.F32 {
 		return false
 	}
-	nodes := []*ir.Node{n}
-	next := c.next(n.Result())
+	nodes, op, values := []*ir.Node{n}, billb.StepSign, []float64{bit(n.Bool("strict")), bit(n.Bool("nan"))}
+	if both := c.ternary(n); both != nil {
+		nodes, op, values = both, billb.StepTernary, nil
+	}
+	next := c.next(nodes[len(nodes)-1].Result())
 	for next.Is(ir.Reshape) && sameMaps(next) {
 		nodes = append(nodes, next)
 		next = c.next(next.Result())
@@ -74,10 +78,34 @@ func (c *chain) sign(n *ir.Node) bool {
 	if !next.Is(ir.Relayout) || !next.Result().Type.Layout.Planes || next.In(0).Layout.Planes {
 		return false
 	}
-	c.add(billb.StepSign)
-	c.values = append(c.values, bit(n.Bool("strict")), bit(n.Bool("nan")))
+	c.add(op)
+	c.values = append(c.values, values...)
 	c.nodes, c.value, c.done = append(c.nodes, nodes...), next.Result(), true
 	return c.took(next)
+}
+
+// ternary is the nodes of a sign of three values that a step begins: of one value, the bits above 0 and those that are neither
+// at least 0 nor NaN, side by side along the channels. It is nil where the step is something else.
+func (c *chain) ternary(above *ir.Node) []*ir.Node {
+	concat := c.next(above.Result())
+	if !concat.Is(ir.Concat) || len(concat.Args) != 2 || concat.Args[0] != above.Result() || above.In(0).Rank() < 2 || above.In(0).Shape[1]%8 != 0 {
+		return nil
+	}
+	if axis, err := ir.Axis(concat.Int("axis"), above.In(0).Rank()); err != nil || axis != 1 {
+		return nil
+	}
+	not := ir.Def(concat.Args[1])
+	if !not.Is(ir.BitNot) || c.next(concat.Args[1]) != concat {
+		return nil
+	}
+	least := ir.Def(not.Args[0])
+	if !least.Is(ir.Step) || c.next(not.Args[0]) != not || least.Args[0] != above.Args[0] {
+		return nil
+	}
+	if !above.Bool("strict") || above.Bool("nan") || least.Bool("strict") || !least.Bool("nan") {
+		return nil
+	}
+	return []*ir.Node{above, least, not, concat}
 }
 
 func bit(b bool) float64 {

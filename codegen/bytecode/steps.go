@@ -88,7 +88,7 @@ func (c *chain) worthwhile() bool {
 	if c.first != nil {
 		return len(c.ops) > 0 || c.zero != nil && c.value.Type.DType == ir.I32
 	}
-	return c.computed > 1 || slices.Contains([]billb.StepOp{billb.StepDequantize, billb.StepSign, billb.StepBatchNorm}, c.ops[0])
+	return c.computed > 1 || slices.Contains([]billb.StepOp{billb.StepDequantize, billb.StepSign, billb.StepTernary, billb.StepBatchNorm}, c.ops[0])
 }
 
 // begin starts a chain at a node, or returns nil. What only it reads of integers less their zero point belongs to it.
@@ -335,9 +335,12 @@ func (c *chain) extend() bool {
 	return c.step(n)
 }
 
-// next is the one node that reads v, if there is one that no other chain has.
+// next is the one node that reads v, if there is one that no other chain has. Of the two steps of a ternary sign it is the first.
 func (c *chain) next(v *ir.Value) *ir.Node {
 	uses := c.g.uses[v]
+	if len(uses) == 2 && uses[0].Is(ir.Step) && !c.g.results[v] && slices.Contains(c.ternary(uses[0]), uses[1]) {
+		return uses[0]
+	}
 	if len(uses) != 1 || c.g.results[v] || c.g.chained[uses[0]] {
 		return nil
 	}

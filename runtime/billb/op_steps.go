@@ -31,10 +31,11 @@ const (
 	StepAddDequantized // v + (x - zero)*scale, x bytes; constants as for dequantize
 	StepMulDequantized // v * ((x - zero)*scale)
 	StepSign           // a bit, the last step: v > 0 where a is 1, v >= 0 where it is 0; NaN gives b
+	StepTernary        // two bits, the last step: v > 0, and in as many channels more behind all of those v < 0; NaN gives neither
 )
 
 var stepNames = []string{"to_float", "affine", "dequantize", "quantize", "plus", "minus", "times", "over", "prelu", "batch_norm", "relu", "clip", "leaky_relu",
-	"sigmoid", "tanh", "exp", "hard_sigmoid", "hard_swish", "add", "mul", "add_dequantized", "mul_dequantized", "sign"}
+	"sigmoid", "tanh", "exp", "hard_sigmoid", "hard_swish", "add", "mul", "add_dequantized", "mul_dequantized", "sign", "ternary"}
 
 func (StepOp) names() []string  { return stepNames }
 func (s StepOp) String() string { return enumName(s.names(), int(s)) }
@@ -89,7 +90,8 @@ var (
 		macs:   func(s shapes) float64 { return perChannel(s, s.konst(0)) },
 	})
 	// The steps of the elements of x, f32, i32, u8 or i8. Channels are on axis 1, or on the last of
-	// fewer; axes behind them may be others in y. With a sign at their end, y is planes of bits and x f32.
+	// fewer; axes behind them may be others in y. With a sign at their end, y is planes of bits and x f32;
+	// with ternary, y has twice x's channels, which are a multiple of eight.
 	_ = register(&Op{
 		Code: OpMapSteps,
 		Name: "map_steps",
