@@ -8,8 +8,8 @@ import (
 )
 
 // keepsOrder reports a step of which every channel rises or falls over all numbers, the infinite ones too, and makes no NaN of
-// any.
-func keepsOrder(op billb.StepOp, consts [][]float32) bool {
+// any, for the constants and values that it has read.
+func keepsOrder(op billb.StepOp, consts [][]float32, values []float64) bool {
 	all := func(i int, ok func(v float64) bool) bool {
 		for _, v := range consts[i] {
 			if f := float64(v); f != f || math.IsInf(f, 0) || !ok(f) {
@@ -30,7 +30,15 @@ func keepsOrder(op billb.StepOp, consts [][]float32) bool {
 		return all(0, positive)
 	case billb.StepBatchNorm: // scale, bias, mean, deviation
 		return all(0, nonzero) && all(1, finite) && all(2, finite) && all(3, positive)
-	case billb.StepRelu:
+	case billb.StepAffine: // numerator, denominator, bias
+		return all(0, nonzero) && all(1, nonzero) && all(2, finite)
+	case billb.StepQuantize:
+		return all(0, positive)
+	case billb.StepClip:
+		return values[0] <= values[1]
+	case billb.StepLeakyRelu:
+		return values[0] > 0 && float32(values[0]) <= math.MaxFloat32
+	case billb.StepRelu, billb.StepToFloat:
 		return true
 	}
 	return false

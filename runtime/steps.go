@@ -33,6 +33,7 @@ type steps struct {
 	list     []func(m *memory, r *row, v []float32)
 	bytes    bool       // the last step makes bytes
 	signs    []signTest // the last step makes bits, on planes: for each, those of all channels
+	levels   *levels    // what the whole list comes to, where it is that
 	monotone bool       // every step rises or falls, in every channel
 	plain    bool       // no step asks for the channel
 	many     int        // elements of a channel that each have its constants, so that a row may go over channels; 1: a row is of one channel, or along them
@@ -47,11 +48,19 @@ func stepBytes(m *memory) []byte      { return m.temp[8*stepChunk : 9*stepChunk]
 func (s *steps) run(m *memory, r *row) {
 	v := stepFloats(m)[:r.n]
 	direct := r.stride == 1
+	if s.levels != nil && direct {
+		s.levels.run(s, s.y.bytes(m)[r.at:][:r.n], r)
+		return
+	}
 	if direct && s.y.elem == F32 {
 		v = view[float32](s.y, m)[r.at:][:r.n]
 	}
-	for _, f := range s.list {
-		f(m, r, v)
+	if s.levels != nil {
+		s.levels.run(s, stepBytes(m)[:r.n], r)
+	} else {
+		for _, f := range s.list {
+			f(m, r, v)
+		}
 	}
 	switch {
 	case s.bytes && direct:
@@ -115,11 +124,12 @@ func (p *prep) newSteps(y *operand, list *billb.Steps, many bool, channels, inne
 		floating: source == F32, ofBytes: source == U8 || source == I8}
 	for _, op := range list.Steps {
 		r.read = nil
+		values := r.values
 		f := r.step(op)
 		if f != nil {
 			s.list = append(s.list, f)
 		}
-		s.monotone = s.monotone && (f == nil || keepsOrder(op, r.read))
+		s.monotone = s.monotone && (f == nil || keepsOrder(op, r.read, values))
 	}
 	if len(r.values) > 0 || r.in < len(p.instr.In) || r.konst < len(p.instr.Const) {
 		p.fail("%d values, %d inputs and %d constants are left over after the last step", len(r.values), len(p.instr.In)-r.in, len(p.instr.Const)-r.konst)
@@ -138,6 +148,10 @@ func (p *prep) newSteps(y *operand, list *billb.Steps, many bool, channels, inne
 	}
 	if y.elem != want {
 		p.fail("%s, expected %s after the last step", y, want)
+	}
+	if source == I32 && s.bytes && s.monotone {
+		n := len(list.Values)
+		s.levels = s.foldLevels(p, most, list.Values[n-2], list.Values[n-1])
 	}
 	return s
 }
@@ -184,6 +198,11 @@ func (r *stepReader) perChannel() []float32 {
 func (r *stepReader) doubles(def float64) []float64 {
 	v := r.p.f64s(r.konst, r.channels, def)
 	r.konst++
+	near := make([]float32, len(v))
+	for i, x := range v {
+		near[i] = float32(x)
+	}
+	r.read = append(r.read, near)
 	if r.list.many == 1 {
 		return v
 	}
@@ -225,7 +244,9 @@ func (r *stepReader) grid() (scale float32, zero int32, e Elem) {
 	if z.Elem == I8 {
 		zero = int32(int8(z.Data[0]))
 	}
-	return as[float32](r.p.denseData(s))[0], zero, z.Elem
+	scale = as[float32](r.p.denseData(s))[0]
+	r.read = append(r.read, []float32{scale})
+	return scale, zero, z.Elem
 }
 
 // input is the next input, of a type, and whether it has one element for every channel of every image.

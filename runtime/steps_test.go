@@ -162,7 +162,7 @@ func TestMapSteps(t *testing.T) {
 
 func TestConvSteps(t *testing.T) {
 	rng := newRand(92)
-	for i := range 60 {
+	for i := range 120 {
 		e := []Elem{U8, I8, Bit}[i%3]
 		axes := 1 + rng.IntN(3)
 		groups, inC, outC := 1+rng.IntN(3), 1+rng.IntN(5), 1+rng.IntN(6)
@@ -222,13 +222,29 @@ func TestConvSteps(t *testing.T) {
 		s.consts = append(s.consts, k...)
 		s.then(billb.StepAffine, billb.OpAffine, F32, nil, []int{s.axis}, k)
 		if i%2 == 0 {
-			s.then(billb.StepRelu, billb.OpRelu, F32, nil, nil)
-			residual := b.input(randTensor(rng, F32, y...))
-			s.ins = append(s.ins, residual)
-			s.then(billb.StepAddInput, billb.OpAdd, F32, []int{residual}, nil)
-			ks, kz := b.konst(scalarOf(F32, 0.25)), b.konst(scalarOf(U8, 7))
-			s.consts, s.values = append(s.consts, ks, kz), append(s.values, 0, 255)
-			s.then(billb.StepQuantize, billb.OpQuantizeLinear, U8, []int{billb.ConstOperand(ks), billb.ConstOperand(kz)}, nil)
+			lo, hi, q := 0, 255, U8
+			if i%8 > 3 { // few levels, which thresholds stand for
+				q = []Elem{U8, I8}[rng.IntN(2)]
+				lo = rng.IntN(9)
+				if q == I8 {
+					lo -= 4
+				}
+				hi = lo + rng.IntN(mostLevels+2)
+				k, operand := s.perChannel(randTensor(rng, F32, c))
+				s.consts = append(s.consts, k)
+				s.then(billb.StepTimes, billb.OpMul, F32, []int{operand}, nil)
+			} else {
+				s.then(billb.StepRelu, billb.OpRelu, F32, nil, nil)
+				residual := b.input(randTensor(rng, F32, y...))
+				s.ins = append(s.ins, residual)
+				s.then(billb.StepAddInput, billb.OpAdd, F32, []int{residual}, nil)
+			}
+			ks, kz := b.konst(scalarOf(F32, 0.25+float64(i%3))), b.konst(scalarOf(q, float64(rng.IntN(9))))
+			s.consts, s.values = append(s.consts, ks, kz), append(s.values, float64(lo), float64(hi))
+			s.then(billb.StepQuantize, billb.OpQuantizeLinear, q, []int{billb.ConstOperand(ks), billb.ConstOperand(kz)}, nil)
+			limited := b.dense(q, y...)
+			b.op(billb.OpClip, []int{s.id, billb.ConstOperand(b.konst(scalarOf(q, float64(lo)))), billb.ConstOperand(b.konst(scalarOf(q, float64(hi))))}, []int{limited}, nil)
+			s.id = limited
 		}
 		out := b.dense(b.img.Buffers[s.id].Elem, y...)
 		if linear {

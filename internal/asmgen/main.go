@@ -27,6 +27,7 @@ var files = []struct {
 	{"runtime/kernels", "bitconv", kernels.BitConv},
 	{"runtime/kernels", "bitdot", kernels.BitDot},
 	{"runtime/kernels", "signs", kernels.Signs},
+	{"runtime/kernels", "levels", kernels.Levels},
 	{"runtime/kernels", "intconv", kernels.IntConv},
 	{"runtime/kernels", "planes", kernels.Planes},
 	{"runtime/kernels", "dot", kernels.Dot},

@@ -44,6 +44,9 @@ type Set struct {
 	// Index 1 takes NaN for at least that, index 0 does not.
 	signs [2]signsFunc
 
+	// levels is Levels of a multiple of 16 elements.
+	levels levelsFunc
+
 	// sums makes the 2^(n-1) planes S_k = x_0 + sum over i>=1 of (bit i-1 of k ? -x_i : x_i), where x_i is the plane at
 	// element offs[i] of src and n = len(offs) is 1 to 4. S_k is at dst[k*stride:] (bytes). Indices: the input's Elem
 	// (U8..I32; Bit is nil) and 0 for sums in i16, 1 for i32. Sums wrap.
@@ -132,6 +135,7 @@ type (
 	bitDotFunc      func(acc []int16, src []byte, offs []int32, nb int, w []byte)
 	bitTurnFunc     func(dst []int32, stride int, acc []int16, base *[4]int32, shift uint)
 	signsFunc       func(dst []byte, src []float32, stride int, least *[8]float32, flip *[8]uint32)
+	levelsFunc      func(dst []byte, z, t, flip []int32, stride, count, step int, base byte)
 	sumsFunc        func(dst []byte, stride int, src []byte, offs []int32, blocks int)
 	accLEFunc       func(dst, src, mask []byte, terms []int32, init, t *[8]int32, flip uint8)
 	accIntFunc      func(dst []byte, stride, outs int, src, mask []byte, terms []int32, init *[8]int32)

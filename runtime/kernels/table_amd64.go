@@ -53,6 +53,7 @@ func asmTable() []kernel {
 			s.packBitDot, s.bitDot, s.bitTurn = packBitDotLanes, bitDotAVX2, bitTurnAVX2
 		}},
 		{"signs", AVX2, func(s *Set) { s.signs = [2]signsFunc{signsAVX2, signsNaNAVX2} }},
+		{"levels", AVX2, func(s *Set) { s.levels = levelsAVX2 }},
 		{"sums", AVX2, func(s *Set) {
 			s.sums = [5][2]sumsFunc{
 				U8:  {sumsU816AVX2, sumsU832AVX2},

@@ -16,6 +16,7 @@ func genericTable() []kernel {
 			s.packBitDot, s.bitDot, s.bitTurn = packBitDotGeneric, bitDotGeneric, bitTurnGeneric
 		}},
 		{"signs", Generic, func(s *Set) { s.signs = [2]signsFunc{signsGeneric(false), signsGeneric(true)} }},
+		{"levels", Generic, func(s *Set) { s.levels = levelsGeneric }},
 		{"sums", Generic, func(s *Set) {
 			s.sums[U8] = [2]sumsFunc{sumsWords[uint8](&lane16), sumsWords[uint8](&lane32)}
 			s.sums[I8] = [2]sumsFunc{sumsWords[int8](&lane16), sumsWords[int8](&lane32)}

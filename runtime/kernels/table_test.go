@@ -9,6 +9,7 @@ var checks = map[string][]func(*testing.T, *Set){
 	"bit":        {func(t *testing.T, s *Set) { checkBitConv(t, s, cases(24)) }},
 	"bitdot":     {checkBitDot, checkBitDotLong},
 	"signs":      {checkSigns},
+	"levels":     {checkLevels},
 	"sums":       {func(t *testing.T, s *Set) { checkIntConv(t, s, cases(24)) }},
 	"acc":        {func(t *testing.T, s *Set) { checkIntConv(t, s, cases(24)) }},
 	"convert":    {func(t *testing.T, s *Set) { checkIntConv(t, s, cases(24)) }},
