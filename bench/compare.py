@@ -21,6 +21,7 @@ import argparse
 import gzip
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -160,7 +161,7 @@ def field_network(tmp, path, a):
     subprocess.run([billrun, model, *args, "--out", out, *isa], check=True, capture_output=True)
     apart = 0.0
     for info, want in zip(session.get_outputs(), session.run(None, feeds)):
-        got = np.load(os.path.join(out, info.name.replace("/", "_") + ".npy")).reshape(want.shape)
+        got = np.load(os.path.join(out, re.sub(r"[^\w.-]", "_", info.name) + ".npy")).reshape(want.shape)
         apart = max(apart, float(np.abs(got.astype(float) - want).max() / max(np.abs(want).max(), 1e-9)) if want.size else 0.0)
     return {"byte": Program([billrun, "bench", model, *args], [], a.isa), "ort": Engine(lambda: session.run(None, feeds))}, apart
 

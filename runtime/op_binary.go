@@ -227,7 +227,14 @@ var _ = executes(billb.OpPow, func(p *prep) step {
 			}
 		})
 	}
+	set, single := p.set, a.elem == F32 && b.elem == F32
 	return w.step(32, func(m *memory, r run) {
+		if single && w.inner[0] == 1 && w.inner[1] == 0 {
+			dst, src := view[float32](y, m)[r.first:][:r.n], view[float32](a, m)[r.at[0]:][:r.n]
+			if powSingle(set, dst, src, view[float32](b, m)[r.at[1]]) {
+				return
+			}
+		}
 		var av, bv [chunk]float64
 		for i := 0; i < r.n; i += chunk {
 			n := min(chunk, r.n-i)
@@ -240,6 +247,22 @@ var _ = executes(billb.OpPow, func(p *prep) step {
 		}
 	})
 })
+
+// powSingle is x^n by products, where n is 2 or 3.
+func powSingle(set *kernels.Set, dst, x []float32, n float32) bool {
+	switch n {
+	case 2:
+		set.Combine(kernels.Mul, dst, x, x)
+	case 3: // dst may be x
+		for i, v := range x {
+			d := float64(v)
+			dst[i] = float32(float64(d*d) * d)
+		}
+	default:
+		return false
+	}
+	return true
+}
 
 // powInt is x^n modulo 2^64, truncated toward zero for a negative n.
 func powInt(x, n int64) int64 {

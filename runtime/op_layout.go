@@ -10,7 +10,7 @@ var (
 		if !ok {
 			p.fail("%s does not broadcast to %s", x, y)
 		}
-		return reorder(y, x, newStrided(y.shape, s, 0))
+		return p.reorder(y, x, newStrided(y.shape, s, 0))
 	})
 	_ = executes(billb.OpTile, func(p *prep) step {
 		x, y := p.dense(p.in(0)), p.dense(p.out(0))

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/billnet/billnet/runtime/billb"
+	"github.com/billnet/billnet/runtime/kernels"
 )
 
 var (
@@ -39,6 +40,9 @@ func preparePool(p *prep, kind poolKind) step {
 	work := mulSat(billb.Product(w.out[:]), w.kernel[0], w.kernel[1], w.kernel[2])
 	switch y.elem {
 	case F32:
+		if w.in[2] <= poolWidth && w.out[2] <= poolWidth && w.out[2] >= fewElements {
+			return p.poolRows(w, kind, padded, y, x, work)
+		}
 		return ranged(x.shape[0]*x.shape[1], work, func(m *memory, lo, hi int) {
 			poolMaps(w, kind, padded, view[float32](y, m), view[float32](x, m), lo, hi, float32(math.Inf(-1)), float32(math.Inf(1)))
 		})
@@ -180,6 +184,131 @@ func poolRow[T Number](w *window, kind poolKind, dst, src []T) {
 			for j := range row {
 				row[j] += from[j*step]
 			}
+		}
+	}
+}
+
+// poolWidth is the longest row that poolRows pools.
+const poolWidth = 2 * chunk
+
+// poolOperators are the vector kernels of the poolings.
+var poolOperators = [...]kernels.Operator{poolMax: kernels.Max, poolMin: kernels.Min, poolAverage: kernels.Add}
+
+// poolRows pools float32 in whole rows: those under the taps of an output row, split by position modulo the stride, so that a tap is
+// a run of one of the pieces. The largest and smallest elements are taken of the rows first, which are split once then; sums keep the
+// order of the taps.
+func (p *prep) poolRows(w *window, kind poolKind, padded bool, y, x *operand, work int) step {
+	in, out, _ := w.sizes()
+	across := make([]float32, w.out[2]) // taps along the last axis that count
+	p.charge(4 * len(across))
+	for ow := range across {
+		w0, w1 := w.inside(2, ow)
+		across[ow] = float32(w1 - w0)
+		if padded {
+			across[ow] = float32(w.within(2, ow))
+		}
+	}
+	r := rowPool{window: w, set: p.set, op: poolOperators[kind]}
+	first := startOf(kind, float32(math.Inf(-1)), float32(math.Inf(1)))
+	return ranged(x.shape[0]*x.shape[1]*w.out[0]*w.out[1], work/max(1, w.out[0]*w.out[1]), func(m *memory, lo, hi int) {
+		both := as[float32](m.temp[:3*chunk*8])
+		row, pieces := both[:w.in[2]], both[poolWidth:]
+		for u := lo; u < hi; u++ {
+			i, ot, oh := u/(w.out[0]*w.out[1]), u/w.out[1]%w.out[0], u%w.out[1]
+			src, dst := view[float32](x, m)[i*in:(i+1)*in], view[float32](y, m)[i*out+(ot*w.out[1]+oh)*w.out[2]:][:w.out[2]]
+			for j := range dst {
+				dst[j] = first
+			}
+			t0, t1 := w.inside(0, ot)
+			h0, h1 := w.inside(1, oh)
+			begun := false
+			for kt := t0; kt < t1; kt++ {
+				t := ot*w.stride[0] + kt*w.dil[0] - w.pad[0]
+				for kh := h0; kh < h1; kh++ {
+					from := src[(t*w.in[1]+oh*w.stride[1]+kh*w.dil[1]-w.pad[1])*w.in[2]:][:w.in[2]]
+					switch {
+					case kind == poolAverage:
+						r.take(dst, from, pieces)
+					case !begun:
+						copy(row, from)
+					default:
+						r.set.Combine(r.op, row, row, from)
+					}
+					begun = true
+				}
+			}
+			switch {
+			case kind != poolAverage && begun:
+				r.take(dst, row, pieces)
+			case kind == poolAverage:
+				count := float32((t1 - t0) * (h1 - h0))
+				if padded {
+					count = float32(w.within(0, ot) * w.within(1, oh))
+				}
+				if count > 0 {
+					n := as[float32](m.temp[:len(dst)*4])
+					r.set.Map(kernels.Times, n, across, count, 0)
+					for j, v := range n { // no tap: 0 stays
+						if v == 0 {
+							n[j] = 1
+						}
+					}
+					r.set.Combine(kernels.Div, dst, dst, n)
+				}
+			}
+		}
+	})
+}
+
+// rowPool takes rows into rows of results.
+type rowPool struct {
+	*window
+	set *kernels.Set
+	op  kernels.Operator
+}
+
+// take takes the taps of an input row into an output row; pieces is memory for the row.
+func (r *rowPool) take(dst, src, pieces []float32) {
+	step := r.stride[2]
+	size := (len(src) + step - 1) / step
+	if step > 1 {
+		splitRow(pieces, src, step, size)
+	}
+	for kw := range r.kernel[2] {
+		shift := kw*r.dil[2] - r.pad[2]
+		lo := 0
+		if shift < 0 {
+			lo = (-shift + step - 1) / step
+		}
+		hi := min(len(dst), (len(src)-1-shift+step)/step)
+		if lo >= hi || shift >= len(src) {
+			continue
+		}
+		at, from := lo*step+shift, src
+		if step > 1 {
+			from, at = pieces[at%step*size:], at/step
+		}
+		r.set.Combine(r.op, dst[lo:hi], dst[lo:hi], from[at:])
+	}
+}
+
+// splitRow writes elements i, i+step, ... of a row at i*size.
+func splitRow(pieces, src []float32, step, size int) {
+	if step == 2 {
+		even, odd := pieces[:size], pieces[size:][:len(src)/2]
+		for i := range odd {
+			even[i], odd[i] = src[2*i], src[2*i+1]
+		}
+		if len(src)%2 == 1 {
+			even[size-1] = src[len(src)-1]
+		}
+		return
+	}
+	for i := range min(step, len(src)) {
+		piece := pieces[i*size:]
+		for j, at := 0, i; at < len(src); at += step {
+			piece[j] = src[at]
+			j++
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/billnet/billnet/runtime/billb"
+	"github.com/billnet/billnet/runtime/kernels"
 )
 
 // A reduction is a fold over axes. Every result is one accumulator that takes its
@@ -75,8 +76,9 @@ func prepareReduce(p *prep, op billb.Opcode) step {
 	work := max(red.n, 1)
 	switch x.elem {
 	case F32:
+		set := p.set
 		return ranged(y.n, work, func(m *memory, lo, hi int) {
-			foldAll(op, view[float32](y, m), view[float32](x, m), red, lo, hi, float32(math.Inf(1)))
+			reduceSingle(set, op, view[float32](y, m), view[float32](x, m), red, lo, hi)
 		})
 	case F64:
 		return ranged(y.n, work, func(m *memory, lo, hi int) {
@@ -111,6 +113,77 @@ func firstOf[T Number](op billb.Opcode, least, most T) T {
 		return 1
 	}
 	return 0
+}
+
+// folds are the vector kernels of the reductions.
+var folds = map[billb.Opcode]kernels.Operator{
+	billb.OpReduceSum: kernels.Add, billb.OpReduceMean: kernels.Add, billb.OpReduceMax: kernels.Max, billb.OpReduceMin: kernels.Min, billb.OpReduceProd: kernels.Mul,
+}
+
+// foldRows is how many results of sums along rows are computed at a time: none waits for another's addition. foldWidth is how many that
+// lie beside one another are, which should stay in cache.
+const (
+	foldRows  = 8
+	foldWidth = 1 << 12
+)
+
+// reduceSingle computes results lo to hi of float32. Results whose elements lie beside one another are computed together, as are a few
+// whose elements are rows; every one still takes its elements in order.
+func reduceSingle(set *kernels.Set, op billb.Opcode, y, x []float32, red *reduced, lo, hi int) {
+	kept := len(red.kept.shape) - 1
+	beside, width := red.kept.stride[kept], red.kept.shape[kept]
+	sums := op == billb.OpReduceSum || op == billb.OpReduceMean
+	rows := sums && len(red.over.shape) == 1 && red.over.stride[0] == 1 && red.n > 0
+	for i := lo; i < hi; {
+		n := min(width-i%width, hi-i, foldWidth)
+		switch {
+		case beside == 1 && n >= foldRows:
+			foldBeside(set, op, y[i:i+n], x, red, red.first(i))
+		case rows && n >= foldRows:
+			n = foldRows
+			foldSums((*[foldRows]float32)(y[i:]), x[red.first(i):], beside, red.n)
+		default:
+			foldAll(op, y, x, red, i, i+1, float32(math.Inf(1)))
+			i++
+			continue
+		}
+		if op == billb.OpReduceMean {
+			set.Map(kernels.Over, y[i:i+n], y[i:i+n], float32(red.n), 0)
+		}
+		i += n
+	}
+}
+
+// foldBeside folds the elements of results that lie beside one another, the first of them at an offset.
+func foldBeside(set *kernels.Set, op billb.Opcode, y, x []float32, red *reduced, first int) {
+	start := firstOf(op, float32(math.Inf(-1)), float32(math.Inf(1)))
+	for i := range y {
+		y[i] = start
+	}
+	red.rows(first, func(at, step, n int) {
+		for range n {
+			set.Combine(folds[op], y, y, x[at:at+len(y)])
+			at += step
+		}
+	})
+}
+
+// foldSums adds up rows of n elements, step apart.
+func foldSums(y *[foldRows]float32, x []float32, step, n int) {
+	a, b, c, d := x[:n], x[step:][:n], x[2*step:][:n], x[3*step:][:n]
+	e, f, g, h := x[4*step:][:n], x[5*step:][:n], x[6*step:][:n], x[7*step:][:n]
+	var s, t, u, v, s1, t1, u1, v1 float32
+	for i := range a {
+		s += a[i]
+		t += b[i]
+		u += c[i]
+		v += d[i]
+		s1 += e[i]
+		t1 += f[i]
+		u1 += g[i]
+		v1 += h[i]
+	}
+	*y = [foldRows]float32{s, t, u, v, s1, t1, u1, v1}
 }
 
 // foldAll computes results lo to hi of floats.

@@ -23,5 +23,5 @@ var _ = executes(billb.OpSlice, func(p *prep) step {
 		base += start * own[a]
 		stride[a] = own[a] * by
 	}
-	return reorder(y, x, newStrided(y.shape, stride, base))
+	return p.reorder(y, x, newStrided(y.shape, stride, base))
 })

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/billnet/billnet/runtime/billb"
+	"github.com/billnet/billnet/runtime/kernels"
 )
 
 var (
@@ -20,16 +21,24 @@ func prepareSoftmax(p *prep, logarithm bool) step {
 		return step{}
 	}
 	d, inner := x.shape[axis], billb.Product(x.shape[axis+1:])
-	if set := p.set; inner == 1 && y.elem == F32 && !logarithm {
+	if set := p.set; y.elem == F32 && (inner == 1 || !logarithm) {
 		return ranged(y.n/d, mulSat(d, 4), func(m *memory, lo, hi int) {
 			src, dst := view[float32](x, m), view[float32](y, m)
-			for at := lo * d; at < hi*d; at += d {
-				set.Softmax(dst[at:at+d], src[at:at+d], tmp[float64](m, 0))
+			lanes, room := tmp[float64](m, 0), as[float32](m.temp[chunk*8:])[:kernels.SoftmaxRoom]
+			for lo < hi {
+				n, first, line, step := hi-lo, lo*d, d, 1
+				if inner > 1 { // up to the last line that begins beside this one
+					n, first, line, step = min(hi-lo, inner-lo%inner), lo/inner*d*inner+lo%inner, 1, inner
+				}
+				if logarithm {
+					n = 1
+					set.LogSoftmax(dst[first:first+d], src[first:first+d], lanes, room)
+				} else {
+					set.SoftmaxLines(dst[first:], src[first:], n, d, line, step, lanes, room)
+				}
+				lo += n
 			}
 		})
-	}
-	if inner > 1 && y.elem == F32 && !logarithm && d <= columnFloats {
-		return p.softmaxColumns(y, x, d, inner)
 	}
 	return ranged(y.n/d, mulSat(d, 16), func(m *memory, lo, hi int) {
 		for line := lo; line < hi; line++ {
@@ -49,41 +58,6 @@ func prepareSoftmax(p *prep, logarithm bool) step {
 					v = math.Exp(v) / sum
 				}
 				setFloat(y, m, first+k*inner, v)
-			}
-		}
-	})
-}
-
-// columns is how many neighbouring lines softmaxColumns deals with at most at a time, and columnFloats the room for them.
-const (
-	columns      = 16
-	columnFloats = 4 * chunk
-)
-
-// softmaxColumns is the softmax of lines of d elements that lie inner apart, each copied to a row and back.
-func (p *prep) softmaxColumns(y, x *operand, d, inner int) step {
-	most := min(columns, columnFloats/d)
-	set, blocks := p.set, (inner+most-1)/most
-	return ranged(y.n/(d*inner)*blocks, mulSat(d, most, 6), func(m *memory, lo, hi int) {
-		src, dst := view[float32](x, m), view[float32](y, m)
-		lanes, rows := tmp[float64](m, 0), as[float32](m.temp[chunk*8:])[:columnFloats]
-		for b := lo; b < hi; b++ {
-			first := b % blocks * most
-			n := min(most, inner-first)
-			first += b / blocks * d * inner
-			for k := range d {
-				for j, v := range src[first+k*inner:][:n] {
-					rows[j*d+k] = v
-				}
-			}
-			for j := range n {
-				set.Softmax(rows[j*d:(j+1)*d], rows[j*d:(j+1)*d], lanes)
-			}
-			for k := range d {
-				line := dst[first+k*inner:][:n]
-				for j := range line {
-					line[j] = rows[j*d+k]
-				}
 			}
 		}
 	})

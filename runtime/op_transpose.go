@@ -17,5 +17,5 @@ var _ = executes(billb.OpTranspose, func(p *prep) step {
 		shape[i], stride[i] = x.shape[a], own[a]
 	}
 	p.shaped(y, shape...)
-	return reorder(y, x, newStrided(shape, stride, 0))
+	return p.reorder(y, x, newStrided(shape, stride, 0))
 })

@@ -1,6 +1,9 @@
 package runtime
 
-import "github.com/billnet/billnet/runtime/billb"
+import (
+	"github.com/billnet/billnet/runtime/billb"
+	"github.com/billnet/billnet/runtime/kernels"
+)
 
 // strided describes reading a tensor in another order: element (i0,i1,...) of
 // shape is at base + sum of i*stride of the source, all in elements.
@@ -120,9 +123,14 @@ func copyRows[T any](s *strided, dst, src []T, lo, hi int) {
 }
 
 // reorder is a step that writes x, read in another order, to y.
-func reorder(y, x *operand, s *strided) step {
+func (p *prep) reorder(y, x *operand, s *strided) step {
 	if y.n == 0 {
 		return step{}
+	}
+	if y.elem.Width() == 4 {
+		if t := p.newTurned(s); t != nil {
+			return t.step(y, x)
+		}
 	}
 	var f func(m *memory, lo, hi int)
 	switch y.elem.Width() {
@@ -136,4 +144,56 @@ func reorder(y, x *operand, s *strided) step {
 		f = func(m *memory, lo, hi int) { copyRows(s, view[uint64](y, m), view[uint64](x, m), lo, hi) }
 	}
 	return ranged(s.rows(), s.shape[len(s.shape)-1], f)
+}
+
+// turned is a reordering in which another axis than the last lies side by side in the source: a stack of transpositions of that axis
+// and the last one, in tiles.
+type turned struct {
+	set      *kernels.Set
+	rest     strided // the other axes, to their places in the source
+	places   []int   // strides of the other axes in the result
+	n, m     int     // elements of the last axis and of the one that lies side by side in the source
+	from, to int     // strides of the last axis in the source and of the other in the result
+}
+
+// turnTile is about how many elements of either axis a piece of the work has.
+const turnTile = 64
+
+// newTurned is the plan, nil where there is no such axis or where it is short.
+func (p *prep) newTurned(s *strided) *turned {
+	last, beside := len(s.shape)-1, -1
+	for a, stride := range s.stride[:last] {
+		if stride == 1 && s.shape[a] >= 8 {
+			beside = a
+		}
+	}
+	if beside < 0 || s.stride[last] < 2 || s.shape[last] < 8 {
+		return nil
+	}
+	own := strides(s.shape)
+	t := &turned{set: p.set, rest: strided{base: s.base}, n: s.shape[last], m: s.shape[beside], from: s.stride[last], to: own[beside]}
+	for a := range s.shape[:last] {
+		if a != beside {
+			t.rest.shape, t.rest.stride, t.places = append(t.rest.shape, s.shape[a]), append(t.rest.stride, s.stride[a]), append(t.places, own[a])
+		}
+	}
+	return t
+}
+
+func (t *turned) step(y, x *operand) step {
+	down, across := (t.n+turnTile-1)/turnTile, (t.m+turnTile-1)/turnTile
+	stack := billb.Product(t.rest.shape)
+	return ranged(stack*down*across, turnTile*turnTile, func(m *memory, lo, hi int) {
+		dst, src := view[float32](y, m), view[float32](x, m)
+		for u := lo; u < hi; u++ {
+			i, j := u/across%down*turnTile, u%across*turnTile
+			from, to, r := t.rest.base, 0, u/(down*across)
+			for a := len(t.rest.shape) - 1; a >= 0; a-- {
+				k := r % t.rest.shape[a]
+				from, to = from+k*t.rest.stride[a], to+k*t.places[a]
+				r /= t.rest.shape[a]
+			}
+			t.set.Turn(dst[to+j*t.to+i:], src[from+i*t.from+j:], min(turnTile, t.n-i), min(turnTile, t.m-j), t.to, t.from)
+		}
+	})
 }

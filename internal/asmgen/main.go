@@ -33,6 +33,7 @@ var files = []struct {
 	{"runtime/kernels", "dot", kernels.Dot},
 	{"runtime/kernels", "dotfew", kernels.DotFew},
 	{"runtime/kernels", "vec", kernels.Vec},
+	{"runtime/kernels", "turn", kernels.Turn},
 	{"runtime/kernels", "planeconv", kernels.PlaneConv},
 	{"train/gemm", "kernels", gemm.Kernels},
 	{"train/vec", "kernels", vec.Kernels},

@@ -111,16 +111,20 @@ type Set struct {
 	laneIndex bool
 
 	// The elementwise functions on float32; lengths are multiples of 16. Map, Combine and their kin say what they compute.
-	unary      [functions]unaryFunc
-	hard       [2]hardFunc // the sigmoid and the swish
-	binary     [operators]binaryFunc
-	largest    func(src []float32) float32 // of at least 16 elements, NaN left out
-	expSum     expSumFunc                  // writes exp(x - m), m not below x, and adds element i to sums[i%16]
-	fromInts   func(dst []float32, src []int32)
-	affine     affineFunc
-	normalize  normalizeFunc
-	quantize   quantizeFunc      // lo and hi limit the quotient
-	dequantize [2]dequantizeFunc // of u8 and i8
+	unary          [functions]unaryFunc
+	hard           [2]hardFunc // the sigmoid and the swish
+	binary         [operators]binaryFunc
+	largest        func(src []float32) float32 // of at least 16 elements, NaN left out
+	expSum         expSumFunc                  // writes exp(x - m), m not below x, and adds element i to sums[i%16]
+	softmaxColumns columnsFunc                 // the softmax down 16 columns of d rows, step apart in src and in dst
+	fromInts       func(dst []float32, src []int32)
+	affine         affineFunc
+	normalize      normalizeFunc
+	quantize       quantizeFunc      // lo and hi limit the quotient
+	dequantize     [2]dequantizeFunc // of u8 and i8
+
+	// turn writes dst[j*to+i] = src[i*from+j] for i < 8 and j < n, a multiple of 8.
+	turn turnFunc
 
 	// split2 writes the even elements of src to even and the odd ones to odd; len(src) = 2*len(odd) or one more.
 	split2 splitFunc
@@ -149,6 +153,8 @@ type (
 	hardFunc        func(dst, src []float32, alpha, beta float64)
 	binaryFunc      func(dst, a, b []float32)
 	expSumFunc      func(dst, src []float32, m float32, sums *[16]float64)
+	columnsFunc     func(dst, src []float32, step, d int)
+	turnFunc        func(dst, src []float32, to, from, n int)
 	affineFunc      func(dst []float32, src []int32, num, den, bias []float64, step int)
 	normalizeFunc   func(dst, src []float32, mean, deviation, scale, bias float32)
 	quantizeFunc    func(dst []byte, src []float32, scale, lo, hi float32, zero int32)

@@ -97,7 +97,7 @@ func asmTable() []kernel {
 			}
 			s.hard = [2]hardFunc{vecHardSigmoidAVX2, vecHardSwishAVX2}
 			s.binary = [operators]binaryFunc{Add: vecAddAVX2, Sub: vecSubAVX2, Mul: vecMulAVX2, Div: vecDivAVX2, PRelu: vecPReluAVX2, Max: vecMaxAVX2, Min: vecMinAVX2}
-			s.largest, s.expSum = vecLargestAVX2, vecExpSumAVX2
+			s.largest, s.expSum, s.softmaxColumns = vecLargestAVX2, vecExpSumAVX2, softmaxColumnsAVX2
 			s.fromInts, s.affine, s.normalize, s.quantize = vecFromIntsAVX2, vecAffineAVX2, vecNormalizeAVX2, vecQuantizeAVX2
 			s.dequantize = [2]dequantizeFunc{vecDequantizeU8AVX2, vecDequantizeI8AVX2}
 		}},
@@ -114,6 +114,7 @@ func asmTable() []kernel {
 			s.fromInts, s.affine, s.normalize, s.quantize = vecFromIntsAVX512, vecAffineAVX512, vecNormalizeAVX512, vecQuantizeAVX512
 			s.dequantize = [2]dequantizeFunc{vecDequantizeU8AVX512, vecDequantizeI8AVX512}
 		}},
+		{"turn", AVX2, func(s *Set) { s.turn = turnAVX2 }},
 		{"planeconv", AVX2, func(s *Set) { s.planeConv = [2]planeConvFunc{planeConv1AVX2, planeConv4AVX2} }},
 		{"planeconv", AVX512, func(s *Set) { s.planeConv = [2]planeConvFunc{planeConv1AVX512, planeConv4AVX512} }},
 		{"interleave", AVX2, func(s *Set) { s.interleave = interleaveAVX2 }},

@@ -42,9 +42,10 @@ func genericTable() []kernel {
 		{"split2", Generic, func(s *Set) { s.split2 = split2Generic }},
 		{"vec", Generic, func(s *Set) {
 			s.unary, s.hard, s.binary, s.dequantize = unaryGeneric, hardGeneric, binaryGeneric, dequantizeGeneric
-			s.largest, s.expSum = largestGeneric, expSumGeneric
+			s.largest, s.expSum, s.softmaxColumns = largestGeneric, expSumGeneric, softmaxColumnsGeneric
 			s.fromInts, s.affine, s.normalize, s.quantize = fromIntsGeneric, affineGeneric, normalizeGeneric, quantizeGeneric
 		}},
+		{"turn", Generic, func(s *Set) { s.turn = turnGeneric }},
 		{"planeconv", Generic, func(s *Set) { s.planeConv = [2]planeConvFunc{planeConvGeneric, planeConvGeneric} }},
 		{"interleave", Generic, func(s *Set) { s.interleave = interleaveGeneric }},
 		{"dot", Generic, func(s *Set) {

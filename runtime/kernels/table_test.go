@@ -22,6 +22,7 @@ var checks = map[string][]func(*testing.T, *Set){
 	"dot":        {checkDot},
 	"fewdot":     {checkDot, checkDotFew},
 	"vec":        {checkVec},
+	"turn":       {checkTurn},
 	"planeconv":  {checkPlaneConv},
 }
 

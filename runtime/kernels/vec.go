@@ -86,17 +86,92 @@ func (s *Set) Combine(op Operator, dst, a, b []float32) {
 // Softmax writes exp(x - m)/sum(exp(x - m)), m the largest element of src. lanes is memory of 24 elements. Sums are in float64;
 // a result is within 2 units in the last place.
 func (s *Set) Softmax(dst, src []float32, lanes []float64) {
-	sum := float32(s.exponentials(dst, src, lanes))
-	s.Map(Over, dst, dst, sum, 0)
+	sums := (*[16]float64)(lanes)
+	clear(sums[:])
+	s.exponentials(dst, src, s.Largest(src), lanes)
+	s.Map(Over, dst, dst, float32(total(sums)), 0)
 }
 
-// exponentials writes exp(x - m) and returns their sum.
-func (s *Set) exponentials(dst, src []float32, lanes []float64) float64 {
-	n := len(dst) &^ (vecBlock - 1)
+// softmaxLanes is the number of columns of softmaxColumns, softmaxShort the most elements of a line that is one of them.
+const (
+	softmaxLanes = 16
+	softmaxShort = 96
+)
+
+// SoftmaxRoom is the memory, in float32, of SoftmaxLines.
+const SoftmaxRoom = softmaxLanes * softmaxShort
+
+// SoftmaxLines is Softmax of n lines of d elements: element k of line i is at i*line + k*step in src and dst, which may be the same.
+// Lines or their elements lie side by side: line or step is 1. lanes is memory of 24 elements, room of SoftmaxRoom. Lines that are
+// short or lie side by side are summed in order.
+func (s *Set) SoftmaxLines(dst, src []float32, n, d, line, step int, lanes []float64, room []float32) {
+	switch {
+	case line == 1 && step > 1:
+		i := 0
+		for ; i+softmaxLanes <= n; i += softmaxLanes {
+			s.softmaxColumns(dst[i:], src[i:], step, d)
+		}
+		for ; i < n; i++ {
+			softmaxColumn(dst[i:], src[i:], step, d)
+		}
+	case d <= softmaxShort:
+		for i := 0; i < n; i += softmaxLanes {
+			m := min(softmaxLanes, n-i)
+			room := room[:softmaxLanes*d]
+			if m < softmaxLanes {
+				clear(room)
+			}
+			s.Turn(room, src[i*line:], m, d, softmaxLanes, line)
+			s.softmaxColumns(room, room, softmaxLanes, d)
+			s.Turn(dst[i*line:], room, d, m, line, softmaxLanes)
+		}
+	default:
+		for i := range n {
+			s.Softmax(dst[i*line:][:d], src[i*line:][:d], lanes)
+		}
+	}
+}
+
+// LogSoftmax writes x - m - log(sum(exp(x - m))), m the largest element of src; room is memory of SoftmaxRoom elements. The sum and its
+// logarithm are in float64; a result is within 2 units in the last place or, near 0, 2^-50.
+func (s *Set) LogSoftmax(dst, src []float32, lanes []float64, room []float32) {
 	src = src[:len(dst)]
 	most := s.Largest(src)
 	sums := (*[16]float64)(lanes)
 	clear(sums[:])
+	for i := 0; i < len(src); i += SoftmaxRoom {
+		part := src[i:min(len(src), i+SoftmaxRoom)]
+		s.exponentials(room[:len(part)], part, most, lanes)
+	}
+	s.Map(Plus, dst, src, -most, 0)
+	s.Map(Plus, dst, dst, -float32(math.Log(total(sums))), 0)
+}
+
+// Turn writes dst[j*to+i] = src[i*from+j] for i < n and j < m: a transposition.
+func (s *Set) Turn(dst, src []float32, n, m, to, from int) {
+	i := 0
+	if rows := m &^ 7; rows > 0 {
+		for ; i+8 <= n; i += 8 {
+			s.turn(dst[i:], src[i*from:], to, from, rows)
+			for k := i; k < i+8; k++ {
+				for j, x := range src[k*from+rows : k*from+m] {
+					dst[(rows+j)*to+k] = x
+				}
+			}
+		}
+	}
+	for ; i < n; i++ {
+		for j, x := range src[i*from:][:m] {
+			dst[j*to+i] = x
+		}
+	}
+}
+
+// exponentials writes exp(x - most) and adds it to the first sixteen lanes.
+func (s *Set) exponentials(dst, src []float32, most float32, lanes []float64) {
+	n := len(dst) &^ (vecBlock - 1)
+	src = src[:len(dst)]
+	sums := (*[16]float64)(lanes)
 	s.expSum(dst[:n], src[:n], most, sums)
 	if rest := src[n:]; len(rest) > 0 { // a block with room: e^-Inf adds nothing
 		last := (*[vecBlock]float32)(unsafe.Pointer((*[8]float64)(lanes[16:])))
@@ -106,8 +181,11 @@ func (s *Set) exponentials(dst, src []float32, lanes []float64) float64 {
 		s.expSum(last[:], last[:], most, sums)
 		copy(dst[n:], last[:])
 	}
+}
+
+func total(lanes *[16]float64) float64 {
 	sum := 0.0
-	for _, v := range sums {
+	for _, v := range lanes {
 		sum += v
 	}
 	return sum

@@ -99,6 +99,11 @@ func vecCeilAVX2(dst []float32, src []float32, a float32, b float32)
 //go:noescape
 func vecErfAVX2(dst []float32, src []float32, a float32, b float32)
 
+// See Set.softmaxColumns.
+//
+//go:noescape
+func softmaxColumnsAVX2(dst []float32, src []float32, step int, d int)
+
 // See Set.binary.
 //
 //go:noescape

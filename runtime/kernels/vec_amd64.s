@@ -107,13 +107,53 @@ TEXT ·vecExpAVX2(SB), NOSPLIT, $0-56
 	MOVQ src_base+24(FP), CX
 
 blocks7:
-	CMPQ    DX, $+16
-	JLT     done8
-	VMOVDQU (CX), Y0
-	VMOVDQU vec42b20000<>+0(SB), Y1
-	VMOVDQU vecc2d00000<>+0(SB), Y2
-	VMAXPS  Y0, Y2, Y0
-	VMINPS  Y0, Y1, Y0
+	CMPQ      DX, $+16
+	JLT       done8
+	VMOVDQU   (CX), Y0
+	VPAND     vec7fffffff<>+0(SB), Y0, Y1
+	VCMPPS    $0x06, vec42ac0000<>+0(SB), Y1, Y1
+	VMOVMSKPS Y1, BX
+	TESTL     BX, BX
+	JZ        near9
+	VMOVDQU   vec42b20000<>+0(SB), Y1
+	VMOVDQU   vecc2d00000<>+0(SB), Y2
+	VMAXPS    Y0, Y2, Y0
+	VMINPS    Y0, Y1, Y0
+	VMULPS    vec3fb8aa3b<>+0(SB), Y0, Y1
+	VADDPS    vec4b400000<>+0(SB), Y1, Y1
+	VSUBPS    vec4b400000<>+0(SB), Y1, Y2
+	VMULPS    vec3f318000<>+0(SB), Y2, Y3
+	VSUBPS    Y3, Y0, Y0
+	VMULPS    vecb95e8083<>+0(SB), Y2, Y2
+	VSUBPS    Y2, Y0, Y0
+	VMOVDQU   vec39506967<>+0(SB), Y2
+	VMULPS    Y0, Y2, Y2
+	VADDPS    vec3ab743ce<>+0(SB), Y2, Y2
+	VMULPS    Y0, Y2, Y2
+	VADDPS    vec3c088908<>+0(SB), Y2, Y2
+	VMULPS    Y0, Y2, Y2
+	VADDPS    vec3d2aa9c1<>+0(SB), Y2, Y2
+	VMULPS    Y0, Y2, Y2
+	VADDPS    vec3e2aaaaa<>+0(SB), Y2, Y2
+	VMULPS    Y0, Y2, Y2
+	VADDPS    vec3f000000<>+0(SB), Y2, Y2
+	VMULPS    Y0, Y0, Y3
+	VMULPS    Y2, Y3, Y2
+	VADDPS    Y0, Y2, Y0
+	VADDPS    vec3f800000<>+0(SB), Y0, Y0
+	VPSUBD    vec4b400000<>+0(SB), Y1, Y1
+	VPSRAD    $0x01, Y1, Y2
+	VPSUBD    Y2, Y1, Y1
+	VPADDD    vec0000007f<>+0(SB), Y2, Y2
+	VPSLLD    $0x17, Y2, Y2
+	VMULPS    Y2, Y0, Y0
+	VPADDD    vec0000007f<>+0(SB), Y1, Y1
+	VPSLLD    $0x17, Y1, Y1
+	VMULPS    Y1, Y0, Y0
+	VMOVAPS   Y0, Y0
+	JMP       both10
+
+near9:
 	VMULPS  vec3fb8aa3b<>+0(SB), Y0, Y1
 	VADDPS  vec4b400000<>+0(SB), Y1, Y1
 	VSUBPS  vec4b400000<>+0(SB), Y1, Y2
@@ -136,21 +176,57 @@ blocks7:
 	VMULPS  Y2, Y3, Y2
 	VADDPS  Y0, Y2, Y0
 	VADDPS  vec3f800000<>+0(SB), Y0, Y0
-	VPSUBD  vec4b400000<>+0(SB), Y1, Y1
-	VPSRAD  $0x01, Y1, Y2
-	VPSUBD  Y2, Y1, Y1
-	VPADDD  vec0000007f<>+0(SB), Y2, Y2
-	VPSLLD  $0x17, Y2, Y2
-	VMULPS  Y2, Y0, Y0
-	VPADDD  vec0000007f<>+0(SB), Y1, Y1
 	VPSLLD  $0x17, Y1, Y1
-	VMULPS  Y1, Y0, Y0
-	VMOVDQU Y0, (AX)
-	VMOVDQU 32(CX), Y0
-	VMOVDQU vec42b20000<>+0(SB), Y1
-	VMOVDQU vecc2d00000<>+0(SB), Y2
-	VMAXPS  Y0, Y2, Y0
-	VMINPS  Y0, Y1, Y0
+	VPADDD  Y1, Y0, Y0
+	VMOVAPS Y0, Y0
+
+both10:
+	VMOVDQU   Y0, (AX)
+	VMOVDQU   32(CX), Y0
+	VPAND     vec7fffffff<>+0(SB), Y0, Y1
+	VCMPPS    $0x06, vec42ac0000<>+0(SB), Y1, Y1
+	VMOVMSKPS Y1, BX
+	TESTL     BX, BX
+	JZ        near11
+	VMOVDQU   vec42b20000<>+0(SB), Y1
+	VMOVDQU   vecc2d00000<>+0(SB), Y2
+	VMAXPS    Y0, Y2, Y0
+	VMINPS    Y0, Y1, Y0
+	VMULPS    vec3fb8aa3b<>+0(SB), Y0, Y1
+	VADDPS    vec4b400000<>+0(SB), Y1, Y1
+	VSUBPS    vec4b400000<>+0(SB), Y1, Y2
+	VMULPS    vec3f318000<>+0(SB), Y2, Y3
+	VSUBPS    Y3, Y0, Y0
+	VMULPS    vecb95e8083<>+0(SB), Y2, Y2
+	VSUBPS    Y2, Y0, Y0
+	VMOVDQU   vec39506967<>+0(SB), Y2
+	VMULPS    Y0, Y2, Y2
+	VADDPS    vec3ab743ce<>+0(SB), Y2, Y2
+	VMULPS    Y0, Y2, Y2
+	VADDPS    vec3c088908<>+0(SB), Y2, Y2
+	VMULPS    Y0, Y2, Y2
+	VADDPS    vec3d2aa9c1<>+0(SB), Y2, Y2
+	VMULPS    Y0, Y2, Y2
+	VADDPS    vec3e2aaaaa<>+0(SB), Y2, Y2
+	VMULPS    Y0, Y2, Y2
+	VADDPS    vec3f000000<>+0(SB), Y2, Y2
+	VMULPS    Y0, Y0, Y3
+	VMULPS    Y2, Y3, Y2
+	VADDPS    Y0, Y2, Y0
+	VADDPS    vec3f800000<>+0(SB), Y0, Y0
+	VPSUBD    vec4b400000<>+0(SB), Y1, Y1
+	VPSRAD    $0x01, Y1, Y2
+	VPSUBD    Y2, Y1, Y1
+	VPADDD    vec0000007f<>+0(SB), Y2, Y2
+	VPSLLD    $0x17, Y2, Y2
+	VMULPS    Y2, Y0, Y0
+	VPADDD    vec0000007f<>+0(SB), Y1, Y1
+	VPSLLD    $0x17, Y1, Y1
+	VMULPS    Y1, Y0, Y0
+	VMOVAPS   Y0, Y0
+	JMP       both12
+
+near11:
 	VMULPS  vec3fb8aa3b<>+0(SB), Y0, Y1
 	VADDPS  vec4b400000<>+0(SB), Y1, Y1
 	VSUBPS  vec4b400000<>+0(SB), Y1, Y2
@@ -173,15 +249,11 @@ blocks7:
 	VMULPS  Y2, Y3, Y2
 	VADDPS  Y0, Y2, Y0
 	VADDPS  vec3f800000<>+0(SB), Y0, Y0
-	VPSUBD  vec4b400000<>+0(SB), Y1, Y1
-	VPSRAD  $0x01, Y1, Y2
-	VPSUBD  Y2, Y1, Y1
-	VPADDD  vec0000007f<>+0(SB), Y2, Y2
-	VPSLLD  $0x17, Y2, Y2
-	VMULPS  Y2, Y0, Y0
-	VPADDD  vec0000007f<>+0(SB), Y1, Y1
 	VPSLLD  $0x17, Y1, Y1
-	VMULPS  Y1, Y0, Y0
+	VPADDD  Y1, Y0, Y0
+	VMOVAPS Y0, Y0
+
+both12:
 	VMOVDQU Y0, 32(AX)
 	ADDQ    $+64, AX
 	ADDQ    $+64, CX
@@ -191,6 +263,42 @@ blocks7:
 done8:
 	VZEROUPPER
 	RET
+
+DATA vec7fffffff<>+0(SB)/4, $0x7fffffff
+DATA vec7fffffff<>+4(SB)/4, $0x7fffffff
+DATA vec7fffffff<>+8(SB)/4, $0x7fffffff
+DATA vec7fffffff<>+12(SB)/4, $0x7fffffff
+DATA vec7fffffff<>+16(SB)/4, $0x7fffffff
+DATA vec7fffffff<>+20(SB)/4, $0x7fffffff
+DATA vec7fffffff<>+24(SB)/4, $0x7fffffff
+DATA vec7fffffff<>+28(SB)/4, $0x7fffffff
+DATA vec7fffffff<>+32(SB)/4, $0x7fffffff
+DATA vec7fffffff<>+36(SB)/4, $0x7fffffff
+DATA vec7fffffff<>+40(SB)/4, $0x7fffffff
+DATA vec7fffffff<>+44(SB)/4, $0x7fffffff
+DATA vec7fffffff<>+48(SB)/4, $0x7fffffff
+DATA vec7fffffff<>+52(SB)/4, $0x7fffffff
+DATA vec7fffffff<>+56(SB)/4, $0x7fffffff
+DATA vec7fffffff<>+60(SB)/4, $0x7fffffff
+GLOBL vec7fffffff<>(SB), RODATA|NOPTR, $64
+
+DATA vec42ac0000<>+0(SB)/4, $0x42ac0000
+DATA vec42ac0000<>+4(SB)/4, $0x42ac0000
+DATA vec42ac0000<>+8(SB)/4, $0x42ac0000
+DATA vec42ac0000<>+12(SB)/4, $0x42ac0000
+DATA vec42ac0000<>+16(SB)/4, $0x42ac0000
+DATA vec42ac0000<>+20(SB)/4, $0x42ac0000
+DATA vec42ac0000<>+24(SB)/4, $0x42ac0000
+DATA vec42ac0000<>+28(SB)/4, $0x42ac0000
+DATA vec42ac0000<>+32(SB)/4, $0x42ac0000
+DATA vec42ac0000<>+36(SB)/4, $0x42ac0000
+DATA vec42ac0000<>+40(SB)/4, $0x42ac0000
+DATA vec42ac0000<>+44(SB)/4, $0x42ac0000
+DATA vec42ac0000<>+48(SB)/4, $0x42ac0000
+DATA vec42ac0000<>+52(SB)/4, $0x42ac0000
+DATA vec42ac0000<>+56(SB)/4, $0x42ac0000
+DATA vec42ac0000<>+60(SB)/4, $0x42ac0000
+GLOBL vec42ac0000<>(SB), RODATA|NOPTR, $64
 
 DATA vec42b20000<>+0(SB)/4, $0x42b20000
 DATA vec42b20000<>+4(SB)/4, $0x42b20000
@@ -451,9 +559,9 @@ TEXT ·vecLogAVX2(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks9:
+blocks13:
 	CMPQ      DX, $+16
-	JLT       done10
+	JLT       done14
 	VMOVDQU   (CX), Y0
 	VCMPPS    $0x01, vec00800000<>+0(SB), Y0, Y1
 	VMULPS    vec4b000000<>+0(SB), Y0, Y2
@@ -559,9 +667,9 @@ blocks9:
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks9
+	JMP       blocks13
 
-done10:
+done14:
 	VZEROUPPER
 	RET
 
@@ -878,137 +986,315 @@ TEXT ·vecSigmoidAVX2(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks11:
+blocks15:
 	CMPQ      DX, $+16
-	JLT       done12
+	JLT       done16
 	VMOVDQU   (CX), Y0
-	VPOR      vec80000000<>+0(SB), Y0, Y1
-	VMOVDQU   vec42b20000<>+0(SB), Y2
-	VMOVDQU   vecc2d00000<>+0(SB), Y3
-	VMAXPS    Y1, Y3, Y1
-	VMINPS    Y1, Y2, Y1
-	VMULPS    vec3fb8aa3b<>+0(SB), Y1, Y2
-	VADDPS    vec4b400000<>+0(SB), Y2, Y2
-	VSUBPS    vec4b400000<>+0(SB), Y2, Y3
-	VMULPS    vec3f318000<>+0(SB), Y3, Y4
-	VSUBPS    Y4, Y1, Y1
-	VMULPS    vecb95e8083<>+0(SB), Y3, Y3
-	VSUBPS    Y3, Y1, Y1
-	VMOVDQU   vec39506967<>+0(SB), Y3
-	VMULPS    Y1, Y3, Y3
-	VADDPS    vec3ab743ce<>+0(SB), Y3, Y3
-	VMULPS    Y1, Y3, Y3
-	VADDPS    vec3c088908<>+0(SB), Y3, Y3
-	VMULPS    Y1, Y3, Y3
-	VADDPS    vec3d2aa9c1<>+0(SB), Y3, Y3
-	VMULPS    Y1, Y3, Y3
-	VADDPS    vec3e2aaaaa<>+0(SB), Y3, Y3
-	VMULPS    Y1, Y3, Y3
-	VADDPS    vec3f000000<>+0(SB), Y3, Y3
-	VMULPS    Y1, Y1, Y4
-	VMULPS    Y3, Y4, Y3
-	VADDPS    Y1, Y3, Y1
-	VMOVDQU   vec3f800000<>+0(SB), Y3
-	VADDPS    Y3, Y1, Y4
-	VSUBPS    Y3, Y4, Y5
-	VSUBPS    Y5, Y1, Y1
-	VMOVDQU   vec40000000<>+0(SB), Y5
-	VSUBPS    Y4, Y5, Y5
-	VMULPS    Y5, Y1, Y1
-	VPSUBD    vec4b400000<>+0(SB), Y2, Y2
-	VPSRAD    $0x01, Y2, Y5
-	VPSUBD    Y5, Y2, Y2
-	VPADDD    vec0000007f<>+0(SB), Y5, Y5
-	VPSLLD    $0x17, Y5, Y5
-	VMULPS    Y5, Y4, Y4
-	VPADDD    vec0000007f<>+0(SB), Y2, Y2
-	VPSLLD    $0x17, Y2, Y2
-	VMULPS    Y2, Y4, Y2
-	VADDPS    Y3, Y2, Y4
-	VSUBPS    Y3, Y4, Y5
-	VSUBPS    Y5, Y2, Y5
-	VMULPS    Y1, Y2, Y6
-	VADDPS    Y6, Y5, Y5
-	VPXOR     Y6, Y6, Y6
-	VCMPPS    $0x01, Y6, Y0, Y0
-	VBLENDVPS Y0, Y2, Y3, Y2
-	VDIVPS    Y4, Y2, Y2
-	VSUBPS    Y2, Y3, Y3
-	VBLENDVPS Y0, Y3, Y2, Y3
-	VMULPS    Y3, Y5, Y3
-	VPXOR     Y4, Y4, Y4
-	VBLENDVPS Y0, Y1, Y4, Y0
-	VSUBPS    Y3, Y0, Y0
-	VMULPS    Y0, Y2, Y0
-	VADDPS    Y0, Y2, Y0
+	VPAND     vec7fffffff<>+0(SB), Y0, Y1
+	VCMPPS    $0x06, vec42ac0000<>+0(SB), Y1, Y1
+	VMOVMSKPS Y1, BX
+	TESTL     BX, BX
+	JZ        near17
+	VPXOR     Y2, Y2, Y2
+	VMINPS    Y0, Y2, Y2
+	VPAND     vec7fffffff<>+0(SB), Y2, Y3
+	VCMPPS    $0x06, vec42ac0000<>+0(SB), Y3, Y3
+	VMOVMSKPS Y3, BX
+	TESTL     BX, BX
+	JZ        near19
+	VMOVDQU   vec42b20000<>+0(SB), Y3
+	VMOVDQU   vecc2d00000<>+0(SB), Y4
+	VMAXPS    Y2, Y4, Y2
+	VMINPS    Y2, Y3, Y2
+	VMULPS    vec3fb8aa3b<>+0(SB), Y2, Y3
+	VADDPS    vec4b400000<>+0(SB), Y3, Y3
+	VSUBPS    vec4b400000<>+0(SB), Y3, Y4
+	VMULPS    vec3f318000<>+0(SB), Y4, Y5
+	VSUBPS    Y5, Y2, Y2
+	VMULPS    vecb95e8083<>+0(SB), Y4, Y4
+	VSUBPS    Y4, Y2, Y2
+	VMOVDQU   vec39506967<>+0(SB), Y4
+	VMULPS    Y2, Y4, Y4
+	VADDPS    vec3ab743ce<>+0(SB), Y4, Y4
+	VMULPS    Y2, Y4, Y4
+	VADDPS    vec3c088908<>+0(SB), Y4, Y4
+	VMULPS    Y2, Y4, Y4
+	VADDPS    vec3d2aa9c1<>+0(SB), Y4, Y4
+	VMULPS    Y2, Y4, Y4
+	VADDPS    vec3e2aaaaa<>+0(SB), Y4, Y4
+	VMULPS    Y2, Y4, Y4
+	VADDPS    vec3f000000<>+0(SB), Y4, Y4
+	VMULPS    Y2, Y2, Y5
+	VMULPS    Y4, Y5, Y4
+	VADDPS    Y2, Y4, Y2
+	VADDPS    vec3f800000<>+0(SB), Y2, Y2
+	VPSUBD    vec4b400000<>+0(SB), Y3, Y3
+	VPSRAD    $0x01, Y3, Y4
+	VPSUBD    Y4, Y3, Y3
+	VPADDD    vec0000007f<>+0(SB), Y4, Y4
+	VPSLLD    $0x17, Y4, Y4
+	VMULPS    Y4, Y2, Y2
+	VPADDD    vec0000007f<>+0(SB), Y3, Y3
+	VPSLLD    $0x17, Y3, Y3
+	VMULPS    Y3, Y2, Y2
+	VMOVAPS   Y2, Y2
+	JMP       both20
+
+near19:
+	VMULPS  vec3fb8aa3b<>+0(SB), Y2, Y3
+	VADDPS  vec4b400000<>+0(SB), Y3, Y3
+	VSUBPS  vec4b400000<>+0(SB), Y3, Y4
+	VMULPS  vec3f318000<>+0(SB), Y4, Y5
+	VSUBPS  Y5, Y2, Y2
+	VMULPS  vecb95e8083<>+0(SB), Y4, Y4
+	VSUBPS  Y4, Y2, Y2
+	VMOVDQU vec39506967<>+0(SB), Y4
+	VMULPS  Y2, Y4, Y4
+	VADDPS  vec3ab743ce<>+0(SB), Y4, Y4
+	VMULPS  Y2, Y4, Y4
+	VADDPS  vec3c088908<>+0(SB), Y4, Y4
+	VMULPS  Y2, Y4, Y4
+	VADDPS  vec3d2aa9c1<>+0(SB), Y4, Y4
+	VMULPS  Y2, Y4, Y4
+	VADDPS  vec3e2aaaaa<>+0(SB), Y4, Y4
+	VMULPS  Y2, Y4, Y4
+	VADDPS  vec3f000000<>+0(SB), Y4, Y4
+	VMULPS  Y2, Y2, Y5
+	VMULPS  Y4, Y5, Y4
+	VADDPS  Y2, Y4, Y2
+	VADDPS  vec3f800000<>+0(SB), Y2, Y2
+	VPSLLD  $0x17, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VMOVAPS Y2, Y2
+
+both20:
+	VPXOR     vec80000000<>+0(SB), Y0, Y0
+	VMULPS    vec3fb8aa3b<>+0(SB), Y0, Y3
+	VADDPS    vec4b400000<>+0(SB), Y3, Y3
+	VSUBPS    vec4b400000<>+0(SB), Y3, Y4
+	VMULPS    vec3f318000<>+0(SB), Y4, Y5
+	VSUBPS    Y5, Y0, Y0
+	VMULPS    vecb95e8083<>+0(SB), Y4, Y4
+	VSUBPS    Y4, Y0, Y0
+	VMOVDQU   vec39506967<>+0(SB), Y4
+	VMULPS    Y0, Y4, Y4
+	VADDPS    vec3ab743ce<>+0(SB), Y4, Y4
+	VMULPS    Y0, Y4, Y4
+	VADDPS    vec3c088908<>+0(SB), Y4, Y4
+	VMULPS    Y0, Y4, Y4
+	VADDPS    vec3d2aa9c1<>+0(SB), Y4, Y4
+	VMULPS    Y0, Y4, Y4
+	VADDPS    vec3e2aaaaa<>+0(SB), Y4, Y4
+	VMULPS    Y0, Y4, Y4
+	VADDPS    vec3f000000<>+0(SB), Y4, Y4
+	VMULPS    Y0, Y0, Y5
+	VMULPS    Y4, Y5, Y4
+	VADDPS    Y0, Y4, Y0
+	VPSLLD    $0x17, Y3, Y3
+	VPADDD    vec3f800000<>+0(SB), Y3, Y3
+	VMOVDQU   vec3f800000<>+0(SB), Y4
+	VMULPS    Y0, Y3, Y0
+	VMINPS    Y3, Y4, Y5
+	VADDPS    Y5, Y0, Y0
+	VMAXPS    Y3, Y4, Y3
+	VADDPS    Y3, Y0, Y0
+	VDIVPS    Y0, Y4, Y0
+	VBLENDVPS Y1, Y2, Y0, Y0
+	VMOVAPS   Y0, Y0
+	JMP       both18
+
+near17:
+	VPXOR   vec80000000<>+0(SB), Y0, Y0
+	VMULPS  vec3fb8aa3b<>+0(SB), Y0, Y1
+	VADDPS  vec4b400000<>+0(SB), Y1, Y1
+	VSUBPS  vec4b400000<>+0(SB), Y1, Y2
+	VMULPS  vec3f318000<>+0(SB), Y2, Y3
+	VSUBPS  Y3, Y0, Y0
+	VMULPS  vecb95e8083<>+0(SB), Y2, Y2
+	VSUBPS  Y2, Y0, Y0
+	VMOVDQU vec39506967<>+0(SB), Y2
+	VMULPS  Y0, Y2, Y2
+	VADDPS  vec3ab743ce<>+0(SB), Y2, Y2
+	VMULPS  Y0, Y2, Y2
+	VADDPS  vec3c088908<>+0(SB), Y2, Y2
+	VMULPS  Y0, Y2, Y2
+	VADDPS  vec3d2aa9c1<>+0(SB), Y2, Y2
+	VMULPS  Y0, Y2, Y2
+	VADDPS  vec3e2aaaaa<>+0(SB), Y2, Y2
+	VMULPS  Y0, Y2, Y2
+	VADDPS  vec3f000000<>+0(SB), Y2, Y2
+	VMULPS  Y0, Y0, Y3
+	VMULPS  Y2, Y3, Y2
+	VADDPS  Y0, Y2, Y0
+	VPSLLD  $0x17, Y1, Y1
+	VPADDD  vec3f800000<>+0(SB), Y1, Y1
+	VMOVDQU vec3f800000<>+0(SB), Y2
+	VMULPS  Y0, Y1, Y0
+	VMINPS  Y1, Y2, Y3
+	VADDPS  Y3, Y0, Y0
+	VMAXPS  Y1, Y2, Y1
+	VADDPS  Y1, Y0, Y0
+	VDIVPS  Y0, Y2, Y0
+	VMOVAPS Y0, Y0
+
+both18:
 	VMOVDQU   Y0, (AX)
 	VMOVDQU   32(CX), Y0
-	VPOR      vec80000000<>+0(SB), Y0, Y1
-	VMOVDQU   vec42b20000<>+0(SB), Y2
-	VMOVDQU   vecc2d00000<>+0(SB), Y3
-	VMAXPS    Y1, Y3, Y1
-	VMINPS    Y1, Y2, Y1
-	VMULPS    vec3fb8aa3b<>+0(SB), Y1, Y2
-	VADDPS    vec4b400000<>+0(SB), Y2, Y2
-	VSUBPS    vec4b400000<>+0(SB), Y2, Y3
-	VMULPS    vec3f318000<>+0(SB), Y3, Y4
-	VSUBPS    Y4, Y1, Y1
-	VMULPS    vecb95e8083<>+0(SB), Y3, Y3
-	VSUBPS    Y3, Y1, Y1
-	VMOVDQU   vec39506967<>+0(SB), Y3
-	VMULPS    Y1, Y3, Y3
-	VADDPS    vec3ab743ce<>+0(SB), Y3, Y3
-	VMULPS    Y1, Y3, Y3
-	VADDPS    vec3c088908<>+0(SB), Y3, Y3
-	VMULPS    Y1, Y3, Y3
-	VADDPS    vec3d2aa9c1<>+0(SB), Y3, Y3
-	VMULPS    Y1, Y3, Y3
-	VADDPS    vec3e2aaaaa<>+0(SB), Y3, Y3
-	VMULPS    Y1, Y3, Y3
-	VADDPS    vec3f000000<>+0(SB), Y3, Y3
-	VMULPS    Y1, Y1, Y4
-	VMULPS    Y3, Y4, Y3
-	VADDPS    Y1, Y3, Y1
-	VMOVDQU   vec3f800000<>+0(SB), Y3
-	VADDPS    Y3, Y1, Y4
-	VSUBPS    Y3, Y4, Y5
-	VSUBPS    Y5, Y1, Y1
-	VMOVDQU   vec40000000<>+0(SB), Y5
-	VSUBPS    Y4, Y5, Y5
-	VMULPS    Y5, Y1, Y1
-	VPSUBD    vec4b400000<>+0(SB), Y2, Y2
-	VPSRAD    $0x01, Y2, Y5
-	VPSUBD    Y5, Y2, Y2
-	VPADDD    vec0000007f<>+0(SB), Y5, Y5
-	VPSLLD    $0x17, Y5, Y5
-	VMULPS    Y5, Y4, Y4
-	VPADDD    vec0000007f<>+0(SB), Y2, Y2
-	VPSLLD    $0x17, Y2, Y2
-	VMULPS    Y2, Y4, Y2
-	VADDPS    Y3, Y2, Y4
-	VSUBPS    Y3, Y4, Y5
-	VSUBPS    Y5, Y2, Y5
-	VMULPS    Y1, Y2, Y6
-	VADDPS    Y6, Y5, Y5
-	VPXOR     Y6, Y6, Y6
-	VCMPPS    $0x01, Y6, Y0, Y0
-	VBLENDVPS Y0, Y2, Y3, Y2
-	VDIVPS    Y4, Y2, Y2
-	VSUBPS    Y2, Y3, Y3
-	VBLENDVPS Y0, Y3, Y2, Y3
-	VMULPS    Y3, Y5, Y3
-	VPXOR     Y4, Y4, Y4
-	VBLENDVPS Y0, Y1, Y4, Y0
-	VSUBPS    Y3, Y0, Y0
-	VMULPS    Y0, Y2, Y0
-	VADDPS    Y0, Y2, Y0
-	VMOVDQU   Y0, 32(AX)
-	ADDQ      $+64, AX
-	ADDQ      $+64, CX
-	SUBQ      $+16, DX
-	JMP       blocks11
+	VPAND     vec7fffffff<>+0(SB), Y0, Y1
+	VCMPPS    $0x06, vec42ac0000<>+0(SB), Y1, Y1
+	VMOVMSKPS Y1, BX
+	TESTL     BX, BX
+	JZ        near21
+	VPXOR     Y2, Y2, Y2
+	VMINPS    Y0, Y2, Y2
+	VPAND     vec7fffffff<>+0(SB), Y2, Y3
+	VCMPPS    $0x06, vec42ac0000<>+0(SB), Y3, Y3
+	VMOVMSKPS Y3, BX
+	TESTL     BX, BX
+	JZ        near23
+	VMOVDQU   vec42b20000<>+0(SB), Y3
+	VMOVDQU   vecc2d00000<>+0(SB), Y4
+	VMAXPS    Y2, Y4, Y2
+	VMINPS    Y2, Y3, Y2
+	VMULPS    vec3fb8aa3b<>+0(SB), Y2, Y3
+	VADDPS    vec4b400000<>+0(SB), Y3, Y3
+	VSUBPS    vec4b400000<>+0(SB), Y3, Y4
+	VMULPS    vec3f318000<>+0(SB), Y4, Y5
+	VSUBPS    Y5, Y2, Y2
+	VMULPS    vecb95e8083<>+0(SB), Y4, Y4
+	VSUBPS    Y4, Y2, Y2
+	VMOVDQU   vec39506967<>+0(SB), Y4
+	VMULPS    Y2, Y4, Y4
+	VADDPS    vec3ab743ce<>+0(SB), Y4, Y4
+	VMULPS    Y2, Y4, Y4
+	VADDPS    vec3c088908<>+0(SB), Y4, Y4
+	VMULPS    Y2, Y4, Y4
+	VADDPS    vec3d2aa9c1<>+0(SB), Y4, Y4
+	VMULPS    Y2, Y4, Y4
+	VADDPS    vec3e2aaaaa<>+0(SB), Y4, Y4
+	VMULPS    Y2, Y4, Y4
+	VADDPS    vec3f000000<>+0(SB), Y4, Y4
+	VMULPS    Y2, Y2, Y5
+	VMULPS    Y4, Y5, Y4
+	VADDPS    Y2, Y4, Y2
+	VADDPS    vec3f800000<>+0(SB), Y2, Y2
+	VPSUBD    vec4b400000<>+0(SB), Y3, Y3
+	VPSRAD    $0x01, Y3, Y4
+	VPSUBD    Y4, Y3, Y3
+	VPADDD    vec0000007f<>+0(SB), Y4, Y4
+	VPSLLD    $0x17, Y4, Y4
+	VMULPS    Y4, Y2, Y2
+	VPADDD    vec0000007f<>+0(SB), Y3, Y3
+	VPSLLD    $0x17, Y3, Y3
+	VMULPS    Y3, Y2, Y2
+	VMOVAPS   Y2, Y2
+	JMP       both24
 
-done12:
+near23:
+	VMULPS  vec3fb8aa3b<>+0(SB), Y2, Y3
+	VADDPS  vec4b400000<>+0(SB), Y3, Y3
+	VSUBPS  vec4b400000<>+0(SB), Y3, Y4
+	VMULPS  vec3f318000<>+0(SB), Y4, Y5
+	VSUBPS  Y5, Y2, Y2
+	VMULPS  vecb95e8083<>+0(SB), Y4, Y4
+	VSUBPS  Y4, Y2, Y2
+	VMOVDQU vec39506967<>+0(SB), Y4
+	VMULPS  Y2, Y4, Y4
+	VADDPS  vec3ab743ce<>+0(SB), Y4, Y4
+	VMULPS  Y2, Y4, Y4
+	VADDPS  vec3c088908<>+0(SB), Y4, Y4
+	VMULPS  Y2, Y4, Y4
+	VADDPS  vec3d2aa9c1<>+0(SB), Y4, Y4
+	VMULPS  Y2, Y4, Y4
+	VADDPS  vec3e2aaaaa<>+0(SB), Y4, Y4
+	VMULPS  Y2, Y4, Y4
+	VADDPS  vec3f000000<>+0(SB), Y4, Y4
+	VMULPS  Y2, Y2, Y5
+	VMULPS  Y4, Y5, Y4
+	VADDPS  Y2, Y4, Y2
+	VADDPS  vec3f800000<>+0(SB), Y2, Y2
+	VPSLLD  $0x17, Y3, Y3
+	VPADDD  Y3, Y2, Y2
+	VMOVAPS Y2, Y2
+
+both24:
+	VPXOR     vec80000000<>+0(SB), Y0, Y0
+	VMULPS    vec3fb8aa3b<>+0(SB), Y0, Y3
+	VADDPS    vec4b400000<>+0(SB), Y3, Y3
+	VSUBPS    vec4b400000<>+0(SB), Y3, Y4
+	VMULPS    vec3f318000<>+0(SB), Y4, Y5
+	VSUBPS    Y5, Y0, Y0
+	VMULPS    vecb95e8083<>+0(SB), Y4, Y4
+	VSUBPS    Y4, Y0, Y0
+	VMOVDQU   vec39506967<>+0(SB), Y4
+	VMULPS    Y0, Y4, Y4
+	VADDPS    vec3ab743ce<>+0(SB), Y4, Y4
+	VMULPS    Y0, Y4, Y4
+	VADDPS    vec3c088908<>+0(SB), Y4, Y4
+	VMULPS    Y0, Y4, Y4
+	VADDPS    vec3d2aa9c1<>+0(SB), Y4, Y4
+	VMULPS    Y0, Y4, Y4
+	VADDPS    vec3e2aaaaa<>+0(SB), Y4, Y4
+	VMULPS    Y0, Y4, Y4
+	VADDPS    vec3f000000<>+0(SB), Y4, Y4
+	VMULPS    Y0, Y0, Y5
+	VMULPS    Y4, Y5, Y4
+	VADDPS    Y0, Y4, Y0
+	VPSLLD    $0x17, Y3, Y3
+	VPADDD    vec3f800000<>+0(SB), Y3, Y3
+	VMOVDQU   vec3f800000<>+0(SB), Y4
+	VMULPS    Y0, Y3, Y0
+	VMINPS    Y3, Y4, Y5
+	VADDPS    Y5, Y0, Y0
+	VMAXPS    Y3, Y4, Y3
+	VADDPS    Y3, Y0, Y0
+	VDIVPS    Y0, Y4, Y0
+	VBLENDVPS Y1, Y2, Y0, Y0
+	VMOVAPS   Y0, Y0
+	JMP       both22
+
+near21:
+	VPXOR   vec80000000<>+0(SB), Y0, Y0
+	VMULPS  vec3fb8aa3b<>+0(SB), Y0, Y1
+	VADDPS  vec4b400000<>+0(SB), Y1, Y1
+	VSUBPS  vec4b400000<>+0(SB), Y1, Y2
+	VMULPS  vec3f318000<>+0(SB), Y2, Y3
+	VSUBPS  Y3, Y0, Y0
+	VMULPS  vecb95e8083<>+0(SB), Y2, Y2
+	VSUBPS  Y2, Y0, Y0
+	VMOVDQU vec39506967<>+0(SB), Y2
+	VMULPS  Y0, Y2, Y2
+	VADDPS  vec3ab743ce<>+0(SB), Y2, Y2
+	VMULPS  Y0, Y2, Y2
+	VADDPS  vec3c088908<>+0(SB), Y2, Y2
+	VMULPS  Y0, Y2, Y2
+	VADDPS  vec3d2aa9c1<>+0(SB), Y2, Y2
+	VMULPS  Y0, Y2, Y2
+	VADDPS  vec3e2aaaaa<>+0(SB), Y2, Y2
+	VMULPS  Y0, Y2, Y2
+	VADDPS  vec3f000000<>+0(SB), Y2, Y2
+	VMULPS  Y0, Y0, Y3
+	VMULPS  Y2, Y3, Y2
+	VADDPS  Y0, Y2, Y0
+	VPSLLD  $0x17, Y1, Y1
+	VPADDD  vec3f800000<>+0(SB), Y1, Y1
+	VMOVDQU vec3f800000<>+0(SB), Y2
+	VMULPS  Y0, Y1, Y0
+	VMINPS  Y1, Y2, Y3
+	VADDPS  Y3, Y0, Y0
+	VMAXPS  Y1, Y2, Y1
+	VADDPS  Y1, Y0, Y0
+	VDIVPS  Y0, Y2, Y0
+	VMOVAPS Y0, Y0
+
+both22:
+	VMOVDQU Y0, 32(AX)
+	ADDQ    $+64, AX
+	ADDQ    $+64, CX
+	SUBQ    $+16, DX
+	JMP     blocks15
+
+done16:
 	VZEROUPPER
 	RET
 
@@ -1030,6 +1316,149 @@ DATA vec80000000<>+56(SB)/4, $0x80000000
 DATA vec80000000<>+60(SB)/4, $0x80000000
 GLOBL vec80000000<>(SB), RODATA|NOPTR, $64
 
+// func vecTanhAVX2(dst []float32, src []float32, a float32, b float32)
+// Requires: AVX, AVX2
+TEXT ·vecTanhAVX2(SB), NOSPLIT, $0-56
+	MOVQ dst_base+0(FP), AX
+	MOVQ dst_len+8(FP), DX
+	MOVQ src_base+24(FP), CX
+
+blocks25:
+	CMPQ      DX, $+16
+	JLT       done26
+	VMOVDQU   (CX), Y0
+	VPAND     vec7fffffff<>+0(SB), Y0, Y1
+	VMOVDQU   vec42200000<>+0(SB), Y2
+	VADDPS    Y1, Y1, Y3
+	VMINPS    Y3, Y2, Y2
+	VMULPS    vec3fb8aa3b<>+0(SB), Y2, Y3
+	VADDPS    vec4b400000<>+0(SB), Y3, Y3
+	VSUBPS    vec4b400000<>+0(SB), Y3, Y4
+	VMULPS    vec3f318000<>+0(SB), Y4, Y5
+	VSUBPS    Y5, Y2, Y2
+	VMULPS    vecb95e8083<>+0(SB), Y4, Y4
+	VSUBPS    Y4, Y2, Y2
+	VMOVDQU   vec39506967<>+0(SB), Y4
+	VMULPS    Y2, Y4, Y4
+	VADDPS    vec3ab743ce<>+0(SB), Y4, Y4
+	VMULPS    Y2, Y4, Y4
+	VADDPS    vec3c088908<>+0(SB), Y4, Y4
+	VMULPS    Y2, Y4, Y4
+	VADDPS    vec3d2aa9c1<>+0(SB), Y4, Y4
+	VMULPS    Y2, Y4, Y4
+	VADDPS    vec3e2aaaaa<>+0(SB), Y4, Y4
+	VMULPS    Y2, Y4, Y4
+	VADDPS    vec3f000000<>+0(SB), Y4, Y4
+	VMULPS    Y2, Y2, Y5
+	VMULPS    Y4, Y5, Y4
+	VADDPS    Y2, Y4, Y2
+	VADDPS    vec3f800000<>+0(SB), Y2, Y2
+	VPSLLD    $0x17, Y3, Y3
+	VPADDD    Y3, Y2, Y2
+	VMOVDQU   vec3f800000<>+0(SB), Y3
+	VMOVDQU   vec40000000<>+0(SB), Y4
+	VADDPS    vec3f800000<>+0(SB), Y2, Y2
+	VDIVPS    Y2, Y4, Y2
+	VSUBPS    Y2, Y3, Y2
+	VPAND     vec80000000<>+0(SB), Y0, Y3
+	VPOR      Y3, Y2, Y2
+	VMULPS    Y0, Y0, Y3
+	VMOVDQU   vecbbbaf0ea<>+0(SB), Y4
+	VMULPS    Y3, Y4, Y4
+	VADDPS    vec3ca9134e<>+0(SB), Y4, Y4
+	VMULPS    Y3, Y4, Y4
+	VADDPS    vecbd5c1e2d<>+0(SB), Y4, Y4
+	VMULPS    Y3, Y4, Y4
+	VADDPS    vec3e088393<>+0(SB), Y4, Y4
+	VMULPS    Y3, Y4, Y4
+	VADDPS    vecbeaaaa99<>+0(SB), Y4, Y4
+	VMULPS    Y3, Y4, Y3
+	VMULPS    Y0, Y3, Y3
+	VADDPS    Y0, Y3, Y0
+	VMOVDQU   vec3f200000<>+0(SB), Y3
+	VCMPPS    $0x02, Y1, Y3, Y1
+	VBLENDVPS Y1, Y2, Y0, Y0
+	VMOVDQU   Y0, (AX)
+	VMOVDQU   32(CX), Y0
+	VPAND     vec7fffffff<>+0(SB), Y0, Y1
+	VMOVDQU   vec42200000<>+0(SB), Y2
+	VADDPS    Y1, Y1, Y3
+	VMINPS    Y3, Y2, Y2
+	VMULPS    vec3fb8aa3b<>+0(SB), Y2, Y3
+	VADDPS    vec4b400000<>+0(SB), Y3, Y3
+	VSUBPS    vec4b400000<>+0(SB), Y3, Y4
+	VMULPS    vec3f318000<>+0(SB), Y4, Y5
+	VSUBPS    Y5, Y2, Y2
+	VMULPS    vecb95e8083<>+0(SB), Y4, Y4
+	VSUBPS    Y4, Y2, Y2
+	VMOVDQU   vec39506967<>+0(SB), Y4
+	VMULPS    Y2, Y4, Y4
+	VADDPS    vec3ab743ce<>+0(SB), Y4, Y4
+	VMULPS    Y2, Y4, Y4
+	VADDPS    vec3c088908<>+0(SB), Y4, Y4
+	VMULPS    Y2, Y4, Y4
+	VADDPS    vec3d2aa9c1<>+0(SB), Y4, Y4
+	VMULPS    Y2, Y4, Y4
+	VADDPS    vec3e2aaaaa<>+0(SB), Y4, Y4
+	VMULPS    Y2, Y4, Y4
+	VADDPS    vec3f000000<>+0(SB), Y4, Y4
+	VMULPS    Y2, Y2, Y5
+	VMULPS    Y4, Y5, Y4
+	VADDPS    Y2, Y4, Y2
+	VADDPS    vec3f800000<>+0(SB), Y2, Y2
+	VPSLLD    $0x17, Y3, Y3
+	VPADDD    Y3, Y2, Y2
+	VMOVDQU   vec3f800000<>+0(SB), Y3
+	VMOVDQU   vec40000000<>+0(SB), Y4
+	VADDPS    vec3f800000<>+0(SB), Y2, Y2
+	VDIVPS    Y2, Y4, Y2
+	VSUBPS    Y2, Y3, Y2
+	VPAND     vec80000000<>+0(SB), Y0, Y3
+	VPOR      Y3, Y2, Y2
+	VMULPS    Y0, Y0, Y3
+	VMOVDQU   vecbbbaf0ea<>+0(SB), Y4
+	VMULPS    Y3, Y4, Y4
+	VADDPS    vec3ca9134e<>+0(SB), Y4, Y4
+	VMULPS    Y3, Y4, Y4
+	VADDPS    vecbd5c1e2d<>+0(SB), Y4, Y4
+	VMULPS    Y3, Y4, Y4
+	VADDPS    vec3e088393<>+0(SB), Y4, Y4
+	VMULPS    Y3, Y4, Y4
+	VADDPS    vecbeaaaa99<>+0(SB), Y4, Y4
+	VMULPS    Y3, Y4, Y3
+	VMULPS    Y0, Y3, Y3
+	VADDPS    Y0, Y3, Y0
+	VMOVDQU   vec3f200000<>+0(SB), Y3
+	VCMPPS    $0x02, Y1, Y3, Y1
+	VBLENDVPS Y1, Y2, Y0, Y0
+	VMOVDQU   Y0, 32(AX)
+	ADDQ      $+64, AX
+	ADDQ      $+64, CX
+	SUBQ      $+16, DX
+	JMP       blocks25
+
+done26:
+	VZEROUPPER
+	RET
+
+DATA vec42200000<>+0(SB)/4, $0x42200000
+DATA vec42200000<>+4(SB)/4, $0x42200000
+DATA vec42200000<>+8(SB)/4, $0x42200000
+DATA vec42200000<>+12(SB)/4, $0x42200000
+DATA vec42200000<>+16(SB)/4, $0x42200000
+DATA vec42200000<>+20(SB)/4, $0x42200000
+DATA vec42200000<>+24(SB)/4, $0x42200000
+DATA vec42200000<>+28(SB)/4, $0x42200000
+DATA vec42200000<>+32(SB)/4, $0x42200000
+DATA vec42200000<>+36(SB)/4, $0x42200000
+DATA vec42200000<>+40(SB)/4, $0x42200000
+DATA vec42200000<>+44(SB)/4, $0x42200000
+DATA vec42200000<>+48(SB)/4, $0x42200000
+DATA vec42200000<>+52(SB)/4, $0x42200000
+DATA vec42200000<>+56(SB)/4, $0x42200000
+DATA vec42200000<>+60(SB)/4, $0x42200000
+GLOBL vec42200000<>(SB), RODATA|NOPTR, $64
+
 DATA vec40000000<>+0(SB)/4, $0x40000000
 DATA vec40000000<>+4(SB)/4, $0x40000000
 DATA vec40000000<>+8(SB)/4, $0x40000000
@@ -1047,165 +1476,6 @@ DATA vec40000000<>+52(SB)/4, $0x40000000
 DATA vec40000000<>+56(SB)/4, $0x40000000
 DATA vec40000000<>+60(SB)/4, $0x40000000
 GLOBL vec40000000<>(SB), RODATA|NOPTR, $64
-
-// func vecTanhAVX2(dst []float32, src []float32, a float32, b float32)
-// Requires: AVX, AVX2
-TEXT ·vecTanhAVX2(SB), NOSPLIT, $0-56
-	MOVQ dst_base+0(FP), AX
-	MOVQ dst_len+8(FP), DX
-	MOVQ src_base+24(FP), CX
-
-blocks13:
-	CMPQ      DX, $+16
-	JLT       done14
-	VMOVDQU   (CX), Y0
-	VPAND     vec7fffffff<>+0(SB), Y0, Y1
-	VADDPS    Y1, Y1, Y2
-	VMOVDQU   vec42b20000<>+0(SB), Y3
-	VMOVDQU   vecc2d00000<>+0(SB), Y4
-	VMAXPS    Y2, Y4, Y2
-	VMINPS    Y2, Y3, Y2
-	VMULPS    vec3fb8aa3b<>+0(SB), Y2, Y3
-	VADDPS    vec4b400000<>+0(SB), Y3, Y3
-	VSUBPS    vec4b400000<>+0(SB), Y3, Y4
-	VMULPS    vec3f318000<>+0(SB), Y4, Y5
-	VSUBPS    Y5, Y2, Y2
-	VMULPS    vecb95e8083<>+0(SB), Y4, Y4
-	VSUBPS    Y4, Y2, Y2
-	VMOVDQU   vec39506967<>+0(SB), Y4
-	VMULPS    Y2, Y4, Y4
-	VADDPS    vec3ab743ce<>+0(SB), Y4, Y4
-	VMULPS    Y2, Y4, Y4
-	VADDPS    vec3c088908<>+0(SB), Y4, Y4
-	VMULPS    Y2, Y4, Y4
-	VADDPS    vec3d2aa9c1<>+0(SB), Y4, Y4
-	VMULPS    Y2, Y4, Y4
-	VADDPS    vec3e2aaaaa<>+0(SB), Y4, Y4
-	VMULPS    Y2, Y4, Y4
-	VADDPS    vec3f000000<>+0(SB), Y4, Y4
-	VMULPS    Y2, Y2, Y5
-	VMULPS    Y4, Y5, Y4
-	VADDPS    Y2, Y4, Y2
-	VADDPS    vec3f800000<>+0(SB), Y2, Y2
-	VPSUBD    vec4b400000<>+0(SB), Y3, Y3
-	VPSRAD    $0x01, Y3, Y4
-	VPSUBD    Y4, Y3, Y3
-	VPADDD    vec0000007f<>+0(SB), Y4, Y4
-	VPSLLD    $0x17, Y4, Y4
-	VMULPS    Y4, Y2, Y2
-	VPADDD    vec0000007f<>+0(SB), Y3, Y3
-	VPSLLD    $0x17, Y3, Y3
-	VMULPS    Y3, Y2, Y2
-	VMOVDQU   vec3f800000<>+0(SB), Y3
-	VMOVDQU   vec40000000<>+0(SB), Y4
-	VADDPS    vec3f800000<>+0(SB), Y2, Y2
-	VDIVPS    Y2, Y4, Y2
-	VSUBPS    Y2, Y3, Y2
-	VPAND     vec80000000<>+0(SB), Y0, Y3
-	VPOR      Y3, Y2, Y2
-	VMULPS    Y0, Y0, Y3
-	VMOVDQU   vecbbbaf0ea<>+0(SB), Y4
-	VMULPS    Y3, Y4, Y4
-	VADDPS    vec3ca9134e<>+0(SB), Y4, Y4
-	VMULPS    Y3, Y4, Y4
-	VADDPS    vecbd5c1e2d<>+0(SB), Y4, Y4
-	VMULPS    Y3, Y4, Y4
-	VADDPS    vec3e088393<>+0(SB), Y4, Y4
-	VMULPS    Y3, Y4, Y4
-	VADDPS    vecbeaaaa99<>+0(SB), Y4, Y4
-	VMULPS    Y3, Y4, Y3
-	VMULPS    Y0, Y3, Y3
-	VADDPS    Y0, Y3, Y0
-	VCMPPS    $0x01, vec3f200000<>+0(SB), Y1, Y1
-	VBLENDVPS Y1, Y0, Y2, Y0
-	VMOVDQU   Y0, (AX)
-	VMOVDQU   32(CX), Y0
-	VPAND     vec7fffffff<>+0(SB), Y0, Y1
-	VADDPS    Y1, Y1, Y2
-	VMOVDQU   vec42b20000<>+0(SB), Y3
-	VMOVDQU   vecc2d00000<>+0(SB), Y4
-	VMAXPS    Y2, Y4, Y2
-	VMINPS    Y2, Y3, Y2
-	VMULPS    vec3fb8aa3b<>+0(SB), Y2, Y3
-	VADDPS    vec4b400000<>+0(SB), Y3, Y3
-	VSUBPS    vec4b400000<>+0(SB), Y3, Y4
-	VMULPS    vec3f318000<>+0(SB), Y4, Y5
-	VSUBPS    Y5, Y2, Y2
-	VMULPS    vecb95e8083<>+0(SB), Y4, Y4
-	VSUBPS    Y4, Y2, Y2
-	VMOVDQU   vec39506967<>+0(SB), Y4
-	VMULPS    Y2, Y4, Y4
-	VADDPS    vec3ab743ce<>+0(SB), Y4, Y4
-	VMULPS    Y2, Y4, Y4
-	VADDPS    vec3c088908<>+0(SB), Y4, Y4
-	VMULPS    Y2, Y4, Y4
-	VADDPS    vec3d2aa9c1<>+0(SB), Y4, Y4
-	VMULPS    Y2, Y4, Y4
-	VADDPS    vec3e2aaaaa<>+0(SB), Y4, Y4
-	VMULPS    Y2, Y4, Y4
-	VADDPS    vec3f000000<>+0(SB), Y4, Y4
-	VMULPS    Y2, Y2, Y5
-	VMULPS    Y4, Y5, Y4
-	VADDPS    Y2, Y4, Y2
-	VADDPS    vec3f800000<>+0(SB), Y2, Y2
-	VPSUBD    vec4b400000<>+0(SB), Y3, Y3
-	VPSRAD    $0x01, Y3, Y4
-	VPSUBD    Y4, Y3, Y3
-	VPADDD    vec0000007f<>+0(SB), Y4, Y4
-	VPSLLD    $0x17, Y4, Y4
-	VMULPS    Y4, Y2, Y2
-	VPADDD    vec0000007f<>+0(SB), Y3, Y3
-	VPSLLD    $0x17, Y3, Y3
-	VMULPS    Y3, Y2, Y2
-	VMOVDQU   vec3f800000<>+0(SB), Y3
-	VMOVDQU   vec40000000<>+0(SB), Y4
-	VADDPS    vec3f800000<>+0(SB), Y2, Y2
-	VDIVPS    Y2, Y4, Y2
-	VSUBPS    Y2, Y3, Y2
-	VPAND     vec80000000<>+0(SB), Y0, Y3
-	VPOR      Y3, Y2, Y2
-	VMULPS    Y0, Y0, Y3
-	VMOVDQU   vecbbbaf0ea<>+0(SB), Y4
-	VMULPS    Y3, Y4, Y4
-	VADDPS    vec3ca9134e<>+0(SB), Y4, Y4
-	VMULPS    Y3, Y4, Y4
-	VADDPS    vecbd5c1e2d<>+0(SB), Y4, Y4
-	VMULPS    Y3, Y4, Y4
-	VADDPS    vec3e088393<>+0(SB), Y4, Y4
-	VMULPS    Y3, Y4, Y4
-	VADDPS    vecbeaaaa99<>+0(SB), Y4, Y4
-	VMULPS    Y3, Y4, Y3
-	VMULPS    Y0, Y3, Y3
-	VADDPS    Y0, Y3, Y0
-	VCMPPS    $0x01, vec3f200000<>+0(SB), Y1, Y1
-	VBLENDVPS Y1, Y0, Y2, Y0
-	VMOVDQU   Y0, 32(AX)
-	ADDQ      $+64, AX
-	ADDQ      $+64, CX
-	SUBQ      $+16, DX
-	JMP       blocks13
-
-done14:
-	VZEROUPPER
-	RET
-
-DATA vec7fffffff<>+0(SB)/4, $0x7fffffff
-DATA vec7fffffff<>+4(SB)/4, $0x7fffffff
-DATA vec7fffffff<>+8(SB)/4, $0x7fffffff
-DATA vec7fffffff<>+12(SB)/4, $0x7fffffff
-DATA vec7fffffff<>+16(SB)/4, $0x7fffffff
-DATA vec7fffffff<>+20(SB)/4, $0x7fffffff
-DATA vec7fffffff<>+24(SB)/4, $0x7fffffff
-DATA vec7fffffff<>+28(SB)/4, $0x7fffffff
-DATA vec7fffffff<>+32(SB)/4, $0x7fffffff
-DATA vec7fffffff<>+36(SB)/4, $0x7fffffff
-DATA vec7fffffff<>+40(SB)/4, $0x7fffffff
-DATA vec7fffffff<>+44(SB)/4, $0x7fffffff
-DATA vec7fffffff<>+48(SB)/4, $0x7fffffff
-DATA vec7fffffff<>+52(SB)/4, $0x7fffffff
-DATA vec7fffffff<>+56(SB)/4, $0x7fffffff
-DATA vec7fffffff<>+60(SB)/4, $0x7fffffff
-GLOBL vec7fffffff<>(SB), RODATA|NOPTR, $64
 
 DATA vecbbbaf0ea<>+0(SB)/4, $0xbbbaf0ea
 DATA vecbbbaf0ea<>+4(SB)/4, $0xbbbaf0ea
@@ -1324,9 +1594,9 @@ TEXT ·vecEluAVX2(SB), NOSPLIT, $0-56
 	MOVSS        a+48(FP), X0
 	VBROADCASTSS X0, Y0
 
-blocks15:
+blocks27:
 	CMPQ      DX, $+16
-	JLT       done16
+	JLT       done28
 	VMOVDQU   (CX), Y1
 	VMOVDQU   vec42b20000<>+0(SB), Y2
 	VMOVDQU   vecc2d00000<>+0(SB), Y3
@@ -1418,9 +1688,9 @@ blocks15:
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks15
+	JMP       blocks27
 
-done16:
+done28:
 	VZEROUPPER
 	RET
 
@@ -1431,9 +1701,9 @@ TEXT ·vecSqrtAVX2(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks17:
+blocks29:
 	CMPQ    DX, $+16
-	JLT     done18
+	JLT     done30
 	VMOVDQU (CX), Y0
 	VSQRTPS Y0, Y0
 	VMOVDQU Y0, (AX)
@@ -1443,9 +1713,9 @@ blocks17:
 	ADDQ    $+64, AX
 	ADDQ    $+64, CX
 	SUBQ    $+16, DX
-	JMP     blocks17
+	JMP     blocks29
 
-done18:
+done30:
 	VZEROUPPER
 	RET
 
@@ -1456,9 +1726,9 @@ TEXT ·vecReciprocalAVX2(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks19:
+blocks31:
 	CMPQ    DX, $+16
-	JLT     done20
+	JLT     done32
 	VMOVDQU (CX), Y0
 	VMOVDQU vec3f800000<>+0(SB), Y1
 	VDIVPS  Y0, Y1, Y0
@@ -1470,9 +1740,9 @@ blocks19:
 	ADDQ    $+64, AX
 	ADDQ    $+64, CX
 	SUBQ    $+16, DX
-	JMP     blocks19
+	JMP     blocks31
 
-done20:
+done32:
 	VZEROUPPER
 	RET
 
@@ -1485,9 +1755,9 @@ TEXT ·vecPlusAVX2(SB), NOSPLIT, $0-56
 	MOVSS        a+48(FP), X0
 	VBROADCASTSS X0, Y0
 
-blocks21:
+blocks33:
 	CMPQ    DX, $+16
-	JLT     done22
+	JLT     done34
 	VMOVDQU (CX), Y1
 	VADDPS  Y0, Y1, Y1
 	VMOVDQU Y1, (AX)
@@ -1497,9 +1767,9 @@ blocks21:
 	ADDQ    $+64, AX
 	ADDQ    $+64, CX
 	SUBQ    $+16, DX
-	JMP     blocks21
+	JMP     blocks33
 
-done22:
+done34:
 	VZEROUPPER
 	RET
 
@@ -1512,9 +1782,9 @@ TEXT ·vecTimesAVX2(SB), NOSPLIT, $0-56
 	MOVSS        a+48(FP), X0
 	VBROADCASTSS X0, Y0
 
-blocks23:
+blocks35:
 	CMPQ    DX, $+16
-	JLT     done24
+	JLT     done36
 	VMOVDQU (CX), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVDQU Y1, (AX)
@@ -1524,9 +1794,9 @@ blocks23:
 	ADDQ    $+64, AX
 	ADDQ    $+64, CX
 	SUBQ    $+16, DX
-	JMP     blocks23
+	JMP     blocks35
 
-done24:
+done36:
 	VZEROUPPER
 	RET
 
@@ -1539,9 +1809,9 @@ TEXT ·vecOverAVX2(SB), NOSPLIT, $0-56
 	MOVSS        a+48(FP), X0
 	VBROADCASTSS X0, Y0
 
-blocks25:
+blocks37:
 	CMPQ    DX, $+16
-	JLT     done26
+	JLT     done38
 	VMOVDQU (CX), Y1
 	VDIVPS  Y0, Y1, Y1
 	VMOVDQU Y1, (AX)
@@ -1551,9 +1821,9 @@ blocks25:
 	ADDQ    $+64, AX
 	ADDQ    $+64, CX
 	SUBQ    $+16, DX
-	JMP     blocks25
+	JMP     blocks37
 
-done26:
+done38:
 	VZEROUPPER
 	RET
 
@@ -1564,9 +1834,9 @@ TEXT ·vecAbsAVX2(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks27:
+blocks39:
 	CMPQ    DX, $+16
-	JLT     done28
+	JLT     done40
 	VMOVDQU (CX), Y0
 	VPAND   vec7fffffff<>+0(SB), Y0, Y0
 	VMOVDQU Y0, (AX)
@@ -1576,9 +1846,9 @@ blocks27:
 	ADDQ    $+64, AX
 	ADDQ    $+64, CX
 	SUBQ    $+16, DX
-	JMP     blocks27
+	JMP     blocks39
 
-done28:
+done40:
 	VZEROUPPER
 	RET
 
@@ -1589,9 +1859,9 @@ TEXT ·vecNegAVX2(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks29:
+blocks41:
 	CMPQ    DX, $+16
-	JLT     done30
+	JLT     done42
 	VMOVDQU (CX), Y0
 	VPXOR   vec80000000<>+0(SB), Y0, Y0
 	VMOVDQU Y0, (AX)
@@ -1601,9 +1871,9 @@ blocks29:
 	ADDQ    $+64, AX
 	ADDQ    $+64, CX
 	SUBQ    $+16, DX
-	JMP     blocks29
+	JMP     blocks41
 
-done30:
+done42:
 	VZEROUPPER
 	RET
 
@@ -1614,9 +1884,9 @@ TEXT ·vecRoundEvenAVX2(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks31:
+blocks43:
 	CMPQ     DX, $+16
-	JLT      done32
+	JLT      done44
 	VMOVDQU  (CX), Y0
 	VROUNDPS $0x08, Y0, Y0
 	VMOVDQU  Y0, (AX)
@@ -1626,9 +1896,9 @@ blocks31:
 	ADDQ     $+64, AX
 	ADDQ     $+64, CX
 	SUBQ     $+16, DX
-	JMP      blocks31
+	JMP      blocks43
 
-done32:
+done44:
 	VZEROUPPER
 	RET
 
@@ -1639,9 +1909,9 @@ TEXT ·vecFloorAVX2(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks33:
+blocks45:
 	CMPQ     DX, $+16
-	JLT      done34
+	JLT      done46
 	VMOVDQU  (CX), Y0
 	VROUNDPS $0x09, Y0, Y0
 	VMOVDQU  Y0, (AX)
@@ -1651,9 +1921,9 @@ blocks33:
 	ADDQ     $+64, AX
 	ADDQ     $+64, CX
 	SUBQ     $+16, DX
-	JMP      blocks33
+	JMP      blocks45
 
-done34:
+done46:
 	VZEROUPPER
 	RET
 
@@ -1664,9 +1934,9 @@ TEXT ·vecCeilAVX2(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks35:
+blocks47:
 	CMPQ     DX, $+16
-	JLT      done36
+	JLT      done48
 	VMOVDQU  (CX), Y0
 	VROUNDPS $0x0a, Y0, Y0
 	VMOVDQU  Y0, (AX)
@@ -1676,9 +1946,9 @@ blocks35:
 	ADDQ     $+64, AX
 	ADDQ     $+64, CX
 	SUBQ     $+16, DX
-	JMP      blocks35
+	JMP      blocks47
 
-done36:
+done48:
 	VZEROUPPER
 	RET
 
@@ -1689,9 +1959,9 @@ TEXT ·vecErfAVX2(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks37:
+blocks49:
 	CMPQ      DX, $+16
-	JLT       done38
+	JLT       done50
 	VMOVDQU   (CX), Y0
 	VMOVDQU   vec40800000<>+0(SB), Y1
 	VPAND     vec7fffffff<>+0(SB), Y0, Y2
@@ -1712,10 +1982,6 @@ blocks37:
 	VMOVDQU   vec3f800000<>+0(SB), Y3
 	VMULPS    Y1, Y2, Y2
 	VSUBPS    Y1, Y2, Y2
-	VMOVDQU   vec42b20000<>+0(SB), Y4
-	VMOVDQU   vecc2d00000<>+0(SB), Y5
-	VMAXPS    Y2, Y5, Y2
-	VMINPS    Y2, Y4, Y2
 	VMULPS    vec3fb8aa3b<>+0(SB), Y2, Y4
 	VADDPS    vec4b400000<>+0(SB), Y4, Y4
 	VSUBPS    vec4b400000<>+0(SB), Y4, Y5
@@ -1738,15 +2004,8 @@ blocks37:
 	VMULPS    Y5, Y6, Y5
 	VADDPS    Y2, Y5, Y2
 	VADDPS    vec3f800000<>+0(SB), Y2, Y2
-	VPSUBD    vec4b400000<>+0(SB), Y4, Y4
-	VPSRAD    $0x01, Y4, Y5
-	VPSUBD    Y5, Y4, Y4
-	VPADDD    vec0000007f<>+0(SB), Y5, Y5
-	VPSLLD    $0x17, Y5, Y5
-	VMULPS    Y5, Y2, Y2
-	VPADDD    vec0000007f<>+0(SB), Y4, Y4
 	VPSLLD    $0x17, Y4, Y4
-	VMULPS    Y4, Y2, Y2
+	VPADDD    Y4, Y2, Y2
 	VSUBPS    Y2, Y3, Y2
 	VPAND     vec80000000<>+0(SB), Y0, Y3
 	VPOR      Y3, Y2, Y2
@@ -1788,10 +2047,6 @@ blocks37:
 	VMOVDQU   vec3f800000<>+0(SB), Y3
 	VMULPS    Y1, Y2, Y2
 	VSUBPS    Y1, Y2, Y2
-	VMOVDQU   vec42b20000<>+0(SB), Y4
-	VMOVDQU   vecc2d00000<>+0(SB), Y5
-	VMAXPS    Y2, Y5, Y2
-	VMINPS    Y2, Y4, Y2
 	VMULPS    vec3fb8aa3b<>+0(SB), Y2, Y4
 	VADDPS    vec4b400000<>+0(SB), Y4, Y4
 	VSUBPS    vec4b400000<>+0(SB), Y4, Y5
@@ -1814,15 +2069,8 @@ blocks37:
 	VMULPS    Y5, Y6, Y5
 	VADDPS    Y2, Y5, Y2
 	VADDPS    vec3f800000<>+0(SB), Y2, Y2
-	VPSUBD    vec4b400000<>+0(SB), Y4, Y4
-	VPSRAD    $0x01, Y4, Y5
-	VPSUBD    Y5, Y4, Y4
-	VPADDD    vec0000007f<>+0(SB), Y5, Y5
-	VPSLLD    $0x17, Y5, Y5
-	VMULPS    Y5, Y2, Y2
-	VPADDD    vec0000007f<>+0(SB), Y4, Y4
 	VPSLLD    $0x17, Y4, Y4
-	VMULPS    Y4, Y2, Y2
+	VPADDD    Y4, Y2, Y2
 	VSUBPS    Y2, Y3, Y2
 	VPAND     vec80000000<>+0(SB), Y0, Y3
 	VPOR      Y3, Y2, Y2
@@ -1847,9 +2095,9 @@ blocks37:
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks37
+	JMP       blocks49
 
-done38:
+done50:
 	VZEROUPPER
 	RET
 
@@ -2123,6 +2371,234 @@ DATA vec3f6d8000<>+56(SB)/4, $0x3f6d8000
 DATA vec3f6d8000<>+60(SB)/4, $0x3f6d8000
 GLOBL vec3f6d8000<>(SB), RODATA|NOPTR, $64
 
+// func softmaxColumnsAVX2(dst []float32, src []float32, step int, d int)
+// Requires: AVX, AVX2
+TEXT ·softmaxColumnsAVX2(SB), NOSPLIT, $0-64
+	MOVQ    dst_base+0(FP), AX
+	MOVQ    src_base+24(FP), CX
+	MOVQ    step+48(FP), DX
+	MOVQ    d+56(FP), BX
+	SHLQ    $0x02, DX
+	VMOVDQU vecff800000<>+0(SB), Y0
+	VMOVDQU vecff800000<>+0(SB), Y1
+	MOVQ    CX, SI
+	MOVQ    BX, DI
+
+row51:
+	VMOVDQU (SI), Y2
+	VMAXPS  Y0, Y2, Y0
+	VMOVDQU 32(SI), Y2
+	VMAXPS  Y1, Y2, Y1
+	ADDQ    DX, SI
+	DECQ    DI
+	JNZ     row51
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y5, Y5, Y5
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
+	MOVQ    AX, SI
+	MOVQ    BX, DI
+
+row52:
+	VMOVDQU   (CX), Y8
+	VSUBPS    Y0, Y8, Y9
+	VADDPS    Y0, Y9, Y10
+	VSUBPS    Y10, Y8, Y8
+	VSUBPS    Y9, Y10, Y10
+	VSUBPS    Y10, Y0, Y10
+	VSUBPS    Y10, Y8, Y8
+	VPAND     vec7fffffff<>+0(SB), Y9, Y10
+	VCMPPS    $0x06, vec42ac0000<>+0(SB), Y10, Y10
+	VMOVMSKPS Y10, R8
+	TESTL     R8, R8
+	JZ        near53
+	VMOVDQU   vecc2d00000<>+0(SB), Y10
+	VMAXPS    Y9, Y10, Y10
+	VCMPPS    $0x01, vecc2d00000<>+0(SB), Y9, Y9
+	VPXOR     Y11, Y11, Y11
+	VBLENDVPS Y9, Y11, Y8, Y8
+	VMULPS    vec3fb8aa3b<>+0(SB), Y10, Y9
+	VADDPS    vec4b400000<>+0(SB), Y9, Y9
+	VSUBPS    vec4b400000<>+0(SB), Y9, Y11
+	VMULPS    vec3f318000<>+0(SB), Y11, Y12
+	VSUBPS    Y12, Y10, Y10
+	VMULPS    vecb95e8083<>+0(SB), Y11, Y11
+	VSUBPS    Y11, Y10, Y10
+	VADDPS    Y8, Y10, Y8
+	VMOVDQU   vec39506967<>+0(SB), Y10
+	VMULPS    Y8, Y10, Y10
+	VADDPS    vec3ab743ce<>+0(SB), Y10, Y10
+	VMULPS    Y8, Y10, Y10
+	VADDPS    vec3c088908<>+0(SB), Y10, Y10
+	VMULPS    Y8, Y10, Y10
+	VADDPS    vec3d2aa9c1<>+0(SB), Y10, Y10
+	VMULPS    Y8, Y10, Y10
+	VADDPS    vec3e2aaaaa<>+0(SB), Y10, Y10
+	VMULPS    Y8, Y10, Y10
+	VADDPS    vec3f000000<>+0(SB), Y10, Y10
+	VMULPS    Y8, Y8, Y11
+	VMULPS    Y10, Y11, Y10
+	VADDPS    Y8, Y10, Y8
+	VADDPS    vec3f800000<>+0(SB), Y8, Y8
+	VPSUBD    vec4b400000<>+0(SB), Y9, Y9
+	VPSRAD    $0x01, Y9, Y10
+	VPSUBD    Y10, Y9, Y9
+	VPADDD    vec0000007f<>+0(SB), Y10, Y10
+	VPSLLD    $0x17, Y10, Y10
+	VMULPS    Y10, Y8, Y8
+	VPADDD    vec0000007f<>+0(SB), Y9, Y9
+	VPSLLD    $0x17, Y9, Y9
+	VMULPS    Y9, Y8, Y8
+	VMOVAPS   Y8, Y8
+	JMP       both54
+
+near53:
+	VMULPS  vec3fb8aa3b<>+0(SB), Y9, Y10
+	VADDPS  vec4b400000<>+0(SB), Y10, Y10
+	VSUBPS  vec4b400000<>+0(SB), Y10, Y11
+	VMULPS  vec3f318000<>+0(SB), Y11, Y12
+	VSUBPS  Y12, Y9, Y9
+	VMULPS  vecb95e8083<>+0(SB), Y11, Y11
+	VSUBPS  Y11, Y9, Y9
+	VADDPS  Y8, Y9, Y8
+	VMOVDQU vec39506967<>+0(SB), Y9
+	VMULPS  Y8, Y9, Y9
+	VADDPS  vec3ab743ce<>+0(SB), Y9, Y9
+	VMULPS  Y8, Y9, Y9
+	VADDPS  vec3c088908<>+0(SB), Y9, Y9
+	VMULPS  Y8, Y9, Y9
+	VADDPS  vec3d2aa9c1<>+0(SB), Y9, Y9
+	VMULPS  Y8, Y9, Y9
+	VADDPS  vec3e2aaaaa<>+0(SB), Y9, Y9
+	VMULPS  Y8, Y9, Y9
+	VADDPS  vec3f000000<>+0(SB), Y9, Y9
+	VMULPS  Y8, Y8, Y11
+	VMULPS  Y9, Y11, Y9
+	VADDPS  Y8, Y9, Y8
+	VADDPS  vec3f800000<>+0(SB), Y8, Y8
+	VPSLLD  $0x17, Y10, Y9
+	VPADDD  Y9, Y8, Y8
+	VMOVAPS Y8, Y8
+
+both54:
+	VMOVDQU      Y8, (SI)
+	VCVTPS2PD    X8, Y9
+	VEXTRACTF128 $0x01, Y8, X3
+	VCVTPS2PD    X3, Y8
+	VADDPD       Y9, Y2, Y2
+	VADDPD       Y8, Y5, Y5
+	VMOVDQU      32(CX), Y8
+	VSUBPS       Y1, Y8, Y9
+	VADDPS       Y1, Y9, Y10
+	VSUBPS       Y10, Y8, Y8
+	VSUBPS       Y9, Y10, Y10
+	VSUBPS       Y10, Y1, Y10
+	VSUBPS       Y10, Y8, Y8
+	VPAND        vec7fffffff<>+0(SB), Y9, Y10
+	VCMPPS       $0x06, vec42ac0000<>+0(SB), Y10, Y10
+	VMOVMSKPS    Y10, R8
+	TESTL        R8, R8
+	JZ           near55
+	VMOVDQU      vecc2d00000<>+0(SB), Y10
+	VMAXPS       Y9, Y10, Y10
+	VCMPPS       $0x01, vecc2d00000<>+0(SB), Y9, Y9
+	VPXOR        Y11, Y11, Y11
+	VBLENDVPS    Y9, Y11, Y8, Y8
+	VMULPS       vec3fb8aa3b<>+0(SB), Y10, Y9
+	VADDPS       vec4b400000<>+0(SB), Y9, Y9
+	VSUBPS       vec4b400000<>+0(SB), Y9, Y11
+	VMULPS       vec3f318000<>+0(SB), Y11, Y12
+	VSUBPS       Y12, Y10, Y10
+	VMULPS       vecb95e8083<>+0(SB), Y11, Y11
+	VSUBPS       Y11, Y10, Y10
+	VADDPS       Y8, Y10, Y8
+	VMOVDQU      vec39506967<>+0(SB), Y10
+	VMULPS       Y8, Y10, Y10
+	VADDPS       vec3ab743ce<>+0(SB), Y10, Y10
+	VMULPS       Y8, Y10, Y10
+	VADDPS       vec3c088908<>+0(SB), Y10, Y10
+	VMULPS       Y8, Y10, Y10
+	VADDPS       vec3d2aa9c1<>+0(SB), Y10, Y10
+	VMULPS       Y8, Y10, Y10
+	VADDPS       vec3e2aaaaa<>+0(SB), Y10, Y10
+	VMULPS       Y8, Y10, Y10
+	VADDPS       vec3f000000<>+0(SB), Y10, Y10
+	VMULPS       Y8, Y8, Y11
+	VMULPS       Y10, Y11, Y10
+	VADDPS       Y8, Y10, Y8
+	VADDPS       vec3f800000<>+0(SB), Y8, Y8
+	VPSUBD       vec4b400000<>+0(SB), Y9, Y9
+	VPSRAD       $0x01, Y9, Y10
+	VPSUBD       Y10, Y9, Y9
+	VPADDD       vec0000007f<>+0(SB), Y10, Y10
+	VPSLLD       $0x17, Y10, Y10
+	VMULPS       Y10, Y8, Y8
+	VPADDD       vec0000007f<>+0(SB), Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VMULPS       Y9, Y8, Y8
+	VMOVAPS      Y8, Y8
+	JMP          both56
+
+near55:
+	VMULPS  vec3fb8aa3b<>+0(SB), Y9, Y10
+	VADDPS  vec4b400000<>+0(SB), Y10, Y10
+	VSUBPS  vec4b400000<>+0(SB), Y10, Y11
+	VMULPS  vec3f318000<>+0(SB), Y11, Y12
+	VSUBPS  Y12, Y9, Y9
+	VMULPS  vecb95e8083<>+0(SB), Y11, Y11
+	VSUBPS  Y11, Y9, Y9
+	VADDPS  Y8, Y9, Y8
+	VMOVDQU vec39506967<>+0(SB), Y9
+	VMULPS  Y8, Y9, Y9
+	VADDPS  vec3ab743ce<>+0(SB), Y9, Y9
+	VMULPS  Y8, Y9, Y9
+	VADDPS  vec3c088908<>+0(SB), Y9, Y9
+	VMULPS  Y8, Y9, Y9
+	VADDPS  vec3d2aa9c1<>+0(SB), Y9, Y9
+	VMULPS  Y8, Y9, Y9
+	VADDPS  vec3e2aaaaa<>+0(SB), Y9, Y9
+	VMULPS  Y8, Y9, Y9
+	VADDPS  vec3f000000<>+0(SB), Y9, Y9
+	VMULPS  Y8, Y8, Y11
+	VMULPS  Y9, Y11, Y9
+	VADDPS  Y8, Y9, Y8
+	VADDPS  vec3f800000<>+0(SB), Y8, Y8
+	VPSLLD  $0x17, Y10, Y9
+	VPADDD  Y9, Y8, Y8
+	VMOVAPS Y8, Y8
+
+both56:
+	VMOVDQU      Y8, 32(SI)
+	VCVTPS2PD    X8, Y9
+	VEXTRACTF128 $0x01, Y8, X3
+	VCVTPS2PD    X3, Y8
+	VADDPD       Y9, Y6, Y6
+	VADDPD       Y8, Y7, Y7
+	ADDQ         DX, SI
+	ADDQ         DX, CX
+	DECQ         DI
+	JNZ          row52
+	VCVTPD2PSY   Y2, X3
+	VCVTPD2PSY   Y5, X0
+	VINSERTF128  $0x01, X0, Y3, Y3
+	VCVTPD2PSY   Y6, X4
+	VCVTPD2PSY   Y7, X0
+	VINSERTF128  $0x01, X0, Y4, Y4
+	MOVQ         BX, CX
+
+row57:
+	VMOVDQU (AX), Y0
+	VDIVPS  Y3, Y0, Y0
+	VMOVDQU Y0, (AX)
+	VMOVDQU 32(AX), Y0
+	VDIVPS  Y4, Y0, Y0
+	VMOVDQU Y0, 32(AX)
+	ADDQ    DX, AX
+	DECQ    CX
+	JNZ     row57
+	VZEROUPPER
+	RET
+
 // func vecMaxAVX2(dst []float32, a []float32, b []float32)
 // Requires: AVX, AVX2
 TEXT ·vecMaxAVX2(SB), NOSPLIT, $0-72
@@ -2131,9 +2607,9 @@ TEXT ·vecMaxAVX2(SB), NOSPLIT, $0-72
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
 
-blocks39:
+blocks58:
 	CMPQ      BX, $+16
-	JLT       done40
+	JLT       done59
 	VMOVDQU   (CX), Y0
 	VMOVDQU   (DX), Y1
 	VMAXPS    Y1, Y0, Y2
@@ -2156,9 +2632,9 @@ blocks39:
 	ADDQ      $+64, CX
 	ADDQ      $+64, DX
 	SUBQ      $+16, BX
-	JMP       blocks39
+	JMP       blocks58
 
-done40:
+done59:
 	VZEROUPPER
 	RET
 
@@ -2170,9 +2646,9 @@ TEXT ·vecMinAVX2(SB), NOSPLIT, $0-72
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
 
-blocks41:
+blocks60:
 	CMPQ      BX, $+16
-	JLT       done42
+	JLT       done61
 	VMOVDQU   (CX), Y0
 	VMOVDQU   (DX), Y1
 	VMINPS    Y1, Y0, Y2
@@ -2195,9 +2671,9 @@ blocks41:
 	ADDQ      $+64, CX
 	ADDQ      $+64, DX
 	SUBQ      $+16, BX
-	JMP       blocks41
+	JMP       blocks60
 
-done42:
+done61:
 	VZEROUPPER
 	RET
 
@@ -2213,9 +2689,9 @@ TEXT ·vecHardSigmoidAVX2(SB), NOSPLIT, $0-64
 	MOVSD        beta+56(FP), X1
 	VBROADCASTSD X1, Y1
 
-blocks43:
+blocks62:
 	CMPQ         DX, $+16
-	JLT          done44
+	JLT          done63
 	VMOVDQU      (CX), Y3
 	VCVTPS2PD    X3, Y4
 	VEXTRACTF128 $0x01, Y3, X3
@@ -2259,9 +2735,9 @@ blocks43:
 	ADDQ         $+64, AX
 	ADDQ         $+64, CX
 	SUBQ         $+16, DX
-	JMP          blocks43
+	JMP          blocks62
 
-done44:
+done63:
 	VZEROUPPER
 	RET
 
@@ -2287,9 +2763,9 @@ TEXT ·vecHardSwishAVX2(SB), NOSPLIT, $0-64
 	MOVSD        beta+56(FP), X1
 	VBROADCASTSD X1, Y1
 
-blocks45:
+blocks64:
 	CMPQ         DX, $+16
-	JLT          done46
+	JLT          done65
 	VMOVDQU      (CX), Y3
 	VCVTPS2PD    X3, Y4
 	VEXTRACTF128 $0x01, Y3, X3
@@ -2337,9 +2813,9 @@ blocks45:
 	ADDQ         $+64, AX
 	ADDQ         $+64, CX
 	SUBQ         $+16, DX
-	JMP          blocks45
+	JMP          blocks64
 
-done46:
+done65:
 	VZEROUPPER
 	RET
 
@@ -2351,9 +2827,9 @@ TEXT ·vecAddAVX2(SB), NOSPLIT, $0-72
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
 
-blocks47:
+blocks66:
 	CMPQ    BX, $+16
-	JLT     done48
+	JLT     done67
 	VMOVDQU (CX), Y0
 	VMOVDQU (DX), Y1
 	VADDPS  Y1, Y0, Y0
@@ -2366,9 +2842,9 @@ blocks47:
 	ADDQ    $+64, CX
 	ADDQ    $+64, DX
 	SUBQ    $+16, BX
-	JMP     blocks47
+	JMP     blocks66
 
-done48:
+done67:
 	VZEROUPPER
 	RET
 
@@ -2380,9 +2856,9 @@ TEXT ·vecSubAVX2(SB), NOSPLIT, $0-72
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
 
-blocks49:
+blocks68:
 	CMPQ    BX, $+16
-	JLT     done50
+	JLT     done69
 	VMOVDQU (CX), Y0
 	VMOVDQU (DX), Y1
 	VSUBPS  Y1, Y0, Y0
@@ -2395,9 +2871,9 @@ blocks49:
 	ADDQ    $+64, CX
 	ADDQ    $+64, DX
 	SUBQ    $+16, BX
-	JMP     blocks49
+	JMP     blocks68
 
-done50:
+done69:
 	VZEROUPPER
 	RET
 
@@ -2409,9 +2885,9 @@ TEXT ·vecMulAVX2(SB), NOSPLIT, $0-72
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
 
-blocks51:
+blocks70:
 	CMPQ    BX, $+16
-	JLT     done52
+	JLT     done71
 	VMOVDQU (CX), Y0
 	VMOVDQU (DX), Y1
 	VMULPS  Y1, Y0, Y0
@@ -2424,9 +2900,9 @@ blocks51:
 	ADDQ    $+64, CX
 	ADDQ    $+64, DX
 	SUBQ    $+16, BX
-	JMP     blocks51
+	JMP     blocks70
 
-done52:
+done71:
 	VZEROUPPER
 	RET
 
@@ -2438,9 +2914,9 @@ TEXT ·vecDivAVX2(SB), NOSPLIT, $0-72
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
 
-blocks53:
+blocks72:
 	CMPQ    BX, $+16
-	JLT     done54
+	JLT     done73
 	VMOVDQU (CX), Y0
 	VMOVDQU (DX), Y1
 	VDIVPS  Y1, Y0, Y0
@@ -2453,9 +2929,9 @@ blocks53:
 	ADDQ    $+64, CX
 	ADDQ    $+64, DX
 	SUBQ    $+16, BX
-	JMP     blocks53
+	JMP     blocks72
 
-done54:
+done73:
 	VZEROUPPER
 	RET
 
@@ -2467,9 +2943,9 @@ TEXT ·vecPReluAVX2(SB), NOSPLIT, $0-72
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
 
-blocks55:
+blocks74:
 	CMPQ      BX, $+16
-	JLT       done56
+	JLT       done75
 	VMOVDQU   (CX), Y0
 	VMOVDQU   (DX), Y1
 	VPXOR     Y2, Y2, Y2
@@ -2488,9 +2964,9 @@ blocks55:
 	ADDQ      $+64, CX
 	ADDQ      $+64, DX
 	SUBQ      $+16, BX
-	JMP       blocks55
+	JMP       blocks74
 
-done56:
+done75:
 	VZEROUPPER
 	RET
 
@@ -2502,18 +2978,18 @@ TEXT ·vecLargestAVX2(SB), NOSPLIT, $0-28
 	VMOVDQU vecff800000<>+0(SB), Y0
 	VMOVDQU vecff800000<>+0(SB), Y1
 
-blocks57:
+blocks76:
 	CMPQ    CX, $+16
-	JLT     done58
+	JLT     done77
 	VMOVDQU (AX), Y2
 	VMAXPS  Y0, Y2, Y0
 	VMOVDQU 32(AX), Y2
 	VMAXPS  Y1, Y2, Y1
 	ADDQ    $+64, AX
 	SUBQ    $+16, CX
-	JMP     blocks57
+	JMP     blocks76
 
-done58:
+done77:
 	VMAXPS       Y0, Y1, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VMAXPS       X1, X0, X1
@@ -2539,53 +3015,90 @@ TEXT ·vecExpSumAVX2(SB), NOSPLIT, $0-64
 	VMOVDQU      64(BX), Y3
 	VMOVDQU      96(BX), Y4
 
-blocks59:
-	CMPQ         DX, $+16
-	JLT          done60
-	VMOVDQU      (CX), Y5
-	VSUBPS       Y0, Y5, Y6
-	VADDPS       Y0, Y6, Y7
-	VSUBPS       Y7, Y5, Y5
-	VSUBPS       Y6, Y7, Y7
-	VSUBPS       Y7, Y0, Y7
-	VSUBPS       Y7, Y5, Y5
-	VMOVDQU      vecc2d00000<>+0(SB), Y7
-	VMAXPS       Y6, Y7, Y7
-	VCMPPS       $0x01, vecc2d00000<>+0(SB), Y6, Y6
-	VPXOR        Y8, Y8, Y8
-	VBLENDVPS    Y6, Y8, Y5, Y5
-	VMULPS       vec3fb8aa3b<>+0(SB), Y7, Y6
-	VADDPS       vec4b400000<>+0(SB), Y6, Y6
-	VSUBPS       vec4b400000<>+0(SB), Y6, Y8
-	VMULPS       vec3f318000<>+0(SB), Y8, Y9
-	VSUBPS       Y9, Y7, Y7
-	VMULPS       vecb95e8083<>+0(SB), Y8, Y8
-	VSUBPS       Y8, Y7, Y7
-	VADDPS       Y5, Y7, Y5
-	VMOVDQU      vec39506967<>+0(SB), Y7
-	VMULPS       Y5, Y7, Y7
-	VADDPS       vec3ab743ce<>+0(SB), Y7, Y7
-	VMULPS       Y5, Y7, Y7
-	VADDPS       vec3c088908<>+0(SB), Y7, Y7
-	VMULPS       Y5, Y7, Y7
-	VADDPS       vec3d2aa9c1<>+0(SB), Y7, Y7
-	VMULPS       Y5, Y7, Y7
-	VADDPS       vec3e2aaaaa<>+0(SB), Y7, Y7
-	VMULPS       Y5, Y7, Y7
-	VADDPS       vec3f000000<>+0(SB), Y7, Y7
-	VMULPS       Y5, Y5, Y8
-	VMULPS       Y7, Y8, Y7
-	VADDPS       Y5, Y7, Y5
-	VADDPS       vec3f800000<>+0(SB), Y5, Y5
-	VPSUBD       vec4b400000<>+0(SB), Y6, Y6
-	VPSRAD       $0x01, Y6, Y7
-	VPSUBD       Y7, Y6, Y6
-	VPADDD       vec0000007f<>+0(SB), Y7, Y7
-	VPSLLD       $0x17, Y7, Y7
-	VMULPS       Y7, Y5, Y5
-	VPADDD       vec0000007f<>+0(SB), Y6, Y6
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y5, Y5
+blocks78:
+	CMPQ      DX, $+16
+	JLT       done79
+	VMOVDQU   (CX), Y5
+	VSUBPS    Y0, Y5, Y6
+	VADDPS    Y0, Y6, Y7
+	VSUBPS    Y7, Y5, Y5
+	VSUBPS    Y6, Y7, Y7
+	VSUBPS    Y7, Y0, Y7
+	VSUBPS    Y7, Y5, Y5
+	VPAND     vec7fffffff<>+0(SB), Y6, Y7
+	VCMPPS    $0x06, vec42ac0000<>+0(SB), Y7, Y7
+	VMOVMSKPS Y7, SI
+	TESTL     SI, SI
+	JZ        near80
+	VMOVDQU   vecc2d00000<>+0(SB), Y7
+	VMAXPS    Y6, Y7, Y7
+	VCMPPS    $0x01, vecc2d00000<>+0(SB), Y6, Y6
+	VPXOR     Y8, Y8, Y8
+	VBLENDVPS Y6, Y8, Y5, Y5
+	VMULPS    vec3fb8aa3b<>+0(SB), Y7, Y6
+	VADDPS    vec4b400000<>+0(SB), Y6, Y6
+	VSUBPS    vec4b400000<>+0(SB), Y6, Y8
+	VMULPS    vec3f318000<>+0(SB), Y8, Y9
+	VSUBPS    Y9, Y7, Y7
+	VMULPS    vecb95e8083<>+0(SB), Y8, Y8
+	VSUBPS    Y8, Y7, Y7
+	VADDPS    Y5, Y7, Y5
+	VMOVDQU   vec39506967<>+0(SB), Y7
+	VMULPS    Y5, Y7, Y7
+	VADDPS    vec3ab743ce<>+0(SB), Y7, Y7
+	VMULPS    Y5, Y7, Y7
+	VADDPS    vec3c088908<>+0(SB), Y7, Y7
+	VMULPS    Y5, Y7, Y7
+	VADDPS    vec3d2aa9c1<>+0(SB), Y7, Y7
+	VMULPS    Y5, Y7, Y7
+	VADDPS    vec3e2aaaaa<>+0(SB), Y7, Y7
+	VMULPS    Y5, Y7, Y7
+	VADDPS    vec3f000000<>+0(SB), Y7, Y7
+	VMULPS    Y5, Y5, Y8
+	VMULPS    Y7, Y8, Y7
+	VADDPS    Y5, Y7, Y5
+	VADDPS    vec3f800000<>+0(SB), Y5, Y5
+	VPSUBD    vec4b400000<>+0(SB), Y6, Y6
+	VPSRAD    $0x01, Y6, Y7
+	VPSUBD    Y7, Y6, Y6
+	VPADDD    vec0000007f<>+0(SB), Y7, Y7
+	VPSLLD    $0x17, Y7, Y7
+	VMULPS    Y7, Y5, Y5
+	VPADDD    vec0000007f<>+0(SB), Y6, Y6
+	VPSLLD    $0x17, Y6, Y6
+	VMULPS    Y6, Y5, Y5
+	VMOVAPS   Y5, Y5
+	JMP       both81
+
+near80:
+	VMULPS  vec3fb8aa3b<>+0(SB), Y6, Y7
+	VADDPS  vec4b400000<>+0(SB), Y7, Y7
+	VSUBPS  vec4b400000<>+0(SB), Y7, Y8
+	VMULPS  vec3f318000<>+0(SB), Y8, Y9
+	VSUBPS  Y9, Y6, Y6
+	VMULPS  vecb95e8083<>+0(SB), Y8, Y8
+	VSUBPS  Y8, Y6, Y6
+	VADDPS  Y5, Y6, Y5
+	VMOVDQU vec39506967<>+0(SB), Y6
+	VMULPS  Y5, Y6, Y6
+	VADDPS  vec3ab743ce<>+0(SB), Y6, Y6
+	VMULPS  Y5, Y6, Y6
+	VADDPS  vec3c088908<>+0(SB), Y6, Y6
+	VMULPS  Y5, Y6, Y6
+	VADDPS  vec3d2aa9c1<>+0(SB), Y6, Y6
+	VMULPS  Y5, Y6, Y6
+	VADDPS  vec3e2aaaaa<>+0(SB), Y6, Y6
+	VMULPS  Y5, Y6, Y6
+	VADDPS  vec3f000000<>+0(SB), Y6, Y6
+	VMULPS  Y5, Y5, Y8
+	VMULPS  Y6, Y8, Y6
+	VADDPS  Y5, Y6, Y5
+	VADDPS  vec3f800000<>+0(SB), Y5, Y5
+	VPSLLD  $0x17, Y7, Y6
+	VPADDD  Y6, Y5, Y5
+	VMOVAPS Y5, Y5
+
+both81:
 	VMOVDQU      Y5, (AX)
 	VCVTPS2PD    X5, Y6
 	VEXTRACTF128 $0x01, Y5, X5
@@ -2599,6 +3112,11 @@ blocks59:
 	VSUBPS       Y6, Y7, Y7
 	VSUBPS       Y7, Y0, Y7
 	VSUBPS       Y7, Y5, Y5
+	VPAND        vec7fffffff<>+0(SB), Y6, Y7
+	VCMPPS       $0x06, vec42ac0000<>+0(SB), Y7, Y7
+	VMOVMSKPS    Y7, SI
+	TESTL        SI, SI
+	JZ           near82
 	VMOVDQU      vecc2d00000<>+0(SB), Y7
 	VMAXPS       Y6, Y7, Y7
 	VCMPPS       $0x01, vecc2d00000<>+0(SB), Y6, Y6
@@ -2636,6 +3154,38 @@ blocks59:
 	VPADDD       vec0000007f<>+0(SB), Y6, Y6
 	VPSLLD       $0x17, Y6, Y6
 	VMULPS       Y6, Y5, Y5
+	VMOVAPS      Y5, Y5
+	JMP          both83
+
+near82:
+	VMULPS  vec3fb8aa3b<>+0(SB), Y6, Y7
+	VADDPS  vec4b400000<>+0(SB), Y7, Y7
+	VSUBPS  vec4b400000<>+0(SB), Y7, Y8
+	VMULPS  vec3f318000<>+0(SB), Y8, Y9
+	VSUBPS  Y9, Y6, Y6
+	VMULPS  vecb95e8083<>+0(SB), Y8, Y8
+	VSUBPS  Y8, Y6, Y6
+	VADDPS  Y5, Y6, Y5
+	VMOVDQU vec39506967<>+0(SB), Y6
+	VMULPS  Y5, Y6, Y6
+	VADDPS  vec3ab743ce<>+0(SB), Y6, Y6
+	VMULPS  Y5, Y6, Y6
+	VADDPS  vec3c088908<>+0(SB), Y6, Y6
+	VMULPS  Y5, Y6, Y6
+	VADDPS  vec3d2aa9c1<>+0(SB), Y6, Y6
+	VMULPS  Y5, Y6, Y6
+	VADDPS  vec3e2aaaaa<>+0(SB), Y6, Y6
+	VMULPS  Y5, Y6, Y6
+	VADDPS  vec3f000000<>+0(SB), Y6, Y6
+	VMULPS  Y5, Y5, Y8
+	VMULPS  Y6, Y8, Y6
+	VADDPS  Y5, Y6, Y5
+	VADDPS  vec3f800000<>+0(SB), Y5, Y5
+	VPSLLD  $0x17, Y7, Y6
+	VPADDD  Y6, Y5, Y5
+	VMOVAPS Y5, Y5
+
+both83:
 	VMOVDQU      Y5, 32(AX)
 	VCVTPS2PD    X5, Y6
 	VEXTRACTF128 $0x01, Y5, X5
@@ -2645,9 +3195,9 @@ blocks59:
 	ADDQ         $+64, AX
 	ADDQ         $+64, CX
 	SUBQ         $+16, DX
-	JMP          blocks59
+	JMP          blocks78
 
-done60:
+done79:
 	VMOVDQU Y1, (BX)
 	VMOVDQU Y2, 32(BX)
 	VMOVDQU Y3, 64(BX)
@@ -2662,9 +3212,9 @@ TEXT ·vecFromIntsAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks61:
+blocks84:
 	CMPQ      DX, $+16
-	JLT       done62
+	JLT       done85
 	VCVTDQ2PS (CX), Y0
 	VMOVDQU   Y0, (AX)
 	VCVTDQ2PS 32(CX), Y0
@@ -2672,9 +3222,9 @@ blocks61:
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks61
+	JMP       blocks84
 
-done62:
+done85:
 	VZEROUPPER
 	RET
 
@@ -2689,7 +3239,7 @@ TEXT ·vecAffineAVX2(SB), NOSPLIT, $0-128
 	MOVQ         bias_base+96(FP), DI
 	MOVQ         step+120(FP), R8
 	CMPQ         R8, $0x00
-	JNE          lanes63
+	JNE          lanes86
 	VBROADCASTSD (BX), Y0
 	VBROADCASTSD (SI), Y1
 	VBROADCASTSD (DI), Y2
@@ -2697,11 +3247,11 @@ TEXT ·vecAffineAVX2(SB), NOSPLIT, $0-128
 	MOVQ         (SI), BX
 	MOVQ         $0x3ff0000000000000, SI
 	CMPQ         BX, SI
-	JNE          divides64
+	JNE          divides87
 
-blocks65:
+blocks88:
 	CMPQ        DX, $+16
-	JLT         done66
+	JLT         done89
 	VCVTDQ2PD   (CX), Y1
 	VMULPD      Y0, Y1, Y1
 	VADDPD      Y2, Y1, Y1
@@ -2725,16 +3275,16 @@ blocks65:
 	ADDQ        $+64, AX
 	ADDQ        $+64, CX
 	SUBQ        $+16, DX
-	JMP         blocks65
+	JMP         blocks88
 
-done66:
+done89:
 	VZEROUPPER
 	RET
 
-divides64:
-blocks67:
+divides87:
+blocks90:
 	CMPQ        DX, $+16
-	JLT         done68
+	JLT         done91
 	VCVTDQ2PD   (CX), Y3
 	VMULPD      Y0, Y3, Y3
 	VDIVPD      Y1, Y3, Y3
@@ -2762,16 +3312,16 @@ blocks67:
 	ADDQ        $+64, AX
 	ADDQ        $+64, CX
 	SUBQ        $+16, DX
-	JMP         blocks67
+	JMP         blocks90
 
-done68:
+done91:
 	VZEROUPPER
 	RET
 
-lanes63:
-blocks69:
+lanes86:
+blocks92:
 	CMPQ        DX, $+16
-	JLT         done70
+	JLT         done93
 	VCVTDQ2PD   (CX), Y0
 	VMULPD      (BX), Y0, Y0
 	VDIVPD      (SI), Y0, Y0
@@ -2802,9 +3352,9 @@ blocks69:
 	ADDQ        $+128, SI
 	ADDQ        $+128, DI
 	SUBQ        $+16, DX
-	JMP         blocks69
+	JMP         blocks92
 
-done70:
+done93:
 	VZEROUPPER
 	RET
 
@@ -2823,9 +3373,9 @@ TEXT ·vecNormalizeAVX2(SB), NOSPLIT, $0-64
 	MOVSS        bias+60(FP), X3
 	VBROADCASTSS X3, Y3
 
-blocks71:
+blocks94:
 	CMPQ    DX, $+16
-	JLT     done72
+	JLT     done95
 	VMOVDQU (CX), Y4
 	VSUBPS  Y0, Y4, Y4
 	VDIVPS  Y1, Y4, Y4
@@ -2841,9 +3391,9 @@ blocks71:
 	ADDQ    $+64, AX
 	ADDQ    $+64, CX
 	SUBQ    $+16, DX
-	JMP     blocks71
+	JMP     blocks94
 
-done72:
+done95:
 	VZEROUPPER
 	RET
 
@@ -2864,9 +3414,9 @@ TEXT ·vecQuantizeAVX2(SB), NOSPLIT, $0-64
 	VPBROADCASTD X3, Y3
 	VPXOR        Y4, Y4, Y4
 
-blocks73:
+blocks96:
 	CMPQ         DX, $+16
-	JLT          done74
+	JLT          done97
 	VMOVDQU      (CX), Y5
 	VDIVPS       Y0, Y5, Y5
 	VCMPPS       $0x07, Y5, Y5, Y6
@@ -2893,9 +3443,9 @@ blocks73:
 	ADDQ         $+16, AX
 	ADDQ         $+64, CX
 	SUBQ         $+16, DX
-	JMP          blocks73
+	JMP          blocks96
 
-done74:
+done97:
 	VZEROUPPER
 	RET
 
@@ -2929,9 +3479,9 @@ TEXT ·vecDequantizeU8AVX2(SB), NOSPLIT, $0-56
 	VMOVD        BX, X1
 	VPBROADCASTD X1, Y1
 
-blocks75:
+blocks98:
 	CMPQ      DX, $+16
-	JLT       done76
+	JLT       done99
 	VPMOVZXBD (CX), Y2
 	VPSUBD    Y1, Y2, Y2
 	VCVTDQ2PS Y2, Y2
@@ -2945,9 +3495,9 @@ blocks75:
 	ADDQ      $+64, AX
 	ADDQ      $+16, CX
 	SUBQ      $+16, DX
-	JMP       blocks75
+	JMP       blocks98
 
-done76:
+done99:
 	VZEROUPPER
 	RET
 
@@ -2963,9 +3513,9 @@ TEXT ·vecDequantizeI8AVX2(SB), NOSPLIT, $0-56
 	VMOVD        BX, X1
 	VPBROADCASTD X1, Y1
 
-blocks77:
+blocks100:
 	CMPQ      DX, $+16
-	JLT       done78
+	JLT       done101
 	VPMOVSXBD (CX), Y2
 	VPSUBD    Y1, Y2, Y2
 	VCVTDQ2PS Y2, Y2
@@ -2979,9 +3529,9 @@ blocks77:
 	ADDQ      $+64, AX
 	ADDQ      $+16, CX
 	SUBQ      $+16, DX
-	JMP       blocks77
+	JMP       blocks100
 
-done78:
+done101:
 	VZEROUPPER
 	RET
 
@@ -2992,9 +3542,9 @@ TEXT ·vecReluAVX512(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks79:
+blocks102:
 	CMPQ      DX, $+16
-	JLT       done80
+	JLT       done103
 	VMOVDQU64 (CX), Z0
 	VPXORD    Z1, Z1, Z1
 	VMAXPS    Z0, Z1, Z0
@@ -3004,9 +3554,9 @@ blocks79:
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks79
+	JMP       blocks102
 
-done80:
+done103:
 	VZEROUPPER
 	RET
 
@@ -3021,9 +3571,9 @@ TEXT ·vecClipAVX512(SB), NOSPLIT, $0-56
 	MOVSS        b+52(FP), X1
 	VBROADCASTSS X1, Z1
 
-blocks81:
+blocks104:
 	CMPQ      DX, $+16
-	JLT       done82
+	JLT       done105
 	VMOVDQU64 (CX), Z2
 	VMAXPS    Z2, Z0, Z2
 	VMINPS    Z2, Z1, Z2
@@ -3031,9 +3581,9 @@ blocks81:
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks81
+	JMP       blocks104
 
-done82:
+done105:
 	VZEROUPPER
 	RET
 
@@ -3046,9 +3596,9 @@ TEXT ·vecLeakyReluAVX512(SB), NOSPLIT, $0-56
 	MOVSS        a+48(FP), X0
 	VBROADCASTSS X0, Z0
 
-blocks83:
+blocks106:
 	CMPQ      DX, $+16
-	JLT       done84
+	JLT       done107
 	VMOVDQU64 (CX), Z3
 	VPXORD    Z1, Z1, Z1
 	VCMPPS    $0x01, Z1, Z3, K1
@@ -3058,9 +3608,9 @@ blocks83:
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks83
+	JMP       blocks106
 
-done84:
+done107:
 	VZEROUPPER
 	RET
 
@@ -3071,9 +3621,9 @@ TEXT ·vecExpAVX512(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks85:
+blocks108:
 	CMPQ      DX, $+16
-	JLT       done86
+	JLT       done109
 	VMOVDQU64 (CX), Z0
 	VMOVDQU64 vec42b20000<>+0(SB), Z1
 	VMOVDQU64 vecc2d00000<>+0(SB), Z2
@@ -3114,9 +3664,9 @@ blocks85:
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks85
+	JMP       blocks108
 
-done86:
+done109:
 	VZEROUPPER
 	RET
 
@@ -3127,9 +3677,9 @@ TEXT ·vecLogAVX512(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks87:
+blocks110:
 	CMPQ      DX, $+16
-	JLT       done88
+	JLT       done111
 	VMOVDQU64 (CX), Z0
 	VCMPPS    $0x01, vec00800000<>+0(SB), Z0, K1
 	VMULPS    vec4b000000<>+0(SB), Z0, Z1
@@ -3184,9 +3734,9 @@ blocks87:
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks87
+	JMP       blocks110
 
-done88:
+done111:
 	VZEROUPPER
 	RET
 
@@ -3197,76 +3747,88 @@ TEXT ·vecSigmoidAVX512(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks89:
+blocks112:
 	CMPQ      DX, $+16
-	JLT       done90
+	JLT       done113
 	VMOVDQU64 (CX), Z0
-	VPORD     vec80000000<>+0(SB), Z0, Z1
-	VMOVDQU64 vec42b20000<>+0(SB), Z2
-	VMOVDQU64 vecc2d00000<>+0(SB), Z3
-	VMAXPS    Z1, Z3, Z1
-	VMINPS    Z1, Z2, Z1
-	VMULPS    vec3fb8aa3b<>+0(SB), Z1, Z2
-	VADDPS    vec4b400000<>+0(SB), Z2, Z2
-	VSUBPS    vec4b400000<>+0(SB), Z2, Z3
-	VMULPS    vec3f318000<>+0(SB), Z3, Z9
-	VSUBPS    Z9, Z1, Z1
-	VMULPS    vecb95e8083<>+0(SB), Z3, Z3
-	VSUBPS    Z3, Z1, Z1
-	VMOVDQU64 vec39506967<>+0(SB), Z3
-	VMULPS    Z1, Z3, Z3
-	VADDPS    vec3ab743ce<>+0(SB), Z3, Z3
-	VMULPS    Z1, Z3, Z3
-	VADDPS    vec3c088908<>+0(SB), Z3, Z3
-	VMULPS    Z1, Z3, Z3
-	VADDPS    vec3d2aa9c1<>+0(SB), Z3, Z3
-	VMULPS    Z1, Z3, Z3
-	VADDPS    vec3e2aaaaa<>+0(SB), Z3, Z3
-	VMULPS    Z1, Z3, Z3
-	VADDPS    vec3f000000<>+0(SB), Z3, Z3
-	VMULPS    Z1, Z1, Z9
-	VMULPS    Z3, Z9, Z3
-	VADDPS    Z1, Z3, Z1
-	VMOVDQU64 vec3f800000<>+0(SB), Z3
-	VADDPS    Z3, Z1, Z9
-	VSUBPS    Z3, Z9, Z10
-	VSUBPS    Z10, Z1, Z1
-	VMOVDQU64 vec40000000<>+0(SB), Z10
-	VSUBPS    Z9, Z10, Z10
-	VMULPS    Z10, Z1, Z1
-	VPSUBD    vec4b400000<>+0(SB), Z2, Z2
-	VPSRAD    $0x01, Z2, Z10
-	VPSUBD    Z10, Z2, Z2
-	VPADDD    vec0000007f<>+0(SB), Z10, Z10
-	VPSLLD    $0x17, Z10, Z10
-	VMULPS    Z10, Z9, Z9
-	VPADDD    vec0000007f<>+0(SB), Z2, Z2
-	VPSLLD    $0x17, Z2, Z2
-	VMULPS    Z2, Z9, Z2
-	VADDPS    Z3, Z2, Z9
-	VSUBPS    Z3, Z9, Z10
-	VSUBPS    Z10, Z2, Z10
-	VMULPS    Z1, Z2, Z11
-	VADDPS    Z11, Z10, Z10
-	VPXORD    Z4, Z4, Z4
-	VCMPPS    $0x01, Z4, Z0, K1
-	VBLENDMPS Z2, Z3, K1, Z5
-	VDIVPS    Z9, Z5, Z0
-	VSUBPS    Z0, Z3, Z2
-	VBLENDMPS Z2, Z0, K1, Z6
-	VMULPS    Z6, Z10, Z2
-	VPXORD    Z7, Z7, Z7
-	VBLENDMPS Z1, Z7, K1, Z8
-	VSUBPS    Z2, Z8, Z1
-	VMULPS    Z1, Z0, Z1
-	VADDPS    Z1, Z0, Z0
-	VMOVDQU64 Z0, (AX)
+	VPANDD    vec7fffffff<>+0(SB), Z0, Z1
+	VCMPPS    $0x06, vec42ac0000<>+0(SB), Z1, K1
+	VPXORD    Z2, Z2, Z2
+	VMINPS    Z0, Z2, Z1
+	VMOVDQU64 vec42b20000<>+0(SB), Z4
+	VMOVDQU64 vecc2d00000<>+0(SB), Z5
+	VMAXPS    Z1, Z5, Z1
+	VMINPS    Z1, Z4, Z1
+	VMULPS    vec3fb8aa3b<>+0(SB), Z1, Z4
+	VADDPS    vec4b400000<>+0(SB), Z4, Z4
+	VSUBPS    vec4b400000<>+0(SB), Z4, Z5
+	VMULPS    vec3f318000<>+0(SB), Z5, Z6
+	VSUBPS    Z6, Z1, Z1
+	VMULPS    vecb95e8083<>+0(SB), Z5, Z5
+	VSUBPS    Z5, Z1, Z1
+	VMOVDQU64 vec39506967<>+0(SB), Z5
+	VMULPS    Z1, Z5, Z5
+	VADDPS    vec3ab743ce<>+0(SB), Z5, Z5
+	VMULPS    Z1, Z5, Z5
+	VADDPS    vec3c088908<>+0(SB), Z5, Z5
+	VMULPS    Z1, Z5, Z5
+	VADDPS    vec3d2aa9c1<>+0(SB), Z5, Z5
+	VMULPS    Z1, Z5, Z5
+	VADDPS    vec3e2aaaaa<>+0(SB), Z5, Z5
+	VMULPS    Z1, Z5, Z5
+	VADDPS    vec3f000000<>+0(SB), Z5, Z5
+	VMULPS    Z1, Z1, Z6
+	VMULPS    Z5, Z6, Z5
+	VADDPS    Z1, Z5, Z1
+	VADDPS    vec3f800000<>+0(SB), Z1, Z1
+	VPSUBD    vec4b400000<>+0(SB), Z4, Z4
+	VPSRAD    $0x01, Z4, Z5
+	VPSUBD    Z5, Z4, Z4
+	VPADDD    vec0000007f<>+0(SB), Z5, Z5
+	VPSLLD    $0x17, Z5, Z5
+	VMULPS    Z5, Z1, Z1
+	VPADDD    vec0000007f<>+0(SB), Z4, Z4
+	VPSLLD    $0x17, Z4, Z4
+	VMULPS    Z4, Z1, Z1
+	VPXORD    vec80000000<>+0(SB), Z0, Z0
+	VMULPS    vec3fb8aa3b<>+0(SB), Z0, Z4
+	VADDPS    vec4b400000<>+0(SB), Z4, Z4
+	VSUBPS    vec4b400000<>+0(SB), Z4, Z5
+	VMULPS    vec3f318000<>+0(SB), Z5, Z6
+	VSUBPS    Z6, Z0, Z0
+	VMULPS    vecb95e8083<>+0(SB), Z5, Z5
+	VSUBPS    Z5, Z0, Z0
+	VMOVDQU64 vec39506967<>+0(SB), Z5
+	VMULPS    Z0, Z5, Z5
+	VADDPS    vec3ab743ce<>+0(SB), Z5, Z5
+	VMULPS    Z0, Z5, Z5
+	VADDPS    vec3c088908<>+0(SB), Z5, Z5
+	VMULPS    Z0, Z5, Z5
+	VADDPS    vec3d2aa9c1<>+0(SB), Z5, Z5
+	VMULPS    Z0, Z5, Z5
+	VADDPS    vec3e2aaaaa<>+0(SB), Z5, Z5
+	VMULPS    Z0, Z5, Z5
+	VADDPS    vec3f000000<>+0(SB), Z5, Z5
+	VMULPS    Z0, Z0, Z6
+	VMULPS    Z5, Z6, Z5
+	VADDPS    Z0, Z5, Z0
+	VPSLLD    $0x17, Z4, Z4
+	VPADDD    vec3f800000<>+0(SB), Z4, Z4
+	VMOVDQU64 vec3f800000<>+0(SB), Z5
+	VMULPS    Z0, Z4, Z0
+	VMINPS    Z4, Z5, Z6
+	VADDPS    Z6, Z0, Z0
+	VMAXPS    Z4, Z5, Z4
+	VADDPS    Z4, Z0, Z0
+	VDIVPS    Z0, Z5, Z0
+	VBLENDMPS Z1, Z0, K1, Z3
+	VMOVDQU64 Z3, (AX)
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks89
+	JMP       blocks112
 
-done90:
+done113:
 	VZEROUPPER
 	RET
 
@@ -3277,76 +3839,68 @@ TEXT ·vecTanhAVX512(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks91:
+blocks114:
 	CMPQ      DX, $+16
-	JLT       done92
+	JLT       done115
 	VMOVDQU64 (CX), Z0
 	VPANDD    vec7fffffff<>+0(SB), Z0, Z1
-	VADDPS    Z1, Z1, Z2
-	VMOVDQU64 vec42b20000<>+0(SB), Z3
-	VMOVDQU64 vecc2d00000<>+0(SB), Z4
-	VMAXPS    Z2, Z4, Z2
-	VMINPS    Z2, Z3, Z2
+	VMOVDQU64 vec42200000<>+0(SB), Z2
+	VADDPS    Z1, Z1, Z3
+	VMINPS    Z3, Z2, Z2
 	VMULPS    vec3fb8aa3b<>+0(SB), Z2, Z3
 	VADDPS    vec4b400000<>+0(SB), Z3, Z3
-	VSUBPS    vec4b400000<>+0(SB), Z3, Z4
-	VMULPS    vec3f318000<>+0(SB), Z4, Z6
+	VSUBPS    vec4b400000<>+0(SB), Z3, Z5
+	VMULPS    vec3f318000<>+0(SB), Z5, Z6
 	VSUBPS    Z6, Z2, Z2
-	VMULPS    vecb95e8083<>+0(SB), Z4, Z4
-	VSUBPS    Z4, Z2, Z2
-	VMOVDQU64 vec39506967<>+0(SB), Z4
-	VMULPS    Z2, Z4, Z4
-	VADDPS    vec3ab743ce<>+0(SB), Z4, Z4
-	VMULPS    Z2, Z4, Z4
-	VADDPS    vec3c088908<>+0(SB), Z4, Z4
-	VMULPS    Z2, Z4, Z4
-	VADDPS    vec3d2aa9c1<>+0(SB), Z4, Z4
-	VMULPS    Z2, Z4, Z4
-	VADDPS    vec3e2aaaaa<>+0(SB), Z4, Z4
-	VMULPS    Z2, Z4, Z4
-	VADDPS    vec3f000000<>+0(SB), Z4, Z4
+	VMULPS    vecb95e8083<>+0(SB), Z5, Z5
+	VSUBPS    Z5, Z2, Z2
+	VMOVDQU64 vec39506967<>+0(SB), Z5
+	VMULPS    Z2, Z5, Z5
+	VADDPS    vec3ab743ce<>+0(SB), Z5, Z5
+	VMULPS    Z2, Z5, Z5
+	VADDPS    vec3c088908<>+0(SB), Z5, Z5
+	VMULPS    Z2, Z5, Z5
+	VADDPS    vec3d2aa9c1<>+0(SB), Z5, Z5
+	VMULPS    Z2, Z5, Z5
+	VADDPS    vec3e2aaaaa<>+0(SB), Z5, Z5
+	VMULPS    Z2, Z5, Z5
+	VADDPS    vec3f000000<>+0(SB), Z5, Z5
 	VMULPS    Z2, Z2, Z6
-	VMULPS    Z4, Z6, Z4
-	VADDPS    Z2, Z4, Z2
+	VMULPS    Z5, Z6, Z5
+	VADDPS    Z2, Z5, Z2
 	VADDPS    vec3f800000<>+0(SB), Z2, Z2
-	VPSUBD    vec4b400000<>+0(SB), Z3, Z3
-	VPSRAD    $0x01, Z3, Z4
-	VPSUBD    Z4, Z3, Z3
-	VPADDD    vec0000007f<>+0(SB), Z4, Z4
-	VPSLLD    $0x17, Z4, Z4
-	VMULPS    Z4, Z2, Z2
-	VPADDD    vec0000007f<>+0(SB), Z3, Z3
 	VPSLLD    $0x17, Z3, Z3
-	VMULPS    Z3, Z2, Z2
+	VPADDD    Z3, Z2, Z2
 	VMOVDQU64 vec3f800000<>+0(SB), Z3
-	VMOVDQU64 vec40000000<>+0(SB), Z4
+	VMOVDQU64 vec40000000<>+0(SB), Z5
 	VADDPS    vec3f800000<>+0(SB), Z2, Z2
-	VDIVPS    Z2, Z4, Z2
+	VDIVPS    Z2, Z5, Z2
 	VSUBPS    Z2, Z3, Z2
 	VPANDD    vec80000000<>+0(SB), Z0, Z3
 	VPORD     Z3, Z2, Z2
 	VMULPS    Z0, Z0, Z3
-	VMOVDQU64 vecbbbaf0ea<>+0(SB), Z4
-	VMULPS    Z3, Z4, Z4
-	VADDPS    vec3ca9134e<>+0(SB), Z4, Z4
-	VMULPS    Z3, Z4, Z4
-	VADDPS    vecbd5c1e2d<>+0(SB), Z4, Z4
-	VMULPS    Z3, Z4, Z4
-	VADDPS    vec3e088393<>+0(SB), Z4, Z4
-	VMULPS    Z3, Z4, Z4
-	VADDPS    vecbeaaaa99<>+0(SB), Z4, Z4
-	VMULPS    Z3, Z4, Z3
+	VMOVDQU64 vecbbbaf0ea<>+0(SB), Z5
+	VMULPS    Z3, Z5, Z5
+	VADDPS    vec3ca9134e<>+0(SB), Z5, Z5
+	VMULPS    Z3, Z5, Z5
+	VADDPS    vecbd5c1e2d<>+0(SB), Z5, Z5
+	VMULPS    Z3, Z5, Z5
+	VADDPS    vec3e088393<>+0(SB), Z5, Z5
+	VMULPS    Z3, Z5, Z5
+	VADDPS    vecbeaaaa99<>+0(SB), Z5, Z5
+	VMULPS    Z3, Z5, Z3
 	VMULPS    Z0, Z3, Z3
 	VADDPS    Z0, Z3, Z0
-	VCMPPS    $0x01, vec3f200000<>+0(SB), Z1, K1
-	VBLENDMPS Z0, Z2, K1, Z5
-	VMOVDQU64 Z5, (AX)
+	VMOVDQU64 vec3f200000<>+0(SB), Z3
+	VCMPPS    $0x02, Z1, Z3, K1
+	VBLENDMPS Z2, Z0, K1, Z4
+	VMOVDQU64 Z4, (AX)
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks91
+	JMP       blocks114
 
-done92:
+done115:
 	VZEROUPPER
 	RET
 
@@ -3359,9 +3913,9 @@ TEXT ·vecEluAVX512(SB), NOSPLIT, $0-56
 	MOVSS        a+48(FP), X0
 	VBROADCASTSS X0, Z0
 
-blocks93:
+blocks116:
 	CMPQ      DX, $+16
-	JLT       done94
+	JLT       done117
 	VMOVDQU64 (CX), Z4
 	VMOVDQU64 vec42b20000<>+0(SB), Z5
 	VMOVDQU64 vecc2d00000<>+0(SB), Z6
@@ -3409,9 +3963,9 @@ blocks93:
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks93
+	JMP       blocks116
 
-done94:
+done117:
 	VZEROUPPER
 	RET
 
@@ -3422,18 +3976,18 @@ TEXT ·vecSqrtAVX512(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks95:
+blocks118:
 	CMPQ      DX, $+16
-	JLT       done96
+	JLT       done119
 	VMOVDQU64 (CX), Z0
 	VSQRTPS   Z0, Z0
 	VMOVDQU64 Z0, (AX)
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks95
+	JMP       blocks118
 
-done96:
+done119:
 	VZEROUPPER
 	RET
 
@@ -3444,9 +3998,9 @@ TEXT ·vecReciprocalAVX512(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks97:
+blocks120:
 	CMPQ      DX, $+16
-	JLT       done98
+	JLT       done121
 	VMOVDQU64 (CX), Z0
 	VMOVDQU64 vec3f800000<>+0(SB), Z1
 	VDIVPS    Z0, Z1, Z0
@@ -3454,9 +4008,9 @@ blocks97:
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks97
+	JMP       blocks120
 
-done98:
+done121:
 	VZEROUPPER
 	RET
 
@@ -3469,18 +4023,18 @@ TEXT ·vecPlusAVX512(SB), NOSPLIT, $0-56
 	MOVSS        a+48(FP), X0
 	VBROADCASTSS X0, Z0
 
-blocks99:
+blocks122:
 	CMPQ      DX, $+16
-	JLT       done100
+	JLT       done123
 	VMOVDQU64 (CX), Z1
 	VADDPS    Z0, Z1, Z1
 	VMOVDQU64 Z1, (AX)
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks99
+	JMP       blocks122
 
-done100:
+done123:
 	VZEROUPPER
 	RET
 
@@ -3493,18 +4047,18 @@ TEXT ·vecTimesAVX512(SB), NOSPLIT, $0-56
 	MOVSS        a+48(FP), X0
 	VBROADCASTSS X0, Z0
 
-blocks101:
+blocks124:
 	CMPQ      DX, $+16
-	JLT       done102
+	JLT       done125
 	VMOVDQU64 (CX), Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVDQU64 Z1, (AX)
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks101
+	JMP       blocks124
 
-done102:
+done125:
 	VZEROUPPER
 	RET
 
@@ -3517,18 +4071,18 @@ TEXT ·vecOverAVX512(SB), NOSPLIT, $0-56
 	MOVSS        a+48(FP), X0
 	VBROADCASTSS X0, Z0
 
-blocks103:
+blocks126:
 	CMPQ      DX, $+16
-	JLT       done104
+	JLT       done127
 	VMOVDQU64 (CX), Z1
 	VDIVPS    Z0, Z1, Z1
 	VMOVDQU64 Z1, (AX)
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks103
+	JMP       blocks126
 
-done104:
+done127:
 	VZEROUPPER
 	RET
 
@@ -3539,18 +4093,18 @@ TEXT ·vecAbsAVX512(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks105:
+blocks128:
 	CMPQ      DX, $+16
-	JLT       done106
+	JLT       done129
 	VMOVDQU64 (CX), Z0
 	VPANDD    vec7fffffff<>+0(SB), Z0, Z0
 	VMOVDQU64 Z0, (AX)
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks105
+	JMP       blocks128
 
-done106:
+done129:
 	VZEROUPPER
 	RET
 
@@ -3561,18 +4115,18 @@ TEXT ·vecNegAVX512(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks107:
+blocks130:
 	CMPQ      DX, $+16
-	JLT       done108
+	JLT       done131
 	VMOVDQU64 (CX), Z0
 	VPXORD    vec80000000<>+0(SB), Z0, Z0
 	VMOVDQU64 Z0, (AX)
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks107
+	JMP       blocks130
 
-done108:
+done131:
 	VZEROUPPER
 	RET
 
@@ -3583,18 +4137,18 @@ TEXT ·vecRoundEvenAVX512(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks109:
+blocks132:
 	CMPQ        DX, $+16
-	JLT         done110
+	JLT         done133
 	VMOVDQU64   (CX), Z0
 	VRNDSCALEPS $0x08, Z0, Z0
 	VMOVDQU64   Z0, (AX)
 	ADDQ        $+64, AX
 	ADDQ        $+64, CX
 	SUBQ        $+16, DX
-	JMP         blocks109
+	JMP         blocks132
 
-done110:
+done133:
 	VZEROUPPER
 	RET
 
@@ -3605,18 +4159,18 @@ TEXT ·vecFloorAVX512(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks111:
+blocks134:
 	CMPQ        DX, $+16
-	JLT         done112
+	JLT         done135
 	VMOVDQU64   (CX), Z0
 	VRNDSCALEPS $0x09, Z0, Z0
 	VMOVDQU64   Z0, (AX)
 	ADDQ        $+64, AX
 	ADDQ        $+64, CX
 	SUBQ        $+16, DX
-	JMP         blocks111
+	JMP         blocks134
 
-done112:
+done135:
 	VZEROUPPER
 	RET
 
@@ -3627,18 +4181,18 @@ TEXT ·vecCeilAVX512(SB), NOSPLIT, $0-56
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks113:
+blocks136:
 	CMPQ        DX, $+16
-	JLT         done114
+	JLT         done137
 	VMOVDQU64   (CX), Z0
 	VRNDSCALEPS $0x0a, Z0, Z0
 	VMOVDQU64   Z0, (AX)
 	ADDQ        $+64, AX
 	ADDQ        $+64, CX
 	SUBQ        $+16, DX
-	JMP         blocks113
+	JMP         blocks136
 
-done114:
+done137:
 	VZEROUPPER
 	RET
 
@@ -3654,9 +4208,9 @@ TEXT ·vecHardSigmoidAVX512(SB), NOSPLIT, $0-64
 	MOVSD        beta+56(FP), X1
 	VBROADCASTSD X1, Z1
 
-blocks115:
+blocks138:
 	CMPQ          DX, $+16
-	JLT           done116
+	JLT           done139
 	VMOVDQU64     (CX), Z3
 	VCVTPS2PD     Y3, Z4
 	VEXTRACTF64X4 $0x01, Z3, Y3
@@ -3680,9 +4234,9 @@ blocks115:
 	ADDQ          $+64, AX
 	ADDQ          $+64, CX
 	SUBQ          $+16, DX
-	JMP           blocks115
+	JMP           blocks138
 
-done116:
+done139:
 	VZEROUPPER
 	RET
 
@@ -3698,9 +4252,9 @@ TEXT ·vecHardSwishAVX512(SB), NOSPLIT, $0-64
 	MOVSD        beta+56(FP), X1
 	VBROADCASTSD X1, Z1
 
-blocks117:
+blocks140:
 	CMPQ          DX, $+16
-	JLT           done118
+	JLT           done141
 	VMOVDQU64     (CX), Z3
 	VCVTPS2PD     Y3, Z4
 	VEXTRACTF64X4 $0x01, Z3, Y3
@@ -3726,9 +4280,9 @@ blocks117:
 	ADDQ          $+64, AX
 	ADDQ          $+64, CX
 	SUBQ          $+16, DX
-	JMP           blocks117
+	JMP           blocks140
 
-done118:
+done141:
 	VZEROUPPER
 	RET
 
@@ -3740,9 +4294,9 @@ TEXT ·vecAddAVX512(SB), NOSPLIT, $0-72
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
 
-blocks119:
+blocks142:
 	CMPQ      BX, $+16
-	JLT       done120
+	JLT       done143
 	VMOVDQU64 (CX), Z0
 	VMOVDQU64 (DX), Z1
 	VADDPS    Z1, Z0, Z0
@@ -3751,9 +4305,9 @@ blocks119:
 	ADDQ      $+64, CX
 	ADDQ      $+64, DX
 	SUBQ      $+16, BX
-	JMP       blocks119
+	JMP       blocks142
 
-done120:
+done143:
 	VZEROUPPER
 	RET
 
@@ -3765,9 +4319,9 @@ TEXT ·vecSubAVX512(SB), NOSPLIT, $0-72
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
 
-blocks121:
+blocks144:
 	CMPQ      BX, $+16
-	JLT       done122
+	JLT       done145
 	VMOVDQU64 (CX), Z0
 	VMOVDQU64 (DX), Z1
 	VSUBPS    Z1, Z0, Z0
@@ -3776,9 +4330,9 @@ blocks121:
 	ADDQ      $+64, CX
 	ADDQ      $+64, DX
 	SUBQ      $+16, BX
-	JMP       blocks121
+	JMP       blocks144
 
-done122:
+done145:
 	VZEROUPPER
 	RET
 
@@ -3790,9 +4344,9 @@ TEXT ·vecMulAVX512(SB), NOSPLIT, $0-72
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
 
-blocks123:
+blocks146:
 	CMPQ      BX, $+16
-	JLT       done124
+	JLT       done147
 	VMOVDQU64 (CX), Z0
 	VMOVDQU64 (DX), Z1
 	VMULPS    Z1, Z0, Z0
@@ -3801,9 +4355,9 @@ blocks123:
 	ADDQ      $+64, CX
 	ADDQ      $+64, DX
 	SUBQ      $+16, BX
-	JMP       blocks123
+	JMP       blocks146
 
-done124:
+done147:
 	VZEROUPPER
 	RET
 
@@ -3815,9 +4369,9 @@ TEXT ·vecDivAVX512(SB), NOSPLIT, $0-72
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
 
-blocks125:
+blocks148:
 	CMPQ      BX, $+16
-	JLT       done126
+	JLT       done149
 	VMOVDQU64 (CX), Z0
 	VMOVDQU64 (DX), Z1
 	VDIVPS    Z1, Z0, Z0
@@ -3826,9 +4380,9 @@ blocks125:
 	ADDQ      $+64, CX
 	ADDQ      $+64, DX
 	SUBQ      $+16, BX
-	JMP       blocks125
+	JMP       blocks148
 
-done126:
+done149:
 	VZEROUPPER
 	RET
 
@@ -3840,9 +4394,9 @@ TEXT ·vecPReluAVX512(SB), NOSPLIT, $0-72
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
 
-blocks127:
+blocks150:
 	CMPQ      BX, $+16
-	JLT       done128
+	JLT       done151
 	VMOVDQU64 (CX), Z0
 	VMOVDQU64 (DX), Z1
 	VPXORD    Z2, Z2, Z2
@@ -3854,9 +4408,9 @@ blocks127:
 	ADDQ      $+64, CX
 	ADDQ      $+64, DX
 	SUBQ      $+16, BX
-	JMP       blocks127
+	JMP       blocks150
 
-done128:
+done151:
 	VZEROUPPER
 	RET
 
@@ -3867,16 +4421,16 @@ TEXT ·vecLargestAVX512(SB), NOSPLIT, $0-28
 	MOVQ      src_len+8(FP), CX
 	VMOVDQU64 vecff800000<>+0(SB), Z0
 
-blocks129:
+blocks152:
 	CMPQ      CX, $+16
-	JLT       done130
+	JLT       done153
 	VMOVDQU64 (AX), Z1
 	VMAXPS    Z0, Z1, Z0
 	ADDQ      $+64, AX
 	SUBQ      $+16, CX
-	JMP       blocks129
+	JMP       blocks152
 
-done130:
+done153:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPS        Y1, Y0, Y1
 	VEXTRACTF128  $0x01, Y1, X0
@@ -3901,9 +4455,9 @@ TEXT ·vecExpSumAVX512(SB), NOSPLIT, $0-64
 	VMOVDQU64    (BX), Z3
 	VMOVDQU64    64(BX), Z4
 
-blocks131:
+blocks154:
 	CMPQ          DX, $+16
-	JLT           done132
+	JLT           done155
 	VMOVDQU64     (CX), Z5
 	VSUBPS        Z0, Z5, Z6
 	VADDPS        Z0, Z6, Z7
@@ -3957,9 +4511,9 @@ blocks131:
 	ADDQ          $+64, AX
 	ADDQ          $+64, CX
 	SUBQ          $+16, DX
-	JMP           blocks131
+	JMP           blocks154
 
-done132:
+done155:
 	VMOVDQU64 Z3, (BX)
 	VMOVDQU64 Z4, 64(BX)
 	VZEROUPPER
@@ -3972,17 +4526,17 @@ TEXT ·vecFromIntsAVX512(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	MOVQ src_base+24(FP), CX
 
-blocks133:
+blocks156:
 	CMPQ      DX, $+16
-	JLT       done134
+	JLT       done157
 	VCVTDQ2PS (CX), Z0
 	VMOVDQU64 Z0, (AX)
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks133
+	JMP       blocks156
 
-done134:
+done157:
 	VZEROUPPER
 	RET
 
@@ -3997,7 +4551,7 @@ TEXT ·vecAffineAVX512(SB), NOSPLIT, $0-128
 	MOVQ         bias_base+96(FP), DI
 	MOVQ         step+120(FP), R8
 	CMPQ         R8, $0x00
-	JNE          lanes135
+	JNE          lanes158
 	VBROADCASTSD (BX), Z0
 	VBROADCASTSD (SI), Z1
 	VBROADCASTSD (DI), Z2
@@ -4005,11 +4559,11 @@ TEXT ·vecAffineAVX512(SB), NOSPLIT, $0-128
 	MOVQ         (SI), BX
 	MOVQ         $0x3ff0000000000000, SI
 	CMPQ         BX, SI
-	JNE          divides136
+	JNE          divides159
 
-blocks137:
+blocks160:
 	CMPQ         DX, $+16
-	JLT          done138
+	JLT          done161
 	VCVTDQ2PD    (CX), Z1
 	VMULPD       Z0, Z1, Z1
 	VADDPD       Z2, Z1, Z1
@@ -4023,16 +4577,16 @@ blocks137:
 	ADDQ         $+64, AX
 	ADDQ         $+64, CX
 	SUBQ         $+16, DX
-	JMP          blocks137
+	JMP          blocks160
 
-done138:
+done161:
 	VZEROUPPER
 	RET
 
-divides136:
-blocks139:
+divides159:
+blocks162:
 	CMPQ         DX, $+16
-	JLT          done140
+	JLT          done163
 	VCVTDQ2PD    (CX), Z3
 	VMULPD       Z0, Z3, Z3
 	VDIVPD       Z1, Z3, Z3
@@ -4048,16 +4602,16 @@ blocks139:
 	ADDQ         $+64, AX
 	ADDQ         $+64, CX
 	SUBQ         $+16, DX
-	JMP          blocks139
+	JMP          blocks162
 
-done140:
+done163:
 	VZEROUPPER
 	RET
 
-lanes135:
-blocks141:
+lanes158:
+blocks164:
 	CMPQ         DX, $+16
-	JLT          done142
+	JLT          done165
 	VCVTDQ2PD    (CX), Z0
 	VMULPD       (BX), Z0, Z0
 	VDIVPD       (SI), Z0, Z0
@@ -4076,9 +4630,9 @@ blocks141:
 	ADDQ         $+128, SI
 	ADDQ         $+128, DI
 	SUBQ         $+16, DX
-	JMP          blocks141
+	JMP          blocks164
 
-done142:
+done165:
 	VZEROUPPER
 	RET
 
@@ -4097,9 +4651,9 @@ TEXT ·vecNormalizeAVX512(SB), NOSPLIT, $0-64
 	MOVSS        bias+60(FP), X3
 	VBROADCASTSS X3, Z3
 
-blocks143:
+blocks166:
 	CMPQ      DX, $+16
-	JLT       done144
+	JLT       done167
 	VMOVDQU64 (CX), Z4
 	VSUBPS    Z0, Z4, Z4
 	VDIVPS    Z1, Z4, Z4
@@ -4109,9 +4663,9 @@ blocks143:
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks143
+	JMP       blocks166
 
-done144:
+done167:
 	VZEROUPPER
 	RET
 
@@ -4132,9 +4686,9 @@ TEXT ·vecQuantizeAVX512(SB), NOSPLIT, $0-64
 	VPBROADCASTD X5, Z5
 	VPXORD       Z1, Z1, Z1
 
-blocks145:
+blocks168:
 	CMPQ      DX, $+16
-	JLT       done146
+	JLT       done169
 	VMOVDQU64 (CX), Z6
 	VDIVPS    Z0, Z6, Z6
 	VCMPPS    $0x07, Z6, Z6, K1
@@ -4147,9 +4701,9 @@ blocks145:
 	ADDQ      $+16, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
-	JMP       blocks145
+	JMP       blocks168
 
-done146:
+done169:
 	VZEROUPPER
 	RET
 
@@ -4165,9 +4719,9 @@ TEXT ·vecDequantizeU8AVX512(SB), NOSPLIT, $0-56
 	VMOVD        BX, X1
 	VPBROADCASTD X1, Z1
 
-blocks147:
+blocks170:
 	CMPQ      DX, $+16
-	JLT       done148
+	JLT       done171
 	VPMOVZXBD (CX), Z2
 	VPSUBD    Z1, Z2, Z2
 	VCVTDQ2PS Z2, Z2
@@ -4176,9 +4730,9 @@ blocks147:
 	ADDQ      $+64, AX
 	ADDQ      $+16, CX
 	SUBQ      $+16, DX
-	JMP       blocks147
+	JMP       blocks170
 
-done148:
+done171:
 	VZEROUPPER
 	RET
 
@@ -4194,9 +4748,9 @@ TEXT ·vecDequantizeI8AVX512(SB), NOSPLIT, $0-56
 	VMOVD        BX, X1
 	VPBROADCASTD X1, Z1
 
-blocks149:
+blocks172:
 	CMPQ      DX, $+16
-	JLT       done150
+	JLT       done173
 	VPMOVSXBD (CX), Z2
 	VPSUBD    Z1, Z2, Z2
 	VCVTDQ2PS Z2, Z2
@@ -4205,8 +4759,8 @@ blocks149:
 	ADDQ      $+64, AX
 	ADDQ      $+16, CX
 	SUBQ      $+16, DX
-	JMP       blocks149
+	JMP       blocks172
 
-done150:
+done173:
 	VZEROUPPER
 	RET

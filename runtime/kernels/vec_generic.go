@@ -142,6 +142,7 @@ func leakyReluGeneric(dst, src []float32, a, _ float32) {
 
 const (
 	roundMagic = 12582912 // 1.5*2^23: adding it rounds to an integer, which is in the low bits
+	nearExp    = 86       // up to here 2^n and e^x are normal numbers
 	log2e      = 1.44269504088896341
 	ln2High    = 0.693359375 // of few bits: its product with a small integer is exact
 	ln2Low     = -2.12194440e-4
@@ -200,21 +201,17 @@ func eluGeneric(dst, src []float32, a, _ float32) {
 	}
 }
 
-// sigmoid is e/(1+e) or 1/(1+e) with e = e^-|x|. What the roundings of e = 2^n*h and of 1+e have lost, m of the one and c
-// of the other, corrects the quotient.
+// sigmoid is 1/(1 + e^-x). Of e^-x = 2^n + 2^n*p the term below 1 or 1 itself is added to 2^n*p first, then the larger one.
 func sigmoid(x float32) float32 {
-	t, p := expParts(expClamped(math.Float32frombits(math.Float32bits(x)|1<<31)), 0)
-	h := p + 1
-	m := float32(p-(h-1)) * (2 - h) // relative to e: 2-h is about 1/h
-	e := scaled(t, h)
-	s := e + 1
-	c := float32(e-(s-1)) + float32(e*m)
-	if x < 0 {
-		y := e / s
-		return y + float32(y*(m-float32(c*(1-y))))
+	if a := math.Float32frombits(math.Float32bits(x) &^ (1 << 31)); !(a <= nearExp) {
+		if x > 0 {
+			return 1
+		}
+		return exp(x)
 	}
-	y := 1 / s
-	return y + float32(y*(0-float32(c*y)))
+	t, p := expParts(-x, 0)
+	n := math.Float32frombits(math.Float32bits(t)<<23 + 127<<23) // 2^n
+	return 1 / (float32(n*p) + min(n, 1) + max(n, 1))
 }
 
 func tanh(x float32) float32 {
@@ -228,7 +225,7 @@ func tanh(x float32) float32 {
 		q = float32(q*z) + -3.33332819422e-1
 		return float32(float32(q*z)*x) + x
 	}
-	y := 1 - 2/(exp(a+a)+1)
+	y := 1 - 2/(exp(a+a)+1) // 1 from 10 on
 	return math.Float32frombits(math.Float32bits(y) | math.Float32bits(x)&(1<<31))
 }
 
@@ -312,18 +309,55 @@ func largestGeneric(src []float32) float32 {
 	return most
 }
 
+// expOfDifference is e^(x-m) for m not below x.
+func expOfDifference(x, m float32) float32 {
+	d := x - m
+	// d + tail = x - m exactly (Knuth's sum of two numbers).
+	back := d + m
+	tail := float32(x-back) - float32(m-float32(back-d))
+	if d < -104 {
+		d, tail = -104, 0
+	}
+	t, p := expParts(d, tail)
+	return scaled(t, p+1)
+}
+
 func expSumGeneric(dst, src []float32, m float32, sums *[16]float64) {
 	for i, x := range src {
-		d := x - m
-		// d + tail = x - m exactly (Knuth's sum of two numbers).
-		back := d + m
-		tail := float32(x-back) - float32(m-float32(back-d))
-		if d < -104 {
-			d, tail = -104, 0
-		}
-		t, p := expParts(d, tail)
-		dst[i] = scaled(t, p+1)
+		dst[i] = expOfDifference(x, m)
 		sums[i%16] += float64(dst[i])
+	}
+}
+
+func softmaxColumnsGeneric(dst, src []float32, step, d int) {
+	for i := range softmaxLanes {
+		softmaxColumn(dst[i:], src[i:], step, d)
+	}
+}
+
+func softmaxColumn(dst, src []float32, step, d int) {
+	most, sum := float32(math.Inf(-1)), 0.0
+	for k := range d {
+		if x := src[k*step]; x > most {
+			most = x
+		}
+	}
+	for k := range d {
+		e := expOfDifference(src[k*step], most)
+		dst[k*step] = e
+		sum += float64(e)
+	}
+	for k := range d {
+		dst[k*step] /= float32(sum)
+	}
+}
+
+func turnGeneric(dst, src []float32, to, from, n int) {
+	for i := range 8 {
+		row := src[i*from:][:n]
+		for j, x := range row {
+			dst[j*to+i] = x
+		}
 	}
 }
 

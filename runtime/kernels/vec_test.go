@@ -125,6 +125,33 @@ func checkVecOf(t *testing.T, set, generic *Set, r *rand.Rand, x []float32) {
 	}
 }
 
+// TestTurn transposes matrices of odd sizes and pitches.
+func TestTurn(t *testing.T) { eachISA(t, checkTurn) }
+
+func checkTurn(t *testing.T, set *Set) {
+	r := rng(8)
+	for i := range 60 {
+		n, m := 1+r.IntN(40), 1+r.IntN(40)
+		to, from := n+r.IntN(5), m+r.IntN(5)
+		src, dst := make([]float32, n*from), make([]float32, m*to)
+		for k := range src {
+			src[k] = math.Float32frombits(r.Uint32())
+		}
+		set.Turn(dst, src, n, m, to, from)
+		for j := range m {
+			for k := range to {
+				want := uint32(0)
+				if k < n {
+					want = math.Float32bits(src[k*from+j])
+				}
+				if got := math.Float32bits(dst[j*to+k]); got != want {
+					t.Fatalf("case %d: element %d,%d of %dx%d is %08x, want %08x", i, j, k, m, n, got, want)
+				}
+			}
+		}
+	}
+}
+
 // ulps is the distance of y from the exact value in units of the last place of its float32.
 func ulps(y float32, exact float64) float64 {
 	switch want := float32(exact); {
@@ -189,6 +216,60 @@ func TestVecError(t *testing.T) {
 			t.Errorf("function %d of %v is %.3f units in the last place off, expected at most 2", f, at, worst)
 		}
 	}
+}
+
+// TestSoftmaxLines: rows and columns of softmaxes and their logarithms, in place and not, the same bits in every set and near the exact
+// values.
+func TestSoftmaxLines(t *testing.T) {
+	generic := Select(Generic)
+	eachISA(t, func(t *testing.T, set *Set) {
+		lanes, room := make([]float64, 24), make([]float32, SoftmaxRoom)
+		for i := range 120 {
+			r := rng(uint64(i))
+			n, d := 1+r.IntN(40), 1+r.IntN(pick(r, 12, 130))
+			line, step := d+r.IntN(3), 1
+			if i%2 == 1 {
+				line, step = 1, n+r.IntN(3)
+			}
+			x := make([]float32, n*line+d*step)
+			for j := range x {
+				x[j] = float32(r.NormFloat64() * pick(r, 0.1, 1, 10, 70))
+			}
+			x[r.IntN(len(x))] = float32(math.Inf(-1))
+			got, want := slices.Clone(x), make([]float32, len(x))
+			set.SoftmaxLines(got, got, n, d, line, step, lanes, room)
+			generic.SoftmaxLines(want, x, n, d, line, step, lanes, room)
+			logs := make([]float32, d)
+			for l := range n {
+				at := func(k int) float32 { return x[l*line+k*step] }
+				m, sum := math.Inf(-1), 0.0
+				for k := range d {
+					m = max(m, float64(at(k)))
+				}
+				for k := range d {
+					sum += math.Exp(float64(at(k)) - m)
+				}
+				for k := range d {
+					j := l*line + k*step
+					if err := sameBits(got[j:j+1], want[j:j+1]); err != nil {
+						t.Fatalf("case %d: %v of line %d", i, err, l)
+					}
+					if e := math.Exp(float64(at(k))-m) / sum; !math.IsInf(m, -1) && ulps(got[j], e) > 2 {
+						t.Fatalf("case %d: element %d of line %d is %v, want %v", i, k, l, got[j], e)
+					}
+				}
+				if step > 1 {
+					continue
+				}
+				set.LogSoftmax(logs, x[l*line:][:d], lanes, room)
+				for k, y := range logs {
+					if e := float64(at(k)) - m - math.Log(sum); !math.IsInf(m, -1) && ulps(y, e) > 2 && math.Abs(float64(y)-e) > 0x1p-50 {
+						t.Fatalf("case %d: logarithm %d of line %d is %v, want %v", i, k, l, y, e)
+					}
+				}
+			}
+		}
+	})
 }
 
 // TestSoftmaxError: rows of several spreads.

@@ -54,6 +54,7 @@ func Vec(a *asm.Gen) {
 		}
 		if !v.Wide() {
 			v.unary("vecErf", 0, func(x reg.VecVirtual, _ []reg.VecVirtual) reg.VecVirtual { return v.erf(x) })
+			v.softmaxColumns()
 			v.binary("vecMax", func(a, b reg.VecVirtual) reg.VecVirtual { return v.extreme(v.VMAXPS, v.and, a, b) })
 			v.binary("vecMin", func(a, b reg.VecVirtual) reg.VecVirtual { return v.extreme(v.VMINPS, v.or, a, b) })
 		}
@@ -152,9 +153,11 @@ func (v floats) load32(m Mem) reg.VecVirtual {
 
 // less, equal and ordered make masks; choose takes a where the mask is set.
 const (
-	cmpEqual   = 0
-	cmpLess    = 1
-	cmpOrdered = 7
+	cmpEqual        = 0
+	cmpLess         = 1
+	cmpLessEqual    = 2
+	cmpNotLessEqual = 6
+	cmpOrdered      = 7
 )
 
 func (v floats) compare(kind int, a reg.VecVirtual, b Op) reg.Register {
@@ -250,6 +253,7 @@ func (v floats) binary(name string, f func(a, b reg.VecVirtual) reg.VecVirtual) 
 // The constants of expParts and its users stand in vec_generic.go too.
 const (
 	roundMagic = 12582912 // 1.5*2^23: adding it rounds to an integer in the low bits
+	nearExp    = 86       // up to here 2^n and e^x are normal numbers
 	log2e      = 1.44269504088896341
 	ln2High    = 0.693359375
 	ln2Low     = -2.12194440e-4
@@ -287,8 +291,44 @@ func (v floats) expClamped(x reg.VecVirtual) reg.VecVirtual {
 }
 
 func (v floats) exp(x reg.VecVirtual) reg.VecVirtual {
-	t, p := v.expParts(v.expClamped(x), nil)
-	return v.scaled(t, v.addC(p, 1))
+	far := func() reg.VecVirtual {
+		t, p := v.expParts(v.expClamped(x), nil)
+		return v.scaled(t, v.addC(p, 1))
+	}
+	if v.Wide() {
+		return far()
+	}
+	return v.branch(v.compare(cmpNotLessEqual, v.andC(x, 1<<31-1), v.c32(nearExp)), far, func() reg.VecVirtual { return v.expNear(x, nil) })
+}
+
+// expNear is e^(x+tail) for |x| up to nearExp, where 2^n and the result are normal numbers: n is added to the exponent.
+func (v floats) expNear(x, tail reg.VecVirtual) reg.VecVirtual {
+	t, p := v.expParts(x, tail)
+	y := v.addC(p, 1)
+	v.VPADDD(v.power(t), y, y)
+	return y
+}
+
+// power is n<<23.
+func (v floats) power(t reg.VecVirtual) reg.VecVirtual {
+	y := v.Vec()
+	v.VPSLLD(Imm(23), t, y)
+	return y
+}
+
+// branch is what far computes where a lane of the mask is set, and near otherwise; AVX2 only.
+func (v floats) branch(mask reg.Register, far, near func() reg.VecVirtual) reg.VecVirtual {
+	y, bits := v.Vec(), v.GP32()
+	easy, done := v.Unique("near"), v.Unique("both")
+	v.VMOVMSKPS(mask, bits)
+	v.TESTL(bits, bits)
+	v.JZ(LabelRef(easy))
+	v.VMOVAPS(far(), y)
+	v.JMP(LabelRef(done))
+	v.Label(easy)
+	v.VMOVAPS(near(), y)
+	v.Label(done)
+	return y
 }
 
 func (v floats) elu(x, alpha reg.VecVirtual) reg.VecVirtual {
@@ -299,38 +339,39 @@ func (v floats) elu(x, alpha reg.VecVirtual) reg.VecVirtual {
 }
 
 func (v floats) sigmoid(x reg.VecVirtual) reg.VecVirtual {
-	minus := v.Vec()
-	v.or(v.word(1<<31), x, minus) // -|x|
-	t, p := v.expParts(v.expClamped(minus), nil)
-	one := v.load32(v.one())
-	h := v.addF(p, one)
-	m := v.mulF(v.subF(p, v.subF(h, one)), v.subF(v.load32(v.c32(2)), h))
-	e := v.scaled(t, h)
-	s := v.addF(e, one)
-	c := v.addF(v.subF(e, v.subF(s, one)), v.mulF(e, m))
-	down := v.less(x, v.zero())
-	y := v.divF(v.choose(down, e, one), s)
-	c = v.mulF(c, v.choose(down, v.subF(one, y), y))
-	k := v.subF(v.choose(down, m, v.zero()), c)
-	return v.addF(y, v.mulF(y, k))
+	far := v.compare(cmpNotLessEqual, v.andC(x, 1<<31-1), v.c32(nearExp))
+	near := func() reg.VecVirtual {
+		minus, n := v.Vec(), v.Vec()
+		v.xor(v.word(1<<31), x, minus)
+		t, p := v.expParts(minus, nil)
+		v.VPADDD(v.one(), v.power(t), n) // 2^n
+		one := v.load32(v.one())
+		e := v.addF(v.mulF(n, p), v.op2(v.VMINPS, one, n))
+		return v.divF(one, v.addF(e, v.op2(v.VMAXPS, one, n)))
+	}
+	if v.Wide() {
+		return v.choose(far, v.exp(v.minF(v.zero(), x)), near())
+	}
+	return v.branch(far, func() reg.VecVirtual { return v.choose(far, v.exp(v.minF(v.zero(), x)), near()) }, near)
 }
 
+// tanh chooses between the polynomial near 0, which has NaN, too, and that in the exponent.
 func (v floats) tanh(x reg.VecVirtual) reg.VecVirtual {
 	a := v.andC(x, 1<<31-1)
-	e := v.exp(v.addF(a, a))
+	e := v.expNear(v.minF(v.load32(v.c32(40)), v.addF(a, a)), nil)
 	big := v.subF(v.load32(v.one()), v.divF(v.load32(v.c32(2)), v.addC(e, 1)))
 	v.or(v.andC(x, 1<<31), big, big)
 	z := v.mulF(x, x)
 	q := v.polynomial(z, -5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1)
 	small := v.addF(v.mulF(v.mulF(q, z), x), x)
-	return v.choose(v.less(a, v.c32(0.625)), small, big)
+	return v.choose(v.compare(cmpLessEqual, v.load32(v.c32(0.625)), a), big, small)
 }
 
 // erf chooses between the polynomial near 0, which has NaN, too, and that in the exponent.
 func (v floats) erf(x reg.VecVirtual) reg.VecVirtual {
 	a := v.minF(v.load32(v.c32(4)), v.andC(x, 1<<31-1))
 	q := v.polynomial(a, -1.72853470e-5, 3.83197126e-4, -3.88396438e-3, 2.42546219e-2, -1.06777877e-1, -6.34846687e-1, -1.28717512e-1)
-	big := v.subF(v.load32(v.one()), v.exp(v.subF(v.mulF(q, a), a)))
+	big := v.subF(v.load32(v.one()), v.expNear(v.subF(v.mulF(q, a), a), nil))
 	v.or(v.andC(x, 1<<31), big, big)
 	z := v.mulF(x, x)
 	q = v.polynomial(z, -5.96761703e-4, 4.99119423e-3, -2.67681349e-2, 1.12819925e-1, -3.76125336e-1, 1.28379166e-1)
@@ -499,7 +540,79 @@ func (v floats) largest() {
 	v.Ret()
 }
 
-// expSum writes exp(x - m) and adds it to the sum of its lane of 16. The rounding of x - m goes into the exponent.
+// expOfDifference is e^(x-m). The rounding of x - m goes into the exponent.
+func (v floats) expOfDifference(x, m reg.VecVirtual) reg.VecVirtual {
+	d := v.subF(x, m)
+	// d + tail = x - m exactly.
+	back := v.addF(d, m)
+	tail := v.subF(v.subF(x, back), v.subF(m, v.subF(back, d)))
+	far := func() reg.VecVirtual {
+		low := v.maxF(v.load32(v.c32(-104)), d)
+		t, p := v.expParts(low, v.choose(v.less(d, v.c32(-104)), v.zero(), tail))
+		return v.scaled(t, v.addC(p, 1))
+	}
+	if v.Wide() {
+		return far()
+	}
+	return v.branch(v.compare(cmpNotLessEqual, v.andC(d, 1<<31-1), v.c32(nearExp)), far, func() reg.VecVirtual { return v.expNear(d, tail) })
+}
+
+// softmaxColumns is a softmax down sixteen columns of AVX2: the largest elements, then powers and their sums, then quotients.
+func (v floats) softmaxColumns() {
+	v.Func("softmaxColumns"+v.Name, "func(dst, src []float32, step, d int)", "See Set.softmaxColumns.")
+	dst, src, stride, d := v.GP64(), v.GP64(), v.GP64(), v.GP64()
+	v.Load(v.Param("dst").Base(), dst)
+	v.Load(v.Param("src").Base(), src)
+	v.Load(v.Param("step"), stride)
+	v.Load(v.Param("d"), d)
+	v.SHLQ(Imm(2), stride)
+	rows := func(base reg.GPVirtual, body func(at reg.GPVirtual)) {
+		at, left, next := v.GP64(), v.GP64(), v.Unique("row")
+		v.MOVQ(base, at)
+		v.MOVQ(d, left)
+		v.Label(next)
+		body(at)
+		v.ADDQ(stride, at)
+		v.DECQ(left)
+		v.JNZ(LabelRef(next))
+	}
+	var most [2]reg.VecVirtual
+	for i := range most {
+		most[i] = v.load32(v.c32(float32(math.Inf(-1))))
+	}
+	rows(src, func(at reg.GPVirtual) {
+		for i := range most {
+			v.VMAXPS(most[i], v.load32(Mem{Base: at, Disp: 32 * i}), most[i])
+		}
+	})
+	var sums [4]reg.VecVirtual
+	for i := range sums {
+		sums[i] = v.zero()
+	}
+	to := v.GP64()
+	v.MOVQ(dst, to)
+	rows(src, func(at reg.GPVirtual) {
+		for i := range most {
+			e := v.expOfDifference(v.load32(Mem{Base: at, Disp: 32 * i}), most[i])
+			v.move(e, Mem{Base: to, Disp: 32 * i})
+			for h, y := range v.wide64(e) {
+				v.VADDPD(y, sums[2*i+h], sums[2*i+h])
+			}
+		}
+		v.ADDQ(stride, to)
+	})
+	for i := range most {
+		most[i] = v.narrow32([2]reg.VecVirtual{sums[2*i], sums[2*i+1]})
+	}
+	rows(dst, func(at reg.GPVirtual) {
+		for i := range most {
+			v.move(v.divF(v.load32(Mem{Base: at, Disp: 32 * i}), most[i]), Mem{Base: at, Disp: 32 * i})
+		}
+	})
+	v.Ret()
+}
+
+// expSum writes exp(x - m) and adds it to the sum of its lane of 16.
 func (v floats) expSum() {
 	v.Func("vecExpSum"+v.Name, "func(dst, src []float32, m float32, sums *[16]float64)", "See Set.expSum.")
 	dst, src, left, sums := v.GP64(), v.GP64(), v.GP64(), v.GP64()
@@ -513,15 +626,7 @@ func (v floats) expSum() {
 		total[i] = v.load32(Mem{Base: sums, Disp: i * v.Bytes})
 	}
 	v.each(left, func(at int) {
-		x := v.load32(Mem{Base: src, Disp: at})
-		d := v.subF(x, m)
-		// d + tail = x - m exactly.
-		back := v.addF(d, m)
-		tail := v.subF(v.subF(x, back), v.subF(m, v.subF(back, d)))
-		low := v.maxF(v.load32(v.c32(-104)), d)
-		tail = v.choose(v.less(d, v.c32(-104)), v.zero(), tail)
-		t, p := v.expParts(low, tail)
-		e := v.scaled(t, v.addC(p, 1))
+		e := v.expOfDifference(v.load32(Mem{Base: src, Disp: at}), m)
 		v.move(e, Mem{Base: dst, Disp: at})
 		for i, y := range v.wide64(e) {
 			sum := total[2*at/v.Bytes+i]
