@@ -23,12 +23,8 @@ func (p *prep) newDot(c *convShape, x, w *operand, zero int64) (*kernels.Dot, er
 		}
 		values[i] = int16(v)
 	}
-	s := kernels.DotShape{
-		Batch: c.batch, Groups: c.groups, In: c.groups * c.inC, Out: c.groups * c.outC,
-		Size: c.in, Result: c.out, Kernel: c.kernel, Stride: c.window.stride, Pad: c.pad, Dil: c.dil,
-	}
 	signed := x.elem == I8 || x.elem == SBit || x.elem == Tern
-	d, err := kernels.NewDot(p.set, s, values, signed, int32(zero))
+	d, err := kernels.NewDot(p.set, c.dotShape(), values, signed, int32(zero))
 	if err == nil && d.Scratch(1) > defaultLimit {
 		err = errorf("%s, which needs %d bytes of scratch memory, at most %d are used", x, d.Scratch(1), defaultLimit)
 	}

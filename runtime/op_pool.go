@@ -40,8 +40,10 @@ func preparePool(p *prep, kind poolKind) step {
 	work := mulSat(billb.Product(w.out[:]), w.kernel[0], w.kernel[1], w.kernel[2])
 	switch y.elem {
 	case F32:
-		if w.in[2] <= poolWidth && w.out[2] <= poolWidth && w.out[2] >= fewElements {
-			return p.poolRows(w, kind, padded, y, x, work)
+		if w.out[2] >= 4 {
+			if s, ok := p.poolRows(w, kind, padded, y, x, work); ok {
+				return s
+			}
 		}
 		return ranged(x.shape[0]*x.shape[1], work, func(m *memory, lo, hi int) {
 			poolMaps(w, kind, padded, view[float32](y, m), view[float32](x, m), lo, hi, float32(math.Inf(-1)), float32(math.Inf(1)))
@@ -188,107 +190,121 @@ func poolRow[T Number](w *window, kind poolKind, dst, src []T) {
 	}
 }
 
-// poolWidth is the longest row that poolRows pools.
-const poolWidth = 2 * chunk
+// rowPool pools float32 in whole rows, padded by what adds nothing and up to whole registers, and split by position modulo the stride,
+// so that a tap is a run of one of the pieces. The largest and smallest elements are taken of the rows under an output row first, which
+// are split once then; sums keep the order of the taps.
+type rowPool struct {
+	*window
+	kind   poolKind
+	set    *kernels.Set
+	op     kernels.Operator
+	first  float32   // adds nothing
+	across []float32 // taps along the last axis that count
+	padded bool      // those in the padding count, too
+	width  int       // of a row of results, rounded up
+	length int       // of a padded row
+}
 
 // poolOperators are the vector kernels of the poolings.
 var poolOperators = [...]kernels.Operator{poolMax: kernels.Max, poolMin: kernels.Min, poolAverage: kernels.Add}
 
-// poolRows pools float32 in whole rows: those under the taps of an output row, split by position modulo the stride, so that a tap is
-// a run of one of the pieces. The largest and smallest elements are taken of the rows first, which are split once then; sums keep the
-// order of the taps.
-func (p *prep) poolRows(w *window, kind poolKind, padded bool, y, x *operand, work int) step {
+// The temporary vectors of a rowPool: a padded row, its pieces, results.
+const (
+	poolRow32 = 4 * chunk
+	poolSums  = 2 * poolRow32
+)
+
+// poolRows is a pooling by rows; false where they are too long.
+func (p *prep) poolRows(w *window, kind poolKind, padded bool, y, x *operand, work int) (step, bool) {
 	in, out, _ := w.sizes()
-	across := make([]float32, w.out[2]) // taps along the last axis that count
-	p.charge(4 * len(across))
-	for ow := range across {
+	r := &rowPool{window: w, kind: kind, set: p.set, op: poolOperators[kind], padded: padded, width: roundUp(w.out[2], 16)}
+	r.first = startOf(kind, float32(math.Inf(-1)), float32(math.Inf(1)))
+	r.length = max(addSat(mulSat(r.width-1, w.stride[2]), mulSat(w.kernel[2]-1, w.dil[2]))+1, addSat(w.pad[2], roundUp(w.in[2], 16)))
+	if r.length+w.stride[2] > poolRow32 || r.width > poolRow32 {
+		return step{}, false
+	}
+	p.charge(4 * w.out[2])
+	r.across = make([]float32, w.out[2])
+	for ow := range r.across {
 		w0, w1 := w.inside(2, ow)
-		across[ow] = float32(w1 - w0)
+		r.across[ow] = float32(w1 - w0)
 		if padded {
-			across[ow] = float32(w.within(2, ow))
+			r.across[ow] = float32(w.within(2, ow))
 		}
 	}
-	r := rowPool{window: w, set: p.set, op: poolOperators[kind]}
-	first := startOf(kind, float32(math.Inf(-1)), float32(math.Inf(1)))
-	return ranged(x.shape[0]*x.shape[1]*w.out[0]*w.out[1], work/max(1, w.out[0]*w.out[1]), func(m *memory, lo, hi int) {
-		both := as[float32](m.temp[:3*chunk*8])
-		row, pieces := both[:w.in[2]], both[poolWidth:]
+	rows := w.out[0] * w.out[1]
+	return ranged(x.shape[0]*x.shape[1]*rows, work/rows, func(m *memory, lo, hi int) {
+		src, dst := view[float32](x, m), view[float32](y, m)
+		buffers := as[float32](m.temp)
+		r.fill(buffers[:r.length])
 		for u := lo; u < hi; u++ {
-			i, ot, oh := u/(w.out[0]*w.out[1]), u/w.out[1]%w.out[0], u%w.out[1]
-			src, dst := view[float32](x, m)[i*in:(i+1)*in], view[float32](y, m)[i*out+(ot*w.out[1]+oh)*w.out[2]:][:w.out[2]]
-			for j := range dst {
-				dst[j] = first
+			i, row := u/rows, u%rows
+			r.pool(dst[i*out+row*w.out[2]:][:w.out[2]], src, i*in, row/w.out[1], row%w.out[1], buffers)
+		}
+	}), true
+}
+
+func (r *rowPool) fill(v []float32) {
+	for i := range v {
+		v[i] = r.first
+	}
+}
+
+// pool computes row oh of frame ot of the map that begins at an element of src.
+func (r *rowPool) pool(dst, src []float32, at, ot, oh int, buffers []float32) {
+	row, pieces, sums := buffers[:r.length], buffers[poolRow32:], buffers[poolSums:][:r.width]
+	r.fill(sums)
+	n := r.in[2]
+	wide := roundUp(n, 16)
+	t0, t1 := r.inside(0, ot)
+	h0, h1 := r.inside(1, oh)
+	begun := false
+	for kt := t0; kt < t1; kt++ {
+		for kh := h0; kh < h1; kh++ {
+			from := at + ((ot*r.stride[0]+kt*r.dil[0]-r.pad[0])*r.in[1]+oh*r.stride[1]+kh*r.dil[1]-r.pad[1])*n
+			if !begun || r.kind == poolAverage {
+				copy(row[r.pad[2]:], src[from:from+n])
+			} else { // whole registers where the map has them
+				n := min(wide, len(src)-from)
+				r.set.Combine(r.op, row[r.pad[2]:][:n], row[r.pad[2]:][:n], src[from:from+n])
 			}
-			t0, t1 := w.inside(0, ot)
-			h0, h1 := w.inside(1, oh)
-			begun := false
-			for kt := t0; kt < t1; kt++ {
-				t := ot*w.stride[0] + kt*w.dil[0] - w.pad[0]
-				for kh := h0; kh < h1; kh++ {
-					from := src[(t*w.in[1]+oh*w.stride[1]+kh*w.dil[1]-w.pad[1])*w.in[2]:][:w.in[2]]
-					switch {
-					case kind == poolAverage:
-						r.take(dst, from, pieces)
-					case !begun:
-						copy(row, from)
-					default:
-						r.set.Combine(r.op, row, row, from)
-					}
-					begun = true
-				}
-			}
-			switch {
-			case kind != poolAverage && begun:
-				r.take(dst, row, pieces)
-			case kind == poolAverage:
-				count := float32((t1 - t0) * (h1 - h0))
-				if padded {
-					count = float32(w.within(0, ot) * w.within(1, oh))
-				}
-				if count > 0 {
-					n := as[float32](m.temp[:len(dst)*4])
-					r.set.Map(kernels.Times, n, across, count, 0)
-					for j, v := range n { // no tap: 0 stays
-						if v == 0 {
-							n[j] = 1
-						}
-					}
-					r.set.Combine(kernels.Div, dst, dst, n)
-				}
+			begun = true
+			if r.kind == poolAverage {
+				r.take(sums, row, pieces)
 			}
 		}
-	})
+	}
+	if begun && r.kind != poolAverage {
+		r.fill(row[r.pad[2]+n:])
+		r.take(sums, row, pieces)
+	}
+	copy(dst, sums)
+	if r.kind == poolAverage {
+		count := float32((t1 - t0) * (h1 - h0))
+		if r.padded {
+			count = float32(r.within(0, ot) * r.within(1, oh))
+		}
+		for i, v := range r.across { // no tap: 0 stays
+			if v *= count; v > 0 {
+				dst[i] /= v
+			}
+		}
+	}
 }
 
-// rowPool takes rows into rows of results.
-type rowPool struct {
-	*window
-	set *kernels.Set
-	op  kernels.Operator
-}
-
-// take takes the taps of an input row into an output row; pieces is memory for the row.
-func (r *rowPool) take(dst, src, pieces []float32) {
-	step := r.stride[2]
-	size := (len(src) + step - 1) / step
+// take takes the taps of a padded row.
+func (r *rowPool) take(sums, row, pieces []float32) {
+	step, size := r.stride[2], 0
 	if step > 1 {
-		splitRow(pieces, src, step, size)
+		size = (len(row) + step - 1) / step
+		splitRow(pieces, row, step, size)
 	}
 	for kw := range r.kernel[2] {
-		shift := kw*r.dil[2] - r.pad[2]
-		lo := 0
-		if shift < 0 {
-			lo = (-shift + step - 1) / step
-		}
-		hi := min(len(dst), (len(src)-1-shift+step)/step)
-		if lo >= hi || shift >= len(src) {
-			continue
-		}
-		at, from := lo*step+shift, src
+		at, from := kw*r.dil[2], row
 		if step > 1 {
 			from, at = pieces[at%step*size:], at/step
 		}
-		r.set.Combine(r.op, dst[lo:hi], dst[lo:hi], from[at:])
+		r.set.Combine(r.op, sums, sums, from[at:])
 	}
 }
 

@@ -34,6 +34,7 @@ var files = []struct {
 	{"runtime/kernels", "dotfew", kernels.DotFew},
 	{"runtime/kernels", "vec", kernels.Vec},
 	{"runtime/kernels", "turn", kernels.Turn},
+	{"runtime/kernels", "depth", kernels.Depth},
 	{"runtime/kernels", "planeconv", kernels.PlaneConv},
 	{"train/gemm", "kernels", gemm.Kernels},
 	{"train/vec", "kernels", vec.Kernels},

@@ -92,6 +92,10 @@ type Set struct {
 	// w[j*outputs+o] * src[offs[j]/4+p], in the order of j, starting at 0, every product and sum rounded.
 	planeConv [2]planeConvFunc
 
+	// depth computes eight channels at len(dst)/8 positions: dst[8*p+c] = bias[c] + sum over j of w[8*j+c] * src[offs[j]/4+p*step+c], in
+	// the order of j, starting at 0, the bias last, every product and sum rounded.
+	depth depthFunc
+
 	// dotRows computes 64 outputs for len(acc)/64 rows, one (index 0) or four: acc[r*64+o] += sum over k of w[k/4][o][k%4]
 	// * x[r*K+k]. Each row of x has K bytes, a multiple of 4.
 	packRows func(w []int8) []byte
@@ -162,6 +166,7 @@ type (
 	interleaveFunc  func(dst, s0, s1, s2, s3 []byte, flip uint8)
 	dotFunc         func(acc []int32, src []byte, offs []int32, w []byte, init *[4]int32)
 	planeConvFunc   func(acc, src []float32, offs []int32, w []float32)
+	depthFunc       func(dst, src []float32, step int, offs []int32, w []float32, bias *[8]float32)
 	dotRowsFunc     func(acc []int32, x, w []byte)
 	fewDotFunc      func(acc []int32, src []byte, offs []int32, w []byte, init *[4]int32, run int)
 	fewRowsFunc     func(acc []int32, x, w []byte, run int)

@@ -115,6 +115,7 @@ func asmTable() []kernel {
 			s.dequantize = [2]dequantizeFunc{vecDequantizeU8AVX512, vecDequantizeI8AVX512}
 		}},
 		{"turn", AVX2, func(s *Set) { s.turn = turnAVX2 }},
+		{"depth", AVX2, func(s *Set) { s.depth = depthAVX2 }},
 		{"planeconv", AVX2, func(s *Set) { s.planeConv = [2]planeConvFunc{planeConv1AVX2, planeConv4AVX2} }},
 		{"planeconv", AVX512, func(s *Set) { s.planeConv = [2]planeConvFunc{planeConv1AVX512, planeConv4AVX512} }},
 		{"interleave", AVX2, func(s *Set) { s.interleave = interleaveAVX2 }},

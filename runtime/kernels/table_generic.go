@@ -46,6 +46,7 @@ func genericTable() []kernel {
 			s.fromInts, s.affine, s.normalize, s.quantize = fromIntsGeneric, affineGeneric, normalizeGeneric, quantizeGeneric
 		}},
 		{"turn", Generic, func(s *Set) { s.turn = turnGeneric }},
+		{"depth", Generic, func(s *Set) { s.depth = depthGeneric }},
 		{"planeconv", Generic, func(s *Set) { s.planeConv = [2]planeConvFunc{planeConvGeneric, planeConvGeneric} }},
 		{"interleave", Generic, func(s *Set) { s.interleave = interleaveGeneric }},
 		{"dot", Generic, func(s *Set) {

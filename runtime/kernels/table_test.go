@@ -23,6 +23,7 @@ var checks = map[string][]func(*testing.T, *Set){
 	"fewdot":     {checkDot, checkDotFew},
 	"vec":        {checkVec},
 	"turn":       {checkTurn},
+	"depth":      {checkDepthConv},
 	"planeconv":  {checkPlaneConv},
 }
 
