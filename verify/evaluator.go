@@ -35,7 +35,8 @@ type Port struct {
 	Type ir.Type // dense
 }
 
-// Layer is the value that one operation gives.
+// Layer is the value that one operation gives and something reads: of an LSTM
+// whose last state alone is read, that state.
 type Layer struct {
 	Name  string // of the layer of the source
 	Op    string
@@ -75,11 +76,15 @@ func ports(list []ir.Port) []Port {
 func (m *Module) Run(ctx context.Context, inputs []*ir.Tensor, visit func(Layer)) ([]*ir.Tensor, error) {
 	var trace ir.Trace
 	if visit != nil {
+		uses := m.M.Main().Uses()
 		trace = func(n *ir.Node, results []*ir.Tensor) {
 			if n.Is(ir.Const) {
 				return
 			}
-			for _, t := range results {
+			for i, t := range results {
+				if len(uses[n.Results[i]]) == 0 {
+					continue
+				}
 				visit(Layer{n.Loc.Name, n.Op.Name, t})
 			}
 		}

@@ -114,12 +114,13 @@ func (p *Program) expose() error {
 	for i, o := range img.Outputs {
 		portOf[o.Buffer] = i
 	}
+	read := p.read()
 	for i, in := range p.img.Code {
 		if p.img.RegionOf(i) != nil {
 			continue // bands, of which there is no whole map
 		}
 		for _, id := range in.Out {
-			if id < 0 {
+			if id < 0 || !read[id] {
 				continue
 			}
 			b := img.Buffers[id]
@@ -161,6 +162,22 @@ func (p *Program) expose() error {
 	p.exposedPorts = programPorts(img.Outputs)
 	p.exposed, err = prog.NewSession(runtime.Options{})
 	return err
+}
+
+// read marks the buffers that an instruction or an output reads.
+func (p *Program) read() []bool {
+	read := make([]bool, len(p.img.Buffers))
+	for _, in := range p.img.Code {
+		for _, id := range in.In {
+			if id >= 0 {
+				read[id] = true
+			}
+		}
+	}
+	for _, o := range p.img.Outputs {
+		read[o.Buffer] = true
+	}
+	return read
 }
 
 // maxExposed bounds the memory of a run that keeps the values of all layers.

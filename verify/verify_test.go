@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/billnet/billnet/codegen/bytecode"
+	"github.com/billnet/billnet/frontend/bill"
 	"github.com/billnet/billnet/frontend/onnx"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
@@ -226,5 +227,35 @@ func TestDamagedProgram(t *testing.T) {
 	}
 	if _, err := NewProgram("x.billb", data); err == nil || !strings.HasPrefix(err.Error(), "x.billb: ") {
 		t.Errorf("error is %v", err)
+	}
+}
+
+// TestLayersOfReadResults: of an LSTM with one state that is read, that state is
+// compared, whichever results the program keeps.
+func TestLayersOfReadResults(t *testing.T) {
+	source, err := bill.Parse("lstm", []byte(`bill 1
+module "lstm" level=source
+func @main(%x "x": f32[3,1,2]) {
+  %w = const [1, -2, 0.5, 1, -1, 0.25, 2, 1] : f32[1,4,2]
+  %r = const [0.5, -0.5, 1, 2] : f32[1,4,1]
+  %y, %h, %c = lstm %x, %w, %r {hidden=1} loc("cell")
+  return %h "y"
+}`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, p := compiled(t, source)
+	inputs, err := RandomInputs(&Module{M: source}, p, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, in := range inputs {
+		l, err := CompareLayers(context.Background(), &Module{M: source}, p, in, DefaultBound)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l.Compared == 0 || l.First != nil {
+			t.Errorf("input %d: %d layers compared, first difference %+v", i, l.Compared, l.First)
+		}
 	}
 }
