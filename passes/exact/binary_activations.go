@@ -19,7 +19,7 @@ var BinaryActivations = &passes.Pass{
 		return passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
 			nans := analysis.NewNaNs()
 			return c.Rewrite(f, compareToStep, notOfBit, logicOfBits, castOfBit, integerCast, whereOfBit, twiceLessOne, bipolarQuant,
-				ofNumbers(nans, larqSign), ofNumbers(nans, signWithoutZero), moveOfBit, ofNumbers(nans, straightThrough), recodeStep, notStep)
+				ofNumbers(nans, signFunction), ofNumbers(nans, selectedLimit), moveOfBit, ofNumbers(nans, straightThrough), recodeStep, notStep)
 		})(c, m)
 	},
 }
@@ -214,97 +214,34 @@ func bipolarQuant(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	return []*ir.Value{y}
 }
 
-// larqSign: sign(sign(x) + c) with 0 < c < 1 is the sign with sign(0) = +1; with
-// -1 < c < 0, that with sign(0) = -1.
-func larqSign(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if n.Op != ir.Sign || n.In(0).DType != ir.F32 {
+// selectedLimit: where(a < b, a, b) is the smaller of two, where(a < b, b, a) the
+// larger, as PACT limits by a learned bound.
+func selectedLimit(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	if n.Op != ir.Where || n.Result().Type.DType != ir.F32 {
 		return nil
 	}
-	add := ir.Def(n.Args[0])
-	if !add.Is(ir.Add) {
+	step := ir.Def(bitOfBool(n.Args[0]))
+	if !step.Is(ir.Step) {
 		return nil
 	}
-	for i := range 2 {
-		x := ir.Unwrap(add.Args[i], ir.Sign)
-		c, ok := ir.Splat(add.Args[1-i])
-		if x == nil || !ok || c == 0 || c <= -1 || c >= 1 || !ir.SameShape(x.Type.Shape, n.Result().Type.Shape) {
-			continue
-		}
-		return []*ir.Value{rw.Op(ir.ToFloat, nil, rw.Op(ir.Step, map[string]any{"strict": c < 0, "signed": true}, x))}
+	more, less := step.Args[0], rw.Const(ir.Scalar(ir.F32, 0))
+	if d := ir.Def(more); d.Is(ir.Sub) {
+		more, less = d.Args[0], d.Args[1]
+	} else if d.Is(ir.Neg) {
+		more, less = less, d.Args[0]
+	}
+	is := func(a, b *ir.Value) bool {
+		x, ok1 := ir.Splat(a)
+		y, ok2 := ir.Splat(b)
+		return a == b || ok1 && ok2 && x == y
+	}
+	switch {
+	case is(n.Args[1], less) && is(n.Args[2], more):
+		return []*ir.Value{rw.Op(ir.Min, nil, n.Args[1:]...)}
+	case is(n.Args[1], more) && is(n.Args[2], less):
+		return []*ir.Value{rw.Op(ir.Max, nil, n.Args[1:]...)}
 	}
 	return nil
-}
-
-// signWithoutZero: a sign whose zeros are made +1 or -1, by selecting or by
-// adding, is a sign with sign(0) = +1 or -1.
-func signWithoutZero(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if n.Result().Type.DType != ir.F32 {
-		return nil
-	}
-	var x *ir.Value
-	var zero float64
-	switch n.Op {
-	case ir.Where:
-		x, zero = zeroSelected(n)
-	case ir.Add:
-		x, zero = zeroAdded(n)
-	}
-	if x == nil || zero != 1 && zero != -1 || !ir.SameShape(x.Type.Shape, n.Result().Type.Shape) {
-		return nil
-	}
-	return []*ir.Value{rw.Op(ir.ToFloat, nil, rw.Op(ir.Step, map[string]any{"strict": zero < 0, "signed": true}, x))}
-}
-
-// zeroSelected reads where(s == 0, k, s), or with the condition negated and the
-// operands exchanged, for s = sign(x) and returns x and k.
-func zeroSelected(n *ir.Node) (x *ir.Value, zero float64) {
-	cond, yes, no := n.Args[0], n.Args[1], n.Args[2]
-	if c := ir.Unwrap(cond, ir.Not); c != nil {
-		cond, yes, no = c, no, yes
-	}
-	k, ok := ir.Splat(yes)
-	x = ir.Unwrap(no, ir.Sign)
-	if !ok || x == nil || !isZeroTest(cond, no, x) {
-		return nil, 0
-	}
-	return x, k
-}
-
-// zeroAdded reads s + (s == 0) and s - (s == 0), the comparison as a number.
-func zeroAdded(n *ir.Node) (x *ir.Value, zero float64) {
-	for i := range 2 {
-		x := ir.Unwrap(n.Args[i], ir.Sign)
-		test, k := n.Args[1-i], 1.0
-		if m := ir.Def(test); m.Is(ir.Mul) {
-			for j := range 2 {
-				if f, ok := ir.Splat(m.Args[j]); ok {
-					test, k = m.Args[1-j], f
-				}
-			}
-		}
-		if neg := ir.Unwrap(test, ir.Neg); neg != nil {
-			test, k = neg, -k
-		}
-		if cond := ir.Unwrap(test, ir.Cast); x != nil && cond != nil && isZeroTest(cond, n.Args[i], x) {
-			return x, k
-		}
-	}
-	return nil, 0
-}
-
-// isZeroTest reports whether a condition is that a sign, or what it is the sign
-// of, equals 0.
-func isZeroTest(cond, sign, x *ir.Value) bool {
-	d := ir.Def(cond)
-	if !d.Is(ir.Equal) {
-		return false
-	}
-	for i := range 2 {
-		if (d.Args[i] == sign || d.Args[i] == x) && ir.IsSplat(d.Args[1-i], 0) {
-			return true
-		}
-	}
-	return false
 }
 
 // moveOfBit: a bool that came from a bit stays one when it is moved: channel
@@ -332,7 +269,7 @@ func straightThrough(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 		if !d.Is(ir.Sub) || d.Args[1] != n.Args[1-i] {
 			continue
 		}
-		if a := ir.Def(d.Args[0]); (a.Is(ir.Sign) || a.Is(ir.ToFloat) || a.Is(ir.Mul) && ir.Unwrap(a.Args[0], ir.ToFloat) != nil) && ir.SameShape(d.In(0).Shape, n.Result().Type.Shape) {
+		if a := ir.Def(d.Args[0]); (a.Is(ir.Sign) || a.Is(ir.ToFloat) || a.Is(ir.Round) || a.Is(ir.Mul) && ir.Unwrap(a.Args[0], ir.ToFloat) != nil) && ir.SameShape(d.In(0).Shape, n.Result().Type.Shape) {
 			return []*ir.Value{d.Args[0]}
 		}
 	}

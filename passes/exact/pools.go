@@ -62,8 +62,7 @@ func globalMax(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	if n.Is(ir.ReduceMax) && !spatialAxes(n) {
 		return nil
 	}
-	inChain := slices.ContainsFunc(rw.Readers(n.Result()), func(u *ir.Node) bool { return endsChain(u) || perChannelOp(u) >= 0 })
-	if !inChain && asScaled(n.Args[0], 1) == nil {
+	if !continuesChain(rw, n) && asScaled(n.Args[0], 1) == nil {
 		return nil // the largest number of a float map: no cheaper as a window
 	}
 	kernel := slices.Clone(x.Shape[2:])
@@ -77,6 +76,27 @@ func globalMax(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	}
 	return []*ir.Value{reshapeTo(rw, rw.Op(ir.MaxPool, map[string]any{"kernel": kernel}, n.Args[0]), n.Result().Type.Shape)}
 }
+
+// continuesChain reports whether what reads a node may be part of a threshold.
+func continuesChain(rw *passes.Rewriter, n *ir.Node) bool {
+	return slices.ContainsFunc(rw.Readers(n.Result()), func(u *ir.Node) bool { return endsChain(u) || perChannelOp(u) >= 0 })
+}
+
+// activationFollows reports whether a comparison or quantizer reads a node, at once
+// or behind at most depth functions of it and constants.
+func activationFollows(rw *passes.Rewriter, n *ir.Node, depth int) bool {
+	return slices.ContainsFunc(rw.Readers(n.Result()), func(u *ir.Node) bool {
+		if u == nil || endsChain(u) || depth == 0 {
+			return endsChain(u)
+		}
+		function := (u.Op.Kind == ir.Elementwise || u.Is(ir.BatchNorm)) && len(u.Results) == 1
+		return function && !slices.ContainsFunc(u.Args, func(a *ir.Value) bool { return a != nil && a != n.Result() && ir.ConstOf(a) == nil }) && activationFollows(rw, u, depth-1)
+	})
+}
+
+// beforeActivation is how many functions may stand between a window's mean and
+// its activation.
+const beforeActivation = 8
 
 // spatialAxes reports whether a reduction leaves axes 0 and 1 alone.
 func spatialAxes(n *ir.Node) bool {
@@ -156,10 +176,17 @@ func sinkSum(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Value {
 }
 
 // meanBelow: over the real numbers, the mean over positions of what is linear
-// in every channel, as a batch norm is, is that of the mean.
+// in every channel, as a batch norm is, is that of the mean; under a window too,
+// where a threshold follows. A map that others read too is there anyway, and what
+// they do with map and mean (a layer norm takes their difference) wants the same
+// rounding in both.
 func meanBelow(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	attrs, num := meanAttrs(n)
-	if num == 0 || n.Is(ir.ReduceMean) && !spatialAxes(n) || n.Result().Type.Rank() < 2 {
+	op, attrs := ir.ReduceMean, map[string]any(nil)
+	if wholeWindows(n) > 0 && activationFollows(rw, n, beforeActivation) {
+		op, attrs = ir.AveragePool, n.Attrs
+	} else if mean, num := meanAttrs(n); num > 0 && (n.Is(ir.GlobalAveragePool) || spatialAxes(n)) && n.Result().Type.Rank() >= 2 {
+		attrs = mean
+	} else {
 		return nil
 	}
 	d := ir.Def(n.Args[0])
@@ -167,10 +194,10 @@ func meanBelow(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	if which < 0 || !leadsToInteger(n.Args[0]) || asScaled(n.Args[0], 1) != nil {
 		return nil
 	}
-	if !chainOps[d.Op].linear {
+	if !chainOps[d.Op].linear || len(rw.Readers(n.Args[0])) > 1 && !continuesChain(rw, n) {
 		return nil
 	}
-	mean := rw.Op(ir.ReduceMean, attrs, d.Args[which])
+	mean := rw.Op(op, attrs, d.Args[which])
 	all := make([]int, d.Result().Type.Shape[1])
 	for i := range all {
 		all[i] = i
@@ -178,36 +205,53 @@ func meanBelow(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	return []*ir.Value{again(rw, d, which, mean, 1, all)}
 }
 
-// averageWindow: the mean under a window that no padding leaves smaller is the
-// sum, a convolution of every channel with ones, over the window's size.
-func averageWindow(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Value {
+// wholeWindows returns the size of the windows of an average pool of f32, all of
+// whose windows count as many elements, those of the padding included; 0 for
+// others.
+func wholeWindows(n *ir.Node) int {
 	if !n.Is(ir.AveragePool) || n.Result().Type.DType != ir.F32 || n.Result().Type.Elems() == 0 {
-		return nil
+		return 0
 	}
-	z := ir.Unwrap(n.Args[0], ir.ToFloat)
-	if z == nil {
-		return nil
-	}
-	kernel, c := n.Ints("kernel"), n.In(0).Shape[1]
-	attrs := analysis.ConvAttrs(n)
-	attrs["groups"] = c
-	size := ir.Type{Shape: kernel}.Elems()
-	if !fitsCount(r, z, size, analysis.ExactFloat) {
-		return nil
-	}
+	kernel := n.Ints("kernel")
 	for a, k := range kernel { // the windows of a convolution, which leaves out what goes beyond the padding
 		in, out, stride, dil := n.In(0).Shape[2+a], n.Result().Type.Shape[2+a], n.IntAt("stride", a, 1), n.IntAt("dilation", a, 1)
 		before, after := n.IntAt("pad", a, 0), n.IntAt("pad", len(kernel)+a, 0)
 		if (before > 0 || after > 0) && !n.Bool("count_include_pad") || (in+before+after-(k-1)*dil-1)/stride+1 != out {
-			return nil
+			return 0
 		}
 	}
+	return ir.Type{Shape: kernel}.Elems()
+}
+
+// averageWindow: the mean under a window that no padding leaves smaller is the
+// sum, a convolution of every channel with ones, over the window's size. That of
+// scaled integers is an affine of the sum, unless the padding cuts off their bias;
+// it is worth a convolution where a threshold follows.
+func averageWindow(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Value {
+	size := wholeWindows(n)
+	if size == 0 {
+		return nil
+	}
+	if z := ir.Unwrap(n.Args[0], ir.ToFloat); z != nil && fitsCount(r, z, size, analysis.ExactFloat) {
+		return []*ir.Value{rw.Op(ir.Div, nil, rw.Op(ir.ToFloat, nil, channelSums(rw, z, n)), rw.Const(ir.Scalar(ir.F32, float64(size))))}
+	}
+	s := asScaled(n.Args[0], 1)
+	if s == nil || s.border != nil || slices.ContainsFunc(n.Ints("pad"), func(p int) bool { return p > 0 }) || !activationFollows(rw, n, beforeActivation) || !fitsCount(r, s.z, size, math.MaxInt32) {
+		return nil
+	}
+	den := analysis.Zip(s.den, []float64{float64(size)}, func(a, b float64) float64 { return a * b })
+	return []*ir.Value{rw.Op(ir.Affine, map[string]any{"axis": 1}, channelSums(rw, s.z, n), rw.Float64s(s.num...), rw.Float64s(den...), rw.Float64s(s.bias...))}
+}
+
+// channelSums are the sums of integers under the windows of a pool.
+func channelSums(rw *passes.Rewriter, z *ir.Value, pool *ir.Node) *ir.Value {
+	attrs, c := analysis.ConvAttrs(pool), z.Type.Shape[1]
+	attrs["groups"] = c
 	op := ir.IConv
 	if z.Type.DType.IsBit() {
 		op = ir.BConv
 	}
-	sum := rw.Op(op, attrs, z, rw.Const(ones(append([]int{c, 1}, kernel...)...)))
-	return []*ir.Value{rw.Op(ir.Div, nil, rw.Op(ir.ToFloat, nil, sum), rw.Const(ir.Scalar(ir.F32, float64(size))))}
+	return rw.Op(op, attrs, z, rw.Const(ones(append([]int{c, 1}, pool.Ints("kernel")...)...)))
 }
 
 // convPadding: padding with zeros in front of a convolution is the
