@@ -52,7 +52,7 @@ func gru[E float](n *Node, rec *recurrence, in []*Tensor, lens []int, y, yh []E)
 		zx, zh, reset := make([]E, 3*hn), make([]E, 3*hn), make([]E, hn)
 		for i := range lens[b] {
 			t := rec.stepOrder(d, i, lens[b])
-			rows(zx, w, x[rec.xAt(t, b):][:rec.in], first)
+			inputSums(rec, zx, w, x, t, d, b)
 			rows(zh[:2*hn], r, h, first)
 			for j := range hn {
 				k := hn + j

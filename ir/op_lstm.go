@@ -99,7 +99,7 @@ func lstm[E float](n *Node, rec *recurrence, in []*Tensor, lens []int, y, yh, yc
 		}
 		for i := range lens[b] {
 			t := rec.stepOrder(d, i, lens[b])
-			rows(zx, w, x[rec.xAt(t, b):][:rec.in], 4*d*hn)
+			inputSums(rec, zx, w, x, t, d, b)
 			rows(zh, r, h, 4*d*hn)
 			for j := range hn {
 				input := activate(pre(0, j, c[j]), rec.clip, acts[0])

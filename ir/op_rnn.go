@@ -38,7 +38,7 @@ func rnn[E float](_ *Node, rec *recurrence, in []*Tensor, lens []int, y, yh []E)
 		zx, zh := make([]E, hn), make([]E, hn)
 		for i := range lens[b] {
 			t := rec.stepOrder(d, i, lens[b])
-			rows(zx, w, x[rec.xAt(t, b):][:rec.in], d*hn)
+			inputSums(rec, zx, w, x, t, d, b)
 			rows(zh, r, h, d*hn)
 			for j := range hn {
 				z := zx[j] + zh[j]

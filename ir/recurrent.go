@@ -16,7 +16,7 @@ var recurrentAttrs = []Attr{
 // recurrentOperands are the operands that every recurrent operation begins with.
 var recurrentOperands = []Param{
 	{Name: "x", Doc: "[S,B,I] float: S steps of B sequences"},
-	{Name: "w", Doc: "[D,G*H,I]: input weights, gate after gate"},
+	{Name: "w", Doc: "[D,G*H,I]: input weights, gate after gate; left out: x has the input sums W x of all gates and directions, I = D*G*H", Optional: true},
 	{Name: "r", Doc: "[D,G*H,H]: recurrent weights"},
 	{Name: "b", Doc: "[D,2*G*H]: input biases, then recurrent ones", Optional: true},
 	{Name: "lens", Doc: "[B] integers: steps of every sequence; left out: S", Optional: true, Index: true},
@@ -26,6 +26,7 @@ var recurrentOperands = []Param{
 // recurrence is the geometry of a recurrent operation.
 type recurrence struct {
 	steps, batch, in, hidden, dirs int
+	sums                           bool // x has the input sums
 	gates                          int
 	batchFirst                     bool
 	reverse                        [2]bool // of every direction
@@ -72,6 +73,9 @@ func newRecurrence(n *Node, gates int, names []string) (*recurrence, error) {
 		return nil, err
 	}
 	rows := gates * c.hidden
+	if c.sums = n.Arg(1) == nil; c.sums && c.in != c.dirs*rows {
+		return nil, fmt.Errorf("x is %s and there is no w, expected the %d input sums of all gates on its last axis", x, c.dirs*rows)
+	}
 	for _, o := range []struct {
 		operand int
 		shape   []int
@@ -110,7 +114,11 @@ func (c *recurrence) outShape() []int {
 
 // work counts multiply-accumulates.
 func (c *recurrence) work() int {
-	return c.steps * c.batch * c.dirs * c.gates * c.hidden * (c.in + c.hidden)
+	in := c.in
+	if c.sums {
+		in = 0
+	}
+	return c.steps * c.batch * c.dirs * c.gates * c.hidden * (in + c.hidden)
 }
 
 // lengths returns the number of steps of every sequence.
@@ -179,6 +187,17 @@ func rows[E float](z, weights, v []E, first int) {
 		}
 		z[g] = s
 	}
+}
+
+// inputSums sets z to the input sums of all gates in direction d at time t of
+// sequence b: the products of w with x, or what x has where w is nil.
+func inputSums[E float](c *recurrence, z, w, x []E, t, d, b int) {
+	x = x[c.xAt(t, b):][:c.in]
+	if w == nil {
+		copy(z, x[d*len(z):])
+		return
+	}
+	rows(z, w, x, d*len(z))
 }
 
 // activate applies an activation to a gate's input, limited to -clip..clip.

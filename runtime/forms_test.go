@@ -32,6 +32,8 @@ func forms() map[string]struct {
 		"half":   {of(billb.Half, halves(0x3c00, 0x8000, 0x7c00, 1, 0x83ff, 0x7bff)), []float32{1, zero, inf, 0x1p-24, -0x3ffp-24, 65504}},
 		"bfloat": {of(billb.BFloat, halves(0x3f80, 0x8000, 0xff80, 1, 0x4000, 0xc0a0)), []float32{1, zero, -inf, math.Float32frombits(1 << 16), 2, -5}},
 		"row":    {of(billb.ByRow, append(scales(0.1, -3), factors...)), []float32{0.1, -12.8, 0, 3, -381, -9}},
+		"line":   {of(billb.ByLine, append(scales(0.1, -3), factors...)), []float32{0.1, -12.8, 0, 3, -381, -9}},
+		"signs":  {of(billb.Signs, append(scales(0.1, 3), 0b101001)), []float32{-0.1, 0.1, 0.1, -3, 3, -3}},
 		"column": {of(billb.ByColumn, append(scales(0.5, 1, 2), factors...)), []float32{0.5, -128, 0, -0.5, 127, 6}},
 	}
 }
@@ -73,7 +75,7 @@ func TestForms(t *testing.T) {
 func TestFormsRefused(t *testing.T) {
 	row := forms()["row"].k
 	for text, f := range map[string]func(k *billb.Const){
-		"form 5 is unknown":     func(k *billb.Const) { k.Form = 5 },
+		"form 7 is unknown":     func(k *billb.Const) { k.Form = 7 },
 		"in a form of f32":      func(k *billb.Const) { k.Elem = F64 },
 		"without axes":          func(k *billb.Const) { k.Shape = []int{} },
 		"14 bytes of data":      func(k *billb.Const) { k.Form = billb.ByColumn; k.Data = k.Data[:14] },

@@ -37,15 +37,16 @@ func newFactor(mem *area, x *operand, first, k, n, rowStep, colStep int) factor 
 	return factor{f64: newMatrix[float64](mem, x, first, k, n, rowStep, colStep)}
 }
 
-// packed reports whether the factor is a constant.
+// packed reports whether the factor is a constant, or none.
 func (f factor) packed() bool {
-	return f.f32 != nil && f.f32.packed != nil || f.f64 != nil && f.f64.packed != nil
+	return f == factor{} || f.f32 != nil && f.f32.packed != nil || f.f64 != nil && f.f64.packed != nil
 }
 
 func (f factor) pack(m *memory, part, parts int) {
-	if f.f32 != nil {
+	switch {
+	case f.f32 != nil:
 		f.f32.pack(m, part, parts)
-	} else {
+	case f.f64 != nil:
 		f.f64.pack(m, part, parts)
 	}
 }
@@ -75,10 +76,10 @@ func (f factor) row(m *memory, y, x []float64, temp []float32) {
 // the parameters that all have.
 func newRecurrence(p *prep, mem *area, gates int, sequence *billb.Sequence, with *billb.Gates, defaults ...billb.Activation) *recurrence {
 	x := p.dense(p.in(0), F32, F64)
-	w, r := p.dense(p.in(1), x.elem), p.dense(p.in(2), x.elem)
+	w, r := p.optIn(1), p.dense(p.in(2), x.elem)
 	c := &recurrence{single: x.elem == F32, x: x, b: p.optIn(3), lens: p.optIn(4), h0: p.optIn(5), y: p.optOut(0), yh: p.optOut(1), gates: gates, dirs: 1}
-	if x.rank() != 3 || w.rank() != 3 || r.rank() != 3 {
-		p.fail("%s, %s and %s, expected three axes each", x, w, r)
+	if x.rank() != 3 || r.rank() != 3 {
+		p.fail("%s and %s, expected three axes each", x, r)
 	}
 	switch sequence.Direction {
 	case billb.Reverse:
@@ -92,7 +93,12 @@ func newRecurrence(p *prep, mem *area, gates int, sequence *billb.Sequence, with
 	}
 	c.activations(p, with, defaults)
 	rows := gates * c.hidden
-	p.shaped(w, c.dirs, rows, c.inputs)
+	if w == nil {
+		p.shaped(x, x.shape[0], x.shape[1], c.dirs*rows)
+		c.inputs = 0
+	} else {
+		p.shaped(p.dense(w, x.elem), c.dirs, rows, c.inputs)
+	}
 	p.shaped(r, c.dirs, rows, c.hidden)
 	if c.b != nil {
 		p.shaped(p.dense(c.b, x.elem), c.dirs, 2*rows)
@@ -110,10 +116,14 @@ func newRecurrence(p *prep, mem *area, gates int, sequence *billb.Sequence, with
 		p.shaped(p.dense(c.y, x.elem), shape...)
 	}
 	for d := range c.dirs {
-		c.wi[d] = newFactor(mem, w, d*rows*c.inputs, c.inputs, rows, 1, c.inputs)
+		if w != nil {
+			c.wi[d] = newFactor(mem, w, d*rows*c.inputs, c.inputs, rows, 1, c.inputs)
+		}
 		c.wh[d] = newFactor(mem, r, d*rows*c.hidden, c.hidden, rows, 1, c.hidden)
 	}
-	c.zAt = mem.take(mulSat(c.dirs, c.steps, c.batch, rows), x.elem.Width())
+	if w != nil {
+		c.zAt = mem.take(mulSat(c.dirs, c.steps, c.batch, rows), x.elem.Width())
+	}
 	c.slot = roundUp(mulSat(8, c.vectors(), c.hidden), align)
 	c.hAt = mem.take(c.dirs*c.batch, c.slot)
 	return c
@@ -173,14 +183,10 @@ func (c *recurrence) step(mem *area, run func(m *memory, d, b int)) step {
 			}
 		})
 	}
+	if !c.sumsGiven() {
+		s.stages = append(s.stages, c.computeSums)
+	}
 	s.stages = append(s.stages, func(m *memory, part, parts int) {
-		n := c.steps * c.batch
-		lo, hi := share(n, part, parts)
-		width := c.x.elem.Width()
-		for d := range c.dirs {
-			c.wi[d].rows(m, c.inputSums(m, d, lo), c.x.bytes(m)[lo*c.inputs*width:], hi-lo)
-		}
-	}, func(m *memory, part, parts int) {
 		lo, hi := share(c.dirs*c.batch, part, parts)
 		for i := lo; i < hi; i++ {
 			run(m, i/c.batch, i%c.batch)
@@ -189,9 +195,26 @@ func (c *recurrence) step(mem *area, run func(m *memory, d, b int)) step {
 	return s
 }
 
-// inputSums is the bytes of the sums w.x of direction d from row i of x on.
+// sumsGiven reports that x has the input sums, for want of w.
+func (c *recurrence) sumsGiven() bool { return c.wi[0] == factor{} }
+
+// computeSums sets the input sums of a part of all steps.
+func (c *recurrence) computeSums(m *memory, part, parts int) {
+	n := c.steps * c.batch
+	lo, hi := share(n, part, parts)
+	width := c.x.elem.Width()
+	for d := range c.dirs {
+		c.wi[d].rows(m, c.inputSums(m, d, lo), c.x.bytes(m)[lo*c.inputs*width:], hi-lo)
+	}
+}
+
+// inputSums is the bytes of the sums w.x of direction d from row i of x on; of
+// row i alone, where x has them.
 func (c *recurrence) inputSums(m *memory, d, i int) []byte {
 	row := c.gates * c.hidden * c.x.elem.Width()
+	if c.sumsGiven() {
+		return c.x.bytes(m)[(i*c.dirs+d)*row:][:row]
+	}
 	n := c.steps * c.batch
 	return m.scratch[c.zAt+(d*n+i)*row : c.zAt+(d+1)*n*row]
 }

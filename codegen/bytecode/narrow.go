@@ -20,13 +20,16 @@ func narrow(t *ir.Tensor) billb.Const {
 		return c
 	}
 	rows, columns := t.Type.Shape[0], t.Type.Shape[t.Type.Rank()-1]
+	lines := t.Len() / max(columns, 1)
 	for _, f := range []struct {
 		form   billb.Form
 		scales int
 		data   func() []byte
 	}{
+		{billb.Signs, lines, func() []byte { return signs(t.F, lines) }},
 		{billb.ByRow, rows, func() []byte { return scaled(t.F, rows, t.Len()/rows, 1) }},
 		{billb.ByColumn, columns, func() []byte { return scaled(t.F, columns, 1, columns) }},
+		{billb.ByLine, lines, func() []byte { return scaled(t.F, lines, columns, 1) }},
 		{billb.Half, 0, func() []byte { return halves(t.F, ir.FloatToF16, ir.F16ToFloat) }},
 		{billb.BFloat, 0, func() []byte { return halves(t.F, ir.FloatToBF16, ir.BF16ToFloat) }},
 	} {
@@ -53,6 +56,26 @@ func halves(v []float32, to func(float32) uint16, from func(uint16) float32) []b
 		out = binary.LittleEndian.AppendUint16(out, h)
 	}
 	return out
+}
+
+// signs is a scale for each of n lines and the signs of elements, nil where
+// magnitudes differ within a line.
+func signs(v []float32, n int) []byte {
+	out, bits := make([]byte, 0, 4*n), make([]byte, (len(v)+7)/8)
+	for k := range n {
+		at := k * (len(v) / n)
+		s := float32(math.Abs(float64(v[at])))
+		for i := at; i < at+len(v)/n; i++ {
+			if v[i] != s && v[i] != -s || s == 0 {
+				return nil
+			}
+			if v[i] < 0 {
+				bits[i/8] |= 1 << (i % 8)
+			}
+		}
+		out = binary.LittleEndian.AppendUint32(out, math.Float32bits(s))
+	}
+	return append(out, bits...)
 }
 
 // scaled is n scales and the factors of elements, nil where there are none. Scale k

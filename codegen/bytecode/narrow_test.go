@@ -26,6 +26,13 @@ func TestNarrow(t *testing.T) {
 	}
 	byRow := func(row, _ int) float32 { return float32(rng.IntN(256)-128) * scale[row%64] }
 	byColumn := func(_, col int) float32 { return float32(rng.IntN(255)-127) * scale[col] }
+	lines := 0
+	byLine := func(_, col int) float32 {
+		if col == 0 {
+			lines++
+		}
+		return float32(rng.IntN(255)-127) * scale[lines%64]
+	}
 	half := func(int, int) float32 { return ir.RoundFloat(ir.F16, rng.Float32()) }
 	bfloat := func(int, int) float32 { return ir.RoundFloat(ir.BF16, 1e30*rng.Float32()) }
 	plain := func(int, int) float32 { return rng.Float32() }
@@ -37,6 +44,7 @@ func TestNarrow(t *testing.T) {
 			return f(r, c)
 		}
 	}
+	sign := func() float32 { return float32(2*rng.IntN(2) - 1) }
 	negativeZero, nan := float32(math.Copysign(0, -1)), float32(math.NaN())
 	for _, c := range []struct {
 		name  string
@@ -49,8 +57,15 @@ func TestNarrow(t *testing.T) {
 		{"int8, a scale a column", []int{32, 64}, byColumn, billb.ByColumn},
 		{"int8, one scale", []int{32, 64}, func(int, int) float32 { return float32(rng.IntN(255)-127) * scale[0] }, billb.ByRow},
 		{"int8, nearly as many scales", []int{128, 4}, byRow, billb.Plain},
+		{"int8, a scale a line of three axes", []int{2, 64, 32}, byLine, billb.ByLine},
+		{"signs, one scale", []int{1, 64, 32}, func(int, int) float32 { return sign() * 0.1 }, billb.Signs},
+		{"signs, a scale a row", []int{64, 32}, func(row, _ int) float32 { return sign() * scale[row] }, billb.Signs},
+		{"signs of infinity", []int{64, 32}, func(int, int) float32 { return sign() * float32(math.Inf(1)) }, billb.Signs},
+		{"signs, an odd number", []int{3, 351}, func(row, _ int) float32 { return sign() * scale[row] }, billb.Signs},
+		{"signs and a zero", []int{64, 32}, with(0, func(int, int) float32 { return sign() * 0.1 }), billb.ByRow},
+		{"signs and NaN", []int{64, 32}, with(nan, func(int, int) float32 { return sign() * 0.1 }), billb.Plain},
 		{"zeros", []int{32, 32}, func(int, int) float32 { return 0 }, billb.ByRow},
-		{"ones", []int{1024}, func(int, int) float32 { return 1 }, billb.Half},
+		{"ones", []int{1024}, func(int, int) float32 { return 1 }, billb.Signs},
 		{"a zero with a sign among int8", []int{64, 32}, with(negativeZero, byRow), billb.Plain},
 		{"float16", []int{32, 32}, half, billb.Half},
 		{"float16 with a zero's sign", []int{32, 32}, with(negativeZero, half), billb.Half},

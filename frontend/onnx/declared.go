@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/billnet/billnet/ir"
 )
@@ -17,7 +18,8 @@ func (imp *importer) declared(name string) (v ValueInfo, ok bool) {
 }
 
 // checkDeclared compares the types of a node's results with those that the file
-// declares. Open dimensions fit anything.
+// declares. Open dimensions fit anything, and what a person wrote of a result of
+// the model, as such dimensions tell, is noted where it does not fit.
 func (imp *importer) checkDeclared(n *Node, results []*ir.Value) error {
 	for i, v := range results {
 		if v == nil || i >= len(n.Outputs) || n.Outputs[i] == "" {
@@ -34,9 +36,18 @@ func (imp *importer) checkDeclared(n *Node, results []*ir.Value) error {
 		if imp.looseShapes && says.describesElements(v.Type.DType) {
 			continue
 		}
+		if says.open() && says.describesElements(v.Type.DType) && slices.ContainsFunc(imp.model.Graph.Outputs, func(o ValueInfo) bool { return o.Name == n.Outputs[i] }) {
+			imp.report.notef("%s: output %q is %s; the file declares %s, which is not compared, as it leaves sizes open", n, n.Outputs[i], v.Type, says)
+			continue
+		}
 		return fmt.Errorf("output %q is %s, but the file declares it as %s; was the file changed after its shapes were inferred?", n.Outputs[i], v.Type, says)
 	}
 	return nil
+}
+
+// open reports whether a declared shape leaves a size open.
+func (v ValueInfo) open() bool {
+	return slices.ContainsFunc(v.Dims, func(d Dim) bool { return d.Size < 0 })
 }
 
 // describes reports whether a declared type fits a real one.

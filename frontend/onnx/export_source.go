@@ -207,12 +207,12 @@ var sourceExports = map[*ir.Op]func(e *exporter, n *ir.Node) form{
 	ir.Resize: resizeForm,
 
 	ir.LSTM: func(e *exporter, n *ir.Node) form {
-		return asIs(append(recurrentForm(n), attrInt("input_forget", b2i(n.Bool("input_forget"))))...)
+		return recurrentForm(e, n, attrInt("input_forget", b2i(n.Bool("input_forget"))))
 	},
 	ir.GRU: func(e *exporter, n *ir.Node) form {
-		return asIs(append(recurrentForm(n), attrInt("linear_before_reset", b2i(n.Bool("linear_before_reset"))))...)
+		return recurrentForm(e, n, attrInt("linear_before_reset", b2i(n.Bool("linear_before_reset"))))
 	},
-	ir.RNN: func(e *exporter, n *ir.Node) form { return asIs(recurrentForm(n)...) },
+	ir.RNN: func(e *exporter, n *ir.Node) form { return recurrentForm(e, n) },
 
 	ir.QuantizeLinear: func(e *exporter, n *ir.Node) form {
 		f := axisAttr(e, n)
@@ -288,21 +288,36 @@ func resizeForm(e *exporter, n *ir.Node) form {
 	return f
 }
 
-func recurrentForm(n *ir.Node) []*onnxpb.Attribute {
-	attrs := []*onnxpb.Attribute{
+// recurrentForm is that of a recurrent layer. ONNX always has input weights: those
+// that pick its sums from an input that has them already are ones in the diagonal.
+func recurrentForm(e *exporter, n *ir.Node, more ...*onnxpb.Attribute) form {
+	attrs := append(more,
 		attrInt("hidden_size", n.In(2).Shape[2]),
 		attrString("direction", n.Str("direction")),
 		attrStrings("activations", n.Strs("activations")),
 		attrFloats("activation_alpha", n.Floats("activation_alpha")),
 		attrFloats("activation_beta", n.Floats("activation_beta")),
-	}
+	)
 	if clip := n.Float("clip"); clip != 0 {
 		attrs = append(attrs, attrFloat("clip", clip))
 	}
 	if layout := n.Int("layout"); layout != 0 {
 		attrs = append(attrs, attrInt("layout", layout))
 	}
-	return attrs
+	f := asIs(attrs...)
+	if n.Arg(1) != nil {
+		return f
+	}
+	d, rows, in := n.In(2).Shape[0], n.In(2).Shape[1], n.In(0).Shape[2]
+	pick := ir.NewTensor(ir.T(n.In(0).DType, d, rows, in))
+	for i := range d * rows {
+		pick.SetFloat(i*in+i, 1)
+	}
+	f.arrange = func(data []string) []string {
+		data[1] = e.initializer(e.loc+".w", pick)
+		return data
+	}
+	return f
 }
 
 // qonnxDomain is the domain of quantizers that ONNX itself does not have.

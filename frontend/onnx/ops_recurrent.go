@@ -13,6 +13,7 @@ var recurrentOps = map[string]handler{
 }
 
 func (c *call) recurrentAttrs() attrs {
+	c.must(1) // ir does without it
 	return attrs{
 		"hidden":           c.int("hidden_size", 0),
 		"direction":        c.str("direction", "forward"),

@@ -27,7 +27,7 @@ func integerRules(r *analysis.Ranger, l *folder) []passes.Rule {
 		return func(rw *passes.Rewriter, n *ir.Node) []*ir.Value { return f(rw, r, n) }
 	}
 	return []passes.Rule{l.fold, dropIdentity, convPadding, padIntegers, sinkLayout, moveBelow, liftSingle, ranged(sinkConcat), sinkPool, globalMax, ranged(sinkMean), ranged(sinkSum), meanBelow, ranged(averageWindow),
-		doubleAffine, sinkGate, gateToMux, gateToMuxOr, ternaryGate, ranged(sumOfIntegers), ranged(binaryConv), ranged(binaryLinear)}
+		doubleAffine, sinkGate, gateToMux, gateToMuxOr, ternaryGate, ranged(sumOfIntegers), ranged(binaryConv), ranged(binaryLinear), recurrentInputs}
 }
 
 // binaryConv: a float conv of integers with binary weights is an integer conv.

@@ -266,7 +266,10 @@ func floatReason(n *ir.Node) string {
 			return "its weights are no binary weights"
 		}
 		return "its input is float"
-	case ir.LSTM, ir.GRU:
+	case ir.LSTM, ir.GRU, ir.RNN:
+		if n.Arg(1) == nil {
+			return "float states; its input sums are integers"
+		}
 		return "a float recurrent layer of the source"
 	}
 	return "float in the source, and nothing makes it binary"

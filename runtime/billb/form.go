@@ -17,6 +17,8 @@ const (
 	BFloat               // bfloat16: the upper half of an f32
 	ByRow                // an f32 scale for every index of the first axis, then i8 factors
 	ByColumn             // an f32 scale for every index of the last axis, then i8 factors
+	ByLine               // an f32 scale for all indices of the axes before the last, then i8 factors
+	Signs                // scales as ByLine, then a bit an element, from bit 0 of every byte on: 1 for minus the scale
 )
 
 // scales is the number of scales of a constant of n elements.
@@ -28,6 +30,8 @@ func (c *Const) scales() int {
 		return c.Shape[0]
 	case c.Form == ByColumn:
 		return c.Shape[len(c.Shape)-1]
+	case c.Form >= ByLine:
+		return Product(c.Shape[:len(c.Shape)-1])
 	}
 	return 0
 }
@@ -38,12 +42,15 @@ func (c *Const) narrowSize(n int) (int, error) {
 	switch {
 	case c.Elem != F32:
 		return 0, errorf("a constant of %s in a form of f32", c.Elem)
-	case c.Form > ByColumn:
+	case c.Form > Signs:
 		return 0, errorf("constant form %d is unknown", c.Form)
 	case c.Form <= BFloat:
 		return 2 * n, nil
 	case len(c.Shape) == 0:
 		return 0, errorf("a constant without axes has no scales along one")
+	}
+	if c.Form == Signs {
+		n = (n + 7) / 8
 	}
 	return 4*c.scales() + n, nil
 }
@@ -67,11 +74,15 @@ func (c *Const) Floats() []float32 {
 	for k := range scales {
 		s := math.Float32frombits(binary.LittleEndian.Uint32(c.Data[4*k:]))
 		at, step, n := k, scales, len(out)/scales
-		if c.Form == ByRow {
+		if c.Form != ByColumn {
 			at, step = k*n, 1
 		}
 		for range n {
-			out[at] = float32(int8(factors[at])) * s
+			if c.Form != Signs {
+				out[at] = float32(int8(factors[at])) * s
+			} else if out[at] = s; factors[at/8]>>(at%8)&1 == 1 {
+				out[at] = -s
+			}
 			at += step
 		}
 	}

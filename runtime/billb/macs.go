@@ -55,7 +55,9 @@ func perChannel(s shapes, weights []int) float64 { return volume(s.out(0)) * vol
 func perStep(s shapes, weights ...[]int) float64 {
 	n := 0.0
 	for _, w := range weights {
-		n += volume(w)
+		if w != nil {
+			n += volume(w)
+		}
 	}
 	return volume(s.in(0)[:2]) * n
 }

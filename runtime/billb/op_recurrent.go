@@ -64,12 +64,13 @@ var (
 	})
 	// Long short-term memory as ONNX defines it; gates in the order i o f c, peepholes i o f. f32 or
 	// f64. Shapes are ONNX's: x [S,B,I], y [S,D,B,H], states [D,B,H]; with batch_first x [B,S,I], y
-	// [B,S,D,H], states [B,D,H]. Activations are three a direction, sigmoid tanh tanh where none is
+	// [B,S,D,H], states [B,D,H]. Without w, x has the sums W x of all directions and gates, [S,B,4*D*H].
+	// Activations are three a direction, sigmoid tanh tanh where none is
 	// given.
 	_ = register(&Op{
 		Code: OpLSTM,
 		Name: "lstm",
-		In:   "x w r b? lens? h0? c0? p?", Out: "y? y_h? y_c?",
+		In:   "x w? r b? lens? h0? c0? p?", Out: "y? y_h? y_c?",
 		Params: (*LSTM)(nil),
 		macs:   perStepOfAll,
 	})
@@ -78,7 +79,7 @@ var (
 	_ = register(&Op{
 		Code: OpGRU,
 		Name: "gru",
-		In:   "x w r b? lens? h0?", Out: "y? y_h?",
+		In:   "x w? r b? lens? h0?", Out: "y? y_h?",
 		Params: (*GRU)(nil),
 		macs:   perStepOfAll,
 	})
@@ -87,7 +88,7 @@ var (
 	_ = register(&Op{
 		Code: OpRNN,
 		Name: "rnn",
-		In:   "x w r b? lens? h0?", Out: "y? y_h?",
+		In:   "x w? r b? lens? h0?", Out: "y? y_h?",
 		Params: (*RNN)(nil),
 		macs:   perStepOfAll,
 	})

@@ -89,6 +89,8 @@ func counted(n int) []float32 {
 func TestValues(t *testing.T) {
 	scale := func(s ...float32) []*onnxpb.Tensor { return []*onnxpb.Tensor{floats("s", s...)} }
 	pads := func(p ...int64) []*onnxpb.Tensor { return []*onnxpb.Tensor{int64s("p", p...)} }
+	byHand := one(13, "Neg", "x", nil)
+	byHand.Graph.Output = []*onnxpb.ValueInfo{typed("y", 1, 1, -1)}
 	for name, c := range map[string]struct {
 		m     *onnxpb.Model
 		shape []int64 // of x, filled with 0, 1, 2 ... where there is none
@@ -121,6 +123,7 @@ func TestValues(t *testing.T) {
 		"MaxPool by an enormous stride": {m: one(12, "MaxPool", "x", nil, attrInts("kernel_shape", 2), attrInts("strides", 1<<40)), shape: []int64{1, 1, 4}, want: []float32{1}},
 		"Max of NaN":                    {m: one(13, "Max", "x k", []*onnxpb.Tensor{floats("k", 1, nan, inf)}), shape: []int64{3}, x: []float32{nan, 1, -inf}, want: []float32{nan, nan, inf}},
 		"Relu of NaN":                   {m: one(14, "Relu", "x", nil), shape: []int64{3}, x: []float32{nan, -inf, inf}, want: []float32{nan, 0, inf}},
+		"a result declared by hand":     {m: byHand, shape: []int64{2}, want: []float32{-1, -2}},
 		"a dimension of -1":             {m: one(13, "Neg", "x", nil), shape: []int64{-1, 2}, x: []float32{1, 2}, want: []float32{-1, -2}},
 	} {
 		t.Run(name, func(t *testing.T) {

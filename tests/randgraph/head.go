@@ -172,11 +172,17 @@ func (g *gen) binaryLSTM(seq *ir.Value, axis int) *ir.Value {
 	return h
 }
 
-// floatLSTM runs an LSTM over a sequence [T,N,C] and returns its last state.
+// floatLSTM runs an LSTM, with weights that may be signs times a scale, over a
+// sequence [T,N,C] and returns its last state.
 func (g *gen) floatLSTM(seq *ir.Value) *ir.Value {
 	hidden, in := g.between(1, 6), g.shape(seq)[2]
 	normal := func(int) float32 { return float32(g.rng.NormFloat64()) }
+	weights := normal
+	if g.p(0.3) {
+		scale := g.rng.Float32() + 0.1
+		weights = func(int) float32 { return scale * float32(2*g.n(2)-1) }
+	}
 	n := g.node(ir.LSTM, map[string]any{"hidden": hidden}, seq,
-		g.floats(normal, 1, 4*hidden, in), g.floats(normal, 1, 4*hidden, hidden), g.floats(normal, 1, 8*hidden))
+		g.floats(weights, 1, 4*hidden, in), g.floats(weights, 1, 4*hidden, hidden), g.floats(normal, 1, 8*hidden))
 	return g.op(ir.Squeeze, map[string]any{"axes": []int{0}}, n.Results[1])
 }
