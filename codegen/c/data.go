@@ -133,6 +133,12 @@ func float(e billb.Elem, x float64) string {
 
 // values reads a constant of the image as numbers.
 func values(c *billb.Const) (ints []int64, floats []float64) {
+	if c.Form != billb.Plain {
+		for _, x := range c.Floats() {
+			floats = append(floats, float64(x))
+		}
+		return nil, floats
+	}
 	n := billb.Product(c.Shape)
 	bit := func(plane []byte, i int) int64 { return int64(plane[i/8] >> (i % 8) & 1) }
 	for i := range n {
