@@ -129,6 +129,31 @@ func TestRandom(t *testing.T) {
 	}
 }
 
+// TestNarrowConstants: constants that bytecode keeps in fewer bytes are read as the
+// floats that they are.
+func TestNarrowConstants(t *testing.T) {
+	cc := compiler(t)
+	m, err := bill.Parse("narrow", []byte(fmt.Sprintf(`bill 1
+module "narrow" level=source
+func @main(%%x "x": f32[1,8,8,16]) {
+  %%signs = const [%s0.5] : f32[1,8,8,16]
+  %%halves = const [%s2] : f32[16,40]
+  %%a = add %%x, %%signs
+  %%y = matmul %%a, %%halves
+  return %%y "y"
+}`, strings.Repeat("0.5, -0.5, -0.5, ", 341), strings.Repeat("0.25, -3, 1.5, ", 213))), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, _, err := c.Generate(lower(t, m), c.Options{Name: "narrow"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	writeFiles(t, dir, files)
+	runSelfTest(t, cc, dir, "narrow", strict)
+}
+
 // TestGestures: the example network.
 func TestGestures(t *testing.T) {
 	cc := compiler(t)
