@@ -24,10 +24,17 @@ func forms() map[string]struct {
 	of := func(f billb.Form, data []byte) billb.Const {
 		return billb.Const{Elem: F32, Shape: []int{2, 3}, Form: f, Data: data}
 	}
+	bytes := func(e billb.Elem) billb.Const {
+		return billb.Const{Elem: e, Shape: []int{2, 3}, Form: billb.Bytes, Data: factors}
+	}
+	signed := []float32{1, -128, 0, -1, 127, 3}
 	return map[string]struct {
 		k    billb.Const
 		want []float32
 	}{
+		"i16":    {bytes(I16), signed},
+		"i32":    {bytes(I32), signed},
+		"i64":    {bytes(I64), signed},
 		"plain":  {of(billb.Plain, scales(1, 2, 3, 4, 5, 6)), []float32{1, 2, 3, 4, 5, 6}},
 		"half":   {of(billb.Half, halves(0x3c00, 0x8000, 0x7c00, 1, 0x83ff, 0x7bff)), []float32{1, zero, inf, 0x1p-24, -0x3ffp-24, 65504}},
 		"bfloat": {of(billb.BFloat, halves(0x3f80, 0x8000, 0xff80, 1, 0x4000, 0xc0a0)), []float32{1, zero, -inf, math.Float32frombits(1 << 16), 2, -5}},
@@ -42,11 +49,11 @@ func forms() map[string]struct {
 func formNet(k billb.Const) *builder {
 	b := &builder{}
 	b.img.Consts = []billb.Const{k}
-	x := newTensor(F32, 2, 3)
+	x := newTensor(k.Elem, 2, 3)
 	for i := range x.v {
 		x.v[i] = math.Copysign(0, -1) // what adds nothing, not even to a zero's sign
 	}
-	in, y := b.input(x), b.dense(F32, 2, 3)
+	in, y := b.input(x), b.dense(k.Elem, 2, 3)
 	b.op(billb.OpAdd, []int{in, billb.ConstOperand(0)}, []int{y}, nil)
 	b.output(y)
 	return b
@@ -75,7 +82,8 @@ func TestForms(t *testing.T) {
 func TestFormsRefused(t *testing.T) {
 	row := forms()["row"].k
 	for text, f := range map[string]func(k *billb.Const){
-		"form 7 is unknown":     func(k *billb.Const) { k.Form = 7 },
+		"form 8 is unknown":     func(k *billb.Const) { k.Form = 8 },
+		"in a form of i16":      func(k *billb.Const) { k.Form = billb.Bytes },
 		"in a form of f32":      func(k *billb.Const) { k.Elem = F64 },
 		"without axes":          func(k *billb.Const) { k.Shape = []int{} },
 		"14 bytes of data":      func(k *billb.Const) { k.Form = billb.ByColumn; k.Data = k.Data[:14] },

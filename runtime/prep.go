@@ -359,6 +359,15 @@ func aligned(c *billb.Const) bool {
 	return littleEndian && len(c.Data) > 0 && uintptr(unsafe.Pointer(unsafe.SliceData(c.Data)))%uintptr(c.Elem.Width()) == 0
 }
 
+// convert is integers in another width.
+func convert[T int16 | int32](v []int64) []T {
+	out := make([]T, len(v))
+	for i, x := range v {
+		out[i] = T(x)
+	}
+	return out
+}
+
 // denseData is a copy of a constant as a dense buffer holds it.
 func denseData(c *billb.Const) []byte {
 	n := billb.Product(c.Shape)
@@ -366,6 +375,12 @@ func denseData(c *billb.Const) []byte {
 	out := []byte{}
 	switch {
 	case n == 0:
+	case c.Form == billb.Bytes && width == 2:
+		out = Bytes(convert[int16](c.Ints()))
+	case c.Form == billb.Bytes && width == 4:
+		out = Bytes(convert[int32](c.Ints()))
+	case c.Form == billb.Bytes:
+		out = Bytes(c.Ints())
 	case c.Form != billb.Plain:
 		out = Bytes(c.Floats())
 	case c.Elem == Bit:

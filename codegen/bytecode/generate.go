@@ -139,7 +139,7 @@ type gen struct {
 	buf    map[*ir.Value]int
 	group  []int // for every buffer, the one whose memory it shares
 	consts map[*ir.Tensor]int
-	inputs map[*ir.Tensor]int // constants of floats that are inputs, which may be narrow
+	inputs map[*ir.Tensor]int // constants that are inputs, which may be narrow
 	uses   map[*ir.Value][]*ir.Node
 
 	chainAt map[*ir.Node]*chain // by their last nodes
@@ -261,7 +261,7 @@ func dataOf(t *ir.Tensor) []byte {
 // input returns the id of a constant that an instruction reads as an input, stored
 // once, in its narrowest form.
 func (g *gen) input(t *ir.Tensor) int {
-	if t.F == nil {
+	if !narrows(t) {
 		return g.constant(t)
 	}
 	if id, ok := g.inputs[t]; ok {

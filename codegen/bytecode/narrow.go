@@ -11,12 +11,27 @@ import (
 // narrowFrom is the number of elements from which a constant is worth narrowing.
 const narrowFrom = 512
 
+// narrows reports whether there are narrower forms of a constant's type.
+func narrows(t *ir.Tensor) bool {
+	d := t.Type.DType
+	return t.F != nil || d == ir.I16 || d == ir.I32 || d == ir.I64
+}
+
 // narrow is the constant in the form of the fewest bytes that gives its elements
 // exactly, as weights that were stored as int8 or float16 have them.
 func narrow(t *ir.Tensor) billb.Const {
-	c := billb.Const{Elem: billb.F32, Shape: t.Type.Shape}
-	if t.F == nil || t.Len() < narrowFrom {
+	e, _ := elem(t.Type.DType)
+	c := billb.Const{Elem: e, Shape: t.Type.Shape}
+	if t.Len() < narrowFrom {
 		c.Data = dataOf(t)
+		return c
+	}
+	if t.F == nil {
+		if c.Data = bytesOf(t.I); c.Data != nil {
+			c.Form = billb.Bytes
+		} else {
+			c.Data = dataOf(t)
+		}
 		return c
 	}
 	rows, columns := t.Type.Shape[0], t.Type.Shape[t.Type.Rank()-1]
@@ -54,6 +69,18 @@ func halves(v []float32, to func(float32) uint16, from func(uint16) float32) []b
 			return nil
 		}
 		out = binary.LittleEndian.AppendUint16(out, h)
+	}
+	return out
+}
+
+// bytesOf is integers in a byte each, nil where one has no room.
+func bytesOf(v []int64) []byte {
+	out := make([]byte, len(v))
+	for i, x := range v {
+		if x != int64(int8(x)) {
+			return nil
+		}
+		out[i] = byte(x)
 	}
 	return out
 }

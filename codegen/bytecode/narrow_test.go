@@ -3,11 +3,32 @@ package bytecode
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/runtime/billb"
 )
+
+// TestNarrowIntegers checks the form of integers, and that it gives them.
+func TestNarrowIntegers(t *testing.T) {
+	for _, d := range []ir.DType{ir.I16, ir.I32, ir.I64} {
+		for last, want := range map[int64]billb.Form{127: billb.Bytes, 128: billb.Plain, -128: billb.Bytes, -129: billb.Plain} {
+			x := ir.NewTensor(ir.T(d, 30, 20))
+			for i := range x.I {
+				x.I[i] = int64(i%256) - 128
+			}
+			x.I[599] = last
+			k := narrow(x)
+			if k.Form != want {
+				t.Errorf("%s with %d has form %d, expected %d", d, last, k.Form, want)
+			}
+			if k.Form == billb.Bytes && !slices.Equal(k.Ints(), x.I) {
+				t.Errorf("%s: the elements are not the tensor's", d)
+			}
+		}
+	}
+}
 
 // TestNarrow checks the form that constants get, and that it gives their bits.
 func TestNarrow(t *testing.T) {

@@ -133,6 +133,9 @@ func float(e billb.Elem, x float64) string {
 
 // values reads a constant of the image as numbers.
 func values(c *billb.Const) (ints []int64, floats []float64) {
+	if c.Form == billb.Bytes {
+		return c.Ints(), nil
+	}
 	if c.Form != billb.Plain {
 		for _, x := range c.Floats() {
 			floats = append(floats, float64(x))

@@ -6,8 +6,8 @@ import (
 )
 
 // Form says how the elements of a constant lie in its data. All but Plain are of
-// f32 constants whose elements fewer bytes give exactly, and that an instruction
-// takes as inputs.
+// constants whose elements fewer bytes give exactly, and that an instruction takes
+// as inputs: f32 and, for Bytes, integers.
 type Form uint8
 
 // The forms. The numbers are those of the file format.
@@ -19,6 +19,7 @@ const (
 	ByColumn             // an f32 scale for every index of the last axis, then i8 factors
 	ByLine               // an f32 scale for all indices of the axes before the last, then i8 factors
 	Signs                // scales as ByLine, then a bit an element, from bit 0 of every byte on: 1 for minus the scale
+	Bytes                // i8 elements of an i16, i32 or i64
 )
 
 // scales is the number of scales of a constant of n elements.
@@ -40,9 +41,13 @@ func (c *Const) scales() int {
 // Plain.
 func (c *Const) narrowSize(n int) (int, error) {
 	switch {
+	case c.Form == Bytes && (c.Elem == I16 || c.Elem == I32 || c.Elem == I64):
+		return n, nil
+	case c.Form == Bytes:
+		return 0, errorf("a constant of %s in a form of i16, i32 and i64", c.Elem)
 	case c.Elem != F32:
 		return 0, errorf("a constant of %s in a form of f32", c.Elem)
-	case c.Form > Signs:
+	case c.Form > Bytes:
 		return 0, errorf("constant form %d is unknown", c.Form)
 	case c.Form <= BFloat:
 		return 2 * n, nil
@@ -53,6 +58,15 @@ func (c *Const) narrowSize(n int) (int, error) {
 		n = (n + 7) / 8
 	}
 	return 4*c.scales() + n, nil
+}
+
+// Ints is the elements of a constant in the form Bytes.
+func (c *Const) Ints() []int64 {
+	out := make([]int64, len(c.Data))
+	for i, b := range c.Data {
+		out[i] = int64(int8(b))
+	}
+	return out
 }
 
 // Floats is the elements of an f32 constant in a form other than Plain.
