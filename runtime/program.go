@@ -184,41 +184,30 @@ func (p *Program) prepareAll(isa kernels.ISA, f func(i int, s *step) error) ([]i
 	failed := func(err error) error {
 		return errorf("billb: %s: %w", p.img.Name, billb.Mark(ErrFormat, err))
 	}
+	set := kernels.Select(isa)
+	consts := &constants{img: p.img, dense: map[int][]byte{}, limit: p.maxPrepared, homes: newHomes(p.img)}
 	l := newLive(p.img)
 	if err := l.begin(); err != nil {
 		return nil, failed(err)
 	}
 	aliases := make([]bool, len(p.img.Code))
-	lent, err := p.prepareSteps(isa, func(i int, s *step) error {
+	for i := range p.img.Code {
+		in := &p.img.Code[i]
+		s, err := prepare(p.img, in, set, consts)
+		if err != nil {
+			return nil, failed(errorf("%s: %w", in.Where(i), err))
+		}
+		consts.homes.step(in, &s)
 		aliases[i] = s.alias
-		return f(i, s)
-	})
-	if err != nil {
-		return nil, err
+		if err := f(i, &s); err != nil {
+			return nil, err
+		}
 	}
 	if err := l.program(aliases); err != nil {
 		return nil, failed(err)
 	}
 	if err := l.end(); err != nil {
 		return nil, failed(err)
-	}
-	return lent, nil
-}
-
-// prepareSteps builds the executors, wherever the buffers lie.
-func (p *Program) prepareSteps(isa kernels.ISA, f func(i int, s *step) error) ([]int, error) {
-	set := kernels.Select(isa)
-	consts := &constants{img: p.img, dense: map[int][]byte{}, limit: p.maxPrepared, homes: newHomes(p.img)}
-	for i := range p.img.Code {
-		in := &p.img.Code[i]
-		s, err := prepare(p.img, in, set, consts)
-		if err != nil {
-			return nil, errorf("billb: %s: %w", p.img.Name, billb.Mark(ErrFormat, errorf("%s: %w", in.Where(i), err)))
-		}
-		consts.homes.step(in, &s)
-		if err := f(i, &s); err != nil {
-			return nil, err
-		}
 	}
 	return consts.homes.end(), nil
 }

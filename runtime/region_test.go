@@ -134,6 +134,55 @@ func TestRegion(t *testing.T) {
 	}
 }
 
+// A session works in what it says, between pages that nothing may touch, and reaches the end of it.
+func TestRegionMemory(t *testing.T) {
+	b := regionNet()
+	prog, err := LoadBytes(encode(t, &b.img))
+	if err != nil {
+		t.Fatal(err)
+	}
+	planned, err := prog.Memory(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	memory := &guarded{}
+	defer memory.free()
+	for _, atEnd := range []bool{false, true} {
+		for _, isa := range []string{"", "generic"} {
+			memory.atEnd = atEnd
+			var all [][]byte
+			s, err := prog.newSession(Options{ISA: isa}, func(n int) []byte {
+				m := memory.reuse(t, len(all), n)
+				fill(m, 0x5a)
+				all = append(all, m)
+				return m
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Run([][]byte{b.inputs[0].bytes()}, nil); err != nil {
+				t.Fatal(err)
+			}
+			size, touched := 0, 0
+			for _, m := range all {
+				for i, v := range m {
+					if v != 0x5a {
+						touched = size + i + 1
+					}
+				}
+				size += len(m)
+			}
+			if got := s.Memory().Total(); got != size || got > planned.Total() {
+				t.Errorf("%q: %d bytes allocated, memory says %d and the plan %d", isa, size, got, planned.Total())
+			}
+			if isa == "" && (size != planned.Total() || touched <= planned.Arena-2*align) {
+				t.Errorf("%d bytes allocated, %d planned, %d of an arena of %d touched", size, planned.Total(), touched, planned.Arena)
+			}
+			s.Close()
+		}
+	}
+}
+
 // Push of a program without regions keeps the frames until the last one is there.
 func TestPushWhole(t *testing.T) {
 	b := smallNet()

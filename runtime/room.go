@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/billnet/billnet/runtime/billb"
+	"github.com/billnet/billnet/runtime/kernels"
 )
 
 // Steps need memory besides their operands': scratch memory, which the parts share,
@@ -100,10 +101,10 @@ func lowestGap(img *billb.Image, buffers []int, size int) int {
 	return at
 }
 
-// Rooms is how many bytes every instruction of an image needs besides its operands, with
+// Rooms is how many bytes some instructions of an image need besides their operands, with
 // one thread and the kernels of an instruction set. Where the buffers lie is of no
 // consequence.
-func Rooms(img *billb.Image, isa string) ([]int, error) {
+func Rooms(img *billb.Image, instrs []int, isa string) ([]int, error) {
 	best, err := parseISA(isa)
 	if err != nil {
 		return nil, err
@@ -119,13 +120,15 @@ func Rooms(img *billb.Image, isa string) ([]int, error) {
 		apart.Buffers[b].Offset = at
 		at += roundUp(size, align)
 	}
-	need := make([]int, len(img.Code))
-	p := &Program{img: &apart}
-	if _, err := p.prepareSteps(best, func(i int, s *step) error {
-		need[i] = s.room(1).size(1)
-		return nil
-	}); err != nil {
-		return nil, err
+	need := make([]int, len(instrs))
+	set, consts := kernels.Select(best), &constants{img: &apart, dense: map[int][]byte{}}
+	for k, i := range instrs {
+		in := &apart.Code[i]
+		s, err := prepare(&apart, in, set, consts)
+		if err != nil {
+			return nil, errorf("%s: %w", in.Where(i), err)
+		}
+		need[k] = s.room(1).size(1)
 	}
 	return need, nil
 }

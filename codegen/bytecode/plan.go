@@ -194,6 +194,12 @@ func (p *RegionPlan) print(t *tabwriter.Writer) {
 	for _, m := range p.Maps {
 		fmt.Fprintf(t, "%s\t%d\t%d\t%d\n", m.Layer, m.Kept, m.Rows, m.Bytes)
 	}
+	for _, a := range p.Again {
+		fmt.Fprintf(t, "computes %s %.1f times\n", a.Layer, a.Times)
+	}
+	for _, e := range p.Ends {
+		fmt.Fprintf(t, "ends at %s (%s): %s\n", e.Layer, e.Op, e.Why)
+	}
 	t.Flush()
 }
 
@@ -206,7 +212,18 @@ type RegionPlan struct {
 	Fed    string // the input whose frames arrive one by one, "" for none
 	Stages []StagePlan
 	Maps   []MapPlan // that it keeps
+	Again  []WorkPlan
+	Ends   []EndPlan
 }
+
+// WorkPlan is a layer of which a region computes rows more often than once.
+type WorkPlan struct {
+	Layer string
+	Times float64
+}
+
+// EndPlan is a layer that needs whole maps of a region, and why.
+type EndPlan struct{ Layer, Op, Why string }
 
 // StagePlan is a stage of a region.
 type StagePlan struct {
@@ -231,7 +248,25 @@ func (r *regionBuilder) describe(region billb.Region) {
 		p.Fed = r.out.Inputs[r.feed].Name
 		p.Maps = append(p.Maps, r.mapPlan(r.kept[r.img.Inputs[r.feed].Buffer]))
 	}
+	for i := range r.img.Code {
+		in := &r.img.Code[i]
+		switch end := (EndPlan{Layer: in.Name, Op: in.Op.String()}); {
+		case r.inRegion(i, r.number) && r.role[i] == summed:
+			end.Why = "it counts over all of a map"
+			p.Ends = append(p.Ends, end)
+		case r.role[i] == wholeMaps && slices.ContainsFunc(in.In, func(v int) bool {
+			return v >= 0 && r.def[v] >= 0 && r.inRegion(r.def[v], r.number) && r.role[r.def[v]] == onBands
+		}):
+			end.Why = "it works on whole maps"
+			p.Ends = append(p.Ends, end)
+		}
+	}
 	for _, s := range r.stages {
+		for _, a := range s.again {
+			if a.Times > 1.01 {
+				p.Again = append(p.Again, a)
+			}
+		}
 		p.Stages = append(p.Stages, StagePlan{Result: r.nameOf(s.root), Band: s.result, Delay: s.delay, Every: s.every, Runs: s.count, Bands: s.bands})
 	}
 	for _, k := range r.list {

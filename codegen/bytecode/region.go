@@ -194,6 +194,7 @@ type stageBuilder struct {
 	result BandSize
 	delay  int
 	every  [2]int // steps from run to run, and from band to band
+	again  []WorkPlan
 }
 
 // load is a load of bands of a kept map.
@@ -382,8 +383,15 @@ func (s *stageBuilder) need(old int, b band) int {
 		if r.role[i] != moved {
 			local = plainMap(m)
 		}
-		id = r.add(r.bandBuffer(local, b, r.columnHalo(old)))
+		halo := r.columnHalo(old)
+		if old == s.root && !isGate(in.Op) { // it is stored, and read from there
+			halo = 0
+		}
+		id = r.add(r.bandBuffer(local, b, halo))
 		in.Out = []int{id}
+		if macs := r.img.MACs(&r.img.Code[i]); macs > 0 {
+			s.again = append(s.again, WorkPlan{in.Name, r.out.MACs(&in) * float64(s.count*s.bands) / macs})
+		}
 		s.code = append(s.code, in)
 		if s.outside(b, m) && !keepsZero(r.img, &r.img.Code[i]) && old != s.root {
 			s.code = append(s.code, billb.Instr{Op: billb.OpBandClip, In: []int{id}, Out: []int{id}, Params: b.params(m), Name: in.Name})
@@ -523,6 +531,9 @@ func (r *regionBuilder) columnHalo(old int) int {
 			in := &r.img.Code[u]
 			if acrossColumns(r.img, in) {
 				return true
+			}
+			if in.Op == billb.OpBConv && windowOf(r.img, in, 2) == (axisWindow{0, 1, 1}) && wide(in.Out[0]) {
+				return true // equal rows are computed without a copy
 			}
 			if isGate(in.Op) && (wide(in.Out[0]) || slices.ContainsFunc(in.In, func(x int) bool { return x >= 0 && wide(x) })) {
 				return true

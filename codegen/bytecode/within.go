@@ -3,6 +3,7 @@ package bytecode
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/runtime"
@@ -10,21 +11,20 @@ import (
 	"github.com/billnet/billnet/runtime/kernels"
 )
 
-// bandSizes are the bands that GenerateWithin tries, from fast to small; the first is whole maps.
+// bandSizes are the bands that GenerateWithin tries: whole maps, then from large to small.
 var bandSizes = []BandSize{
 	{Frames: 1},
 	{Frames: 1, Rows: 32, Rolled: true},
-	{Frames: 1, Rows: 16, Rolled: true},
-	{Frames: 1, Rows: 8, Rolled: true},
+	{Frames: 1, Rows: 16},
 	{Frames: 1, Rows: 8},
-	{Frames: 1, Rows: 4, Rolled: true},
 	{Frames: 1, Rows: 4},
-	{Frames: 1, Rows: 2, Rolled: true},
+	{Frames: 1, Rows: 4, Rolled: true},
 	{Frames: 1, Rows: 2},
-	{Frames: 1, Rows: 1, Rolled: true},
+	{Frames: 1, Rows: 2, Rolled: true},
 	{Frames: 1, Rows: 1},
-	{Frames: 1, Rows: 1, Rolled: true, Split: true},
+	{Frames: 1, Rows: 1, Rolled: true},
 	{Frames: 1, Rows: 1, Split: true},
+	{Frames: 1, Rows: 1, Rolled: true, Split: true},
 }
 
 // TooLargeError says that no plan needs as little memory as was asked for.
@@ -35,46 +35,63 @@ func (e *TooLargeError) Error() string {
 }
 
 // GenerateWithin is Generate with a plan of which a session with one thread works in at most limit bytes, arena and scratch
-// memory of the kernels. Its regions run on whole maps where that fits, else on bands of as many rows as fit. Where no plan
-// does it is a *TooLargeError.
+// memory of the kernels. Of the plans that do it takes, region by region, the one that is estimated to be the fastest, and of
+// equals the one with less memory. Where no plan does it is a *TooLargeError.
 func GenerateWithin(m *ir.Module, certificate []byte, limit int) (*billb.Image, Plan, error) {
 	s, err := newSearch(m, certificate)
 	if err != nil {
 		return nil, Plan{}, err
 	}
-	all := func(size BandSize) []BandSize { return slices.Repeat([]BandSize{size}, s.g.count) }
-	smallest, from, sizes := 0, 0, []BandSize(nil)
-	for i, size := range bandSizes {
-		n, err := s.memory(all(size))
+	sizes, smallest := []BandSize(nil), 0
+	for _, size := range bandSizes {
+		all := slices.Repeat([]BandSize{size}, s.g.count)
+		n, _, err := s.try(all)
 		if err != nil {
 			return nil, Plan{}, err
 		}
-		if smallest == 0 || n < smallest {
-			smallest = n
-		}
-		if n <= limit {
-			from, sizes = i, all(size)
-			break
+		if sizes == nil || n < smallest {
+			sizes, smallest = all, n
 		}
 	}
-	if sizes == nil {
+	for region := range sizes { // what one region needs little depends on the others
+		if smallest, err = s.improve(sizes, region, smallest, func(n, best int, _, _ float64) bool { return n < best }); err != nil {
+			return nil, Plan{}, err
+		}
+	}
+	if smallest > limit {
 		return nil, Plan{}, &TooLargeError{limit, smallest}
 	}
+	n := smallest
 	for region := range sizes {
-		for _, size := range bandSizes[:from] {
-			trial := slices.Clone(sizes)
-			trial[region] = size
-			n, err := s.memory(trial)
-			if err != nil {
-				return nil, Plan{}, err
-			}
-			if n <= limit {
-				sizes = trial
-				break
-			}
+		if n, err = s.improve(sizes, region, n, func(n, best int, cost, least float64) bool {
+			return n <= limit && (cost < least || cost == least && n < best)
+		}); err != nil {
+			return nil, Plan{}, err
 		}
 	}
 	return s.image(sizes)
+}
+
+// improve gives a region the best of all bands, and returns the memory with it.
+func (s *search) improve(sizes []BandSize, region, memory int, better func(n, best int, cost, least float64) bool) (int, error) {
+	_, least, err := s.try(sizes)
+	if err != nil {
+		return 0, err
+	}
+	best := sizes[region]
+	for _, size := range bandSizes {
+		trial := slices.Clone(sizes)
+		trial[region] = size
+		n, cost, err := s.try(trial)
+		if err != nil {
+			return 0, err
+		}
+		if better(n, memory, cost, least) {
+			best, memory, least = size, n, cost
+		}
+	}
+	sizes[region] = best
+	return memory, nil
 }
 
 // GenerateBands is Generate with bands of one size in all regions.
@@ -91,6 +108,7 @@ type search struct {
 	img   *billb.Image
 	group []int
 	g     *grouped
+	rooms map[string]int // what instructions need besides their operands, by what they are
 }
 
 func newSearch(m *ir.Module, certificate []byte) (*search, error) {
@@ -98,13 +116,13 @@ func newSearch(m *ir.Module, certificate []byte) (*search, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &search{img, group, groupInstructions(img)}, nil
+	return &search{img, group, groupInstructions(img), map[string]int{}}, nil
 }
 
 // image is the image with bands of a size for every region.
 func (s *search) image(sizes []BandSize) (*billb.Image, Plan, error) {
 	img, group, regions := bands(s.img, s.group, s.g, sizes)
-	rooms, err := roomsOf(img)
+	rooms, err := s.roomsOf(img)
 	if err != nil {
 		return nil, Plan{}, err
 	}
@@ -114,23 +132,86 @@ func (s *search) image(sizes []BandSize) (*billb.Image, Plan, error) {
 	return img, plan, err
 }
 
-func (s *search) memory(sizes []BandSize) (int, error) {
-	_, plan, err := s.image(sizes)
-	return plan.Memory.Total(), err
+// try is the memory and the cost of a plan.
+func (s *search) try(sizes []BandSize) (int, float64, error) {
+	img, plan, err := s.image(sizes)
+	if err != nil {
+		return 0, 0, err
+	}
+	return plan.Memory.Total(), costOf(img), nil
 }
 
-// roomsOf is the bytes that every instruction needs besides its operands, with those of
-// this machine's kernels that want the most.
-func roomsOf(img *billb.Image) ([]int, error) {
-	most := make([]int, len(img.Code))
+// costOf estimates what a run costs, in multiply-accumulates: those of all instructions, with what kernels compute beyond the ends
+// of rows because they work on blocks of positions; what bytes cost that are moved; and what it costs to begin an instruction.
+func costOf(img *billb.Image) float64 {
+	const block, perByte, perCall = 64, 16, 60e3
+	total := 0.0
+	for i := range img.Code {
+		in := &img.Code[i]
+		cost := float64(perCall)
+		for _, ids := range [][]int{in.In, in.Out} {
+			for _, b := range ids {
+				if b >= 0 && in.Op != billb.OpBandStore {
+					n, _ := img.Buffers[b].Size()
+					cost += perByte * float64(n)
+				}
+			}
+		}
+		if macs := img.MACs(in); macs > 0 {
+			if y := &img.Buffers[in.Out[0]]; y.Planes {
+				rows := y.Geom.T * y.Geom.H
+				stored := min(ceilDiv(rows*y.Geom.Pitch(), block), rows*ceilDiv(y.Geom.W, block)) * block
+				macs *= float64(stored) / float64(rows*y.Geom.W)
+			}
+			cost += macs
+		}
+		total += cost * float64(img.Runs(i))
+	}
+	return total
+}
+
+// roomsOf is the bytes that every instruction needs besides its operands, with those of this machine's kernels that want the most.
+func (s *search) roomsOf(img *billb.Image) ([]int, error) {
+	rooms, unknown := make([]int, len(img.Code)), []int(nil)
+	keys := make([]string, len(img.Code))
+	for i := range img.Code {
+		keys[i] = keyOf(img, &img.Code[i])
+		n, ok := s.rooms[keys[i]]
+		if rooms[i] = n; !ok {
+			unknown = append(unknown, i)
+		}
+	}
+	if unknown == nil {
+		return rooms, nil
+	}
 	for _, isa := range kernels.Machine() {
-		rooms, err := runtime.Rooms(img, isa)
+		list, err := runtime.Rooms(img, unknown, isa)
 		if err != nil {
 			return nil, fmt.Errorf("BUG: %w", err)
 		}
-		for i, n := range rooms {
-			most[i] = max(most[i], n)
+		for k, i := range unknown {
+			rooms[i] = max(rooms[i], list[k])
+			s.rooms[keys[i]] = max(s.rooms[keys[i]], rooms[i])
 		}
 	}
-	return most, nil
+	return rooms, nil
+}
+
+// keyOf is what an instruction is, wherever its buffers lie.
+func keyOf(img *billb.Image, in *billb.Instr) string {
+	var b strings.Builder
+	fmt.Fprint(&b, in.Op, in.Const)
+	if in.Params != nil {
+		fmt.Fprintf(&b, "%+v", in.Params)
+	}
+	for _, ids := range [][]int{in.In, in.Out} {
+		for _, id := range ids {
+			if id < 0 {
+				fmt.Fprint(&b, " ", id)
+			} else {
+				fmt.Fprint(&b, " ", img.Buffers[id])
+			}
+		}
+	}
+	return b.String()
 }

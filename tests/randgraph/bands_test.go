@@ -2,6 +2,7 @@ package randgraph
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -13,6 +14,8 @@ import (
 	"github.com/billnet/billnet/runtime"
 )
 
+var bandSeeds = flag.Int("band-seeds", 300, "number of random networks whose plans are forced")
+
 // bandSizes are plans that are forced in turn: whole maps, one row, odd heights, several frames, all at once.
 var bandSizes = []bytecode.BandSize{
 	{Frames: 1}, {Frames: 1, Rows: 1}, {Frames: 1, Rows: 1, Rolled: true, Split: true}, {Frames: 1, Rows: 2, Rolled: true}, {Frames: 1, Rows: 3}, {Frames: 1, Rows: 3, Split: true},
@@ -22,7 +25,7 @@ var bandSizes = []bytecode.BandSize{
 // TestBands compares random networks whose regions run on bands of every size with the interpreter, on all engines, and
 // pushed frame by frame.
 func TestBands(t *testing.T) {
-	n := min(*seeds, 300)
+	n := *bandSeeds
 	if testing.Short() {
 		n = min(n, 60)
 	}
