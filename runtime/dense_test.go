@@ -430,3 +430,60 @@ func TestBLSTM(t *testing.T) {
 		}
 	}
 }
+
+// TestPoolBytes: pools of bytes, by their equation; a window without an element gives the end of the range.
+func TestPoolBytes(t *testing.T) {
+	rng := newRand(97)
+	for i := range 60 {
+		e := []Elem{U8, I8}[i%2]
+		var list [5][]int // kernel, stride, padding before and after, dilation
+		x := []int{1 + rng.IntN(2), 1 + rng.IntN(4)}
+		y := slices.Clone(x)
+		for range 1 + rng.IntN(3) {
+			k, stride, dil := 1+rng.IntN(4), 1+rng.IntN(3), 1+rng.IntN(2)
+			span := (k-1)*dil + 1
+			before, after := rng.IntN(span+2), rng.IntN(span+2)
+			size := max(1+rng.IntN(30), span-before-after)
+			x, y = append(x, size), append(y, (size+before+after-span)/stride+1)
+			for j, v := range []int{k, stride, before, after, dil} {
+				list[j] = append(list[j], v)
+			}
+		}
+		f := randTensor(rng, e, x...)
+		b := &builder{}
+		in := b.input(f)
+		var want []*tensor
+		for _, op := range []billb.Opcode{billb.OpMaxPool, billb.OpMinPool} {
+			out := b.dense(e, y...)
+			b.op(op, []int{in}, []int{out}, slices.Concat(list[:]...))
+			b.output(out)
+			least, most := e.Range()
+			z := newTensor(e, y...)
+			walk(y, func(o []int) {
+				v := float64(least)
+				if op == billb.OpMinPool {
+					v = float64(most)
+				}
+				walk(list[0], func(k []int) {
+					at := slices.Clone(o)
+					for a := range k {
+						at[2+a] = o[2+a]*list[1][a] + k[a]*list[4][a] - list[2][a]
+						if at[2+a] < 0 || at[2+a] >= x[2+a] {
+							return
+						}
+					}
+					if op == billb.OpMinPool {
+						v = min(v, *f.at(at...))
+					} else {
+						v = max(v, *f.at(at...))
+					}
+				})
+				*z.at(o...) = v
+			})
+			want = append(want, z)
+		}
+		for j, got := range b.run(t) {
+			same(t, "pool", got, want[j])
+		}
+	}
+}

@@ -52,14 +52,8 @@ func preparePool(p *prep, kind poolKind) step {
 		return ranged(x.shape[0]*x.shape[1], work, func(m *memory, lo, hi int) {
 			poolMaps(w, kind, padded, view[float64](y, m), view[float64](x, m), lo, hi, math.Inf(-1), math.Inf(1))
 		})
-	case U8:
-		return ranged(x.shape[0]*x.shape[1], work, func(m *memory, lo, hi int) {
-			poolMaps(w, kind, false, view[uint8](y, m), view[uint8](x, m), lo, hi, 0, math.MaxUint8)
-		})
-	case I8:
-		return ranged(x.shape[0]*x.shape[1], work, func(m *memory, lo, hi int) {
-			poolMaps(w, kind, false, view[int8](y, m), view[int8](x, m), lo, hi, math.MinInt8, math.MaxInt8)
-		})
+	case U8, I8:
+		return p.poolBytes(w, kind, y, x, work)
 	}
 	return poolInts(p, w, kind, y, x, work)
 }
