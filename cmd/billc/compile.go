@@ -36,6 +36,8 @@ type compileCmd struct {
 
 	Name string `help:"With --emit=c: the prefix of files and names; by default made of the model's." placeholder:"NAME"`
 
+	project string // that --layout names
+
 	StopAfter    string `help:"Stop after this pass, or before the first one; with --emit=ir or onnx." placeholder:"PASS|none"`
 	PrintIRAfter string `name:"print-ir-after" help:"Print the IR after this pass, or after all." placeholder:"PASS|all"`
 	Verify       int    `help:"Evaluate the model before and after every pass on this many inputs." placeholder:"N"`
@@ -44,7 +46,7 @@ type compileCmd struct {
 	Ledger       string `enum:"table,json,none" default:"table" help:"How to print the ledger: ${enum}."`
 	PrintLayout  bool   `name:"print-layout" help:"Print what every way to lay out the maps costs, and which was chosen."`
 	PrintPlan    bool   `name:"print-plan" help:"With bytecode: print the memory plan: regions, what they keep, where every buffer lies and for how long."`
-	MaxMemory    string `name:"max-memory" help:"With bytecode: the memory, activations and the kernels' scratch, that a session with one thread may work in, in bytes or as in 400KB, 64KiB, 2MB. Layers then run on bands of frames and rows where whole maps do not fit, and frames can be pushed one by one." placeholder:"SIZE"`
+	MaxMemory    string `name:"max-memory" help:"With bytecode: the memory, activations and the kernels' scratch, that a session with one thread may work in, in bytes or as in 400KB, 64KiB, 2MB. Layers then run on bands of frames and rows where whole maps do not fit, and frames can be pushed one by one. With C: the memory of an instance and its stack; what does not fit is an error that says how little is possible." placeholder:"SIZE"`
 }
 
 func (c *compileCmd) Run(ctx context.Context, s *streams) error {

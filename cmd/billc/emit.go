@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	c99 "github.com/billnet/billnet/codegen/c"
 	"github.com/billnet/billnet/frontend/onnx"
 )
 
@@ -26,7 +27,7 @@ type emitter struct {
 // emitters are all forms; the first is the default.
 func emitters() []emitter {
 	return []emitter{
-		{"bytecode", bytecodeFile, true, "--print-plan and --max-memory are", func(c *compileCmd) bool { return c.PrintPlan || c.MaxMemory != "" }, writeBytecode},
+		{"bytecode", bytecodeFile, true, "--print-plan is", func(c *compileCmd) bool { return c.PrintPlan }, writeBytecode},
 		{"ir", textFile, false, "", nil, writeIR},
 		{"onnx", onnxFile, false, "", nil, writeONNX},
 		{"go", kind{name: "package"}, true, "--package, --golden and --small are", func(c *compileCmd) bool { return c.Package != "" || len(c.Golden) > 0 || c.Small }, writeGo},
@@ -51,11 +52,30 @@ func (c *compileCmd) emitter() (*emitter, error) {
 			return nil, withCode(exitUsage, "%s for --emit=%s, found --emit=%s", e.flags, e.name, c.Emit)
 		}
 	}
+	if c.MaxMemory != "" && c.Emit != "bytecode" && c.Emit != "c" {
+		return nil, withCode(exitUsage, "--max-memory is for --emit=bytecode and --emit=c, found --emit=%s", c.Emit)
+	}
+	if c.takeProject(); c.project != "" && c.Emit != "c" {
+		return nil, withCode(exitUsage, "--layout=%s is for --emit=c, found --emit=%s", c.project, c.Emit)
+	}
 	e := &list[slices.IndexFunc(list, func(e emitter) bool { return e.name == c.Emit })]
 	if c.StopAfter != "" && e.packed {
 		return nil, withCode(exitUsage, "--stop-after leaves no packed module to generate from: add --emit=ir or --emit=onnx")
 	}
 	return e, nil
+}
+
+// takeProject takes the build system out of --layout, beside which it may have the order of axes: CTHW,zephyr.
+func (c *compileCmd) takeProject() {
+	var axes []string
+	for _, part := range strings.Split(c.Layout, ",") {
+		if slices.Contains(c99.Layouts(), part) {
+			c.project = part
+		} else {
+			axes = append(axes, part)
+		}
+	}
+	c.Layout = strings.Join(axes, ",")
 }
 
 func writeBytecode(_ context.Context, c *compileCmd, s *streams, out string, b *compiled) error {

@@ -14,6 +14,8 @@ import (
 func writeC(_ context.Context, cmd *compileCmd, s *streams, dir string, built *compiled) error {
 	files, sizes, err := c.Generate(built.module, c.Options{
 		Name:        cmd.Name,
+		Layout:      cmd.project,
+		MaxMemory:   built.maxMemory,
 		Command:     cmd.commandLine(dir),
 		Certificate: report.EncodeCertificates(built.certs),
 	})
@@ -32,6 +34,12 @@ func (cmd *compileCmd) commandLine(dir string) string {
 	line := fmt.Sprintf("billc compile %s --emit=c -o %s", filepath.Base(cmd.Model), filepath.Base(dir))
 	if cmd.Name != "" {
 		line += " --name " + cmd.Name
+	}
+	if cmd.MaxMemory != "" {
+		line += " --max-memory=" + cmd.MaxMemory
+	}
+	if layout := strings.Trim(cmd.Layout+","+cmd.project, ","); layout != "" {
+		line += " --layout=" + layout
 	}
 	if len(cmd.Passes) > 0 {
 		line += fmt.Sprintf(" --passes='%s'", strings.Join(cmd.Passes, ","))

@@ -175,25 +175,22 @@ func onlyGenerated(dir string) error {
 	if !info.IsDir() {
 		return withCode(exitUsage, "the output %s is a file, expected a folder to make", dir)
 	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if !isGenerated(dir, e) {
-			return withCode(exitUsage, "the folder %s holds %s, which billc did not generate: it may be yours; remove it, or name another folder with -o", dir, e.Name())
+	return filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() && !isGenerated(path, e) {
+			name, _ := filepath.Rel(dir, path)
+			err = withCode(exitUsage, "the folder %s holds %s, which billc did not generate: it may be yours; remove it, or name another folder with -o", dir, name)
 		}
-	}
-	return nil
+		return err
+	})
 }
 
-func isGenerated(dir string, e fs.DirEntry) bool {
+func isGenerated(path string, e fs.DirEntry) bool {
 	if !e.Type().IsRegular() {
 		return false
 	}
 	if slices.Contains([]string{"weights.bin", "golden.bin", "certificate.bin"}, e.Name()) {
 		return true
 	}
-	head := fileHead(filepath.Join(dir, e.Name()))
+	head := fileHead(path)
 	return bytes.HasPrefix(head, []byte(gosrc.Header)) || bytes.Contains(head[:min(len(head), 512)], []byte(c.Header))
 }

@@ -17,7 +17,7 @@ type pixelFlags struct {
 	Mean   []float32 `help:"Normalization: a pixel x of channel c becomes (x/255 - mean[c])/std[c], as torchvision computes it; one value or one a channel. A network with an f32 input is compiled to take bytes and to compute this itself." placeholder:"M"`
 	Std    []float32 `help:"See --mean." placeholder:"S"`
 	Scale  string    `help:"Normalization: what x is multiplied by, a number or a fraction; 1/255 by default when --mean or --std are given." placeholder:"1/255"`
-	Layout string    `help:"Order of the clip input's axes after the batch, as in CTHW; else the model's metadata or its shape says." placeholder:"AXES"`
+	Layout string    `help:"Order of the clip input's axes after the batch, as in CTHW; else the model's metadata or its shape says. With compile --emit=c also the build system that the folder is for: arduino, zephyr or esp-idf." placeholder:"AXES"`
 }
 
 func (f *pixelFlags) norm() (clip.Norm, error) {

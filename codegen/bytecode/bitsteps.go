@@ -10,7 +10,7 @@ import (
 
 // bitSums reports a convolution of bits on planes that gives its sums.
 func (g *gen) bitSums(n *ir.Node) bool {
-	if !n.Is(ir.BConv) || !n.In(0).Layout.Planes || n.Arg(2) != nil || slices.Min(append(n.Ints("pad"), 0)) < 0 {
+	if g.rows || !n.Is(ir.BConv) || !n.In(0).Layout.Planes || n.Arg(2) != nil || slices.Min(append(n.Ints("pad"), 0)) < 0 {
 		return false
 	}
 	w := g.constOf(n.Args[1])
@@ -63,7 +63,7 @@ func (c *chain) padSums(n *ir.Node) bool {
 // sign ends a map with bits on planes: a step that nothing else reads, or the two of a ternary sign, reshapes between equal maps,
 // and the way to planes.
 func (c *chain) sign(n *ir.Node) bool {
-	if c.first != nil || c.axis != 1 || c.x.Type.DType != ir.F32 {
+	if c.g.rows || c.first != nil || c.axis != 1 || c.x.Type.DType != ir.F32 {
 		return false
 	}
 	nodes, op, values := []*ir.Node{n}, billb.StepSign, []float64{bit(n.Bool("strict")), bit(n.Bool("nan"))}

@@ -21,7 +21,17 @@ import (
 // after every operation. An input or output of these types is a port of type f32;
 // inputs are rounded first.
 func Generate(m *ir.Module, certificate []byte) (*billb.Image, Plan, error) {
-	img, group, holds, err := unplaced(m, certificate)
+	return generate(m, certificate, false)
+}
+
+// GenerateRows is Generate for those that compute maps row by row: convolutions of bits and signs of floats stay instructions
+// of their own, whose results are maps, and take no floats into their steps.
+func GenerateRows(m *ir.Module, certificate []byte) (*billb.Image, Plan, error) {
+	return generate(m, certificate, true)
+}
+
+func generate(m *ir.Module, certificate []byte, rows bool) (*billb.Image, Plan, error) {
+	img, group, holds, err := unplaced(m, certificate, rows)
 	if err != nil {
 		return nil, Plan{}, err
 	}
@@ -31,7 +41,7 @@ func Generate(m *ir.Module, certificate []byte) (*billb.Image, Plan, error) {
 }
 
 // unplaced makes an image whose buffers have no places yet, and says for every buffer whose memory it shares and which value it has.
-func unplaced(m *ir.Module, certificate []byte) (*billb.Image, []int, []*ir.Value, error) {
+func unplaced(m *ir.Module, certificate []byte, rows bool) (*billb.Image, []int, []*ir.Value, error) {
 	if m.Level != ir.Packed {
 		return nil, nil, nil, fmt.Errorf("module %q is at the %s level, code generation needs the packed one", m.Name, m.Level)
 	}
@@ -41,6 +51,7 @@ func unplaced(m *ir.Module, certificate []byte) (*billb.Image, []int, []*ir.Valu
 		buf:    map[*ir.Value]int{},
 		consts: map[*ir.Tensor]int{},
 		inputs: map[*ir.Tensor]int{},
+		rows:   rows,
 	}
 	keys := make([]string, 0, len(m.Meta))
 	for k := range m.Meta {
@@ -135,6 +146,7 @@ func missing(format string, args ...any) error { return &missingError{fmt.Sprint
 // gen is the state of one generation.
 type gen struct {
 	img    *billb.Image
+	rows   bool                    // maps are computed row by row: bits stay out of chains
 	alias  map[*ir.Value]*ir.Value // results of nodes that are other values
 	buf    map[*ir.Value]int
 	group  []int // for every buffer, the one whose memory it shares

@@ -112,7 +112,7 @@ type search struct {
 }
 
 func newSearch(m *ir.Module, certificate []byte) (*search, error) {
-	img, group, _, err := unplaced(m, certificate)
+	img, group, _, err := unplaced(m, certificate, false)
 	if err != nil {
 		return nil, err
 	}

@@ -116,46 +116,40 @@ func (c *convolution) hasTables() bool {
 func (g *generator) bitPoint(l *layer, c *convolution) {
 	g.use("bit_point")
 	steps := (c.channels + 15) / 16
-	var tables, least []uint32
-	for o := 0; o < c.out.channels; o += 4 {
-		base := uint32(0)
-		for k := range 4 * steps {
-			for value := range 16 {
-				entry := uint32(0)
-				for lane := range 4 {
-					sum, low := c.sumOf(o+lane, 4*k, value)
-					entry += uint32(sum-low) << (8 * lane)
-					if value == 0 {
-						base += uint32(-low) << (8 * lane)
+	var tables []uint32
+	for step := range steps {
+		for o := 0; o < c.out.channels; o += 4 {
+			for k := 4 * step; k < 4*step+4; k++ {
+				for value := range 16 {
+					word := uint32(0)
+					for lane := range 4 {
+						sum := c.sumOf(o+lane, 4*k, value)
+						if k == 0 {
+							sum += 128
+						}
+						word += uint32(sum) << (8 * lane)
 					}
+					tables = append(tables, word)
 				}
-				tables = append(tables, entry)
 			}
 		}
-		least = append(least, base)
 	}
-	fmt.Fprintf(&g.tables, "static const bit_point_t conv_%d = {&map_%d, &map_%d, %s, %d, %s, %s};\n", l.index, c.in.buffer, c.out.buffer, c.window, steps,
-		g.data.words(l.in.Name+": sums of four inputs for four outputs", tables), g.data.words(l.in.Name+": least sums, negated", least))
+	fmt.Fprintf(&g.tables, "static const bit_point_t conv_%d = {&map_%d, &map_%d, %s, %d, %s};\n", l.index, c.in.buffer, c.out.buffer, c.window, steps,
+		g.data.words(l.in.Name+": sums of four inputs for four outputs", tables))
 	g.moves(l, c.kernel, c.p.Stride, c.p.Dilation, c.p.Pad, fmt.Sprintf("conv_%d", l.index))
 	l.line("bit_point(memory, &conv_%d, t, h);", l.index)
 }
 
-// sumOf is the sum of four inputs from first on, whose bits are value, for an output, and the
-// least that it can be.
-func (c *convolution) sumOf(o, first, value int) (sum, low int) {
-	for i := range 4 {
-		if first+i >= c.channels {
-			break
-		}
-		w := int(c.weight(o, first+i, 0))
-		x, least := value>>i&1, min(w, 0)
+// sumOf is the sum of four inputs from first on, whose bits are value, for an output.
+func (c *convolution) sumOf(o, first, value int) (sum int) {
+	for i := range min(4, c.channels-first) {
+		x := value >> i & 1
 		if c.in.elem == billb.SBit {
-			x, least = 2*x-1, -max(w, -w)
+			x = 2*x - 1
 		}
-		sum += w * x
-		low += least
+		sum += int(c.weight(o, first+i, 0)) * x
 	}
-	return sum, low
+	return sum
 }
 
 // padded reports whether a tap of a window may lie in the padding.
@@ -176,10 +170,6 @@ func truthInt(b bool) int {
 	return 0
 }
 
-// sumsBytes bounds the memory of the sums that a convolution of integers keeps at
-// a time.
-const sumsBytes = 1024
-
 // intConv is a convolution of integers.
 func intConv(g *generator, l *layer) {
 	v := l.in.Params.(*billb.IntConv)
@@ -188,7 +178,7 @@ func intConv(g *generator, l *layer) {
 	lanes, low := c.lanes(g, l, v.Acc)
 	half := (c.out.width + lanes - 1) / lanes
 	columns := (half-1)*c.p.Stride[2] + (c.kernel[2]-1)*c.p.Dilation[2] + 1
-	block, together := max(1, min(c.outs, sumsBytes/4/half)), 1
+	block, together := max(1, min(c.outs, g.sums/4/half)), 1
 	if c.taps() == 1 && !c.padded() {
 		together = 2
 	}

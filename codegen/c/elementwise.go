@@ -91,25 +91,35 @@ func comparison(op string) form {
 	}}
 }
 
-// extreme is the smaller or the larger; NaN wins.
+// extreme is the smaller or the larger.
 func extreme(op string) form {
 	return form{2, "a " + op + " b ? a : b", func(_ *layer, y billb.Elem, x []string, _ []billb.Elem) string {
-		nan := ""
-		if y.IsFloat() {
-			if op == "<" || op == ">" {
-				nan = fmt.Sprintf("%s != %s ? %s : ", x[0], x[0], x[0])
-				return fmt.Sprintf("%s%s != %s ? %s : %s %s %s ? %s : %s", nan, x[1], x[1], x[1], x[0], op, x[1], x[0], x[1])
-			}
-		}
-		return fmt.Sprintf("%s %s %s ? %s : %s", x[0], op, x[1], x[0], x[1])
+		return extremeOf(op, y, x[0], x[1])
 	}}
 }
 
+// extremeOf is the smaller of a and b for "<", the larger for ">". Of floats NaN wins, and zeros have an order.
+func extremeOf(op string, e billb.Elem, a, b string) string {
+	if e.IsFloat() {
+		return fmt.Sprintf("(%s)%s(%s, %s)", cType(e), extremes[op], a, b)
+	}
+	return fmt.Sprintf("%s %s %s ? %s : %s", a, op, b, a, b)
+}
+
+// extremes are the kernels for floats.
+var extremes = map[string]string{"<": "smaller", ">": "larger"}
+
 // pointwise are elementwise operations of operands that broadcast.
 var pointwise = map[billb.Opcode]form{
-	billb.OpAdd:            arithmetic("+"),
-	billb.OpSub:            arithmetic("-"),
-	billb.OpMul:            arithmetic("*"),
+	billb.OpAdd: arithmetic("+"),
+	billb.OpSub: arithmetic("-"),
+	billb.OpMul: arithmetic("*"),
+	billb.OpDiv: {2, "a / b", func(_ *layer, y billb.Elem, x []string, _ []billb.Elem) string {
+		if !y.IsFloat() {
+			refuse("a division of integers, which by zero would be an error")
+		}
+		return x[0] + " / " + x[1]
+	}},
 	billb.OpMin:            extreme("<"),
 	billb.OpMax:            extreme(">"),
 	billb.OpEqual:          comparison("=="),
@@ -136,7 +146,27 @@ var pointwise = map[billb.Opcode]form{
 		return fmt.Sprintf("%s < 0 ? (%s)(0 - (%s)%s) : %s", x[0], cType(y), unsigned(y), x[0], x[0])
 	}},
 	billb.OpRelu: {1, "max(x, 0)", func(_ *layer, _ billb.Elem, x []string, _ []billb.Elem) string {
-		return fmt.Sprintf("%s < 0 ? 0 : %s", x[0], x[0])
+		return fmt.Sprintf("%s <= 0 ? 0 : %s", x[0], x[0])
+	}},
+	billb.OpPRelu: {2, "a < 0 ? a * b : a", func(_ *layer, y billb.Elem, x []string, e []billb.Elem) string {
+		return fmt.Sprintf("%s < 0 ? %s : %s", x[0], arithmetic("*").c(nil, y, x, e), x[0])
+	}},
+	billb.OpLeakyRelu: {1, "x < 0 ? alpha * x : x", func(l *layer, y billb.Elem, x []string, _ []billb.Elem) string {
+		return fmt.Sprintf("%s < 0 ? (%s)(%s * (double)%s) : %s", x[0], cType(y), float(billb.F64, l.in.Params.(*billb.Alpha).Alpha), x[0], x[0])
+	}},
+	billb.OpHardSigmoid: {1, "max(0, min(1, alpha * x + beta))", func(l *layer, y billb.Elem, x []string, _ []billb.Elem) string {
+		v := l.in.Params.(*billb.AlphaBeta)
+		return fmt.Sprintf("(%s)hard_sigmoid((double)%s, %s, %s)", cType(y), x[0], float(billb.F64, v.Alpha), float(billb.F64, v.Beta))
+	}},
+	billb.OpHardSwish: {1, "x * max(0, min(1, x / 6 + 0.5))", func(_ *layer, y billb.Elem, x []string, _ []billb.Elem) string {
+		return fmt.Sprintf("(%s)((double)%s * hard_sigmoid((double)%s, %s, 0.5))", cType(y), x[0], x[0], float(billb.F64, 1.0/6))
+	}},
+	billb.OpSign: {1, "-1, 0 or +1", func(_ *layer, y billb.Elem, x []string, _ []billb.Elem) string {
+		sign := fmt.Sprintf("(%s)((%s > 0) - (%s < 0))", cType(y), x[0], x[0])
+		if y.IsFloat() {
+			return fmt.Sprintf("%s != %s ? %s : %s", x[0], x[0], x[0], sign)
+		}
+		return sign
 	}},
 	billb.OpCast: {1, "x, in another type", cast},
 	billb.OpStep: {1, "x > 0, or x >= 0", func(l *layer, y billb.Elem, x []string, _ []billb.Elem) string {
@@ -170,6 +200,12 @@ func pointwiseLayer(g *generator, l *layer) {
 	case billb.OpClip:
 		clip(g, l)
 		return
+	case billb.OpMin, billb.OpMax:
+		if g.elemOf(l, 0).IsFloat() {
+			g.use(map[billb.Opcode]string{billb.OpMin: "smaller", billb.OpMax: "larger"}[l.in.Op])
+		}
+	case billb.OpHardSigmoid, billb.OpHardSwish:
+		g.use("hard_sigmoid")
 	case billb.OpCast:
 		if from, to := g.elemOf(l, 0), g.buffer(l.in.Out[0]).Elem; from.IsFloat() && !to.IsFloat() {
 			g.use("to_int")

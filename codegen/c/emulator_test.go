@@ -1,6 +1,7 @@
 package c_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,17 +13,49 @@ import (
 
 	"github.com/billnet/billnet/codegen/c"
 	"github.com/billnet/billnet/frontend/bill"
+	"github.com/billnet/billnet/frontend/onnx"
 )
 
-// boards are emulated machines, by the processor that code is compiled for. A
-// Cortex-M3 runs what is compiled for an M0, of which the emulator has no machine
-// with memory enough.
-var boards = []struct{ cpu, machine string }{
-	{"cortex-m0", "mps2-an385"},
-	{"cortex-m3", "mps2-an385"},
-	{"cortex-m4", "mps2-an386"},
-	{"cortex-m7", "mps2-an500"},
+// board is an emulated machine and the processor that code is compiled for.
+type board struct {
+	cpu, machine string
+	flash, ram   string // where they begin, and their bytes, as the linker reads them
+	counter      string // of instructions, and nanoseconds a tick; "" for none
 }
+
+// boards run the gestures network. A Cortex-M3 runs what is compiled for an M0, of which
+// the emulator has no machine with memory enough.
+var boards = []board{
+	{"cortex-m0", "mps2-an385", "0,4M", "0x20000000,4M", "0x40028018,40"},
+	{"cortex-m3", "mps2-an385", "0,4M", "0x20000000,4M", "0x40028018,40"},
+	{"cortex-m4", "mps2-an386", "0,4M", "0x20000000,4M", "0x40028018,40"},
+	{"cortex-m7", "mps2-an500", "0,4M", "0x20000000,4M", "0x40028018,40"},
+	{"cortex-m33", "mps2-an505", "0x10000000,4M", "0x38000000,2M", "0x50302018,50"},
+	{"cortex-m55", "mps3-an547", "0x10000000,512K", "0x30000000,512K", "0x59302018,50"},
+	{"rv32imac", "virt", "0x80000000,4M", "0x80400000,4M", ""},
+}
+
+// microbit is a Cortex-M0 with 16 KB of memory.
+var microbit = board{"cortex-m0", "microbit", "0,256K", "0x20000000,16K", ""}
+
+// tools are the programs that a board needs, or the test is skipped.
+func (b *board) tools(t *testing.T) {
+	t.Helper()
+	names, install := []string{"arm-none-eabi-gcc", "qemu-system-arm"}, "gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm"
+	if b.riscv() {
+		names, install = []string{"riscv64-unknown-elf-gcc", "qemu-system-riscv32"}, "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf qemu-system-misc"
+		if out, err := exec.Command("riscv64-unknown-elf-gcc", "-print-file-name=picolibc.specs").Output(); err == nil && !filepath.IsAbs(strings.TrimSpace(string(out))) {
+			t.Skipf("no picolibc: apt-get install %s", install)
+		}
+	}
+	for _, name := range names {
+		if _, err := exec.LookPath(name); err != nil {
+			t.Skipf("no %s: apt-get install %s", name, install)
+		}
+	}
+}
+
+func (b *board) riscv() bool { return b.machine == "virt" }
 
 // Bounds for the gestures network: bytes on a Cortex-M4 at -Os, and instructions
 // a clip at -O2.
@@ -32,56 +65,71 @@ const (
 	mostInstructions = 250e6
 )
 
-// TestBoards runs the self-test of the gestures network on emulated boards. The
-// number of instructions is the same for all clips: no time depends on data.
+// TestBoards runs the self-test of the gestures network on emulated boards, which checks every
+// layer of three clips.
 func TestBoards(t *testing.T) {
-	for _, tool := range []string{"arm-none-eabi-gcc", "arm-none-eabi-size", "qemu-system-arm"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("no %s: apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm", tool)
-		}
-	}
-	m, err := bill.ParseFile("../../examples/gestures/gestures.trained.bill")
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, sizes, err := c.Generate(lower(t, m), c.Options{Name: "gesture"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	files, sizes := gestures(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, files)
 	if sizes.Memory+sizes.Stack > mostMemory {
 		t.Errorf("memory %d and stack %d, at most %d together", sizes.Memory, sizes.Stack, mostMemory)
 	}
-	flash, stack := footprint(t, dir)
-	t.Logf("memory %d, stack %d (said: %d), flash at -Os %d (said: %d)", sizes.Memory, stack, sizes.Stack, flash, sizes.Flash)
-	if flash > mostFlash {
-		t.Errorf("flash %d, at most %d", flash, mostFlash)
-	}
-	if stack > sizes.Stack {
-		t.Errorf("stack %d, the header says %d", stack, sizes.Stack)
-	}
-	if off := float64(sizes.Flash) / float64(flash); off < 0.9 || off > 1.25 {
-		t.Errorf("flash %d, the header says %d", flash, sizes.Flash)
-	}
+	t.Run("footprint", func(t *testing.T) {
+		(&boards[0]).tools(t)
+		flash, stack := footprint(t, dir)
+		t.Logf("memory %d, stack %d (said: %d), flash at -Os %d (said: %d)", sizes.Memory, stack, sizes.Stack, flash, sizes.Flash)
+		if flash > mostFlash {
+			t.Errorf("flash %d, at most %d", flash, mostFlash)
+		}
+		if stack > sizes.Stack {
+			t.Errorf("stack %d, the header says %d", stack, sizes.Stack)
+		}
+		if off := float64(sizes.Flash) / float64(flash); off < 0.9 || off > 1.25 {
+			t.Errorf("flash %d, the header says %d", flash, sizes.Flash)
+		}
+	})
 	for _, b := range boards {
 		t.Run(b.cpu, func(t *testing.T) {
-			out := onBoard(t, dir, b.cpu, b.machine)
-			n := regexp.MustCompile(`instructions (\d+)`).FindStringSubmatch(out)
-			if n == nil || !strings.Contains(out, "ok\n") {
-				t.Fatal(out)
-			}
-			count, _ := strconv.ParseFloat(n[1], 64)
+			b.tools(t)
+			count := b.run(t, dir, "gesture", "-O2")
 			t.Logf("%.0f million instructions a clip, with checksums", count/3e6)
 			if b.cpu == "cortex-m4" && count/3 > mostInstructions {
 				t.Errorf("%.0f instructions a clip, at most %.0f", count/3, mostInstructions)
 			}
 		})
 	}
+	t.Run("microbit", func(t *testing.T) {
+		microbit.tools(t)
+		m, _, err := onnx.ImportFile(context.Background(), "../../tests/golden/models/tiny.onnx", onnx.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		files, _, err := c.Generate(lower(t, m), c.Options{Name: "tiny"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir()
+		writeFiles(t, dir, files)
+		microbit.run(t, dir, "tiny", "-Os")
+	})
 }
 
-// footprint is the flash that code and constants take on a Cortex-M4 at -Os, and
-// the stack of the deepest calls, by the compiler's own account.
+// gestures is the C of the example network.
+func gestures(t *testing.T) (map[string][]byte, c.Sizes) {
+	t.Helper()
+	m, err := bill.ParseFile("../../examples/gestures/gestures.trained.bill")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, sizes, err := c.Generate(lower(t, m), c.Options{Name: "gesture", Command: "billc compile gestures.onnx --emit=c -o gesture --name gesture"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files, sizes
+}
+
+// footprint is the flash that code and constants take on a Cortex-M4 at -Os, and the stack of the
+// deepest calls at -Os or -O2, by the compiler's own account.
 func footprint(t *testing.T, dir string) (flash, stack int) {
 	t.Helper()
 	run := func(name string, args ...string) string {
@@ -93,50 +141,82 @@ func footprint(t *testing.T, dir string) (flash, stack int) {
 		}
 		return string(out)
 	}
-	run("arm-none-eabi-gcc", "-std=c99", "-Os", "-mcpu=cortex-m4", "-mthumb", "-fstack-usage", "-c", "gesture.c", "gesture_weights.c")
+	for _, optimize := range []string{"-O2", "-Os"} {
+		run("arm-none-eabi-gcc", "-std=c99", optimize, "-mcpu=cortex-m4", "-mthumb", "-fstack-usage", "-c", "gesture.c", "gesture_weights.c")
+		usage, err := os.ReadFile(filepath.Join(dir, "gesture.su"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		stack = max(stack, stackOf(string(usage)))
+	}
 	for _, line := range strings.Split(run("arm-none-eabi-size", "gesture.o", "gesture_weights.o"), "\n")[1:] {
 		var text, data int
 		fmt.Sscan(line, &text, &data)
 		flash += text + data
 	}
-	usage, err := os.ReadFile(filepath.Join(dir, "gesture.su"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	frames := map[string]int{}
-	for _, m := range regexp.MustCompile(`:(\w+)\t(\d+)\t`).FindAllStringSubmatch(string(usage), -1) {
-		frames[m[1]], _ = strconv.Atoi(m[2])
-	}
-	// The deepest calls: push, phase and layer, then what the layer calls.
-	layers := 0
-	for name, n := range frames {
-		if strings.HasPrefix(name, "layer_") || strings.HasPrefix(name, "phase_") {
-			layers = max(layers, n)
-		}
-	}
-	bits := frames["bit_conv"] + frames["gather_bits"] + frames["bits_at"]
-	ints := frames["int_conv"] + frames["part_tables"] + frames["sum_tables_i8"] + frames["sum_table"]
-	return flash, frames["gesture_run"] + frames["gesture_push"] + 2*layers + max(bits, ints, frames["bit_pool"]) + frames["put"]
+	return flash, stack
 }
 
-// onBoard compiles the self-test for a processor and runs it; it returns what it prints.
-func onBoard(t *testing.T, dir, cpu, machine string) string {
+// stackOf is the stack of the deepest calls, from the compiler's list of frames: those that it has
+// made part of their callers are not in it.
+func stackOf(usage string) int {
+	frames := map[string]int{}
+	for _, m := range regexp.MustCompile(`:(\w+)\t(\d+)\t`).FindAllStringSubmatch(usage, -1) {
+		frames[m[1]], _ = strconv.Atoi(m[2])
+	}
+	most := func(prefix string) (n int) {
+		for name, size := range frames {
+			if strings.HasPrefix(name, prefix) {
+				n = max(n, size)
+			}
+		}
+		return n
+	}
+	ints := frames["int_conv"] + max(frames["part_tables"]+most("sum_tables_")+frames["sum_table"], frames["put_sums"]+frames["put"]+frames["or_bits"])
+	bits := frames["bit_conv"] + max(frames["gather_bits"]+frames["bits_at"], frames["distance"], frames["put"]+frames["or_bits"])
+	return frames["gesture_run"] + frames["gesture_push"] + frames["run"] + most("phase_") + most("layer_") + max(ints, bits, frames["bit_pool"]+frames["bits_at"], frames["bit_point"])
+}
+
+// run compiles the self-test of a network for the board and runs it; it returns the number of
+// instructions, 0 where the board has no counter of them.
+func (b *board) run(t *testing.T, dir, name, optimize string) float64 {
 	t.Helper()
-	start, err := filepath.Abs("testdata/mps2/start.c")
-	if err != nil {
-		t.Fatal(err)
-	}
-	elf := filepath.Join(dir, cpu+".elf")
-	args := []string{"-std=c99", "-O2", "-mcpu=" + cpu, "-mthumb", "-DGESTURE_SELFTEST", "--specs=rdimon.specs", "-nostartfiles", "-T", filepath.Join(filepath.Dir(start), "link.ld"), start}
+	elf := filepath.Join(dir, b.cpu+".elf")
+	args := append(b.flags(), "-std=c99", optimize, "-D"+strings.ToUpper(name)+"_SELFTEST", "-o", elf)
 	for _, f := range []string{"_selftest.c", ".c", "_weights.c"} {
-		args = append(args, filepath.Join(dir, "gesture"+f))
+		args = append(args, filepath.Join(dir, name+f))
 	}
-	if out, err := exec.Command("arm-none-eabi-gcc", append(args, "-o", elf)...).CombinedOutput(); err != nil {
-		t.Fatalf("arm-none-eabi-gcc %s: %v\n%s", strings.Join(args, " "), err, head(out))
+	cc, qemu := "arm-none-eabi-gcc", []string{"qemu-system-arm"}
+	if b.riscv() {
+		cc, qemu = "riscv64-unknown-elf-gcc", []string{"qemu-system-riscv32", "-bios", "none"}
 	}
-	out, err := exec.Command("qemu-system-arm", "-M", machine, "-icount", "shift=0", "-nographic", "-semihosting-config", "enable=on,target=native", "-kernel", elf).CombinedOutput()
-	if err != nil {
-		t.Fatalf("qemu-system-arm: %v\n%s", err, head(out))
+	if out, err := exec.Command(cc, args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s %s: %v\n%s", cc, strings.Join(args, " "), err, head(out))
 	}
-	return string(out)
+	qemu = append(qemu, "-M", b.machine, "-icount", "shift=0", "-nographic", "-semihosting-config", "enable=on,target=native", "-kernel", elf)
+	out, err := exec.Command(qemu[0], qemu[1:]...).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "ok\n") {
+		t.Fatalf("%s: %v\n%s", strings.Join(qemu, " "), err, head(out))
+	}
+	count := 0.0
+	if n := regexp.MustCompile(`instructions (\d+)`).FindStringSubmatch(string(out)); n != nil {
+		count, _ = strconv.ParseFloat(n[1], 64)
+	}
+	return count
+}
+
+// flags are those of the compiler and the linker.
+func (b *board) flags() []string {
+	flash, flashBytes, _ := strings.Cut(b.flash, ",")
+	ram, ramBytes, _ := strings.Cut(b.ram, ",")
+	if b.riscv() {
+		return []string{"-march=" + b.cpu, "-mabi=ilp32", "--specs=picolibc.specs", "--oslib=semihost", "--crt0=hosted", "-Dmain=selftest", "testdata/boards/start_riscv.c",
+			fmt.Sprintf("-Wl,--defsym=__flash=%s,--defsym=__flash_size=%s,--defsym=__ram=%s,--defsym=__ram_size=%s", flash, flashBytes, ram, ramBytes)}
+	}
+	list := []string{"-mcpu=" + b.cpu, "-mthumb", "--specs=rdimon.specs", "-nostartfiles", "-T", "testdata/boards/link.ld", "testdata/boards/start.c",
+		fmt.Sprintf("-Wl,--defsym=FLASH=%s,--defsym=FLASH_BYTES=%s,--defsym=RAM=%s,--defsym=RAM_BYTES=%s", flash, flashBytes, ram, ramBytes)}
+	if counter, tick, ok := strings.Cut(b.counter, ","); ok {
+		list = append(list, "-DCOUNTER="+counter, "-DTICK="+tick)
+	}
+	return list
 }

@@ -2,6 +2,7 @@ package c
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"strings"
 
@@ -15,9 +16,12 @@ type Options struct {
 	Name        string // prefix of everything that is exported; "" makes one of the model's name
 	Command     string // the command that made it, for the header
 	Certificate []byte // whose hash the header tells
+	Layout      string // of the folder: one of Layouts, "" for a library and self-test by CMake
 
-	// Clips are inputs for the self-test, in place of made-up ones: an entry for every input.
-	Clips [][]*ir.Tensor
+	// MaxMemory bounds Memory and Stack together, in bytes; 0 does not. Where a network would need more,
+	// fewer sums are kept at a time, which takes more instructions.
+	MaxMemory int
+
 	// NoSelfTest leaves the self-test out, which takes an evaluation of the network.
 	NoSelfTest bool
 }
@@ -38,10 +42,17 @@ func (e *UnsupportedError) Error() string {
 		": quantize these layers (billc train, --passes=quantize), or write the network with --emit=go"
 }
 
-// Generate writes a module of the packed level: the content of the files by name.
+// TooLargeError says that a network needs more memory than Options.MaxMemory.
+type TooLargeError struct{ Needs, Max int }
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("it needs %d bytes of memory and stack at least, of %d: make the input or the first layers smaller, whose maps take most", e.Needs, e.Max)
+}
+
+// Generate writes a module of the packed level: the content of the files by path.
 // The same module and options give the same files.
 func Generate(m *ir.Module, opt Options) (map[string][]byte, Sizes, error) {
-	img, plan, err := bytecode.Generate(m, opt.Certificate)
+	img, plan, err := bytecode.GenerateRows(m, opt.Certificate)
 	if err != nil {
 		return nil, Sizes{}, err
 	}
@@ -49,15 +60,10 @@ func Generate(m *ir.Module, opt Options) (map[string][]byte, Sizes, error) {
 	if err != nil {
 		return nil, Sizes{}, err
 	}
-	g := newGenerator(img, &plan, name, opt)
-	if err := g.ports(); err != nil {
+	g, err := fitting(img, &plan, name, opt)
+	if err != nil {
 		return nil, Sizes{}, err
 	}
-	if err := g.layersOf(); err != nil {
-		return nil, Sizes{}, err
-	}
-	g.schedule()
-	g.place()
 	var test *selfTest
 	if !opt.NoSelfTest {
 		if test, err = g.selfTest(m); err != nil {
@@ -66,6 +72,28 @@ func Generate(m *ir.Module, opt Options) (map[string][]byte, Sizes, error) {
 	}
 	files, err := g.files(test)
 	return files, g.sizes(), err
+}
+
+// fitting chooses the memory for sums: the most with which the network fits.
+func fitting(img *billb.Image, plan *bytecode.Plan, name string, opt Options) (*generator, error) {
+	least := math.MaxInt
+	for sums := 1024; sums >= 64; sums /= 2 {
+		g := newGenerator(img, plan, name, opt)
+		g.sums = sums
+		if err := g.ports(); err != nil {
+			return nil, err
+		}
+		if err := g.layersOf(); err != nil {
+			return nil, err
+		}
+		g.schedule()
+		g.place()
+		size := g.sizes()
+		if least = min(least, size.Memory+size.Stack); opt.MaxMemory == 0 || least <= opt.MaxMemory {
+			return g, nil
+		}
+	}
+	return nil, &TooLargeError{least, opt.MaxMemory}
 }
 
 var identifier = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)

@@ -30,6 +30,7 @@ type generator struct {
 	ring      map[int]int // rows that maps keep, by the buffer in whose memory they lie
 	streams   bool        // frames are read where the caller has them, as they come
 
+	sums    int   // bytes of the sums that a convolution of integers keeps at a time
 	offset  []int // of buffers, by number
 	doneAt  int   // of the counters
 	arena   int

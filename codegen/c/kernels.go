@@ -6,7 +6,7 @@ import "embed"
 var kernelFiles embed.FS
 
 // kernelOrder is the kernels in an order in which each comes after those it needs.
-var kernelOrder = []string{"map", "window", "rows_needed", "bits_at", "put", "popcount", "distance", "bit_conv", "bit_point", "int_conv", "bit_pool", "round_even", "to_int", "ternary_words"}
+var kernelOrder = []string{"map", "window", "rows_needed", "bits_at", "put", "popcount", "popcount_two", "distance", "bit_conv", "bit_point", "int_conv", "bit_pool", "round_even", "to_int", "ternary_words", "larger", "smaller", "hard_sigmoid"}
 
 // needs are the kernels that a kernel uses.
 var needs = map[string][]string{
@@ -14,7 +14,7 @@ var needs = map[string][]string{
 	"put":           {"map"},
 	"bits_at":       {"map"},
 	"distance":      {"popcount"},
-	"bit_conv":      {"map", "window", "bits_at", "put", "distance"},
+	"bit_conv":      {"map", "window", "bits_at", "put", "popcount_two", "distance"},
 	"bit_point":     {"map", "window"},
 	"int_conv":      {"map", "window", "put"},
 	"bit_pool":      {"map", "window", "bits_at"},

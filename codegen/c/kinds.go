@@ -35,7 +35,7 @@ func init() {
 		billb.OpConv:        denseConv,
 		billb.OpMaxPool:     densePool,
 		billb.OpMinPool:     densePool,
-		billb.OpAveragePool: densePool,
+		billb.OpAveragePool: meanPool,
 
 		billb.OpReduceSum:  reduce,
 		billb.OpReduceMean: reduce,

@@ -274,59 +274,90 @@ func (g *generator) conv(l *layer, x tensor, y, w []int, groups int, v billb.Win
 	l.end(blocks + 1)
 }
 
-// densePool is the largest, smallest or mean element under a window.
+// densePool is the largest or smallest element under a window.
 func densePool(g *generator, l *layer) {
 	x, y := g.input(l, 0, "x"), g.output(l, "y")
-	var pool billb.Pool
-	count := false
-	switch v := l.in.Params.(type) {
-	case *billb.Pool:
-		pool = *v
-	case *billb.AveragePool:
-		pool, count = v.Pool, v.CountIncludePad
-	}
-	mean := l.in.Op == billb.OpAveragePool
+	pool := l.in.Params.(*billb.Pool)
 	op, what := ">", "largest"
-	least, most := int64(0), int64(0)
-	if !x.elem.IsFloat() {
-		least, most = x.elem.Range()
-	}
-	first := integer(least)
 	if l.in.Op == billb.OpMinPool {
-		op, what, first = "<", "smallest", integer(most)
-	}
-	switch {
-	case mean && count:
-		refuse("a mean that counts the padding")
-	case mean && x.elem != billb.F32:
-		refuse("a mean of %s", x.elem)
-	case mean:
-		what = "mean"
-	case x.elem.IsFloat():
-		refuse("floats: put the pool behind the activation, where it is bits")
+		op, what = "<", "smallest"
 	}
 	l.equation = "y[c,p] = the " + what + " of x[c,q] over q in the window at p"
 	w := l.windowed(x.shape, y.shape, pool.Kernel, pool.Window)
+	if x.elem.IsFloat() {
+		if w.outside() {
+			refuse("a window that lies in the padding, which gives an infinity")
+		}
+		g.use(extremes[op])
+	}
+	least, most := x.elem.Range()
 	l.line("for (int c = 0; c < %d; c++) {", x.shape[0]*x.shape[1])
 	at := w.positions(l)
-	if mean {
-		l.line("float best = 0;")
-		l.line("int count = 0;")
-	} else {
-		l.line("%s best = %s;", cType(x.elem), first)
+	l.line("%s best = %s;", cType(x.elem), map[bool]string{true: "0", false: integer(map[string]int64{">": least, "<": most}[op])}[x.elem.IsFloat()])
+	if x.elem.IsFloat() {
+		l.line("int taps = 0;")
 	}
 	index, _, blocks := w.taps(l)
 	l.line("%s v = x[c * %d + %s];", cType(x.elem), billb.Product(x.shape[2:]), index)
-	if mean {
-		l.line("best += v;")
-		l.line("count++;")
+	if x.elem.IsFloat() {
+		l.line("best = taps++ == 0 ? v : %s;", extremeOf(op, x.elem, "v", "best"))
 	} else {
-		l.line("best = v %s best ? v : best;", op)
+		l.line("best = %s;", extremeOf(op, x.elem, "v", "best"))
 	}
 	l.end(blocks)
-	if mean {
-		l.line("best /= (float)count;")
-	}
 	l.line("y[c * %d + %s] = best;", billb.Product(y.shape[2:]), at)
+	l.end(1 + len(w.out))
+}
+
+// outside reports a window that lies in the padding altogether.
+func (w *windowed) outside() bool {
+	for d, n := range w.out {
+		for p := range n {
+			begin := p*w.stride[d] - w.before[d]
+			inside := false
+			for k := range w.kernel[d] {
+				at := begin + k*w.dilation[d]
+				inside = inside || at >= 0 && at < w.in[d]
+			}
+			if !inside {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// meanPool is the mean under a window.
+func meanPool(g *generator, l *layer) {
+	x, y := g.input(l, 0, "x"), g.output(l, "y")
+	v := l.in.Params.(*billb.AveragePool)
+	kind := cType(x.elem)
+	l.equation = "y[c,p] = the mean of x[c,q] over q in the window at p"
+	w := l.windowed(x.shape, y.shape, v.Pool.Kernel, v.Pool.Window)
+	l.line("for (int c = 0; c < %d; c++) {", x.shape[0]*x.shape[1])
+	at := w.positions(l)
+	l.line("%s sum = 0;", kind)
+	if !v.CountIncludePad {
+		l.line("int count = 0;")
+	}
+	index, _, blocks := w.taps(l)
+	l.line("sum += x[c * %d + %s];", billb.Product(x.shape[2:]), index)
+	if !v.CountIncludePad {
+		l.line("count++;")
+	}
+	l.end(blocks)
+	if v.CountIncludePad {
+		count := "1"
+		for d := range w.out {
+			most := make([]int64, w.out[d])
+			for p := range most {
+				begin := p*w.stride[d] - w.before[d]
+				most[p] = int64(min(w.kernel[d], (w.in[d]+v.Pool.Window.PadAfter[d]-1-begin)/w.dilation[d]+1))
+			}
+			count += fmt.Sprintf(" * %s[p%d]", g.data.int32s(l.in.Name+": taps that count", most), d)
+		}
+		l.line("int count = %s;", count)
+	}
+	l.line("y[c * %d + %s] = count > 0 ? sum / (%s)count : 0;", billb.Product(y.shape[2:]), at, kind)
 	l.end(1 + len(w.out))
 }

@@ -13,8 +13,9 @@ func reduce(g *generator, l *layer) {
 	x, y := g.input(l, 0, "x"), g.output(l, "y")
 	what := map[billb.Opcode]string{billb.OpReduceSum: "sum", billb.OpReduceMean: "mean", billb.OpReduceMax: "largest", billb.OpReduceMin: "smallest"}[l.in.Op]
 	l.equation = fmt.Sprintf("y = the %s of x over the axes %v", what, axes)
-	if x.elem.IsFloat() && what != "mean" && what != "sum" {
-		refuse("floats")
+	op := map[string]string{"largest": ">", "smallest": "<"}[what]
+	if x.elem.IsFloat() && op != "" {
+		g.use(extremes[op])
 	}
 	s := strides(x.shape)
 	var outer, inner []int // axes of x
@@ -40,10 +41,8 @@ func reduce(g *generator, l *layer) {
 	l.line("{")
 	at, n := l.nestInner(inner, pi)
 	switch {
-	case what == "largest":
-		l.line("sum = v[%s] > sum ? v[%s] : sum;", at, at)
-	case what == "smallest":
-		l.line("sum = v[%s] < sum ? v[%s] : sum;", at, at)
+	case op != "":
+		l.line("sum = %s;", extremeOf(op, x.elem, "v["+at+"]", "sum"))
 	case y.elem.IsInt():
 		l.line("const %s e = v[%s];", signed(x.elem), at)
 		l.line("sum += (%s)e;", kind)

@@ -303,7 +303,7 @@ func (g *generator) phaseArguments(i int, types bool) string {
 
 // callDense runs a dense layer.
 func (g *generator) callDense(b *strings.Builder, l *layer, p *page, indent string) {
-	fmt.Fprintf(b, "%slayer_%d(memory);\n", indent, l.index)
+	fmt.Fprintf(b, "%[1]slayer_%[2]d(memory);\n%[1]sRAN(%[2]d);\n", indent, l.index)
 	if n := g.addCheck(l, p); n >= 0 {
 		fmt.Fprintf(b, "%s%s\n", indent, g.denseCheck(l, n))
 	}
@@ -340,6 +340,7 @@ func (g *generator) callRows(b *strings.Builder, ph *phase, l *layer, p *page, p
 	}
 	at := fmt.Sprintf("done[%d] / %d, done[%d] %% %d", k, m.rows, k, m.rows)
 	line("    layer_%d(memory, %s%s);", l.index, frame, at)
+	line("    RAN(%d);", l.index)
 	check := g.addCheck(l, p)
 	if check >= 0 && g.toMap(l) {
 		p.Uses["row"] = true

@@ -171,7 +171,7 @@ func (g *generator) steps(l *layer, list *billb.Steps, y tensor, konst int, from
 			l.line("v = v * %s;", scale)
 			l.line("v = v + %s;", bias)
 		case billb.StepRelu:
-			l.line("v = v < 0 ? 0 : v;")
+			l.line("v = v <= 0 ? 0 : v;")
 		case billb.StepClip:
 			lo, hi := value(), value()
 			low, high := float(billb.F32, lo), float(billb.F32, hi)

@@ -5,13 +5,14 @@ import (
 	"crypto/sha256"
 	"embed"
 	"fmt"
+	"path"
 	"strings"
 	"text/template"
 
 	"github.com/billnet/billnet/runtime/billb"
 )
 
-//go:embed *.tmpl
+//go:embed *.tmpl layouts
 var templates embed.FS
 
 // Header is how generated files are known.
@@ -30,6 +31,7 @@ type port struct {
 // page is what templates print.
 type page struct {
 	Name, Upper, Title, Generated, Command string
+	Sentence                               string // what it is, in letters that any file takes
 	About                                  []string
 	MemoryBytes, StackBytes                int
 	DataBytes, FlashBytes                  int
@@ -52,6 +54,9 @@ type page struct {
 func (p *page) Input() port    { return p.Inputs[0] }
 func (p *page) Output() port   { return p.Outputs[0] }
 func (p *page) CheckSize() int { return max(1, len(p.Checks)) }
+
+// MainStack is the stack of a program that does little else.
+func (p *page) MainStack() int { return (p.StackBytes + 2047) / 1024 * 1024 }
 
 // InputAt and OutputAt are where a port lies.
 func (p *page) InputAt(i int) string  { return p.at(p.Inputs[i]) }
@@ -77,13 +82,12 @@ type check struct {
 func (g *generator) files(test *selfTest) (map[string][]byte, error) {
 	p := g.page(test)
 	out := map[string][]byte{}
-	for name, tmpl := range map[string]string{
-		g.name + ".h": "header.h.tmpl", g.name + ".c": "source.c.tmpl", "CMakeLists.txt": "CMakeLists.txt.tmpl", g.name + "_selftest.c": "selftest.c.tmpl",
-	} {
-		if test == nil && tmpl == "selftest.c.tmpl" {
+	sources, list := outputFiles(g.opt.Layout)
+	for _, f := range list {
+		if test == nil && f.template == "selftest.c.tmpl" {
 			continue
 		}
-		t, err := template.New(tmpl).ParseFS(templates, tmpl)
+		t, err := template.New(path.Base(f.template)).ParseFS(templates, f.template)
 		if err != nil {
 			return nil, fmt.Errorf("BUG: %w", err)
 		}
@@ -91,9 +95,9 @@ func (g *generator) files(test *selfTest) (map[string][]byte, error) {
 		if err := t.Execute(&b, p); err != nil {
 			return nil, fmt.Errorf("BUG: %w", err)
 		}
-		out[name] = b.Bytes()
+		out[named(f.path, g.name)] = b.Bytes()
 	}
-	out[g.name+"_weights.c"] = []byte(fmt.Sprintf("/* %s_weights.c: weights and thresholds of %s.\n *\n * %s */\n#include <stdint.h>\n%s", g.name, g.name+".c", Header, g.data.definitions.String()))
+	out[path.Join(sources, g.name+"_weights.c")] = []byte(fmt.Sprintf("/* %s_weights.c: weights and thresholds of %s.\n *\n * %s */\n#include <stdint.h>\n%s", g.name, g.name+".c", Header, g.data.definitions.String()))
 	return out, nil
 }
 
@@ -157,6 +161,7 @@ func (g *generator) page(test *selfTest) *page {
 			p.Calls = append(p.Calls, call)
 		}
 	}
+	p.Sentence = fmt.Sprintf("A network of bits and integers: a label for %d frames of %s %s.", p.Frames, p.Input().C, p.FrameType)
 	size := g.sizes()
 	p.StackBytes, p.FlashBytes = size.Stack, size.Flash
 	return p
@@ -243,7 +248,7 @@ func (g *generator) stackBytes() int {
 		}
 		most = max(most, local)
 	}
-	return (672 + most + 7) / 8 * 8
+	return (600 + most + 7) / 8 * 8
 }
 
 // codeBytes estimates the bytes of code at -Os on a Cortex-M4: of the kernels, and

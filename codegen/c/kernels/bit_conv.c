@@ -64,12 +64,16 @@ static void bit_conv(uint8_t *memory, const bit_conv_t *p, const uint8_t **rows,
     for (int w = 0; w < out->width; w++) {
         for (int g = 0, o = 0; g < p->groups; g++) {
             gather_bits(rows, p, w, g, x, mask);
-            if (p->words == 1 && !p->is_masked) {
-                uint32_t word = x[0];
-                const uint32_t *weights = p->weights + o;
-                int twice = p->is_signed;
-                for (int k = 0; k < outputs; k++, o++) {
-                    z[o] = p->base[o] - (popcount(word ^ *weights++) << twice);
+            if (p->words <= 2 && !p->is_masked) {
+                const uint32_t *weights = p->weights + o * p->words;
+                const int16_t *base = p->base + o;
+                uint32_t first = x[0], second = p->words == 2 ? x[1] : 0;
+                int32_t *sum = z + o;
+                o += outputs;
+                for (int k = 0; k < outputs; k++) {
+                    uint32_t v = first ^ *weights++;
+                    int d = p->words == 1 ? popcount(v) : popcount_two(v, second ^ *weights++);
+                    *sum++ = *base++ - (d << p->is_signed);
                 }
                 continue;
             }

@@ -174,33 +174,37 @@ static int popcount(uint32_t v)
 }
 
 /* Binary convolution of one tap by tables: for every four inputs and four outputs, the sums of the four
-   inputs, a byte an output, for all 16 values of the inputs. Bytes are sums plus the outputs' least
-   sums, so that none is negative; they stay below 128. */
+   inputs for all 16 values of them. A word is four sums at once, sum 0 + 256 * sum 1 + 65536 * sum 2 and
+   so on, which words of several inputs add up to; those of the first four inputs have 128 more, so
+   that bytes at last are sums with another sign bit. */
 typedef struct {
     const map_t *in, *out;
     window_t window;
     int16_t steps;             /* of 16 inputs */
-    const uint32_t *tables;    /* [outputs/4][steps][4][16] */
-    const uint32_t *least;     /* [outputs/4]: least sums, negated */
+    const uint32_t *tables;    /* [steps][outputs/4][4][16] */
 } bit_point_t;
 
 static void bit_point(uint8_t *memory, const bit_point_t *p, int t, int h)
 {
     const map_t *in = p->in, *out = p->out;
     const uint8_t *x = row_of(memory, in, t * p->window.stride[0] - p->window.pad[0], h * p->window.stride[1] - p->window.pad[1]);
-    uint32_t *y = (uint32_t *)(void *)row_of(memory, out, t, h);
+    uint8_t *row = row_of(memory, out, t, h);
     int halves = in->unit * in->units / 2; /* of 16 bits, of a position */
-    for (int w = 0; w < out->width; w++) {
-        int at = w * p->window.stride[2] - p->window.pad[2];
-        const uint16_t byte = x[at], *v = halves == 0 ? &byte : (const uint16_t *)(const void *)x + at * halves;
-        const uint32_t *table = p->tables;
-        for (int o = 0; o < out->channels / 4; o++) {
-            uint32_t sum = 0;
-            for (int k = 0; k < p->steps; k++, table += 64) {
-                uint32_t bits = v[k];
-                sum += table[bits & 15] + table[16 + (bits >> 4 & 15)] + table[32 + (bits >> 8 & 15)] + table[48 + (bits >> 12)];
+    int size = out->channels * 16;         /* words of the tables of a step */
+    memset(row, 0, (size_t)out->pitch);
+    for (int k = 0; k < p->steps; k++) {
+        const uint16_t *v = (const uint16_t *)(const void *)x + k;
+        const uint32_t *tables = p->tables + k * size;
+        uint32_t *y = (uint32_t *)(void *)row, flip = k + 1 == p->steps ? 0x80808080u : 0;
+        int at = -p->window.pad[2];
+        for (int w = 0; w < out->width; w++, at += p->window.stride[2]) {
+            uint32_t bits = halves == 0 ? x[at] : v[at * halves];
+            const uint32_t *a = tables + (bits & 15), *b = tables + 16 + (bits >> 4 & 15);
+            const uint32_t *c = tables + 32 + (bits >> 8 & 15), *d = tables + 48 + (bits >> 12);
+            for (int i = 0; i < size; i += 64) {
+                *y = (*y + a[i] + b[i] + c[i] + d[i]) ^ flip;
+                y++;
             }
-            *y++ = ((sum | 0x80808080u) - p->least[o]) ^ 0x80808080u;
         }
     }
 }
@@ -558,22 +562,21 @@ extern const int32_t tiny_data_0[4];
 extern const uint32_t tiny_data_1[1];
 extern const uint8_t tiny_data_2[48];
 extern const uint32_t tiny_data_3[64];
-extern const uint32_t tiny_data_4[1];
-extern const uint8_t tiny_data_5[36];
-extern const int32_t tiny_data_6[4];
-extern const uint8_t tiny_data_7[4];
-extern const int32_t tiny_data_8[4];
-extern const uint32_t tiny_data_9[1];
-extern const int32_t tiny_data_10[4];
-extern const uint32_t tiny_data_11[1];
+extern const uint8_t tiny_data_4[36];
+extern const int32_t tiny_data_5[4];
+extern const uint8_t tiny_data_6[4];
+extern const int32_t tiny_data_7[4];
+extern const uint32_t tiny_data_8[1];
+extern const int32_t tiny_data_9[4];
+extern const uint32_t tiny_data_10[1];
+extern const uint32_t tiny_data_11[12];
 extern const uint32_t tiny_data_12[12];
-extern const uint32_t tiny_data_13[12];
-extern const int32_t tiny_data_14[12];
-extern const uint32_t tiny_data_15[1];
-extern const int8_t tiny_data_16[3];
-extern const int16_t tiny_data_17[3];
-extern const float tiny_data_18[9];
-extern const float tiny_data_19[3];
+extern const int32_t tiny_data_13[12];
+extern const uint32_t tiny_data_14[1];
+extern const int8_t tiny_data_15[3];
+extern const int16_t tiny_data_16[3];
+extern const float tiny_data_17[9];
+extern const float tiny_data_18[3];
 
 /* ---- Descriptions of maps and layers. */
 
@@ -583,15 +586,15 @@ static const int_conv_t conv_1 = {&map_1, &map_2, {{3, 3, 3}, {1, 2, 2}, {1, 1, 
     tiny_data_2, tiny_data_0, tiny_data_1, SCRATCH_1, 24};
 static const reads_t reads_1 = {&map_1, &map_2, &conv_1.window};
 static const map_t map_3 = {BUFFER_3, 16, RING_3, 4, 4, 4, 4, I8, 1, 4};
-static const bit_point_t conv_2 = {&map_2, &map_3, {{1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}}, 1, tiny_data_3, tiny_data_4};
+static const bit_point_t conv_2 = {&map_2, &map_3, {{1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}}, 1, tiny_data_3};
 static const reads_t reads_2 = {&map_2, &map_3, &conv_2.window};
 static const map_t map_4 = {BUFFER_4, 16, RING_4, 4, 4, 4, 4, I8, 1, 4};
 static const int_conv_t conv_3 = {&map_3, &map_4, {{3, 3, 3}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}}, 2, 2, 0, 1, 2, -32768,
-    tiny_data_5, NULL, NULL, SCRATCH_3, 16};
+    tiny_data_4, NULL, NULL, SCRATCH_3, 16};
 static const reads_t reads_3 = {&map_3, &map_4, &conv_3.window};
 static const map_t map_5 = {BUFFER_5, 4, RING_5, 4, 4, 4, 4, BITS, 1, 1};
 static const int_conv_t conv_4 = {&map_4, &map_5, {{1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}}, 1, 2, 0, 2, 4, -32768,
-    tiny_data_7, tiny_data_6, tiny_data_1, SCRATCH_4, 16};
+    tiny_data_6, tiny_data_5, tiny_data_1, SCRATCH_4, 16};
 static const reads_t reads_4 = {&map_4, &map_5, &conv_4.window};
 static const map_t map_8 = {BUFFER_8, 4, RING_8, 4, 2, 2, 4, BITS, 1, 1};
 static const bit_pool_t pool_7 = {&map_5, &map_8, {{1, 2, 2}, {1, 2, 2}, {1, 1, 1}, {0, 0, 0}}, 0};
@@ -668,9 +671,9 @@ static void layer_6(uint8_t *memory)
     uint8_t *y = (uint8_t *)(void *)(memory + BUFFER_7);
     for (int i = 0; i < 4; i++) {
         int c = i % 4;
-        int flip = (int)(tiny_data_9[c / 32] >> (c % 32) & 1u);
+        int flip = (int)(tiny_data_8[c / 32] >> (c % 32) & 1u);
         for (int k = i * 1; k < (i + 1) * 1; k++) {
-            y[k] = (uint8_t)(((x[k] >= tiny_data_8[c]) != flip));
+            y[k] = (uint8_t)(((x[k] >= tiny_data_7[c]) != flip));
         }
     }
 }
@@ -732,9 +735,9 @@ static void layer_11(uint8_t *memory)
     uint8_t *y = (uint8_t *)(void *)(memory + BUFFER_12);
     for (int i = 0; i < 4; i++) {
         int c = i % 4;
-        int flip = (int)(tiny_data_11[c / 32] >> (c % 32) & 1u);
+        int flip = (int)(tiny_data_10[c / 32] >> (c % 32) & 1u);
         for (int k = i * 4; k < (i + 1) * 4; k++) {
-            y[k] = (uint8_t)(((x[k] >= tiny_data_10[c]) != flip));
+            y[k] = (uint8_t)(((x[k] >= tiny_data_9[c]) != flip));
         }
     }
 }
@@ -757,8 +760,8 @@ static void layer_12(uint8_t *memory)
 static void layer_13(uint8_t *memory)
 {
     const uint8_t *x = (const uint8_t *)(const void *)(memory + BUFFER_13);
-    const int8_t *h0 = tiny_data_16;
-    const int16_t *c0 = tiny_data_17;
+    const int8_t *h0 = tiny_data_15;
+    const int16_t *c0 = tiny_data_16;
     int8_t *y = (int8_t *)(void *)(memory + BUFFER_14);
     int8_t *last_h = (int8_t *)(void *)(memory + BUFFER_15);
     uint32_t *xs = (uint32_t *)(void *)(memory + SCRATCH_13);
@@ -775,9 +778,9 @@ static void layer_13(uint8_t *memory)
             int x_count = ternary_words(xs, xn, x + (n * 4 + s) * 4, 4);
             int h_count = ternary_words(hs, hn, h, 3);
             for (int r = 0; r < 12; r++) {
-                int32_t z = ternary_dot(xs, xn, x_count, tiny_data_12 + r * 1, NULL, 1);
-                z += ternary_dot(hs, hn, h_count, tiny_data_13 + r * 1, NULL, 1);
-                gate[r] = (z >= tiny_data_14[r]) != (int)(tiny_data_15[r / 32] >> (r % 32) & 1u);
+                int32_t z = ternary_dot(xs, xn, x_count, tiny_data_11 + r * 1, NULL, 1);
+                z += ternary_dot(hs, hn, h_count, tiny_data_12 + r * 1, NULL, 1);
+                gate[r] = (z >= tiny_data_13[r]) != (int)(tiny_data_14[r / 32] >> (r % 32) & 1u);
             }
             for (int k = 0; k < 3; k++) {
                 int v = gate[3 + k] * c[k] + gate[k] * (2 * gate[9 + k] - 1);
@@ -807,8 +810,8 @@ static void layer_14(uint8_t *memory)
 static void layer_15(uint8_t *memory)
 {
     const float *a = (const float *)(const void *)(memory + BUFFER_16);
-    const float *b = tiny_data_18;
-    const float *c = tiny_data_19;
+    const float *b = tiny_data_17;
+    const float *c = tiny_data_18;
     float *y = (float *)(void *)(memory + BUFFER_17);
     for (int i = 0; i < 1; i++) {
         for (int j = 0; j < 3; j++) {
@@ -871,6 +874,12 @@ static void check_row(const uint8_t *memory, int n, const map_t *m, int is_signe
 #define CHECK(n, type, word, at, count)
 #endif
 
+#ifdef TINY_PROFILE
+#define RAN(layer) tiny_ran(layer)
+#else
+#define RAN(layer)
+#endif
+
 /* A phase computes maps row by row, in sweeps: each layer all the rows whose input is there; done
    counts them. Dense layers run between phases. */
 
@@ -883,6 +892,7 @@ static void phase_0(uint8_t *memory, const tiny_frame_t *frame, int from, int to
     for (int sweep = from; sweep < to; sweep++) {
         while (done[0] <= sweep) {
             layer_0(memory, frame, done[0] / 8, done[0] % 8);
+            RAN(0);
             CHECK_ROW(0, &map_1, 0, done[0] / 8, done[0] % 8);
             done[0]++;
         }
@@ -890,30 +900,35 @@ static void phase_0(uint8_t *memory, const tiny_frame_t *frame, int from, int to
             work = 0;
             if (done[1] < 16 && done[0] >= rows_needed(&reads_1, done[1])) {
                 layer_1(memory, done[1] / 4, done[1] % 4);
+                RAN(1);
                 CHECK_ROW(1, &map_2, 0, done[1] / 4, done[1] % 4);
                 done[1]++;
                 work = 1;
             }
             if (done[2] < 16 && done[1] >= rows_needed(&reads_2, done[2])) {
                 layer_2(memory, done[2] / 4, done[2] % 4);
+                RAN(2);
                 CHECK_ROW(2, &map_3, 0, done[2] / 4, done[2] % 4);
                 done[2]++;
                 work = 1;
             }
             if (done[3] < 16 && done[2] >= rows_needed(&reads_3, done[3])) {
                 layer_3(memory, done[3] / 4, done[3] % 4);
+                RAN(3);
                 CHECK_ROW(3, &map_4, 0, done[3] / 4, done[3] % 4);
                 done[3]++;
                 work = 1;
             }
             if (done[4] < 16 && done[3] >= rows_needed(&reads_4, done[4])) {
                 layer_4(memory, done[4] / 4, done[4] % 4);
+                RAN(4);
                 CHECK_ROW(4, &map_5, 0, done[4] / 4, done[4] % 4);
                 done[4]++;
                 work = 1;
             }
             if (done[5] < 16 && done[1] > done[5]) {
                 layer_5(memory, done[5] / 4, done[5] % 4);
+                RAN(5);
                 done[5]++;
                 if (done[5] == 16) {
                     CHECK(5, int32_t, int32_t, BUFFER_6, 4);
@@ -922,12 +937,14 @@ static void phase_0(uint8_t *memory, const tiny_frame_t *frame, int from, int to
             }
             if (done[6] < 8 && done[4] >= rows_needed(&reads_7, done[6])) {
                 layer_7(memory, done[6] / 2, done[6] % 2);
+                RAN(7);
                 CHECK_ROW(6, &map_8, 0, done[6] / 2, done[6] % 2);
                 done[6]++;
                 work = 1;
             }
             if (done[7] < 8 && done[1] >= rows_needed(&reads_8, done[7])) {
                 layer_8(memory, done[7] / 2, done[7] % 2);
+                RAN(8);
                 CHECK_ROW(7, &map_9, 0, done[7] / 2, done[7] % 2);
                 done[7]++;
                 work = 1;
@@ -942,11 +959,13 @@ static void phase_1(uint8_t *memory)
     {
         memset(done + 8, 0, 2 * sizeof *done);
         layer_6(memory);
+        RAN(6);
         CHECK(8, uint8_t, uint8_t, BUFFER_7, 4);
     }
     for (int sweep = 0; sweep < 8; sweep++) {
         while (done[8] <= sweep) {
             layer_9(memory, done[8] / 2, done[8] % 2);
+            RAN(9);
             CHECK_ROW(9, &map_10, 0, done[8] / 2, done[8] % 2);
             done[8]++;
         }
@@ -954,6 +973,7 @@ static void phase_1(uint8_t *memory)
             work = 0;
             if (done[9] < 8 && done[8] > done[9]) {
                 layer_10(memory, done[9] / 2, done[9] % 2);
+                RAN(10);
                 done[9]++;
                 if (done[9] == 8) {
                     CHECK(10, int32_t, int32_t, BUFFER_11, 16);
@@ -967,14 +987,19 @@ static void phase_1(uint8_t *memory)
 static void phase_2(uint8_t *memory)
 {
     layer_11(memory);
+    RAN(11);
     CHECK(11, uint8_t, uint8_t, BUFFER_12, 16);
     layer_12(memory);
+    RAN(12);
     CHECK(12, uint8_t, uint8_t, BUFFER_13, 16);
     layer_13(memory);
+    RAN(13);
     CHECK(13, int8_t, int8_t, BUFFER_14, 12);
     layer_14(memory);
+    RAN(14);
     CHECK(14, float, uint32_t, BUFFER_16, 3);
     layer_15(memory);
+    RAN(15);
     CHECK(15, float, uint32_t, BUFFER_17, 3);
 }
 

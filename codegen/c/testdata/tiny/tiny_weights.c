@@ -25,107 +25,101 @@ const uint8_t tiny_data_2[48] = {
 /* /f.0/a/Conv: sums of four inputs for four outputs */
 extern const uint32_t tiny_data_3[64];
 const uint32_t tiny_data_3[64] = {
-    0x2030102u, 0x1020203u, 0x3040001u, 0x2030102u, 0x1020201u, 0x10302u, 0x2030100u, 0x1020201u, 0x3020203u,
-    0x2010304u, 0x4030102u, 0x3020203u, 0x2010302u, 0x1000403u, 0x3020201u, 0x2010302u, 0x0u, 0x0u, 0x0u,
+    0x80808080u, 0x7f7f8181u, 0x81817f7fu, 0x80808080u, 0x7f7f817fu, 0x7e7e8280u, 0x8080807eu, 0x7f7f817fu,
+    0x817f8181u, 0x807e8282u, 0x82808080u, 0x817f8181u, 0x807e8280u, 0x7f7d8381u, 0x817f817fu, 0x807e8280u,
     0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u,
     0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u,
-    0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u,
-};
-
-/* /f.0/a/Conv: least sums, negated */
-extern const uint32_t tiny_data_4[1];
-const uint32_t tiny_data_4[1] = {
-    0x2030102u,
+    0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u,
 };
 
 /* /f.0/b/Conv: weights, rows of two tables */
-extern const uint8_t tiny_data_5[36];
-const uint8_t tiny_data_5[36] = {
+extern const uint8_t tiny_data_4[36];
+const uint8_t tiny_data_4[36] = {
     108, 45, 34, 33, 104, 29, 231, 12, 69, 126, 174, 65, 0, 2, 3, 2, 0, 1, 97, 213, 226, 186, 188, 111, 27,
     31, 53, 96, 94, 3, 3, 0, 0, 0, 1, 3,
 };
 
 /* /f.0/c/Conv: thresholds */
-extern const int32_t tiny_data_6[4];
-const int32_t tiny_data_6[4] = {
+extern const int32_t tiny_data_5[4];
+const int32_t tiny_data_5[4] = {
     -3, 8, -3, -5,
 };
 
 /* /f.0/c/Conv: weights, rows of two tables */
-extern const uint8_t tiny_data_7[4];
-const uint8_t tiny_data_7[4] = {
+extern const uint8_t tiny_data_6[4];
+const uint8_t tiny_data_6[4] = {
     13, 8, 6, 5,
 };
 
 /* /f.0/Greater: thresholds */
-extern const int32_t tiny_data_8[4];
-const int32_t tiny_data_8[4] = {
+extern const int32_t tiny_data_7[4];
+const int32_t tiny_data_7[4] = {
     0, 7, 0, 30,
 };
 
 /* /f.0/Greater: flips */
-extern const uint32_t tiny_data_9[1];
-const uint32_t tiny_data_9[1] = {
+extern const uint32_t tiny_data_8[1];
+const uint32_t tiny_data_8[1] = {
     0x0u,
 };
 
 /* /Greater_2: thresholds */
-extern const int32_t tiny_data_10[4];
-const int32_t tiny_data_10[4] = {
+extern const int32_t tiny_data_9[4];
+const int32_t tiny_data_9[4] = {
     4, 0, 4, 0,
 };
 
 /* /Greater_2: flips */
-extern const uint32_t tiny_data_11[1];
-const uint32_t tiny_data_11[1] = {
+extern const uint32_t tiny_data_10[1];
+const uint32_t tiny_data_10[1] = {
     0xeu,
 };
 
 /* /lstm/Mul_27: weights of the input */
-extern const uint32_t tiny_data_12[12];
-const uint32_t tiny_data_12[12] = {
+extern const uint32_t tiny_data_11[12];
+const uint32_t tiny_data_11[12] = {
     0x1u, 0xcu, 0x0u, 0xdu, 0xfu, 0x9u, 0x1u, 0x1u, 0xbu, 0xdu, 0x8u, 0x3u,
 };
 
 /* /lstm/Mul_27: weights of the state */
-extern const uint32_t tiny_data_13[12];
-const uint32_t tiny_data_13[12] = {
+extern const uint32_t tiny_data_12[12];
+const uint32_t tiny_data_12[12] = {
     0x1u, 0x7u, 0x1u, 0x4u, 0x6u, 0x6u, 0x5u, 0x1u, 0x1u, 0x1u, 0x6u, 0x5u,
 };
 
 /* /lstm/Mul_27: thresholds */
-extern const int32_t tiny_data_14[12];
-const int32_t tiny_data_14[12] = {
+extern const int32_t tiny_data_13[12];
+const int32_t tiny_data_13[12] = {
     1, 0, -1, 1, 1, 0, 1, 0, 1, 2, 0, 0,
 };
 
 /* /lstm/Mul_27: flips */
-extern const uint32_t tiny_data_15[1];
-const uint32_t tiny_data_15[1] = {
+extern const uint32_t tiny_data_14[1];
+const uint32_t tiny_data_14[1] = {
     0x924u,
 };
 
 /* tern[1,3] */
-extern const int8_t tiny_data_16[3];
-const int8_t tiny_data_16[3] = {
+extern const int8_t tiny_data_15[3];
+const int8_t tiny_data_15[3] = {
     0, 0, 0,
 };
 
 /* i16[1,3] */
-extern const int16_t tiny_data_17[3];
-const int16_t tiny_data_17[3] = {
+extern const int16_t tiny_data_16[3];
+const int16_t tiny_data_16[3] = {
     0, 0, 0,
 };
 
 /* f32[3,3] */
-extern const float tiny_data_18[9];
-const float tiny_data_18[9] = {
+extern const float tiny_data_17[9];
+const float tiny_data_17[9] = {
     -1.8586994f, -1.8563054f, -1.8204389f, 1.4737793f, -0.66507024f, -0.7250407f, 1.1733752f, -0.72573483f,
     0.95372343f,
 };
 
 /* f32[3] */
-extern const float tiny_data_19[3];
-const float tiny_data_19[3] = {
+extern const float tiny_data_18[3];
+const float tiny_data_18[3] = {
     -0.26131853f, -0.40496138f, -0.22554697f,
 };

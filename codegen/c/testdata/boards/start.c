@@ -1,5 +1,4 @@
-/* Start-up code for the emulated boards mps2-an385 (Cortex-M3), -an386 (M4) and -an500 (M7): the
-   vectors, the beginning, and the end by semihosting. */
+/* Start-up code for emulated ARM boards: the vectors, the beginning, and the end by semihosting. */
 #include <stdint.h>
 #include <stdio.h>
 
@@ -23,10 +22,15 @@ static void fault(void)
     leave(99);
 }
 
-/* Instructions since the start, when the emulator counts them (-icount shift=0): a timer of 25 MHz. */
-static uint32_t instructions(void)
+/* Instructions since the start, when the emulator counts them (-icount shift=0): by a timer of 1/TICK
+   GHz at COUNTER, which not all boards have. */
+static uint32_t ticks(void)
 {
-    return *(volatile uint32_t *)0x40028018u;
+#ifdef COUNTER
+    return *(volatile uint32_t *)COUNTER;
+#else
+    return 0;
+#endif
 }
 
 void reset(void)
@@ -39,11 +43,17 @@ void reset(void)
     for (uint32_t *p = &bss_start; p < &bss_end;) {
         *p++ = 0;
     }
+#ifdef COUNTER
     *(volatile uint32_t *)0xe000ed88u |= 0xfu << 20; /* floating point, where there is any */
+#endif
     initialise_monitor_handles();
-    begin = instructions();
+    begin = ticks();
     code = main();
-    printf("instructions %.0f\n", 40.0 * (double)(instructions() - begin));
+#ifdef COUNTER
+    printf("instructions %.0f\n", (double)TICK * (double)(ticks() - begin));
+#else
+    (void)begin;
+#endif
     leave(code);
 }
 

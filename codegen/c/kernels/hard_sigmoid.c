@@ -1,0 +1,7 @@
+/* max(0, min(1, alpha*x + beta)), NaN for NaN. */
+static double hard_sigmoid(double x, double alpha, double beta)
+{
+    double v = alpha * x;
+    v = v + beta;
+    return v >= 1 ? 1 : v <= 0 ? 0 : v;
+}
