@@ -24,6 +24,8 @@ type inspectCmd struct {
 	Model string `arg:"" help:"Model or artifact: .onnx, .bill or .billb."`
 	JSON  bool   `help:"Print JSON."`
 	Raw   bool   `help:"Show the model as it is, before any pass."`
+
+	Target string `help:"Show what the network takes as C on a microcontroller: memory, flash and instructions, layer by layer; ${targets}." placeholder:"CORE"`
 	modelFlags
 }
 
@@ -78,6 +80,9 @@ func (c *inspectCmd) Run(ctx context.Context, s *streams) error {
 	info, err := os.Stat(c.Model)
 	if err != nil {
 		return err
+	}
+	if c.Target != "" {
+		return c.inspectTarget(ctx, s)
 	}
 	var in *inspection
 	if filepath.Ext(c.Model) == ".billb" {

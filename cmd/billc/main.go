@@ -136,7 +136,7 @@ func parse(s *streams, args []string) (c *cli, k *kong.Context, code int) {
 	c = &cli{}
 	exited := -1
 	parser, err := kong.New(c, kong.Name("billc"), kong.Writers(s.out, s.err), kong.Exit(func(code int) { exited = code }), kong.UsageOnError(), kong.ValueFormatter(withDefault),
-		kong.Vars{"emit": emitterNames(), "replaces": replaces},
+		kong.Vars{"emit": emitterNames(), "replaces": replaces, "targets": targetNames()},
 		kong.Description("Compiles binary video networks (Conv3D, LSTM, logic-gated residuals) to tiny exact programs.\n\n"+
 			"  billc demo\n  billc compile model.onnx -o model.billb\n  billc inspect model.billb\n\n"+replaces))
 	if err != nil {

@@ -99,6 +99,7 @@ func bitConv(g *generator, l *layer) {
 		l.take(4*(2*words+c.out.channels)))
 	l.line("const uint8_t *rows[%d];", c.kernel[0]*c.kernel[1])
 	g.moves(l, c.kernel, c.p.Stride, c.p.Dilation, c.p.Pad, fmt.Sprintf("conv_%d", l.index))
+	c.spendBits(l, words)
 	l.line("bit_conv(memory, &conv_%d, rows, t, h);", l.index)
 }
 
@@ -137,6 +138,7 @@ func (g *generator) bitPoint(l *layer, c *convolution) {
 	fmt.Fprintf(&g.tables, "static const bit_point_t conv_%d = {&map_%d, &map_%d, %s, %d, %s};\n", l.index, c.in.buffer, c.out.buffer, c.window, steps,
 		g.data.words(l.in.Name+": sums of four inputs for four outputs", tables))
 	g.moves(l, c.kernel, c.p.Stride, c.p.Dilation, c.p.Pad, fmt.Sprintf("conv_%d", l.index))
+	c.spendTables(l, steps)
 	l.line("bit_point(memory, &conv_%d, t, h);", l.index)
 }
 
@@ -191,6 +193,7 @@ func intConv(g *generator, l *layer) {
 		g.data.uint8s(l.in.Name+": weights, rows of two tables", c.rowsOfTables()), c.t, c.flip,
 		l.take(4*(together*32*columns+block*half+2*block)+zeros), zeros)
 	g.moves(l, c.kernel, c.p.Stride, c.p.Dilation, c.p.Pad, fmt.Sprintf("conv_%d", l.index))
+	c.spendInts(l, block, columns, half)
 	l.line("int_conv(memory, &conv_%d, t, h);", l.index)
 }
 

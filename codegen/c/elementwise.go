@@ -156,10 +156,10 @@ var pointwise = map[billb.Opcode]form{
 	}},
 	billb.OpHardSigmoid: {1, "max(0, min(1, alpha * x + beta))", func(l *layer, y billb.Elem, x []string, _ []billb.Elem) string {
 		v := l.in.Params.(*billb.AlphaBeta)
-		return fmt.Sprintf("(%s)hard_sigmoid((double)%s, %s, %s)", cType(y), x[0], float(billb.F64, v.Alpha), float(billb.F64, v.Beta))
+		return fmt.Sprintf("(%s)unit_line((double)%s, %s, %s)", cType(y), x[0], float(billb.F64, v.Alpha), float(billb.F64, v.Beta))
 	}},
 	billb.OpHardSwish: {1, "x * max(0, min(1, x / 6 + 0.5))", func(_ *layer, y billb.Elem, x []string, _ []billb.Elem) string {
-		return fmt.Sprintf("(%s)((double)%s * hard_sigmoid((double)%s, %s, 0.5))", cType(y), x[0], x[0], float(billb.F64, 1.0/6))
+		return fmt.Sprintf("(%s)((double)%s * unit_line((double)%s, %s, 0.5))", cType(y), x[0], x[0], float(billb.F64, 1.0/6))
 	}},
 	billb.OpSign: {1, "-1, 0 or +1", func(_ *layer, y billb.Elem, x []string, _ []billb.Elem) string {
 		sign := fmt.Sprintf("(%s)((%s > 0) - (%s < 0))", cType(y), x[0], x[0])
@@ -205,7 +205,7 @@ func pointwiseLayer(g *generator, l *layer) {
 			g.use(map[billb.Opcode]string{billb.OpMin: "smaller", billb.OpMax: "larger"}[l.in.Op])
 		}
 	case billb.OpHardSigmoid, billb.OpHardSwish:
-		g.use("hard_sigmoid")
+		g.use("unit_line")
 	case billb.OpCast:
 		if from, to := g.elemOf(l, 0), g.buffer(l.in.Out[0]).Elem; from.IsFloat() && !to.IsFloat() {
 			g.use("to_int")

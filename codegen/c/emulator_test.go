@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -91,7 +92,7 @@ func TestBoards(t *testing.T) {
 	for _, b := range boards {
 		t.Run(b.cpu, func(t *testing.T) {
 			b.tools(t)
-			count := b.run(t, dir, "gesture", "-O2")
+			count := b.selfTest(t, dir, "gesture", "-O2")
 			t.Logf("%.0f million instructions a clip, with checksums", count/3e6)
 			if b.cpu == "cortex-m4" && count/3 > mostInstructions {
 				t.Errorf("%.0f instructions a clip, at most %.0f", count/3, mostInstructions)
@@ -110,7 +111,7 @@ func TestBoards(t *testing.T) {
 		}
 		dir := t.TempDir()
 		writeFiles(t, dir, files)
-		microbit.run(t, dir, "tiny", "-Os")
+		microbit.selfTest(t, dir, "tiny", "-Os")
 	})
 }
 
@@ -177,15 +178,23 @@ func stackOf(usage string) int {
 	return frames["gesture_run"] + frames["gesture_push"] + frames["run"] + most("phase_") + most("layer_") + max(ints, bits, frames["bit_pool"]+frames["bits_at"], frames["bit_point"])
 }
 
-// run compiles the self-test of a network for the board and runs it; it returns the number of
+// selfTest compiles the self-test of a network for the board and runs it; it returns the number of
 // instructions, 0 where the board has no counter of them.
-func (b *board) run(t *testing.T, dir, name, optimize string) float64 {
+func (b *board) selfTest(t *testing.T, dir, name, optimize string) (count float64) {
+	t.Helper()
+	out := b.run(t, dir, filepath.Join(dir, name+"_selftest.c"), filepath.Join(dir, name+".c"), filepath.Join(dir, name+"_weights.c"), optimize, "-D"+strings.ToUpper(name)+"_SELFTEST")
+	if n := regexp.MustCompile(`instructions (\d+)`).FindStringSubmatch(out); n != nil {
+		count, _ = strconv.ParseFloat(n[1], 64)
+	}
+	return count
+}
+
+// run compiles a program for the board and runs it; it returns what it prints, of which "ok" must be
+// a line. args are sources, and flags of the compiler.
+func (b *board) run(t *testing.T, dir string, args ...string) string {
 	t.Helper()
 	elf := filepath.Join(dir, b.cpu+".elf")
-	args := append(b.flags(), "-std=c99", optimize, "-D"+strings.ToUpper(name)+"_SELFTEST", "-o", elf)
-	for _, f := range []string{"_selftest.c", ".c", "_weights.c"} {
-		args = append(args, filepath.Join(dir, name+f))
-	}
+	args = append(append(b.flags(), "-std=c99", "-I", dir, "-o", elf), args...)
 	cc, qemu := "arm-none-eabi-gcc", []string{"qemu-system-arm"}
 	if b.riscv() {
 		cc, qemu = "riscv64-unknown-elf-gcc", []string{"qemu-system-riscv32", "-bios", "none"}
@@ -198,11 +207,54 @@ func (b *board) run(t *testing.T, dir, name, optimize string) float64 {
 	if err != nil || !strings.Contains(string(out), "ok\n") {
 		t.Fatalf("%s: %v\n%s", strings.Join(qemu, " "), err, head(out))
 	}
-	count := 0.0
-	if n := regexp.MustCompile(`instructions (\d+)`).FindStringSubmatch(string(out)); n != nil {
-		count, _ = strconv.ParseFloat(n[1], 64)
+	return string(out)
+}
+
+// TestCost: what the cost model says of the gestures network is what an emulator counts: within a
+// twentieth altogether, and within a fifth for every layer that takes a hundredth or more.
+func TestCost(t *testing.T) {
+	m, err := bill.ParseFile("../../examples/gestures/gestures.trained.bill")
+	if err != nil {
+		t.Fatal(err)
 	}
-	return count
+	lower(t, m)
+	files, _, err := c.Generate(m, c.Options{Name: "gesture", NoSelfTest: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range boards {
+		target := strings.TrimSuffix(b.cpu, "imac")
+		if !slices.Contains(c.Targets(), target) {
+			continue
+		}
+		t.Run(target, func(t *testing.T) {
+			b.tools(t)
+			cost, err := c.Estimate(m, c.Options{Name: "gesture"}, target)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := t.TempDir()
+			writeFiles(t, dir, files)
+			out := b.run(t, dir, "testdata/boards/profile.c", filepath.Join(dir, "gesture.c"), filepath.Join(dir, "gesture_weights.c"), "-O2", "-DGESTURE_PROFILE")
+			counted, total := map[int]int{}, 0
+			for _, m := range regexp.MustCompile(`layer (\d+): (\d+)`).FindAllStringSubmatch(out, -1) {
+				layer, _ := strconv.Atoi(m[1])
+				counted[layer], _ = strconv.Atoi(m[2])
+				total += counted[layer]
+			}
+			near := func(what string, said, counted, part int) {
+				if off := said - counted; off > counted/part || -off > counted/part {
+					t.Errorf("%s: %d instructions, counted %d", what, said, counted)
+				}
+			}
+			near("all layers", cost.Instructions(), total, 20)
+			for _, l := range cost.Layers {
+				if n := counted[l.Index]; n > total/100 {
+					near(l.Layer, l.Instructions, n, 5)
+				}
+			}
+		})
+	}
 }
 
 // flags are those of the compiler and the linker.

@@ -52,15 +52,7 @@ func (e *TooLargeError) Error() string {
 // Generate writes a module of the packed level: the content of the files by path.
 // The same module and options give the same files.
 func Generate(m *ir.Module, opt Options) (map[string][]byte, Sizes, error) {
-	img, plan, err := bytecode.GenerateRows(m, opt.Certificate)
-	if err != nil {
-		return nil, Sizes{}, err
-	}
-	name, err := prefix(opt.Name, m.Name)
-	if err != nil {
-		return nil, Sizes{}, err
-	}
-	g, err := fitting(img, &plan, name, opt)
+	g, err := prepare(m, opt)
 	if err != nil {
 		return nil, Sizes{}, err
 	}
@@ -72,6 +64,19 @@ func Generate(m *ir.Module, opt Options) (map[string][]byte, Sizes, error) {
 	}
 	files, err := g.files(test)
 	return files, g.sizes(), err
+}
+
+// prepare writes the functions of a module's layers and finds the places of their memory.
+func prepare(m *ir.Module, opt Options) (*generator, error) {
+	img, plan, err := bytecode.GenerateRows(m, opt.Certificate)
+	if err != nil {
+		return nil, err
+	}
+	name, err := prefix(opt.Name, m.Name)
+	if err != nil {
+		return nil, err
+	}
+	return fitting(img, &plan, name, opt)
 }
 
 // fitting chooses the memory for sums: the most with which the network fits.
@@ -148,7 +153,9 @@ func (g *generator) layersOf() error {
 			unsupported.Layers = append(unsupported.Layers, fmt.Sprintf("%s (%s)", in.Name, in.Op))
 			continue
 		}
-		if err := g.write(l, f); err != nil {
+		before := g.data.bytes
+		err := g.write(l, f)
+		if l.data = g.data.bytes - before; err != nil {
 			unsupported.Layers = append(unsupported.Layers, fmt.Sprintf("%s (%s: %v)", in.Name, in.Op, err))
 			continue
 		}

@@ -80,13 +80,17 @@ type layer struct {
 	scratch  int // bytes of memory that it needs while it runs
 	at       int // and where they lie
 	nothing  bool
-	check    int // 1 + the number of its check, in the order of running
+	data     int // bytes of constants
+	work     [units]float64
+	loops    []float64 // how often the open ones run
+	check    int       // 1 + the number of its check, in the order of running
 	depth    int
 }
 
 // line writes a line of the function.
 func (l *layer) line(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
+	l.statement(text)
 	if strings.HasPrefix(text, "}") {
 		l.depth--
 	}

@@ -6,7 +6,7 @@ import "embed"
 var kernelFiles embed.FS
 
 // kernelOrder is the kernels in an order in which each comes after those it needs.
-var kernelOrder = []string{"map", "window", "rows_needed", "bits_at", "put", "popcount", "popcount_two", "distance", "bit_conv", "bit_point", "int_conv", "bit_pool", "round_even", "to_int", "ternary_words", "larger", "smaller", "hard_sigmoid"}
+var kernelOrder = []string{"map", "window", "rows_needed", "bits_at", "put", "popcount", "popcount_two", "distance", "bit_conv", "bit_point", "int_conv", "bit_pool", "round_even", "to_int", "ternary_words", "larger", "smaller", "unit_line"}
 
 // needs are the kernels that a kernel uses.
 var needs = map[string][]string{

@@ -96,6 +96,7 @@ func bitPool(g *generator, l *layer) {
 	}
 	fmt.Fprintf(&g.tables, "static const bit_pool_t pool_%d = {&map_%d, &map_%d, %s, %d};\n", l.index, in.buffer, out.buffer, window(v.Kernel, v.Stride, v.Dilation, v.Pad), and)
 	g.moves(l, v.Kernel, v.Stride, v.Dilation, v.Pad, fmt.Sprintf("pool_%d", l.index))
+	l.spend(poolTaps, float64(out.width*((out.channels+31)/32)*v.Kernel[0]*v.Kernel[1]*v.Kernel[2]))
 	l.line("bit_pool(memory, &pool_%d, t, h);", l.index)
 }
 

@@ -26,7 +26,7 @@ func ilinear(g *generator, l *layer) {
 		l.line("for (int i = 0; i < %d; i++) {", rows)
 		l.line("int count = ternary_words(sign, nonzero, x + i * %d, %d);", k, k)
 		l.line("for (int o = 0; o < %d; o++) {", n)
-		z = m.dot("sign", "nonzero", "count", "o")
+		z = m.dot(l, "sign", "nonzero", "count", "o")
 	} else {
 		weights := g.denseWeights(l, w)
 		l.line("for (int i = 0; i < %d; i++) {", rows)
@@ -98,7 +98,8 @@ func (g *generator) ternaryMatrix(l *layer, w *billb.Const, n, k int, what strin
 }
 
 // dot is a row's product with packed elements.
-func (m ternaryMatrix) dot(sign, nonzero, count, row string) string {
+func (m ternaryMatrix) dot(l *layer, sign, nonzero, count, row string) string {
+	l.spend(bitWords, float64(2*m.words))
 	at := fmt.Sprintf("%s * %d", row, m.words)
 	wn := "NULL"
 	if m.nonzero != "NULL" {

@@ -1,5 +1,5 @@
 /* max(0, min(1, alpha*x + beta)), NaN for NaN. */
-static double hard_sigmoid(double x, double alpha, double beta)
+static double unit_line(double x, double alpha, double beta)
 {
     double v = alpha * x;
     v = v + beta;
