@@ -23,7 +23,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 30, "number of random networks")
+	seeds = flag.Int("seeds", 42, "number of random networks")
 	first = flag.Uint64("seed", 0, "first seed; with -seeds 1, the only one")
 	keep  = flag.String("keep", "", "folder to keep the C of random networks in, as seed-N")
 )

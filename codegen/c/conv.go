@@ -185,7 +185,7 @@ func intConv(g *generator, l *layer) {
 		together = 2
 	}
 	zeros := 0
-	if four := map[bool]int{true: 4, false: 8}[c.ternary]; c.padded() || c.channels*c.taps()%four != 0 {
+	if four := map[bool]int{true: 4, false: 8}[c.ternary]; c.padded() || c.channels*c.kernel[0]*c.kernel[1]%four != 0 {
 		zeros = c.in.pitch()
 	}
 	fmt.Fprintf(&g.tables, "static const int_conv_t conv_%d = {&map_%d, &map_%d, %s, %d, %d, %d, %d, %d, %d,\n    %s, %s, %s, %s, %d};\n",
