@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/billnet/billnet/codegen/c"
+	"github.com/billnet/billnet/frontend/bill"
 	"github.com/billnet/billnet/frontend/onnx"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
