@@ -182,7 +182,7 @@ func sinkSum(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Value {
 // rounding in both.
 func meanBelow(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	op, attrs := ir.ReduceMean, map[string]any(nil)
-	if wholeWindows(n) > 0 && activationFollows(rw, n, beforeActivation) {
+	if wholeWindows(n) > 0 && !pads(n) && activationFollows(rw, n, beforeActivation) {
 		op, attrs = ir.AveragePool, n.Attrs
 	} else if mean, num := meanAttrs(n); num > 0 && (n.Is(ir.GlobalAveragePool) || spatialAxes(n)) && n.Result().Type.Rank() >= 2 {
 		attrs = mean
@@ -223,6 +223,11 @@ func wholeWindows(n *ir.Node) int {
 	return ir.Type{Shape: kernel}.Elems()
 }
 
+// pads reports whether a pool has padding, zeros that no norm in front has moved.
+func pads(n *ir.Node) bool {
+	return slices.ContainsFunc(n.Ints("pad"), func(p int) bool { return p > 0 })
+}
+
 // averageWindow: the mean under a window that no padding leaves smaller is the
 // sum, a convolution of every channel with ones, over the window's size. That of
 // scaled integers is an affine of the sum, unless the padding cuts off their bias;
@@ -236,7 +241,7 @@ func averageWindow(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Va
 		return []*ir.Value{rw.Op(ir.Div, nil, rw.Op(ir.ToFloat, nil, channelSums(rw, z, n)), rw.Const(ir.Scalar(ir.F32, float64(size))))}
 	}
 	s := asScaled(n.Args[0], 1)
-	if s == nil || s.border != nil || slices.ContainsFunc(n.Ints("pad"), func(p int) bool { return p > 0 }) || !activationFollows(rw, n, beforeActivation) || !fitsCount(r, s.z, size, math.MaxInt32) {
+	if s == nil || s.border != nil || pads(n) || !activationFollows(rw, n, beforeActivation) || !fitsCount(r, s.z, size, math.MaxInt32) {
 		return nil
 	}
 	den := analysis.Zip(s.den, []float64{float64(size)}, func(a, b float64) float64 { return a * b })
