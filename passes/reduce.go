@@ -66,7 +66,10 @@ func Reduce(ctx context.Context, m *ir.Module, steps []Step, o ReduceOptions) (*
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		return nil, errors.New("the pipeline does not fail on this model: there is nothing to reduce (a changed output shows only when outputs are checked on more than 0 inputs)")
+		if o.Check == 0 {
+			return nil, errors.New("no pass stops with an error on this model: there is nothing to reduce (outputs were not compared: --verify says on how many inputs)")
+		}
+		return nil, fmt.Errorf("the pipeline does not fail on this model, whose outputs were compared on %d inputs: there is nothing to reduce", o.Check)
 	}
 	before := SizeOf(m)
 	done := r.run()

@@ -87,7 +87,7 @@ func (c *clipsCmd) sheet(src data.Source, split data.Split, n int) (int, error) 
 	if err := data.WriteSheet(&b, src, split, perClass, 8); err != nil {
 		return 0, err
 	}
-	return perClass * classes, writeFile(c.Out, b.Bytes())
+	return perClass * classes, atomicfile.WriteBytes(c.Out, b.Bytes())
 }
 
 // each calls f for the first n clips that can be read.
@@ -143,7 +143,7 @@ func (c *clipsCmd) tensor(ctx context.Context, src data.Source, split data.Split
 		}
 		files = append(files, atomicfile.File{Name: f.name, Data: b.Bytes()})
 	}
-	return len(labels), cannot(c.Out, atomicfile.WriteBound(filepath.Dir(c.Out), files[0], files[1]))
+	return len(labels), atomicfile.WriteBound(filepath.Dir(c.Out), files[0], files[1])
 }
 
 // folder writes a GIF a clip, in a sub-folder a class: a data set itself.
@@ -153,7 +153,7 @@ func (c *clipsCmd) folder(ctx context.Context, src data.Source, split data.Split
 	}
 	dir, err := atomicfile.NewFolder(c.Out)
 	if err != nil {
-		return 0, cannot(c.Out, err)
+		return 0, err
 	}
 	defer dir.Close()
 	written := 0
@@ -170,7 +170,7 @@ func (c *clipsCmd) folder(ctx context.Context, src data.Source, split data.Split
 	if err != nil {
 		return 0, err
 	}
-	return written, cannot(c.Out, dir.Commit())
+	return written, dir.Commit()
 }
 
 // folderNames are the classes' names, or names made of them where one cannot be

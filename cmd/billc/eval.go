@@ -84,7 +84,7 @@ func (c *evalCmd) Run(ctx context.Context, s *streams) error {
 		if err := matrix.WritePicture(&picture, format); err != nil {
 			return err
 		}
-		if err := writeFile(c.Confusion, []byte(picture.String())); err != nil {
+		if err := atomicfile.WriteBytes(c.Confusion, []byte(picture.String())); err != nil {
 			return err
 		}
 	}

@@ -103,7 +103,7 @@ func (s *streams) write(path string, data []byte) error {
 	if toStandardOutput(path) {
 		return s.out.Raw(data)
 	}
-	return writeFile(path, data)
+	return atomicfile.WriteBytes(path, data)
 }
 
 // writeFrom is write for data that write gives to a writer.
@@ -115,7 +115,7 @@ func (s *streams) writeFrom(path string, write func(io.Writer) error) error {
 		}
 		return s.out.Raw(b.Bytes())
 	}
-	return cannot(path, atomicfile.Write(path, write))
+	return atomicfile.Write(path, write)
 }
 
 // writeText writes a module as text. On standard output all constants are in the
@@ -132,7 +132,7 @@ func (s *streams) writeExecutable(path string, data []byte) error {
 	if toStandardOutput(path) {
 		return s.out.Raw(data)
 	}
-	return cannot(path, atomicfile.WriteProgram(path, data))
+	return atomicfile.WriteProgram(path, data)
 }
 
 // wrote says what was written, unless it was printed.
@@ -142,25 +142,13 @@ func (s *streams) wrote(path, format string, args ...any) {
 	}
 }
 
-// writeFile writes data to path atomically.
-func writeFile(path string, data []byte) error {
-	return cannot(path, atomicfile.WriteBytes(path, data))
-}
-
-func cannot(path string, err error) error {
-	if err != nil {
-		return fmt.Errorf("cannot write %s: %w", path, reason(err))
-	}
-	return nil
-}
-
 // replacePackage makes a folder of a generated package, in place of one that
 // holds nothing else than what was generated before.
 func replacePackage(dir string, files map[string][]byte) error {
 	if err := onlyGenerated(dir); err != nil {
 		return err
 	}
-	return cannot(dir, atomicfile.WriteFolder(dir, files))
+	return atomicfile.WriteFolder(dir, files)
 }
 
 // onlyGenerated reports a folder with a file that is not of a generated package.

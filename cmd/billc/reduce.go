@@ -61,6 +61,9 @@ func (c *reduceCmd) Run(ctx context.Context, s *streams) error {
 	if !r.Done {
 		fmt.Fprintf(say, "the search ended after %d changes (--limit); more may make it smaller\n", r.Tried)
 	}
+	if toStandardOutput(out) {
+		out = "FILE.bill"
+	}
 	fmt.Fprintf(say, "reproduce it with: billc compile %s --emit=ir -o out.bill --passes='%s' --verify=%d\n", out, passes.Text(r.Steps), c.Verify)
 	return nil
 }

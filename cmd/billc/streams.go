@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +11,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/billnet/billnet/internal/atomicfile"
 	"github.com/billnet/billnet/internal/plain"
 )
 
@@ -30,7 +30,7 @@ func newStreams(in io.Reader, out, err io.Writer) *streams {
 // failed is the failure to print what was asked for, such as a full disk.
 func (s *streams) failed() error {
 	if err := s.out.Err(); err != nil {
-		return fmt.Errorf("cannot write to standard output: %w", reason(err))
+		return fmt.Errorf("cannot write to standard output: %w", atomicfile.Reason(err))
 	}
 	return nil
 }
@@ -97,17 +97,4 @@ func escapeJSON(text []byte) []byte {
 		}
 	}
 	return out
-}
-
-// reason is an error without the name of a temporary file.
-func reason(err error) error {
-	var p *os.PathError
-	if errors.As(err, &p) {
-		return p.Err
-	}
-	var l *os.LinkError
-	if errors.As(err, &l) {
-		return l.Err
-	}
-	return err
 }

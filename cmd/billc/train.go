@@ -13,6 +13,7 @@ import (
 
 	"github.com/billnet/billnet/frontend/bill"
 	"github.com/billnet/billnet/frontend/onnx"
+	"github.com/billnet/billnet/internal/atomicfile"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
 	"github.com/billnet/billnet/passes/pipeline"
@@ -23,7 +24,7 @@ import (
 
 type trainCmd struct {
 	Model string `arg:"" help:"Network to train: a text architecture (billc new), or a model (.onnx, .bill) to go on with."`
-	Out   string `short:"o" help:"Trained network to write: .bill, .onnx or .billb." placeholder:"FILE"`
+	Out   string `short:"o" help:"Trained network to write: .bill, .onnx or .billb; - prints it as text, with --run-dir for the rest." placeholder:"FILE"`
 	dataFlags
 	modelFlags
 	Let map[string]float64 `help:"Other values for the numbers of a text architecture, such as width=32." placeholder:"NAME=NUMBER"`
@@ -100,7 +101,7 @@ func (c *trainCmd) Run(ctx context.Context, s *streams) error {
 	if !binary && slices.ContainsFunc(stages, func(s recipe.Stage) bool { return len(s.Hard) > 0 }) {
 		return withCode(exitUsage, "%s has no binary operations that a stage could make hard: write it in its binary form (billc new), or make it binary (billc compile --passes=binarize,... --emit=ir); as it is, --stages=float trains it", c.Model)
 	}
-	if soft := stages[len(stages)-1].Soft(t); soft != nil && filepath.Ext(c.Out) != ".bill" {
+	if soft := stages[len(stages)-1].Soft(t); soft != nil && !c.writesText() {
 		return withCode(exitUsage, "-o %s: the last stage of --stages=%s leaves %s soft, which only text keeps: end with a stage that makes all hard (all), or write text (.bill), from which training goes on", c.Out, text, rolesText(soft))
 	}
 	src, err := c.open(m)
@@ -160,6 +161,12 @@ func (c *trainCmd) check() error {
 		return withCode(exitUsage, "--epochs %g, expected a number from 0 to %d", c.Epochs, 1<<20)
 	}
 	if c.Describe {
+		return nil
+	}
+	if toStandardOutput(c.Out) {
+		if c.RunDir == "" {
+			return withCode(exitUsage, "-o %s prints the trained network: name a folder for the run with --run-dir", c.Out)
+		}
 		return nil
 	}
 	i := slices.IndexFunc(trainedFiles, func(k kind) bool { return k.ext == filepath.Ext(c.Out) })
@@ -289,7 +296,7 @@ func (c *trainCmd) train(ctx context.Context, s *streams, r *recipe.Run) error {
 	}
 	r.Done = func(rep recipe.Report) error {
 		meter.end()
-		fmt.Fprintf(s.out, "stage %-12s %6d steps  loss %.3f  accuracy %.2f %% of %d clips\n", rep.Stage, rep.Steps, rep.Loss, 100*rep.Accuracy, rep.Clips)
+		fmt.Fprintf(s.beside(c.Out), "stage %-12s %6d steps  loss %.3f  accuracy %.2f %% of %d clips\n", rep.Stage, rep.Steps, rep.Loss, 100*rep.Accuracy, rep.Clips)
 		signModule(rep.Module)
 		return errors.Join(bill.WriteFile(c.stageFile(r), rep.Module), c.report(r))
 	}
@@ -304,10 +311,10 @@ func (c *trainCmd) train(ctx context.Context, s *streams, r *recipe.Run) error {
 		}
 		return fmt.Errorf("%s: %w", c.Model, err)
 	}
-	if err := c.write(ctx, m); err != nil {
+	if err := c.write(ctx, s, m); err != nil {
 		return fmt.Errorf("%w; the trained network is in %s", err, c.stageFile(r))
 	}
-	fmt.Fprintf(s.err, "wrote %s; log, curves and stages are in %s\n", c.Out, c.RunDir)
+	s.wrote(c.Out, "; log, curves and stages are in %s", c.RunDir)
 	return nil
 }
 
@@ -327,27 +334,32 @@ func (c *trainCmd) report(r *recipe.Run) error {
 	if err := recipe.WriteCurves(&picture, c.Curves, r.Log()); err != nil {
 		return err
 	}
-	return errors.Join(writeFile(filepath.Join(c.RunDir, "stages.json"), append(text, '\n')), writeFile(filepath.Join(c.RunDir, "curves."+c.Curves), []byte(picture.String())))
+	return errors.Join(atomicfile.WriteBytes(filepath.Join(c.RunDir, "stages.json"), append(text, '\n')), atomicfile.WriteBytes(filepath.Join(c.RunDir, "curves."+c.Curves), []byte(picture.String())))
+}
+
+// writesText reports whether the trained network is written as text.
+func (c *trainCmd) writesText() bool {
+	return toStandardOutput(c.Out) || filepath.Ext(c.Out) == textFile.ext
 }
 
 // write writes the trained network in the form that the output's name asks for.
-func (c *trainCmd) write(ctx context.Context, m *ir.Module) error {
+func (c *trainCmd) write(ctx context.Context, s *streams, m *ir.Module) error {
 	signModule(m)
-	switch filepath.Ext(c.Out) {
-	case ".bill":
-		return bill.WriteFile(c.Out, m)
-	case ".onnx":
+	switch {
+	case c.writesText():
+		return s.writeText(c.Out, m)
+	case filepath.Ext(c.Out) == onnxFile.ext:
 		text, err := onnx.Export(m)
 		if err != nil {
 			return err
 		}
-		return writeFile(c.Out, text)
+		return atomicfile.WriteBytes(c.Out, text)
 	}
 	text, err := compileToBytecode(ctx, m)
 	if err != nil {
 		return err
 	}
-	return writeFile(c.Out, text)
+	return atomicfile.WriteBytes(c.Out, text)
 }
 
 // compileToBytecode runs the default pipeline.

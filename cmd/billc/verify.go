@@ -61,7 +61,7 @@ func (c *verifyCmd) adoptNorm() error {
 		if filepath.Ext(path) != ".billb" {
 			continue
 		}
-		file, err := os.ReadFile(path)
+		file, err := readBytecode(path)
 		if err != nil {
 			return err
 		}

@@ -29,7 +29,7 @@ const newestQonnx = 2
 // since gives operators that are written out in others their first version, where
 // it is later than oldestOpset.
 var since = map[string]int64{
-	"AffineGrid": 20, "CastLike": 15, "Celu": 12, "ConcatFromSequence": 11, "ConstantOfShape": 9, "CumSum": 11, "Einsum": 12, "EyeLike": 9, "Gelu": 20,
+	"AffineGrid": 20, "CastLike": 15, "Celu": 12, "Compress": 9, "ConcatFromSequence": 11, "ConstantOfShape": 9, "CumSum": 11, "Einsum": 12, "EyeLike": 9, "Gelu": 20,
 	"GridSample": 16, "GroupNormalization": 18, "LayerNormalization": 17, "MeanVarianceNormalization": 9, "Mish": 18, "NonZero": 9, "OneHot": 9,
 	"RMSNormalization": 23, "Range": 11, "ReverseSequence": 10, "Scatter": 9, "ScatterElements": 11, "SequenceAt": 11,
 	"SequenceConstruct": 11, "SequenceEmpty": 11, "SequenceErase": 11, "SequenceInsert": 11, "SequenceLength": 11, "Shrink": 9, "SplitToSequence": 11,
@@ -44,6 +44,7 @@ var becomes = map[string][]*ir.Op{
 	"BatchNormalization":        {ir.BatchNorm, ir.ReduceMean, ir.Sub, ir.Mul, ir.Add},
 	"CastLike":                  {ir.Cast},
 	"Celu":                      {ir.Add, ir.Div, ir.Elu, ir.Max, ir.Min, ir.Mul},
+	"Compress":                  {ir.Gather},
 	"Constant":                  {},
 	"ConstantOfShape":           {ir.Expand},
 	"ConvTranspose":             {ir.Conv, ir.Pad, ir.Slice, ir.Transpose},
@@ -108,6 +109,7 @@ var operatorNotes = map[string]string{
 	"CumSum":             "the axis must be known at compile time",
 	"DequantizeLinear":   "per tensor, per axis, or in blocks that divide the axis",
 	"Dropout":            "no code; in training mode only with ratio 0",
+	"Compress":           "the condition must be known at compile time: it decides the shape",
 	"Einsum":             "any equation, as matrix products",
 	"Expand":             "the shape must be known at compile time",
 	"Identity":           "no code",
@@ -135,7 +137,6 @@ var operatorNotes = map[string]string{
 // refusals say what to do about operators that no network needs to compute its
 // result with, by name, and by domain for all of one.
 var refusals = map[string]string{
-	"Compress":          dataSize,
 	"NonMaxSuppression": dataSize,
 	"Unique":            dataSize,
 	"ImageDecoder":      "decode the image before the network",

@@ -14,6 +14,7 @@ var shapeOps = map[string]handler{
 	"DepthToSpace":    {1, 1, depthToSpace},
 	"Expand":          {2, 2, expand},
 	"Flatten":         {1, 1, flatten},
+	"Compress":        {2, 2, compress},
 	"Gather":          {2, 2, gather},
 	"GatherElements":  {2, 2, gatherElements},
 	"GatherND":        {2, 2, gatherND},
@@ -153,6 +154,30 @@ func flatten(c *call) []*ir.Value {
 
 func gather(c *call) []*ir.Value {
 	return one(c.emit(ir.Gather, attrs{"axis": c.int("axis", 0)}, c.args[0], c.args[1]))
+}
+
+// compress picks the positions of an axis, or of all elements without one, where a
+// condition holds, which must be known; it may be shorter than the axis.
+func compress(c *call) []*ir.Value {
+	x, axis := c.args[0], 0
+	if c.has("axis") {
+		axis = c.axis(c.int("axis", 0), x.Type.Rank())
+	} else {
+		x = c.emit(ir.Reshape, attrs{"shape": []int{x.Type.Elems()}}, x)
+	}
+	holds := c.constIn(1, "condition")
+	if holds.Len() > x.Type.Shape[axis] {
+		c.failf("the condition has %d elements for the %d of axis %d of %s", holds.Len(), x.Type.Shape[axis], axis, x.Type)
+	}
+	var at []int64
+	for i, b := range holds.I {
+		if b != 0 {
+			at = append(at, int64(i))
+		}
+	}
+	picked := c.tensor(ir.T(ir.I64, len(at)))
+	copy(picked.I, at)
+	return one(c.emit(ir.Gather, attrs{"axis": axis}, x, c.constant(picked)))
 }
 
 func gatherElements(c *call) []*ir.Value {

@@ -31,7 +31,8 @@ func (c *call) windowAttrs(x ir.Type, kernel []int) attrs {
 	default:
 		c.failf("auto_pad is %q, expected NOTSET, VALID, SAME_UPPER or SAME_LOWER", mode)
 	}
-	return attrs{"stride": shortStrides(x, stride, pads), "dilation": ofTaps(kernel, dilation), "pad": pads}
+	dilation = ofTaps(kernel, dilation)
+	return attrs{"stride": shortStrides(x, stride, pads, kernel, dilation), "dilation": dilation, "pad": pads}
 }
 
 // ofTaps are dilations where they mean something: a single tap has none.
@@ -48,11 +49,12 @@ func ofTaps(kernel, dilation []int) []int {
 	return out
 }
 
-// shortStrides writes strides beyond a padded axis, over which a window has one
-// position, as long as that axis: bytecode holds 31 bits.
-func shortStrides(x ir.Type, stride, pads []int) []int {
+// shortStrides writes strides beyond a padded axis and the window, over which a
+// window has at most one position, as long as the longer of both: bytecode holds 31
+// bits.
+func shortStrides(x ir.Type, stride, pads, kernel, dilation []int) []int {
 	k := x.Rank() - 2
-	if len(stride) != k || len(pads) != 0 && len(pads) != 2*k {
+	if len(stride) != k || len(pads) != 0 && len(pads) != 2*k || len(kernel) != k || len(dilation) != 0 && len(dilation) != k {
 		return stride // an error of the operation
 	}
 	out := slices.Clone(stride)
@@ -61,7 +63,11 @@ func shortStrides(x ir.Type, stride, pads []int) []int {
 		if len(pads) > 0 {
 			reach += max(pads[i], 0) + max(pads[k+i], 0)
 		}
-		out[i] = min(out[i], max(reach, 1))
+		cover := kernel[i]
+		if len(dilation) > 0 {
+			cover = (kernel[i]-1)*dilation[i] + 1
+		}
+		out[i] = min(out[i], max(reach, cover, 1))
 	}
 	return out
 }

@@ -279,15 +279,19 @@ func (c *call) resampleAxis(r *resample, x *ir.Value, axis int) *ir.Value {
 	return c.op(ir.Where, c.constant(mask), c.like(x, r.outside), y)
 }
 
-// origin is the position in x of position i of the result.
+// origin is the position in x of position i of the result. Like the scales in a
+// file, regions mean what float32 makes of them: a region from 0.2 to 1.2 reaches
+// exactly the last element where exact arithmetic on the float32 nearest to 1.2 would
+// leave the axis.
 func (c *call) origin(r *resample, axis, i, d int) float64 {
 	e := r.size[axis]
 	if r.roi != nil {
-		from, to := r.roi[axis][0], r.roi[axis][1]
+		from, to, last := float32(r.roi[axis][0]), float32(r.roi[axis][1]), float32(d-1)
 		if e > 1 {
-			return from*float64(d-1) + float64(i)*(to-from)*float64(d-1)/float64(e-1)
+			step := float32(float32(float32(i)*float32(to-from))*last) / float32(e-1)
+			return float64(float32(from*last) + step)
 		}
-		return 0.5 * (from + to) * float64(d-1)
+		return 0.5 * float64(from+to) * float64(d-1)
 	}
 	p, ok := ir.ResizeOrigin(r.coordinates, i, d, e, float32(r.scale[axis]))
 	if !ok {

@@ -45,7 +45,7 @@ func content(data []byte) func(io.Writer) error {
 func replace(path string, mode fs.FileMode, write func(io.Writer) error) error {
 	path = Target(path)
 	if info, err := os.Stat(path); err == nil && info.Mode()&(fs.ModeDevice|fs.ModeNamedPipe|fs.ModeSocket) != 0 {
-		return direct(path, write)
+		return cannot(path, direct(path, write))
 	}
 	p, err := prepare(path, mode, write)
 	if err != nil {
@@ -65,6 +65,27 @@ func direct(path string, write func(io.Writer) error) error {
 		return err
 	}
 	return first(write(f), f.Close())
+}
+
+// cannot names the file that was to be written, in place of a temporary one.
+func cannot(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("cannot write %s: %w", path, Reason(err))
+}
+
+// Reason is what went wrong with a file, without the file's name.
+func Reason(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	var l *os.LinkError
+	if errors.As(err, &l) {
+		return l.Err
+	}
+	return err
 }
 
 // first is the first of some errors. Package errors would join them.
@@ -132,7 +153,7 @@ func writeAll(files []File, others ...string) error {
 	}
 	for _, f := range files {
 		if info, err := os.Stat(f.Name); err == nil && !info.Mode().IsRegular() {
-			return fmt.Errorf("%s is there and is no regular file", f.Name)
+			return cannot(f.Name, errors.New("what is there is no regular file"))
 		}
 	}
 	wait, err := NewFolder(files[0].Name)
@@ -234,12 +255,12 @@ func (p *pending) create(place func(name string) string, mode fs.FileMode, write
 		return err
 	})
 	if err != nil {
-		return err
+		return cannot(p.path, err)
 	}
 	register(p.temp)
 	if err := first(write(p.file), p.keepMode(mode), p.file.Sync()); err != nil {
 		p.discard()
-		return err
+		return cannot(p.path, err)
 	}
 	return nil
 }
@@ -283,7 +304,7 @@ func commit(old []string, list ...*pending) error {
 	}
 	for _, path := range old {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
+			return cannot(path, err)
 		}
 	}
 	for _, p := range list {
@@ -291,7 +312,7 @@ func commit(old []string, list ...*pending) error {
 			p.file.Close() // where an open file cannot be renamed
 		}
 		if err := os.Rename(p.temp, p.path); err != nil {
-			return err
+			return cannot(p.path, err)
 		}
 		delete(state.temps, p.temp)
 		p.file.Close()

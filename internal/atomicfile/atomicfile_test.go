@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -30,6 +31,31 @@ func TestWrite(t *testing.T) {
 	list, err := os.ReadDir(filepath.Dir(path))
 	if err != nil || len(list) != 1 {
 		t.Errorf("the folder holds %v, %v", list, err)
+	}
+}
+
+// An error names what was to be written, and no temporary file.
+func TestErrors(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := WriteBytes(file, nil); err != nil {
+		t.Fatal(err)
+	}
+	none := filepath.Join(dir, "none", "f")
+	for _, c := range []struct {
+		path string
+		err  error
+	}{
+		{none, WriteBytes(none, nil)},
+		{none, WritePair(none, nil, none+".data", nil)},
+		{none, WriteSet(filepath.Dir(none), []File{{"f", nil}})},
+		{none, WriteFolder(none, nil)},
+		{file, WriteFolder(file, nil)},
+		{dir, WriteSet(filepath.Dir(dir), []File{{filepath.Base(dir), nil}})},
+	} {
+		if c.err == nil || !strings.HasPrefix(c.err.Error(), "cannot write "+c.path+": ") || strings.Contains(c.err.Error(), tempSuffix) {
+			t.Errorf("%s: the error is %v", c.path, c.err)
+		}
 	}
 }
 

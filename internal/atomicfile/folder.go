@@ -37,7 +37,7 @@ func NewFolder(dir string) (*Folder, error) {
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, cannot(dir, err)
 	}
 	register(f.Path)
 	return f, nil
@@ -46,10 +46,11 @@ func NewFolder(dir string) (*Folder, error) {
 // Write writes a file into the folder, in folders below it as its name says.
 func (f *Folder) Write(name string, data []byte) error {
 	path := filepath.Join(f.Path, filepath.FromSlash(name))
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		return err
+	err := os.MkdirAll(filepath.Dir(path), 0o777)
+	if err == nil {
+		err = os.WriteFile(path, data, 0o666)
 	}
-	return os.WriteFile(path, data, 0o666)
+	return cannot(filepath.Join(f.dir, filepath.FromSlash(name)), err)
 }
 
 // Commit puts the folder in its place. An existing folder is replaced: in one
@@ -57,7 +58,7 @@ func (f *Folder) Write(name string, data []byte) error {
 // there is none.
 func (f *Folder) Commit() error {
 	if err := f.place(); err != nil {
-		return err
+		return cannot(f.dir, err)
 	}
 	f.Close() // the folder that was there
 	clean(f.dir)
@@ -78,7 +79,7 @@ func (f *Folder) place() error {
 		return err
 	}
 	if !info.IsDir() {
-		return fmt.Errorf("%s is a file", f.dir)
+		return errors.New("a file has that name")
 	}
 	if err := os.Chmod(f.Path, info.Mode().Perm()); err != nil {
 		return err
@@ -97,7 +98,7 @@ func swap(a, b string) error {
 	}
 	if err := os.Rename(a, b); err != nil {
 		if back := os.Rename(aside, b); back != nil {
-			return fmt.Errorf("%w; what was there is in %s (%v)", err, aside, back)
+			return fmt.Errorf("%v; what was there is in %s (%v)", Reason(err), aside, Reason(back))
 		}
 		return err
 	}
@@ -136,7 +137,7 @@ func WriteInto(dir string, files []File) error {
 		return WriteSet(dir, files)
 	}
 	if err := os.MkdirAll(filepath.Dir(filepath.Clean(dir)), 0o777); err != nil {
-		return err
+		return cannot(dir, err)
 	}
 	all := map[string][]byte{}
 	for _, f := range files {

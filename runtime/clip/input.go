@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"io"
+	"io/fs"
 	"os"
 )
 
@@ -72,6 +73,8 @@ func (in *input) pass(n int64) error {
 	return nil
 }
 
+// openInput opens a file, standard input for "-", or a pipe that somebody writes to: a
+// pipe without a writer is an error, since one may never come.
 func openInput(path string, opt Options) (*input, error) {
 	if path == "-" {
 		r := opt.Stdin
@@ -80,13 +83,21 @@ func openInput(path string, opt Options) (*input, error) {
 		}
 		return &input{name: "standard input", r: bufio.NewReaderSize(r, 1<<16), size: -1}, nil
 	}
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|notWaiting, 0)
 	if err != nil {
 		return nil, err
 	}
 	in := &input{name: path, path: path, r: bufio.NewReaderSize(f, 1<<16), size: -1, f: f}
-	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
+	st, err := f.Stat()
+	switch {
+	case err != nil:
+	case st.Mode().IsRegular():
 		in.size, in.seek = st.Size(), f
+	case st.Mode()&fs.ModeNamedPipe != 0:
+		if _, err := in.r.Peek(1); err == io.EOF {
+			f.Close()
+			return nil, errorf("%s is a pipe that nobody writes to, expected a file (- reads standard input)", path)
+		}
 	}
 	return in, nil
 }
