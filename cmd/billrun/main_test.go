@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"fmt"
 	"image"
 	"image/color"
 	"image/gif"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/billnet/billnet/runtime"
 	"github.com/billnet/billnet/runtime/clip"
 )
 
@@ -224,6 +226,56 @@ func TestInterrupted(t *testing.T) {
 	}
 	if got := errs.String(); got != "billrun: interrupted\n" {
 		t.Errorf("standard error %q", got)
+	}
+}
+
+// A pipe gives the outputs of every run, in the order of the inputs, while it is open.
+func TestPipe(t *testing.T) {
+	dir := workspace(t)
+	path := func(name string) string { return filepath.Join(dir, name) }
+	run := func(stdin []byte, args ...string) (code int, out []byte, errs string) {
+		var stdout, stderr bytes.Buffer
+		code = program().Run(nil, args, bytes.NewReader(stdin), &stdout, &stderr)
+		return code, stdout.Bytes(), stderr.String()
+	}
+	n := 3 * frames * height * width
+	two := make([]byte, 2*n)
+	for i := range two {
+		two[i] = uint8(i * 37) // batch.npy
+	}
+	code, out, errs := run(two, path("model.billb"), "--pipe")
+	if code != 0 || errs != "" {
+		t.Fatalf("exit code %d, %s", code, errs)
+	}
+	each := 4*classes + 4*hidden
+	if len(out) != 2*each {
+		t.Fatalf("%d bytes, want %d", len(out), 2*each)
+	}
+	for i, want := range [][]float32{{-7.9375, 11.8125, -0.75, 0.4375}, {-8.4375, 11.875, -0.125, 0.9375}} {
+		if got := out[i*each:][:4*classes]; !bytes.Equal(got, runtime.Bytes(want)) {
+			t.Errorf("run %d: logits %x, want %x", i, got, runtime.Bytes(want))
+		}
+	}
+	sel := runtime.Bytes([]int64{2, 0, 1, 1})
+	if code, out, errs = run(sel, path("pick.billb"), "--pipe", "--input", "x=@"+path("x.npy")); code != 0 || !bytes.Equal(out, runtime.Bytes([]float32{2.5, -3e-9, 0.5, 1, 1.5, 2, 1.5, 2})) {
+		t.Errorf("a tensor of two: exit code %d, %x, %s", code, out, errs)
+	}
+	for _, c := range []struct {
+		stdin []byte
+		args  []string
+		code  int
+		errs  string
+	}{
+		{nil, []string{path("model.billb"), "--pipe"}, 0, ""},
+		{two[:n+5], []string{path("model.billb"), "--pipe"}, 1, fmt.Sprintf("standard input ends after 5 of the %d bytes of run 1 (counted from 0)", n)},
+		{runtime.Bytes([]int64{7, 0}), []string{path("pick.billb"), "--pipe", "--input", "x=@" + path("x.npy")}, 1, "pick.billb"},
+		{two, []string{path("model.billb"), "--pipe", path("clip.npy")}, 2, "--pipe reads bytes from standard input"},
+		{two, []string{path("model.billb"), "--pipe", "--json"}, 2, "--pipe reads bytes from standard input"},
+		{two, []string{path("pick.billb"), "--pipe", "--input", "x=@" + path("x.npy"), "--input", "sel=@" + path("sel.npy")}, 2, "has no bytes to read"},
+	} {
+		if code, _, errs := run(c.stdin, c.args...); code != c.code || !strings.Contains(errs, c.errs) {
+			t.Errorf("%v: exit code %d, %q, want %d and %q", c.args[1:], code, errs, c.code, c.errs)
+		}
 	}
 }
 

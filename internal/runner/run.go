@@ -20,6 +20,7 @@ type runCmd struct {
 	Top    int
 	JSON   bool
 	Logits bool
+	Pipe   bool
 	Out    string
 	inputFlags
 	clipFlags
@@ -32,6 +33,7 @@ func declareRun(f *flags) runner {
 	f.count(&c.Top, "top", "N", "Classes to show (default 5).")
 	f.on(&c.JSON, "json", "One JSON object a clip and line; notes go to standard error.")
 	f.on(&c.Logits, "logits", "Only the scores of every clip, on one line, in the shortest form that reads back as the same bits.")
+	f.on(&c.Pipe, "pipe", "Inputs as bytes from standard input, outputs as bytes to standard output, run after run.")
 	f.text(&c.Out, "out", "DIR", "With --input: write every output as DIR/NAME.npy.")
 	c.inputFlags.declare(f)
 	c.clipFlags.declare(f)
@@ -46,6 +48,7 @@ The first output is taken as the scores of classes. They are shown as the model 
 An .npy file is the model's input tensor, alone or several along a batch axis; it is never resized. Every other clip is sampled and resized, and what was done is said.
 The frames taken are those shown at the centres of equal parts of the clip's duration. Clips may be of any length; reading one takes at most 256 MB, and larger frames are refused.
 A model with several inputs takes the others by --input. Without clips, --input gives all of them, and all outputs are printed or written by --out.
+With --pipe another program keeps this one running: it writes the bytes of the inputs that --input does not give, in the model's order, and reads those of all outputs, run after run, until it closes its end.
 
 Examples:
 
@@ -68,11 +71,14 @@ func (c *runCmd) Run(e *env) error {
 	if i := slices.Index(c.Clips, "-"); i >= 0 && slices.Contains(c.Clips[i+1:], "-") {
 		return usagef("standard input (-) is given twice")
 	}
+	if c.Pipe && (c.JSON || c.Logits || c.Out != "" || len(c.Clips) > 0) {
+		return usagef("--pipe reads bytes from standard input and writes bytes: it goes with no clips, --json, --logits or --out")
+	}
 	m, err := e.load(c.Model)
 	if err != nil {
 		return err
 	}
-	in, err := bind(m, c.inputFlags, len(c.Clips) > 0, c.clipFlags, e.stdin)
+	in, err := c.bound(m, e.stdin)
 	if err != nil {
 		return err
 	}
@@ -81,10 +87,25 @@ func (c *runCmd) Run(e *env) error {
 		return err
 	}
 	defer s.Close()
-	if len(c.Clips) == 0 {
+	switch {
+	case c.Pipe:
+		return c.pipe(e, m, s, in)
+	case len(c.Clips) == 0:
 		return c.tensors(e, m, s, in)
 	}
 	return c.classify(e, m, s, in)
+}
+
+// bound is the network with the inputs that are given.
+func (c *runCmd) bound(m *model, stdin io.Reader) (*inputs, error) {
+	if !c.Pipe {
+		return bind(m, c.inputFlags, len(c.Clips) > 0, c.clipFlags, stdin)
+	}
+	in, err := bindSome(m, c.inputFlags)
+	if err != nil {
+		return nil, err
+	}
+	return in, in.alone()
 }
 
 // classify prints the scores of every clip. A clip that can not be read is

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import pickle
 import random
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -97,6 +100,31 @@ def test_one_clip_numpy_and_float(small):
     assert torch.equal(program(clips.float()), want)
     assert torch.equal(program(clips[1]), want[1:2])
     assert program(clips[:0]).shape == (0, 3)
+
+
+def test_programs_wait_for_the_next_call(small):
+    """One process serves all calls, is not shared with copies, and comes back when it was stopped or killed."""
+    clips = clips_of(small.config.clip, 200)
+    with billnet.compile(small) as program:
+        want = small.logits(clips)
+        assert torch.equal(program(clips), want)
+        process = program._pipe.process
+        assert torch.equal(program(clips[:3]), want[:3]) and program._pipe.process is process
+        with ThreadPoolExecutor(4) as pool:
+            assert all(torch.equal(a, want[i : i + 9]) for i, a in zip(range(0, 90, 9), pool.map(lambda i: program(clips[i : i + 9]), range(0, 90, 9))))
+        again = pickle.loads(pickle.dumps(program))
+        assert torch.equal(again(clips), want) and again._pipe.process is not process
+        process.kill()
+        process.wait()
+        with pytest.raises(billnet.ToolError, match="billrun"):
+            program(clips)
+        assert torch.equal(program(clips), want)
+        process = program._pipe.process
+    assert process.poll() is not None
+    process = again._pipe.process
+    del again
+    gc.collect()
+    assert process.poll() is not None
 
 
 def test_labels_and_numbers_travel(small, tmp_path):
