@@ -128,7 +128,7 @@ func TestValues(t *testing.T) {
 		"MaxPool by an enormous stride": {m: one(12, "MaxPool", "x", nil, attrInts("kernel_shape", 2), attrInts("strides", 1<<40)), shape: []int64{1, 1, 4}, want: []float32{1}},
 		"Max of NaN":                    {m: one(13, "Max", "x k", []*onnxpb.Tensor{floats("k", 1, nan, inf)}), shape: []int64{3}, x: []float32{nan, 1, -inf}, want: []float32{nan, nan, inf}},
 		"Relu of NaN":                   {m: one(14, "Relu", "x", nil), shape: []int64{3}, x: []float32{nan, -inf, inf}, want: []float32{nan, 0, inf}},
-		"a result declared by hand":     {m: byHand, shape: []int64{2}, want: []float32{-1, -2}},
+		"a result declared by hand":     {m: byHand, shape: []int64{2}, x: []float32{1, 2}, want: []float32{-1, -2}},
 		"a dimension of -1":             {m: one(13, "Neg", "x", nil), shape: []int64{-1, 2}, x: []float32{1, 2}, want: []float32{-1, -2}},
 	} {
 		t.Run(name, func(t *testing.T) {
