@@ -3,12 +3,18 @@ package runtime
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"math/rand/v2"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/billnet/billnet/runtime/billb"
+)
+
+var (
+	regionMutants = flag.Int("region-mutants", 3000, "number of changed programs with regions; a million are a release's")
+	firstMutant   = flag.Uint64("first-mutant", 0, "the first of them")
 )
 
 // regionNet is a program with a region that is fed with a clip of 5 frames: a convolution whose bits are counted and kept
@@ -279,17 +285,22 @@ func TestRegionRefused(t *testing.T) {
 // TestHostileRegions loads programs with regions that were changed: nothing may panic, and what loads may not depend on
 // what its memory held before, nor leave it.
 func TestHostileRegions(t *testing.T) {
-	n := 3000
-	if os.Getenv("BILLNET_LONG") != "" {
-		n = 1000000
+	n := *regionMutants
+	valid := [][]byte{encode(t, &regionNet().img)}
+	for _, name := range []string{"regions_rolled.billb", "regions_split.billb"} { // as the compiler makes them
+		file, err := os.ReadFile("testdata/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		valid = append(valid, file)
 	}
-	valid := encode(t, &regionNet().img)
 	memory := &guarded{}
 	defer memory.free()
 	loaded, ran := 0, 0
-	for seed := range uint64(n) {
+	for i := range uint64(n) {
+		seed := *firstMutant + i
 		rng := newRand(seed)
-		file := changedRegions(rng, valid)
+		file := changedRegions(rng, valid[seed%3])
 		if file == nil {
 			continue
 		}
@@ -360,9 +371,9 @@ func changedRegions(rng *rand.Rand, valid []byte) []byte {
 			mutate(rng, img)
 			continue
 		}
-		r := &img.Regions[0]
-		s := &r.Stages[rng.IntN(2)]
-		b := []int{1, 6, 7, 9, 10}[rng.IntN(5)]
+		r := &img.Regions[rng.IntN(len(img.Regions))]
+		s := &r.Stages[rng.IntN(len(r.Stages))]
+		b := rng.IntN(len(img.Code))
 		list := []*int{&r.Steps, &r.First, &s.Delay, &s.Every[0], &s.Every[1], &s.Count, &r.Pace, &s.Bands, &s.Len, &r.Feed}
 		if p, ok := img.Code[b].Params.(*billb.Band); ok {
 			list = append(list, &p.Frames, &p.Rows, &p.First[0], &p.First[1], &p.Step[0], &p.Step[1])
