@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/billnet/billnet/codegen/bytecode"
+	"github.com/billnet/billnet/frontend/onnx"
 	"github.com/billnet/billnet/internal/plain"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
@@ -40,6 +41,8 @@ type inspection struct {
 
 	Ledger *report.Ledger `json:"ledger"`
 
+	Operators []operatorInfo `json:"operators"`
+
 	Instructions []instruction `json:"instructions"`
 	FileBytes    int64         `json:"file_bytes"`
 	WeightBytes  int           `json:"weight_bytes"`
@@ -61,6 +64,13 @@ type memoryInfo struct {
 type portInfo struct {
 	Name string `json:"name"`
 	Type string `json:"type"`
+}
+
+// operatorInfo counts an operator in a model that cannot be imported.
+type operatorInfo struct {
+	Op      string `json:"op"`
+	Nodes   int    `json:"nodes"`
+	Refused int    `json:"refused"`
 }
 
 type instruction struct {
@@ -90,16 +100,54 @@ func (c *inspectCmd) Run(ctx context.Context, s *streams) error {
 	} else {
 		in, err = c.inspectModel(ctx, s)
 	}
-	if err != nil {
+	var refused *onnx.UnsupportedError
+	if errors.As(err, &refused) {
+		in = inspectRefused(refused)
+	} else if err != nil {
 		return err
 	}
 	in.File, in.FileBytes = c.Model, info.Size()
 	in.fill()
-	if c.JSON {
-		return printJSON(s.out, in)
+	if !c.JSON {
+		in.print(s.out)
+	} else if err := printJSON(s.out, in); err != nil {
+		return err
 	}
-	in.print(s.out)
-	return nil
+	return err
+}
+
+// inspectRefused is what is known of a model that cannot be imported: what its file
+// says of inputs and outputs, and its operators, those of the main graph and all that
+// are refused.
+func inspectRefused(e *onnx.UnsupportedError) *inspection {
+	g := e.Source.Graph
+	in := &inspection{Level: "refused", Meta: e.Source.Metadata}
+	for _, v := range g.Inputs {
+		in.Inputs = append(in.Inputs, portInfo{v.Name, v.String()})
+	}
+	for _, v := range g.Outputs {
+		in.Outputs = append(in.Outputs, portInfo{v.Name, v.String()})
+	}
+	at := map[string]int{}
+	count := func(op string) *operatorInfo {
+		if _, ok := at[op]; !ok {
+			at[op] = len(in.Operators)
+			in.Operators = append(in.Operators, operatorInfo{Op: op})
+		}
+		return &in.Operators[at[op]]
+	}
+	for _, n := range g.Nodes {
+		count(n.QualifiedOp()).Nodes++
+	}
+	for _, it := range e.Items {
+		o := count(it.Op)
+		o.Refused++
+		o.Nodes = max(o.Nodes, o.Refused) // nodes of inner graphs are listed when they are refused
+	}
+	for _, t := range g.Initializers {
+		in.WeightBytes += (t.Len()*t.DType.Bits() + 7) / 8
+	}
+	return in
 }
 
 func (c *inspectCmd) inspectModel(ctx context.Context, s *streams) (*inspection, error) {
@@ -214,6 +262,7 @@ func (in *inspection) fill() {
 		*list = append([]portInfo{}, *list...)
 	}
 	in.Labels = append([]string{}, in.Labels...)
+	in.Operators = append([]operatorInfo{}, in.Operators...)
 	in.Instructions = append([]instruction{}, in.Instructions...)
 	in.Certified = append([]certInfo{}, in.Certified...)
 	in.Ledger.Fill()
@@ -286,7 +335,14 @@ func (in *inspection) print(w io.Writer) {
 	if len(in.Labels) > 0 {
 		fmt.Fprintf(w, "labels  %d: %s\n", len(in.Labels), plain.Text(fmt.Sprint(in.Labels)))
 	}
-	if len(in.Instructions) == 0 {
+	for _, o := range in.Operators {
+		fmt.Fprintf(w, "operator %-24s %d nodes", plain.Text(o.Op), o.Nodes)
+		if o.Refused > 0 {
+			fmt.Fprintf(w, ", %d refused", o.Refused)
+		}
+		fmt.Fprintln(w)
+	}
+	if len(in.Instructions)+len(in.Operators) == 0 {
 		in.Ledger.Print(w, columns(w))
 	}
 	for i, n := range in.Instructions {

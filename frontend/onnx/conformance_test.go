@@ -147,7 +147,7 @@ func (c *officialCase) classify(m *Model, data []*Tensor) {
 	c.promised = true
 	tensors := append(data, m.Graph.Initializers...)
 	for _, n := range m.Graph.Nodes {
-		if op := n.qualifiedOp(); !slices.Contains(c.ops, op) {
+		if op := n.QualifiedOp(); !slices.Contains(c.ops, op) {
 			c.ops = append(c.ops, op)
 			c.promised = c.promised && slices.Contains(promisedOps, op)
 		}

@@ -100,7 +100,7 @@ func decode(t testing.TB, m *onnxpb.Model) (*Model, error) {
 func text(g *Graph) string {
 	var b strings.Builder
 	for _, n := range g.Nodes {
-		b.WriteString(n.Name + " " + n.qualifiedOp() + "(" + strings.Join(n.Inputs, ",") + ")->" + strings.Join(n.Outputs, ",") + "\n")
+		b.WriteString(n.Name + " " + n.QualifiedOp() + "(" + strings.Join(n.Inputs, ",") + ")->" + strings.Join(n.Outputs, ",") + "\n")
 	}
 	return b.String()
 }

@@ -103,7 +103,7 @@ func Import(ctx context.Context, m *Model, opt Options) (*ir.Module, *Report, er
 	if err != nil {
 		var unsupported *UnsupportedError
 		if errors.As(err, &unsupported) {
-			unsupported.Model = m.Name
+			unsupported.Model, unsupported.Source = m.Name, m
 			return nil, nil, err
 		}
 		return nil, nil, fmt.Errorf("%s: %w", m.Name, err)
@@ -114,9 +114,10 @@ func Import(ctx context.Context, m *Model, opt Options) (*ir.Module, *Report, er
 // UnsupportedError lists everything in a model that the compiler has no
 // counterpart for.
 type UnsupportedError struct {
-	Model string
-	Items []Unsupported
-	Also  error // what else is wrong with the model, or nil
+	Model  string
+	Source *Model // the model as it was decoded
+	Items  []Unsupported
+	Also   error // what else is wrong with the model, or nil
 }
 
 // Unsupported is one node that cannot be imported.
@@ -306,7 +307,7 @@ func (imp *importer) nodes(nodes []*Node) error {
 // refuse notes a node that cannot be imported; a body that is written out more
 // than once has its nodes noted once.
 func (imp *importer) refuse(n *Node, reason string) {
-	it := Unsupported{n.Name, n.qualifiedOp(), reason}
+	it := Unsupported{n.Name, n.QualifiedOp(), reason}
 	if !slices.Contains(imp.unsupported, it) {
 		imp.unsupported = append(imp.unsupported, it)
 	}

@@ -89,9 +89,10 @@ type Node struct {
 }
 
 // String names the node in messages: node "enc.0.conv" (Conv).
-func (n *Node) String() string { return fmt.Sprintf("node %q (%s)", n.Name, n.qualifiedOp()) }
+func (n *Node) String() string { return fmt.Sprintf("node %q (%s)", n.Name, n.QualifiedOp()) }
 
-func (n *Node) qualifiedOp() string {
+// QualifiedOp is the operator with its domain, if that is not the default one.
+func (n *Node) QualifiedOp() string {
 	if n.Domain == "" {
 		return n.Op
 	}
