@@ -127,6 +127,30 @@ def test_programs_wait_for_the_next_call(small):
     assert process.poll() is not None
 
 
+def test_images_and_sound(tmp_path):
+    """An image is a clip of one frame, sound one of single pixels."""
+    image = torch.nn.Sequential(
+        nn.Pixels(), nn.BinaryConv3d(1, 8, (1, 3, 3), stride=(1, 2, 2)), nn.Norm(8), nn.Heaviside(), torch.nn.MaxPool3d((1, 2, 2)), nn.CF(8, 16, 4), nn.MOR(16, 4),
+        nn.FrameMean(), nn.Norm(16), nn.Heaviside(), torch.nn.Flatten(), nn.Scores(16, 10),
+    )  # fmt: skip
+    sound = torch.nn.Sequential(
+        nn.Pixels(), nn.BinaryConv3d(2, 8, (5, 1, 1), stride=(2, 1, 1), causal=True), nn.Norm(8), nn.Heaviside(), torch.nn.MaxPool3d((2, 1, 1)),
+        nn.BinaryConv3d(8, 8, (3, 1, 1), groups=4, causal=True), nn.Norm(8), nn.Heaviside(), nn.FrameMean(), Transpose(), nn.BinaryLSTM(8, 6), nn.Scores(6, 3),
+    )  # fmt: skip
+    for net, shape in ((image, (1, 1, 20, 20)), (sound, (2, 16, 1, 1))):
+        clips = clips_of(shape, 6)
+        trained(net, clips)
+        for exporter in EXPORTERS:
+            found = billnet.verify(net, billnet.compile(net, clips[0], exporter=exporter), clips)
+            assert found, found.difference
+        assert billnet.summary(net, clips[0]).total("binary_macs") > 0
+
+
+class Transpose(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.transpose(1, 2)
+
+
 def test_labels_and_numbers_travel(small, tmp_path):
     small.labels = ["left", "right", "none"]
     program = billnet.compile(small, path=tmp_path / "small.billb")
