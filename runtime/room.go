@@ -1,7 +1,6 @@
 package runtime
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/billnet/billnet/runtime/billb"
@@ -65,19 +64,30 @@ func gapsOf(img *billb.Image) placer {
 
 func placeInGaps(img *billb.Image, need []int) (at []int, total int) {
 	lives := img.Lifetimes()
-	var order, alive []int
+	first := make([][]int, len(need)) // buffers, by the instruction that uses them first
 	for b, l := range lives {
-		if size, _ := img.Buffers[b].Size(); size > 0 && l.First <= l.Last {
-			order = append(order, b)
+		if size, _ := img.Buffers[b].Size(); size > 0 && max(l.First, 0) < len(need) && l.First <= l.Last {
+			first[max(l.First, 0)] = append(first[max(l.First, 0)], b)
 		}
 	}
-	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(lives[a].First, lives[b].First) })
 	at, total = make([]int, len(need)), img.Arena
+	var alive []int // by offset
 	for i := range need {
-		for len(order) > 0 && lives[order[0]].First <= i {
-			alive, order = append(alive, order[0]), order[1:]
+		kept := alive[:0]
+		for _, b := range alive {
+			if lives[b].Last >= i {
+				kept = append(kept, b)
+			}
 		}
-		alive = slices.DeleteFunc(alive, func(b int) bool { return lives[b].Last < i })
+		alive = kept
+		for _, b := range first[i] {
+			k := len(alive)
+			alive = append(alive, b)
+			for ; k > 0 && img.Buffers[alive[k-1]].Offset > img.Buffers[b].Offset; k-- {
+				alive[k] = alive[k-1]
+			}
+			alive[k] = b
+		}
 		if need[i] > 0 {
 			at[i] = lowestGap(img, alive, need[i])
 			total = max(total, at[i]+need[i])
@@ -86,9 +96,9 @@ func placeInGaps(img *billb.Image, need []int) (at []int, total int) {
 	return at, total
 }
 
-// lowestGap is the lowest offset where none of some buffers lies.
+// lowestGap is the lowest offset where none of some buffers lies, which are in the order of
+// theirs.
 func lowestGap(img *billb.Image, buffers []int, size int) int {
-	slices.SortFunc(buffers, func(a, b int) int { return cmp.Compare(img.Buffers[a].Offset, img.Buffers[b].Offset) })
 	at := 0
 	for _, b := range buffers {
 		v := &img.Buffers[b]

@@ -1,7 +1,5 @@
 package billb
 
-import "slices"
-
 // Lifetime is from which instruction to which a buffer is used: -1 is in front of the
 // first, the number of instructions behind the last. First is above Last where nothing
 // uses it.
@@ -45,9 +43,11 @@ func (img *Image) Lifetimes() []Lifetime {
 			to := from + s.Len - 1
 			for k := from; k <= to; k++ {
 				in := &img.Code[k]
-				for _, b := range slices.Concat(in.In, in.Out) {
-					if b >= 0 && (lives[b].First < from || lives[b].Last > to || in.Op.Keeps() && b == in.Out[0]) {
-						touch(b, r.First, r.End()-1)
+				for _, ids := range [][]int{in.In, in.Out} {
+					for _, b := range ids {
+						if b >= 0 && (lives[b].First < from || lives[b].Last > to || in.Op.Keeps() && b == in.Out[0]) {
+							touch(b, r.First, r.End()-1)
+						}
 					}
 				}
 			}

@@ -203,10 +203,11 @@ func (img *Image) readRegions(r *reader, version uint32) {
 				r.fail("a stage of %d numbers, expected %d", len(n), numbers)
 				return Stage{}
 			}
-			if numbers == 5 {
-				n = slices.Insert(n, 3, 0)
+			s := Stage{Len: n[0], Delay: n[1], Every: [2]int{n[2], 0}, Count: n[numbers-2], Bands: n[numbers-1]}
+			if numbers == 6 {
+				s.Every[1] = n[3]
 			}
-			return Stage{Len: n[0], Delay: n[1], Every: [2]int{n[2], n[3]}, Count: n[4], Bands: n[5]}
+			return s
 		})
 		return v
 	})
