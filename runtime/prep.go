@@ -113,6 +113,8 @@ func (p *prep) charge(bytes int) {
 }
 
 // fail ends prepare with an error.
+//
+//go:noinline
 func (p *prep) fail(format string, args ...any) { panic(prepError{errorf(format, args...)}) }
 
 func (p *prep) check(err error) {

@@ -40,6 +40,8 @@ func (p *prep) newWindow(x, y *operand, kernel []int, v *billb.Window) *window {
 
 // inside returns, for position p of axis a, the first tap that is not in the
 // padding before, and the end of those that are not in the padding after.
+//
+//go:noinline
 func (w *window) inside(a, p int) (lo, hi int) {
 	start := p*w.stride[a] - w.pad[a]
 	if start < 0 {

@@ -128,6 +128,7 @@ type reader struct {
 	err error
 }
 
+//go:noinline
 func (r *reader) fail(format string, args ...any) {
 	if r.err == nil {
 		r.err = errorf(format, args...)

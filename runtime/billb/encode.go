@@ -152,6 +152,7 @@ func padding(size int) []byte { return make([]byte, -size&(align-1)) }
 // writer appends the primitive values of the format.
 type writer []byte
 
+//go:noinline
 func (w *writer) uint(v int)      { *w = binary.AppendUvarint(*w, uint64(v)) }
 func (w *writer) int(v int64)     { *w = binary.AppendVarint(*w, v) }
 func (w *writer) byte(v byte)     { *w = append(*w, v) }

@@ -166,6 +166,7 @@ func splitWeights(w []int16) ([][]int8, error) {
 	return lists, nil
 }
 
+//go:noinline
 func product3(v [3]int) int { return v[0] * v[1] * v[2] }
 
 // Stages is the number of stages: inputs are brought into their order, then multiplied.
