@@ -84,7 +84,7 @@ func TestFormatRoundTrip(t *testing.T) {
 		t.Error("encoding the same image twice gave different bytes")
 	}
 	var written bytes.Buffer
-	if n, err := b.img.WriteTo(&written); err != nil || n != int64(len(file)) || !bytes.Equal(written.Bytes(), file) {
+	if n, err := b.img.EncodeTo(&written); err != nil || n != int64(len(file)) || !bytes.Equal(written.Bytes(), file) {
 		t.Errorf("writing gave %d bytes and %v, not what encoding gives", n, err)
 	}
 	if n, err := b.img.Size(); err != nil || n != len(file) {

@@ -80,7 +80,10 @@ func (o *operand) bytes(m *memory) []byte {
 	return m.arena[o.off : o.off+o.size : o.off+o.size]
 }
 
-// view is the elements of a dense operand.
+// view is the elements of a dense operand. It is called once for a stretch of work, from hundreds of places: as a call it keeps
+// programs small.
+//
+//go:noinline
 func view[T Number](o *operand, m *memory) []T { return as[T](o.bytes(m)) }
 
 func (o *operand) String() string {

@@ -88,7 +88,7 @@ func writeBytecode(_ context.Context, c *compileCmd, s *streams, out string, b *
 	}
 	size := int64(0)
 	err = s.writeFrom(out, func(w io.Writer) (err error) {
-		size, err = img.WriteTo(w)
+		size, err = img.EncodeTo(w)
 		return err
 	})
 	if err != nil {

@@ -48,8 +48,9 @@ func (img *Image) Encode() ([]byte, error) {
 	return bytes.Join(pieces, nil), nil
 }
 
-// WriteTo writes what Encode returns, with no copy of the constants.
-func (img *Image) WriteTo(w io.Writer) (int64, error) {
+// EncodeTo writes what Encode returns, with no copy of the constants. A method of io.WriterTo's name would be linked into
+// programs that only load.
+func (img *Image) EncodeTo(w io.Writer) (int64, error) {
 	pieces, size, err := img.pieces()
 	if err != nil {
 		return 0, err
