@@ -26,8 +26,9 @@ type machine struct {
 	closed atomic.Bool
 }
 
-// newMachine makes a machine with an arena of a size, whose gaps place knows. Its
-// goroutines end with close, or when it is garbage.
+// newMachine makes a machine with an arena of a size, whose gaps place knows; nil where
+// they are not known, as in generated packages. Its goroutines end with close, or when it
+// is garbage.
 func newMachine(steps []step, arena int, place placer, scratchLimit, threads int, alloc func(n int) []byte) (*machine, error) {
 	if threads < 0 || threads > maxThreads {
 		return nil, errorf("%d threads, expected 1 to %d, or 0 for 1", threads, maxThreads)

@@ -21,12 +21,15 @@ func (r room) size(threads int) int { return r.scratch + threads*r.temp }
 // bytes of the arena and of what is behind it.
 type placer func(need []int) (at []int, total int)
 
-// newRooms places the rooms of steps on so many threads.
+// newRooms places the rooms of steps on so many threads; all behind the arena where place is nil.
 func newRooms(steps []step, arena int, place placer, threads int) ([]room, int) {
 	rooms, need := make([]room, len(steps)), make([]int, len(steps))
 	for i := range steps {
 		rooms[i] = steps[i].room(threads)
 		need[i] = rooms[i].size(threads)
+	}
+	if place == nil {
+		place = behind(arena)
 	}
 	at, total := place(need)
 	for i := range rooms {

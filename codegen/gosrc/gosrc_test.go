@@ -507,7 +507,8 @@ func TestGenerated(t *testing.T) {
 	m, clips := billnet(t, "models/billnet/billnet_small", 1)
 	p.add(t, "small", m, clips, true)
 	ops, args := examples(t)
-	p.add(t, "ops", ops, [][]*ir.Tensor{args}, true)
+	// Bytecode and interpreter are compared in tests/ops, some functions to units in the last place.
+	p.add(t, "ops", ops, [][]*ir.Tensor{args}, false)
 	own := special(t)
 	p.addImage(t, "special", &own.img, [][][]byte{own.inputs})
 	if files, _ := filepath.Glob(filepath.Join(p.dir, "special", "unrolled*.s")); len(files) != len(convs)+2*len(pairs) {
@@ -569,8 +570,12 @@ func TestGenerated(t *testing.T) {
 	})
 	for _, name := range slices.Sorted(maps.Keys(p.size)) {
 		t.Logf("%s: %d bytes of Go and assembly", name, p.size[name])
-		if p.size[name] > 1<<20 {
-			t.Errorf("package %s has %d bytes of text, at most 1 MB is wanted", name, p.size[name])
+		most := 1 << 20
+		if name == "ops" { // no network has every operation that there is
+			most = 5 << 18
+		}
+		if p.size[name] > most {
+			t.Errorf("package %s has %d bytes of text, at most %d are wanted", name, p.size[name], most)
 		}
 	}
 }
