@@ -26,15 +26,7 @@ func TestLend(t *testing.T) {
 	for _, id := range []int{positive, in, reshaped, last} {
 		b.output(id)
 	}
-	prog, err := LoadBytes(encode(t, &b.img))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := prog.NewSession(Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := b.session(t)
 	want := b.runSession(t, s)
 	for i, v := range as[float32](want[0]) {
 		if relu := float32(math.Max(x.v[i], 0)); v != relu || as[float32](want[3])[i] != -relu || as[float32](want[1])[i] != float32(x.v[i]) {
@@ -102,15 +94,7 @@ func TestLendInPlace(t *testing.T) {
 	b.op(billb.OpNeg, []int{y}, []int{z}, nil)
 	b.output(y)
 	b.output(z)
-	prog, err := LoadBytes(encode(t, &b.img))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := prog.NewSession(Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := b.session(t)
 	for places := range 8 { // whether memory can be lent for the input and the outputs
 		port := func(k int) []byte {
 			m := alignedBytes(8 * n)

@@ -192,25 +192,17 @@ func TestRegionMemory(t *testing.T) {
 // Push of a program without regions keeps the frames until the last one is there.
 func TestPushWhole(t *testing.T) {
 	b := smallNet()
-	prog, err := LoadBytes(encode(t, &b.img))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := prog.NewSession(Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := b.session(t)
 	clip := b.inputs[0].bytes()
-	p := prog.Outputs()[0]
+	p := s.prog.Outputs()[0]
 	want, got := make([]byte, billb.Product(p.Shape)*p.Elem.Width()), make([]byte, billb.Product(p.Shape)*p.Elem.Width())
-	out := make([][]byte, len(prog.Outputs()))
+	out := make([][]byte, len(s.prog.Outputs()))
 	out[0] = want
 	if err := s.Run([][]byte{clip}, out); err != nil {
 		t.Fatal(err)
 	}
-	if prog.Frames() != 4 || prog.FrameBytes() != 3*10*12 {
-		t.Fatalf("%d frames of %d bytes", prog.Frames(), prog.FrameBytes())
+	if s.prog.Frames() != 4 || s.prog.FrameBytes() != 3*10*12 {
+		t.Fatalf("%d frames of %d bytes", s.prog.Frames(), s.prog.FrameBytes())
 	}
 	for f := range 4 {
 		var frame []byte

@@ -239,6 +239,21 @@ func (b *builder) run(t testing.TB) []*tensor {
 	return list
 }
 
+// session is one of the program, which the end of the test closes.
+func (b *builder) session(t testing.TB) *Session {
+	t.Helper()
+	prog, err := LoadBytes(encode(t, &b.img))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := prog.NewSession(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
 func (b *builder) runSession(t testing.TB, s *Session) [][]byte {
 	t.Helper()
 	var in, out [][]byte
