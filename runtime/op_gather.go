@@ -20,6 +20,9 @@ var _ = executes(billb.OpGather, func(p *prep) step {
 			if i < -int64(size) || i >= int64(size) {
 				p.fail("index %d is out of range for axis %d, %s", i, axis, x)
 			}
+			if i < 0 {
+				i += int64(size)
+			}
 			fixed[j] = int32(i)
 		}
 		index = &operand{elem: I32, n: index.n, fixed: Bytes(fixed)}
@@ -49,14 +52,9 @@ var _ = executes(billb.OpGather, func(p *prep) step {
 	})
 })
 
-// gatherElements is a gather along the last axis, of elements of a width of 1 or 4 bytes at fixed indices: line by line.
+// gatherElements is a gather along the last axis, of elements of a width of 1 or 4 bytes at fixed indices, none negative: line by line.
 func gatherElements(y, x, index *operand, size, lines, width int) step {
 	at := view[int32](index, nil)
-	for j, i := range at { // the copy that was made
-		if i < 0 {
-			at[j] = i + int32(size)
-		}
-	}
 	if width == 1 {
 		return ranged(lines, index.n, func(m *memory, lo, hi int) { gatherLines(y.bytes(m), x.bytes(m), at, size, lo, hi) })
 	}

@@ -233,7 +233,7 @@ func (p *prep) poolRows(w *window, kind poolKind, padded bool, y, x *operand, wo
 		r.fill(buffers[:r.length])
 		for u := lo; u < hi; u++ {
 			i, row := u/rows, u%rows
-			r.pool(dst[i*out+row*w.out[2]:][:w.out[2]], src, i*in, row/w.out[1], row%w.out[1], buffers)
+			r.pool(dst[i*out+row*w.out[2]:][:w.out[2]], src, i*in, row, buffers)
 		}
 	}), true
 }
@@ -244,39 +244,35 @@ func (r *rowPool) fill(v []float32) {
 	}
 }
 
-// pool computes row oh of frame ot of the map that begins at an element of src.
-func (r *rowPool) pool(dst, src []float32, at, ot, oh int, buffers []float32) {
+// pool computes a row of the results of the map that begins at an element of src.
+func (r *rowPool) pool(dst, src []float32, at, result int, buffers []float32) {
 	row, pieces, sums := buffers[:r.length], buffers[poolRow32:], buffers[poolSums:][:r.width]
 	r.fill(sums)
 	n := r.in[2]
 	wide := roundUp(n, 16)
-	t0, t1 := r.inside(0, ot)
-	h0, h1 := r.inside(1, oh)
-	begun := false
-	for kt := t0; kt < t1; kt++ {
-		for kh := h0; kh < h1; kh++ {
-			from := at + ((ot*r.stride[0]+kt*r.dil[0]-r.pad[0])*r.in[1]+oh*r.stride[1]+kh*r.dil[1]-r.pad[1])*n
-			if !begun || r.kind == poolAverage {
-				copy(row[r.pad[2]:], src[from:from+n])
-			} else { // whole registers where the map has them
-				n := min(wide, len(src)-from)
-				r.set.Combine(r.op, row[r.pad[2]:][:n], row[r.pad[2]:][:n], src[from:from+n])
-			}
-			begun = true
-			if r.kind == poolAverage {
-				r.take(sums, row, pieces)
-			}
+	taps := 0
+	r.taps(result, func(from int) {
+		from += at
+		if taps == 0 || r.kind == poolAverage {
+			copy(row[r.pad[2]:], src[from:from+n])
+		} else { // whole registers where the map has them
+			n := min(wide, len(src)-from)
+			r.set.Combine(r.op, row[r.pad[2]:][:n], row[r.pad[2]:][:n], src[from:from+n])
 		}
-	}
-	if begun && r.kind != poolAverage {
+		taps++
+		if r.kind == poolAverage {
+			r.take(sums, row, pieces)
+		}
+	})
+	if taps > 0 && r.kind != poolAverage {
 		r.fill(row[r.pad[2]+n:])
 		r.take(sums, row, pieces)
 	}
 	copy(dst, sums)
 	if r.kind == poolAverage {
-		count := float32((t1 - t0) * (h1 - h0))
+		count := float32(taps)
 		if r.padded {
-			count = float32(r.within(0, ot) * r.within(1, oh))
+			count = float32(r.within(0, result/r.out[1]) * r.within(1, result%r.out[1]))
 		}
 		for i, v := range r.across { // no tap: 0 stays
 			if v *= count; v > 0 {

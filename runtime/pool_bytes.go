@@ -33,19 +33,6 @@ func (p *prep) poolBytes(w *window, kind poolKind, y, x *operand, work int) step
 	return s
 }
 
-// taps calls f with where the rows under row r of the results begin.
-func (w *window) taps(r int, f func(at int)) {
-	ot, oh := r/w.out[1], r%w.out[1]
-	t0, t1 := w.inside(0, ot)
-	h0, h1 := w.inside(1, oh)
-	for kt := t0; kt < t1; kt++ {
-		t := ot*w.stride[0] + kt*w.dil[0] - w.pad[0]
-		for kh := h0; kh < h1; kh++ {
-			f((t*w.in[1] + oh*w.stride[1] + kh*w.dil[1] - w.pad[1]) * w.in[2])
-		}
-	}
-}
-
 // pick writes the largest byte of a row under every result, turned back.
 func (w *window) pick(dst, row []byte, turn byte) {
 	clear(dst)

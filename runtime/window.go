@@ -63,3 +63,16 @@ func (w *window) sizes() (in, out, taps int) {
 var onePlace = &window{in: one3, out: one3, kernel: one3, stride: one3, dil: one3}
 
 var one3 = [3]int{1, 1, 1}
+
+// taps calls f with where the rows under row r of the results begin.
+func (w *window) taps(r int, f func(at int)) {
+	ot, oh := r/w.out[1], r%w.out[1]
+	t0, t1 := w.inside(0, ot)
+	h0, h1 := w.inside(1, oh)
+	for kt := t0; kt < t1; kt++ {
+		t := ot*w.stride[0] + kt*w.dil[0] - w.pad[0]
+		for kh := h0; kh < h1; kh++ {
+			f((t*w.in[1] + oh*w.stride[1] + kh*w.dil[1] - w.pad[1]) * w.in[2])
+		}
+	}
+}

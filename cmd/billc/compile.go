@@ -109,14 +109,11 @@ func (c *compileCmd) steps(e *emitter) ([]passes.Step, error) {
 		// ONNX can express what comes before the packed level.
 		steps = steps[:slices.IndexFunc(steps, isLayout)]
 	}
-	if c.Emit == "c" && len(c.Passes) == 0 {
+	if c.MaxMemory != "" || c.Emit == "c" && len(c.Passes) == 0 {
 		steps = pipeline.WithLittleMemory(steps)
 	}
 	if c.StopAfter == "none" {
 		steps = nil
-	}
-	if c.MaxMemory != "" {
-		steps = pipeline.WithLittleMemory(steps)
 	}
 	var names []string
 	for _, s := range steps {

@@ -151,22 +151,11 @@ func inspectRefused(e *onnx.UnsupportedError) *inspection {
 }
 
 func (c *inspectCmd) inspectModel(ctx context.Context, s *streams) (*inspection, error) {
-	m, notes, err := c.load(ctx, c.Model)
+	b, err := c.lowered(ctx, s, pipeline.Default())
 	if err != nil {
 		return nil, err
 	}
-	var steps []passes.Step
-	if !c.Raw && m.Level != ir.Packed {
-		steps = pipeline.Default()
-	}
-	b, err := lower(ctx, m, steps, passes.RunOptions{After: s.watch(c.Model, steps)})
-	s.idle()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.Model, err)
-	}
-	for _, n := range append(notes, b.notes...) {
-		fmt.Fprintf(s.err, "note: %s\n", n)
-	}
+	m := b.module
 	f := m.Main()
 	in := &inspection{Level: m.Level.String(), Meta: m.Meta, Labels: m.Labels, Ledger: b.ledger, Certified: certInfos(b.certs)}
 	in.WeightBytes = b.ledger.BitBytes + b.ledger.IntBytes + b.ledger.FloatBytes
@@ -187,6 +176,26 @@ func (c *inspectCmd) inspectModel(ctx context.Context, s *streams) (*inspection,
 		}
 	}
 	return in, nil
+}
+
+// lowered is the model after the steps, of which a packed one and --raw have none. Notes are printed.
+func (c *inspectCmd) lowered(ctx context.Context, s *streams, steps []passes.Step) (*compiled, error) {
+	m, notes, err := c.load(ctx, c.Model)
+	if err != nil {
+		return nil, err
+	}
+	if c.Raw || m.Level == ir.Packed {
+		steps = nil
+	}
+	b, err := lower(ctx, m, steps, passes.RunOptions{After: s.watch(c.Model, steps)})
+	s.idle()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Model, err)
+	}
+	for _, n := range append(notes, b.notes...) {
+		fmt.Fprintf(s.err, "note: %s\n", n)
+	}
+	return b, nil
 }
 
 func certInfos(certs []report.Certificate) []certInfo {

@@ -11,8 +11,6 @@ import (
 
 	"github.com/billnet/billnet/codegen/c"
 	"github.com/billnet/billnet/internal/plain"
-	"github.com/billnet/billnet/ir"
-	"github.com/billnet/billnet/passes"
 	"github.com/billnet/billnet/passes/pipeline"
 )
 
@@ -44,23 +42,11 @@ func (cmd *inspectCmd) inspectTarget(ctx context.Context, s *streams) error {
 	if cmd.Raw || filepath.Ext(cmd.Model) == ".billb" {
 		return withCode(exitUsage, "--target=%s is for a model that is compiled, .onnx or .bill: not for bytecode, nor with --raw", cmd.Target)
 	}
-	m, notes, err := cmd.load(ctx, cmd.Model)
+	b, err := cmd.lowered(ctx, s, pipeline.WithLittleMemory(pipeline.Default()))
 	if err != nil {
 		return err
 	}
-	var steps []passes.Step
-	if m.Level != ir.Packed {
-		steps = pipeline.WithLittleMemory(pipeline.Default())
-	}
-	b, err := lower(ctx, m, steps, passes.RunOptions{After: s.watch(cmd.Model, steps)})
-	s.idle()
-	if err != nil {
-		return fmt.Errorf("%s: %w", cmd.Model, err)
-	}
-	for _, n := range append(notes, b.notes...) {
-		fmt.Fprintf(s.err, "note: %s\n", n)
-	}
-	cost, err := c.Estimate(m, c.Options{}, cmd.Target)
+	cost, err := c.Estimate(b.module, c.Options{}, cmd.Target)
 	if err != nil {
 		return fmt.Errorf("%s: %w", cmd.Model, err)
 	}

@@ -45,26 +45,25 @@ func GenerateWithin(m *ir.Module, certificate []byte, limit int) (*billb.Image, 
 	sizes, smallest := []BandSize(nil), 0
 	for _, size := range bandSizes {
 		all := slices.Repeat([]BandSize{size}, s.g.count)
-		n, _, err := s.try(all)
+		t, err := s.try(all)
 		if err != nil {
 			return nil, Plan{}, err
 		}
-		if sizes == nil || n < smallest {
-			sizes, smallest = all, n
+		if sizes == nil || t.memory < smallest {
+			sizes, smallest = all, t.memory
 		}
 	}
 	for region := range sizes { // what one region needs little depends on the others
-		if smallest, err = s.improve(sizes, region, smallest, func(n, best int, _, _ float64) bool { return n < best }); err != nil {
+		if smallest, err = s.improve(sizes, region, func(t, best trial) bool { return t.memory < best.memory }); err != nil {
 			return nil, Plan{}, err
 		}
 	}
 	if smallest > limit {
 		return nil, Plan{}, &TooLargeError{limit, smallest}
 	}
-	n := smallest
 	for region := range sizes {
-		if n, err = s.improve(sizes, region, n, func(n, best int, cost, least float64) bool {
-			return n <= limit && (cost < least || cost == least && n < best)
+		if _, err = s.improve(sizes, region, func(t, best trial) bool {
+			return t.memory <= limit && (t.cost < best.cost || t.cost == best.cost && t.memory < best.memory)
 		}); err != nil {
 			return nil, Plan{}, err
 		}
@@ -73,25 +72,25 @@ func GenerateWithin(m *ir.Module, certificate []byte, limit int) (*billb.Image, 
 }
 
 // improve gives a region the best of all bands, and returns the memory with it.
-func (s *search) improve(sizes []BandSize, region, memory int, better func(n, best int, cost, least float64) bool) (int, error) {
-	_, least, err := s.try(sizes)
+func (s *search) improve(sizes []BandSize, region int, better func(t, best trial) bool) (int, error) {
+	best, err := s.try(sizes)
 	if err != nil {
 		return 0, err
 	}
-	best := sizes[region]
+	chosen := sizes[region]
 	for _, size := range bandSizes {
-		trial := slices.Clone(sizes)
-		trial[region] = size
-		n, cost, err := s.try(trial)
+		with := slices.Clone(sizes)
+		with[region] = size
+		t, err := s.try(with)
 		if err != nil {
 			return 0, err
 		}
-		if better(n, memory, cost, least) {
-			best, memory, least = size, n, cost
+		if better(t, best) {
+			chosen, best = size, t
 		}
 	}
-	sizes[region] = best
-	return memory, nil
+	sizes[region] = chosen
+	return best.memory, nil
 }
 
 // GenerateBands is Generate with bands of one size in all regions.
@@ -109,6 +108,13 @@ type search struct {
 	group []int
 	g     *grouped
 	rooms map[string]int // what instructions need besides their operands, by what they are
+	tried map[string]trial
+}
+
+// trial is what a plan comes to.
+type trial struct {
+	memory int
+	cost   float64
 }
 
 func newSearch(m *ir.Module, certificate []byte) (*search, error) {
@@ -116,7 +122,7 @@ func newSearch(m *ir.Module, certificate []byte) (*search, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &search{img, group, groupInstructions(img), map[string]int{}}, nil
+	return &search{img, group, groupInstructions(img), map[string]int{}, map[string]trial{}}, nil
 }
 
 // image is the image with bands of a size for every region.
@@ -127,18 +133,27 @@ func (s *search) image(sizes []BandSize) (*billb.Image, Plan, error) {
 		return nil, Plan{}, err
 	}
 	plan, err := place(img, group, rooms)
+	if err != nil {
+		return nil, Plan{}, err
+	}
 	plan.Regions = regions
 	plan.Memory = runtime.MemoryWith(img, rooms)
-	return img, plan, err
+	return img, plan, nil
 }
 
-// try is the memory and the cost of a plan.
-func (s *search) try(sizes []BandSize) (int, float64, error) {
+// try is the memory and the cost of a plan. The search comes by some more than once.
+func (s *search) try(sizes []BandSize) (trial, error) {
+	key := fmt.Sprint(sizes)
+	if t, ok := s.tried[key]; ok {
+		return t, nil
+	}
 	img, plan, err := s.image(sizes)
 	if err != nil {
-		return 0, 0, err
+		return trial{}, err
 	}
-	return plan.Memory.Total(), costOf(img), nil
+	t := trial{plan.Memory.Total(), costOf(img)}
+	s.tried[key] = t
+	return t, nil
 }
 
 // costOf estimates what a run costs, in multiply-accumulates: those of all instructions, with what kernels compute beyond the ends

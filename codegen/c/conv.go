@@ -185,7 +185,7 @@ func intConv(g *generator, l *layer) {
 		together = 2
 	}
 	zeros := 0
-	if four := map[bool]int{true: 4, false: 8}[c.ternary]; c.padded() || c.channels*c.kernel[0]*c.kernel[1]%four != 0 {
+	if c.padded() || c.channels*c.kernel[0]*c.kernel[1]%c.inputsOfByte() != 0 {
 		zeros = c.in.pitch()
 	}
 	fmt.Fprintf(&g.tables, "static const int_conv_t conv_%d = {&map_%d, &map_%d, %s, %d, %d, %d, %d, %d, %d,\n    %s, %s, %s, %s, %d};\n",
@@ -213,20 +213,26 @@ func (c *convolution) lanes(g *generator, l *layer, acc int) (n, low int) {
 	return 2, int(lo)
 }
 
+// inputsOfByte is how many inputs a byte of weights is for, which are rows of two tables.
+func (c *convolution) inputsOfByte() int {
+	if c.ternary {
+		return 4
+	}
+	return 8
+}
+
 // rowsOfTables is the weights as kernels/int_conv.c reads them.
 func (c *convolution) rowsOfTables() []byte {
-	four, shift := 8, 4
-	if c.ternary {
-		four = 4
-	}
+	const shift = 4
+	together := c.inputsOfByte()
 	var out []byte
 	inputs := c.channels * c.kernel[0] * c.kernel[1]
 	for group := range c.p.Groups {
-		for first := 0; first < inputs; first += four {
+		for first := 0; first < inputs; first += together {
 			for o := range c.outs {
 				for kw := range c.kernel[2] {
 					b := 0
-					for i := range min(four, inputs-first) {
+					for i := range min(together, inputs-first) {
 						tap, channel := (first+i)/c.channels, (first+i)%c.channels
 						switch w := c.weight(group*c.outs+o, channel, tap*c.kernel[2]+kw); {
 						case w > 0:

@@ -144,8 +144,8 @@ func (c *convolution) inside() float64 {
 
 // spendInts counts a row of a convolution of integers; see kernels/int_conv.c.
 func (c *convolution) spendInts(l *layer, block, columns, half int) {
-	four := map[bool]int{true: 4, false: 8}[c.ternary]
-	parts := float64((c.channels*c.kernel[0]*c.kernel[1]+four-1)/four*c.p.Groups) * c.inside()
+	together := c.inputsOfByte()
+	parts := float64((c.channels*c.kernel[0]*c.kernel[1]+together-1)/together*c.p.Groups) * c.inside()
 	blocks := float64((c.outs + block - 1) / block)
 	outs := parts * float64(c.outs)
 	l.spend(calls, parts*blocks)

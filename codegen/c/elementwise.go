@@ -202,7 +202,7 @@ func pointwiseLayer(g *generator, l *layer) {
 		return
 	case billb.OpMin, billb.OpMax:
 		if g.elemOf(l, 0).IsFloat() {
-			g.use(map[billb.Opcode]string{billb.OpMin: "smaller", billb.OpMax: "larger"}[l.in.Op])
+			g.use(extremes[map[billb.Opcode]string{billb.OpMin: "<", billb.OpMax: ">"}[l.in.Op]])
 		}
 	case billb.OpHardSigmoid, billb.OpHardSwish:
 		g.use("unit_line")

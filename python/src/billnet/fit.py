@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .data import Batch, Source
-from .load import restore, save
+from .load import replace, restore, save
 from .nn import MOR, BinaryConv3d, BinaryLSTM, Norm, Step
 from .stages import ANNEALED, Stage
 
@@ -165,9 +165,9 @@ class Trainer:
             "optimizer": self.optimizer.state_dict() if self.optimizer is not None and self.step else None,
             "teacher": self._taught_by,
         }  # fmt: skip
-        _save(state, self.folder / "checkpoint.pt")
-        _write(self.folder / "log.csv", self._csv())
-        _write(self.folder / "stages.json", json.dumps([asdict(r) for r in self.reports], indent=2) + "\n")
+        replace(self.folder / "checkpoint.pt", lambda part: torch.save(state, part))
+        replace(self.folder / "log.csv", lambda part: part.write_text(self._csv(), "utf-8"))
+        replace(self.folder / "stages.json", lambda part: part.write_text(json.dumps([asdict(r) for r in self.reports], indent=2) + "\n", "utf-8"))
 
     def _csv(self) -> str:
         """The log with the columns of ``billc train``."""
@@ -458,19 +458,6 @@ def densities(net: nn.Module, clips: Tensor) -> dict[str, list[float]]:
         m.measure = False
         found[name] = m.density or []
     return found
-
-
-def _save(state: Any, path: Path) -> None:
-    """Writes a file whole or not at all."""
-    part = path.with_suffix(".part")
-    torch.save(state, part)
-    os.replace(part, path)
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_suffix(".part")
-    part.write_text(text, "utf-8")
-    os.replace(part, path)
 
 
 def _load(path: Path, device: torch.device) -> Any:

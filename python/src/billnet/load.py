@@ -7,6 +7,7 @@ import os
 import pickle
 import re
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Optional
@@ -29,8 +30,13 @@ def save(net: nn.Module, path: PathLike) -> None:
     slopes = {m.role: m.slope for m in net.modules() if isinstance(m, Step) and m.soft}
     config = asdict(net.config) if isinstance(net, BILLNET) else None
     state = {"kind": type(net).__name__, "config": config, "labels": list(getattr(net, "labels", [])), "soft": slopes, "net": net.state_dict()}
-    part = Path(path).with_suffix(".part")
-    torch.save(state, part)
+    replace(Path(path), lambda part: torch.save(state, part))
+
+
+def replace(path: Path, write: Callable[[Path], object]) -> None:
+    """Writes a file whole or not at all: ``write`` writes it under another name."""
+    part = path.with_suffix(".part")
+    write(part)
     os.replace(part, path)
 
 
