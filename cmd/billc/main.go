@@ -69,6 +69,7 @@ type cli struct {
 	Build   buildCmd   `cmd:"" help:"Build a standalone executable that runs a model on clips."`
 	New     newCmd     `cmd:"" help:"Write the text of a BILLNET architecture to train."`
 	Train   trainCmd   `cmd:"" help:"Train a network in stages: from float to bits and integers."`
+	Curves  curvesCmd  `cmd:"" help:"Draw the loss and accuracy of one or several runs of training."`
 	Eval    evalCmd    `cmd:"" help:"Measure the accuracy of a model or artifact."`
 	Clips   clipsCmd   `cmd:"" help:"Write clips of a data set, to look at, to run or to train on."`
 	Inspect inspectCmd `cmd:"" help:"Show layers, shapes, operations, weight bytes and the activation arena of a model or artifact."`

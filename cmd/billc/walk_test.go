@@ -16,7 +16,8 @@ import (
 )
 
 // walked are command lines for all commands, by name: MODEL is an ONNX model,
-// BYTECODE the same compiled, ARCH an architecture, OUT a name that is free.
+// BYTECODE the same compiled, ARCH an architecture, LOG that of a run of training,
+// OUT a name that is free.
 // Those that print nothing on standard output when all goes well are silent.
 var walked = []struct {
 	name   string
@@ -32,6 +33,7 @@ var walked = []struct {
 	{"new", "new -o -", false},
 	{"train", "train ARCH -o OUT.bill --run-dir OUT.run --quick --eval-clips 4", false},
 	{"train", "train ARCH --describe", false},
+	{"curves", "curves LOG -o OUT.svg", true},
 	{"eval", "eval ARCH --clips 2", false},
 	{"clips", "clips -o OUT", true},
 	{"inspect", "inspect MODEL", false},
@@ -75,6 +77,10 @@ func walk(t *testing.T, f func(t *testing.T, args []string, out string, silent b
 	if err != nil {
 		t.Fatal(err)
 	}
+	log := filepath.Join(dir, "log.csv")
+	if err := os.WriteFile(log, []byte("stage,step,rate,loss,accuracy,gradient_norm,validation\nfloat,20,0.1,2,0.5,1,\nfloat,40,0.1,1,0.6,1,0.5\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
 	ctx := context.Background()
 	bytecode, arch := filepath.Join(dir, "tiny.billb"), filepath.Join(dir, "arch.bill")
 	for _, args := range [][]string{
@@ -90,7 +96,7 @@ func walk(t *testing.T, f func(t *testing.T, args []string, out string, silent b
 	for _, w := range walked {
 		seen[w.name] = true
 		out := filepath.Join(t.TempDir(), "out")
-		args := strings.Fields(strings.NewReplacer("MODEL", model, "BYTECODE", bytecode, "ARCH", arch, "OUT", out).Replace(w.args))
+		args := strings.Fields(strings.NewReplacer("MODEL", model, "BYTECODE", bytecode, "ARCH", arch, "LOG", log, "OUT", out).Replace(w.args))
 		t.Run(w.args, func(t *testing.T) { f(t, args, out, w.silent) })
 	}
 	_, k, _ := parse(newStreams(nil, io.Discard, io.Discard), []string{"version"})

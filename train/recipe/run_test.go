@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -512,6 +514,32 @@ func TestErrors(t *testing.T) {
 	full := errors.New("the disk is full")
 	r.Done = func(Report) error { return full }
 	expect(t, r, full.Error())
+}
+
+// TestReadLog: a log that is written and read again is the same, up to the digits
+// that are written; a stage of the same name begins where the steps begin again.
+func TestReadLog(t *testing.T) {
+	half := 0.5
+	log := []Row{
+		{Index: 0, Stage: "float", Step: 20, Rate: 0.003, Loss: 2, Accuracy: 0.25, Norm: 1.5},
+		{Index: 0, Stage: "float", Step: 40, Rate: 0.003, Loss: math.Inf(1), Accuracy: 0.5, Norm: 1, Validation: &half},
+		{Index: 1, Stage: "float", Step: 20, Rate: 0.001, Loss: 1, Accuracy: 0.5, Norm: 1},
+		{Index: 2, Stage: "all", Step: 40, Rate: 0.001, Loss: 0.5, Accuracy: 0.75, Norm: 2, Validation: &half},
+	}
+	var b bytes.Buffer
+	if err := WriteLog(&b, log); err != nil {
+		t.Fatal(err)
+	}
+	text := b.String()
+	got, err := ReadLog(&b)
+	if err != nil || !reflect.DeepEqual(got, log) {
+		t.Errorf("%v, %+v, expected %+v", err, got, log)
+	}
+	for _, bad := range []string{"", "a,b\n", text[:len(text)-6], strings.Replace(text, "40", "-1", 1), strings.Replace(text, "0.25", "", 1), "stage,\"\n"} {
+		if got, err := ReadLog(strings.NewReader(bad)); err == nil {
+			t.Errorf("%q is read as %+v", bad, got)
+		}
+	}
 }
 
 // TestPictures: curves and the confusion matrix are drawn as the format says.
