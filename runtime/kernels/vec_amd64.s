@@ -36,15 +36,13 @@ done2:
 	RET
 
 // func vecClipAVX2(dst []float32, src []float32, a float32, b float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX
 TEXT ·vecClipAVX2(SB), NOSPLIT, $0-56
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), DX
 	MOVQ         src_base+24(FP), CX
-	MOVSS        a+48(FP), X0
-	VBROADCASTSS X0, Y0
-	MOVSS        b+52(FP), X1
-	VBROADCASTSS X1, Y1
+	VBROADCASTSS a+48(FP), Y0
+	VBROADCASTSS b+52(FP), Y1
 
 blocks3:
 	CMPQ    DX, $+16
@@ -67,13 +65,12 @@ done4:
 	RET
 
 // func vecLeakyReluAVX2(dst []float32, src []float32, a float32, b float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX, AVX2
 TEXT ·vecLeakyReluAVX2(SB), NOSPLIT, $0-56
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), DX
 	MOVQ         src_base+24(FP), CX
-	MOVSS        a+48(FP), X0
-	VBROADCASTSS X0, Y0
+	VBROADCASTSS a+48(FP), Y0
 
 blocks5:
 	CMPQ      DX, $+16
@@ -1586,13 +1583,12 @@ DATA vec3f200000<>+60(SB)/4, $0x3f200000
 GLOBL vec3f200000<>(SB), RODATA|NOPTR, $64
 
 // func vecEluAVX2(dst []float32, src []float32, a float32, b float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX, AVX2
 TEXT ·vecEluAVX2(SB), NOSPLIT, $0-56
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), DX
 	MOVQ         src_base+24(FP), CX
-	MOVSS        a+48(FP), X0
-	VBROADCASTSS X0, Y0
+	VBROADCASTSS a+48(FP), Y0
 
 blocks27:
 	CMPQ      DX, $+16
@@ -1747,13 +1743,12 @@ done32:
 	RET
 
 // func vecPlusAVX2(dst []float32, src []float32, a float32, b float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX
 TEXT ·vecPlusAVX2(SB), NOSPLIT, $0-56
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), DX
 	MOVQ         src_base+24(FP), CX
-	MOVSS        a+48(FP), X0
-	VBROADCASTSS X0, Y0
+	VBROADCASTSS a+48(FP), Y0
 
 blocks33:
 	CMPQ    DX, $+16
@@ -1774,13 +1769,12 @@ done34:
 	RET
 
 // func vecTimesAVX2(dst []float32, src []float32, a float32, b float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX
 TEXT ·vecTimesAVX2(SB), NOSPLIT, $0-56
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), DX
 	MOVQ         src_base+24(FP), CX
-	MOVSS        a+48(FP), X0
-	VBROADCASTSS X0, Y0
+	VBROADCASTSS a+48(FP), Y0
 
 blocks35:
 	CMPQ    DX, $+16
@@ -1801,13 +1795,12 @@ done36:
 	RET
 
 // func vecOverAVX2(dst []float32, src []float32, a float32, b float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX
 TEXT ·vecOverAVX2(SB), NOSPLIT, $0-56
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), DX
 	MOVQ         src_base+24(FP), CX
-	MOVSS        a+48(FP), X0
-	VBROADCASTSS X0, Y0
+	VBROADCASTSS a+48(FP), Y0
 
 blocks37:
 	CMPQ    DX, $+16
@@ -2678,16 +2671,14 @@ done61:
 	RET
 
 // func vecHardSigmoidAVX2(dst []float32, src []float32, alpha float64, beta float64)
-// Requires: AVX, AVX2, SSE2
+// Requires: AVX, AVX2
 TEXT ·vecHardSigmoidAVX2(SB), NOSPLIT, $0-64
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), DX
 	MOVQ         src_base+24(FP), CX
 	VPXOR        Y2, Y2, Y2
-	MOVSD        alpha+48(FP), X0
-	VBROADCASTSD X0, Y0
-	MOVSD        beta+56(FP), X1
-	VBROADCASTSD X1, Y1
+	VBROADCASTSD alpha+48(FP), Y0
+	VBROADCASTSD beta+56(FP), Y1
 
 blocks62:
 	CMPQ         DX, $+16
@@ -2752,16 +2743,14 @@ DATA vec3ff0000000000000<>+56(SB)/8, $0x3ff0000000000000
 GLOBL vec3ff0000000000000<>(SB), RODATA|NOPTR, $64
 
 // func vecHardSwishAVX2(dst []float32, src []float32, alpha float64, beta float64)
-// Requires: AVX, AVX2, SSE2
+// Requires: AVX, AVX2
 TEXT ·vecHardSwishAVX2(SB), NOSPLIT, $0-64
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), DX
 	MOVQ         src_base+24(FP), CX
 	VPXOR        Y2, Y2, Y2
-	MOVSD        alpha+48(FP), X0
-	VBROADCASTSD X0, Y0
-	MOVSD        beta+56(FP), X1
-	VBROADCASTSD X1, Y1
+	VBROADCASTSD alpha+48(FP), Y0
+	VBROADCASTSD beta+56(FP), Y1
 
 blocks64:
 	CMPQ         DX, $+16
@@ -2971,7 +2960,7 @@ done75:
 	RET
 
 // func vecLargestAVX2(src []float32) float32
-// Requires: AVX, SSE
+// Requires: AVX
 TEXT ·vecLargestAVX2(SB), NOSPLIT, $0-28
 	MOVQ    src_base+0(FP), AX
 	MOVQ    src_len+8(FP), CX
@@ -2997,19 +2986,18 @@ done77:
 	VMAXPS       X1, X0, X1
 	VPERMILPS    $0xb1, X1, X0
 	VMAXPS       X1, X0, X1
-	MOVSS        X1, ret+24(FP)
+	VMOVSS       X1, ret+24(FP)
 	VZEROUPPER
 	RET
 
 // func vecExpSumAVX2(dst []float32, src []float32, m float32, sums *[16]float64)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX, AVX2
 TEXT ·vecExpSumAVX2(SB), NOSPLIT, $0-64
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), DX
 	MOVQ         src_base+24(FP), CX
 	MOVQ         sums+56(FP), BX
-	MOVSS        m+48(FP), X0
-	VBROADCASTSS X0, Y0
+	VBROADCASTSS m+48(FP), Y0
 	VMOVDQU      (BX), Y1
 	VMOVDQU      32(BX), Y2
 	VMOVDQU      64(BX), Y3
@@ -3359,19 +3347,15 @@ done93:
 	RET
 
 // func vecNormalizeAVX2(dst []float32, src []float32, mean float32, deviation float32, scale float32, bias float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX
 TEXT ·vecNormalizeAVX2(SB), NOSPLIT, $0-64
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), DX
 	MOVQ         src_base+24(FP), CX
-	MOVSS        mean+48(FP), X0
-	VBROADCASTSS X0, Y0
-	MOVSS        deviation+52(FP), X1
-	VBROADCASTSS X1, Y1
-	MOVSS        scale+56(FP), X2
-	VBROADCASTSS X2, Y2
-	MOVSS        bias+60(FP), X3
-	VBROADCASTSS X3, Y3
+	VBROADCASTSS mean+48(FP), Y0
+	VBROADCASTSS deviation+52(FP), Y1
+	VBROADCASTSS scale+56(FP), Y2
+	VBROADCASTSS bias+60(FP), Y3
 
 blocks94:
 	CMPQ    DX, $+16
@@ -3398,17 +3382,14 @@ done95:
 	RET
 
 // func vecQuantizeAVX2(dst []byte, src []float32, scale float32, lo float32, hi float32, zero int32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX, AVX2
 TEXT ·vecQuantizeAVX2(SB), NOSPLIT, $0-64
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), DX
 	MOVQ         src_base+24(FP), CX
-	MOVSS        scale+48(FP), X0
-	VBROADCASTSS X0, Y0
-	MOVSS        lo+52(FP), X1
-	VBROADCASTSS X1, Y1
-	MOVSS        hi+56(FP), X2
-	VBROADCASTSS X2, Y2
+	VBROADCASTSS scale+48(FP), Y0
+	VBROADCASTSS lo+52(FP), Y1
+	VBROADCASTSS hi+56(FP), Y2
 	MOVL         zero+60(FP), BX
 	VMOVD        BX, X3
 	VPBROADCASTD X3, Y3
@@ -3468,13 +3449,12 @@ DATA vec000000ff<>+60(SB)/4, $0x000000ff
 GLOBL vec000000ff<>(SB), RODATA|NOPTR, $64
 
 // func vecDequantizeU8AVX2(dst []float32, src []byte, scale float32, zero int32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX, AVX2
 TEXT ·vecDequantizeU8AVX2(SB), NOSPLIT, $0-56
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), DX
 	MOVQ         src_base+24(FP), CX
-	MOVSS        scale+48(FP), X0
-	VBROADCASTSS X0, Y0
+	VBROADCASTSS scale+48(FP), Y0
 	MOVL         zero+52(FP), BX
 	VMOVD        BX, X1
 	VPBROADCASTD X1, Y1
@@ -3502,13 +3482,12 @@ done99:
 	RET
 
 // func vecDequantizeI8AVX2(dst []float32, src []byte, scale float32, zero int32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX, AVX2
 TEXT ·vecDequantizeI8AVX2(SB), NOSPLIT, $0-56
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), DX
 	MOVQ         src_base+24(FP), CX
-	MOVSS        scale+48(FP), X0
-	VBROADCASTSS X0, Y0
+	VBROADCASTSS scale+48(FP), Y0
 	MOVL         zero+52(FP), BX
 	VMOVD        BX, X1
 	VPBROADCASTD X1, Y1
@@ -3561,15 +3540,13 @@ done103:
 	RET
 
 // func vecClipAVX512(dst []float32, src []float32, a float32, b float32)
-// Requires: AVX, AVX512F, SSE
+// Requires: AVX, AVX512F
 TEXT ·vecClipAVX512(SB), NOSPLIT, $0-56
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), DX
 	MOVQ         src_base+24(FP), CX
-	MOVSS        a+48(FP), X0
-	VBROADCASTSS X0, Z0
-	MOVSS        b+52(FP), X1
-	VBROADCASTSS X1, Z1
+	VBROADCASTSS a+48(FP), Z0
+	VBROADCASTSS b+52(FP), Z1
 
 blocks104:
 	CMPQ      DX, $+16
@@ -3588,23 +3565,22 @@ done105:
 	RET
 
 // func vecLeakyReluAVX512(dst []float32, src []float32, a float32, b float32)
-// Requires: AVX, AVX512F, SSE
+// Requires: AVX, AVX512F
 TEXT ·vecLeakyReluAVX512(SB), NOSPLIT, $0-56
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), DX
 	MOVQ         src_base+24(FP), CX
-	MOVSS        a+48(FP), X0
-	VBROADCASTSS X0, Z0
+	VBROADCASTSS a+48(FP), Z0
 
 blocks106:
 	CMPQ      DX, $+16
 	JLT       done107
-	VMOVDQU64 (CX), Z3
-	VPXORD    Z1, Z1, Z1
-	VCMPPS    $0x01, Z1, Z3, K1
-	VMULPS    Z0, Z3, Z4
-	VBLENDMPS Z4, Z3, K1, Z2
-	VMOVDQU64 Z2, (AX)
+	VMOVDQU64 (CX), Z1
+	VPXORD    Z2, Z2, Z2
+	VCMPPS    $0x01, Z2, Z1, K1
+	VMULPS    Z0, Z1, Z3
+	VBLENDMPS Z3, Z1, K1, Z4
+	VMOVDQU64 Z4, (AX)
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
@@ -3905,45 +3881,44 @@ done115:
 	RET
 
 // func vecEluAVX512(dst []float32, src []float32, a float32, b float32)
-// Requires: AVX, AVX512F, SSE
+// Requires: AVX, AVX512F
 TEXT ·vecEluAVX512(SB), NOSPLIT, $0-56
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), DX
 	MOVQ         src_base+24(FP), CX
-	MOVSS        a+48(FP), X0
-	VBROADCASTSS X0, Z0
+	VBROADCASTSS a+48(FP), Z0
 
 blocks116:
 	CMPQ      DX, $+16
 	JLT       done117
-	VMOVDQU64 (CX), Z4
-	VMOVDQU64 vec42b20000<>+0(SB), Z5
-	VMOVDQU64 vecc2d00000<>+0(SB), Z6
-	VMAXPS    Z4, Z6, Z6
-	VMINPS    Z6, Z5, Z5
-	VMULPS    vec3fb8aa3b<>+0(SB), Z5, Z6
-	VADDPS    vec4b400000<>+0(SB), Z6, Z6
-	VSUBPS    vec4b400000<>+0(SB), Z6, Z7
+	VMOVDQU64 (CX), Z1
+	VMOVDQU64 vec42b20000<>+0(SB), Z2
+	VMOVDQU64 vecc2d00000<>+0(SB), Z3
+	VMAXPS    Z1, Z3, Z3
+	VMINPS    Z3, Z2, Z2
+	VMULPS    vec3fb8aa3b<>+0(SB), Z2, Z3
+	VADDPS    vec4b400000<>+0(SB), Z3, Z3
+	VSUBPS    vec4b400000<>+0(SB), Z3, Z7
 	VMULPS    vec3f318000<>+0(SB), Z7, Z8
-	VSUBPS    Z8, Z5, Z5
+	VSUBPS    Z8, Z2, Z2
 	VMULPS    vecb95e8083<>+0(SB), Z7, Z7
-	VSUBPS    Z7, Z5, Z5
+	VSUBPS    Z7, Z2, Z2
 	VMOVDQU64 vec39506967<>+0(SB), Z7
-	VMULPS    Z5, Z7, Z7
+	VMULPS    Z2, Z7, Z7
 	VADDPS    vec3ab743ce<>+0(SB), Z7, Z7
-	VMULPS    Z5, Z7, Z7
+	VMULPS    Z2, Z7, Z7
 	VADDPS    vec3c088908<>+0(SB), Z7, Z7
-	VMULPS    Z5, Z7, Z7
+	VMULPS    Z2, Z7, Z7
 	VADDPS    vec3d2aa9c1<>+0(SB), Z7, Z7
-	VMULPS    Z5, Z7, Z7
+	VMULPS    Z2, Z7, Z7
 	VADDPS    vec3e2aaaaa<>+0(SB), Z7, Z7
-	VMULPS    Z5, Z7, Z7
+	VMULPS    Z2, Z7, Z7
 	VADDPS    vec3f000000<>+0(SB), Z7, Z7
-	VMULPS    Z5, Z5, Z8
+	VMULPS    Z2, Z2, Z8
 	VMULPS    Z7, Z8, Z7
-	VADDPS    Z5, Z7, Z5
-	VADDPS    vec3f800000<>+0(SB), Z5, Z7
-	VPSUBD    vec4b400000<>+0(SB), Z6, Z8
+	VADDPS    Z2, Z7, Z2
+	VADDPS    vec3f800000<>+0(SB), Z2, Z7
+	VPSUBD    vec4b400000<>+0(SB), Z3, Z8
 	VPSRAD    $0x01, Z8, Z9
 	VPSUBD    Z9, Z8, Z8
 	VPADDD    vec0000007f<>+0(SB), Z9, Z9
@@ -3953,13 +3928,13 @@ blocks116:
 	VPSLLD    $0x17, Z8, Z8
 	VMULPS    Z8, Z7, Z7
 	VADDPS    vecbf800000<>+0(SB), Z7, Z7
-	VCMPPS    $0x00, vec4b400000<>+0(SB), Z6, K1
-	VBLENDMPS Z5, Z7, K1, Z1
-	VPXORD    Z2, Z2, Z2
-	VCMPPS    $0x01, Z2, Z4, K1
-	VMULPS    Z0, Z1, Z5
-	VBLENDMPS Z5, Z4, K1, Z3
-	VMOVDQU64 Z3, (AX)
+	VCMPPS    $0x00, vec4b400000<>+0(SB), Z3, K1
+	VBLENDMPS Z2, Z7, K1, Z4
+	VPXORD    Z5, Z5, Z5
+	VCMPPS    $0x01, Z5, Z1, K1
+	VMULPS    Z0, Z4, Z2
+	VBLENDMPS Z2, Z1, K1, Z6
+	VMOVDQU64 Z6, (AX)
 	ADDQ      $+64, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
@@ -4015,13 +3990,12 @@ done121:
 	RET
 
 // func vecPlusAVX512(dst []float32, src []float32, a float32, b float32)
-// Requires: AVX, AVX512F, SSE
+// Requires: AVX, AVX512F
 TEXT ·vecPlusAVX512(SB), NOSPLIT, $0-56
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), DX
 	MOVQ         src_base+24(FP), CX
-	MOVSS        a+48(FP), X0
-	VBROADCASTSS X0, Z0
+	VBROADCASTSS a+48(FP), Z0
 
 blocks122:
 	CMPQ      DX, $+16
@@ -4039,13 +4013,12 @@ done123:
 	RET
 
 // func vecTimesAVX512(dst []float32, src []float32, a float32, b float32)
-// Requires: AVX, AVX512F, SSE
+// Requires: AVX, AVX512F
 TEXT ·vecTimesAVX512(SB), NOSPLIT, $0-56
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), DX
 	MOVQ         src_base+24(FP), CX
-	MOVSS        a+48(FP), X0
-	VBROADCASTSS X0, Z0
+	VBROADCASTSS a+48(FP), Z0
 
 blocks124:
 	CMPQ      DX, $+16
@@ -4063,13 +4036,12 @@ done125:
 	RET
 
 // func vecOverAVX512(dst []float32, src []float32, a float32, b float32)
-// Requires: AVX, AVX512F, SSE
+// Requires: AVX, AVX512F
 TEXT ·vecOverAVX512(SB), NOSPLIT, $0-56
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), DX
 	MOVQ         src_base+24(FP), CX
-	MOVSS        a+48(FP), X0
-	VBROADCASTSS X0, Z0
+	VBROADCASTSS a+48(FP), Z0
 
 blocks126:
 	CMPQ      DX, $+16
@@ -4197,16 +4169,14 @@ done137:
 	RET
 
 // func vecHardSigmoidAVX512(dst []float32, src []float32, alpha float64, beta float64)
-// Requires: AVX, AVX512F, SSE2
+// Requires: AVX, AVX512F
 TEXT ·vecHardSigmoidAVX512(SB), NOSPLIT, $0-64
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), DX
 	MOVQ         src_base+24(FP), CX
 	VPXORD       Z2, Z2, Z2
-	MOVSD        alpha+48(FP), X0
-	VBROADCASTSD X0, Z0
-	MOVSD        beta+56(FP), X1
-	VBROADCASTSD X1, Z1
+	VBROADCASTSD alpha+48(FP), Z0
+	VBROADCASTSD beta+56(FP), Z1
 
 blocks138:
 	CMPQ          DX, $+16
@@ -4241,16 +4211,14 @@ done139:
 	RET
 
 // func vecHardSwishAVX512(dst []float32, src []float32, alpha float64, beta float64)
-// Requires: AVX, AVX512F, SSE2
+// Requires: AVX, AVX512F
 TEXT ·vecHardSwishAVX512(SB), NOSPLIT, $0-64
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), DX
 	MOVQ         src_base+24(FP), CX
 	VPXORD       Z2, Z2, Z2
-	MOVSD        alpha+48(FP), X0
-	VBROADCASTSD X0, Z0
-	MOVSD        beta+56(FP), X1
-	VBROADCASTSD X1, Z1
+	VBROADCASTSD alpha+48(FP), Z0
+	VBROADCASTSD beta+56(FP), Z1
 
 blocks140:
 	CMPQ          DX, $+16
@@ -4415,7 +4383,7 @@ done151:
 	RET
 
 // func vecLargestAVX512(src []float32) float32
-// Requires: AVX, AVX512F, SSE
+// Requires: AVX, AVX512F
 TEXT ·vecLargestAVX512(SB), NOSPLIT, $0-28
 	MOVQ      src_base+0(FP), AX
 	MOVQ      src_len+8(FP), CX
@@ -4439,83 +4407,82 @@ done153:
 	VMAXPS        X0, X1, X0
 	VPERMILPS     $0xb1, X0, X1
 	VMAXPS        X0, X1, X0
-	MOVSS         X0, ret+24(FP)
+	VMOVSS        X0, ret+24(FP)
 	VZEROUPPER
 	RET
 
 // func vecExpSumAVX512(dst []float32, src []float32, m float32, sums *[16]float64)
-// Requires: AVX, AVX512F, SSE
+// Requires: AVX, AVX512F
 TEXT ·vecExpSumAVX512(SB), NOSPLIT, $0-64
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), DX
 	MOVQ         src_base+24(FP), CX
 	MOVQ         sums+56(FP), BX
-	MOVSS        m+48(FP), X0
-	VBROADCASTSS X0, Z0
-	VMOVDQU64    (BX), Z3
-	VMOVDQU64    64(BX), Z4
+	VBROADCASTSS m+48(FP), Z0
+	VMOVDQU64    (BX), Z1
+	VMOVDQU64    64(BX), Z2
 
 blocks154:
 	CMPQ          DX, $+16
 	JLT           done155
-	VMOVDQU64     (CX), Z5
-	VSUBPS        Z0, Z5, Z6
-	VADDPS        Z0, Z6, Z7
-	VSUBPS        Z7, Z5, Z5
-	VSUBPS        Z6, Z7, Z7
-	VSUBPS        Z7, Z0, Z7
-	VSUBPS        Z7, Z5, Z5
-	VMOVDQU64     vecc2d00000<>+0(SB), Z7
-	VMAXPS        Z6, Z7, Z7
-	VCMPPS        $0x01, vecc2d00000<>+0(SB), Z6, K1
-	VPXORD        Z1, Z1, Z1
-	VBLENDMPS     Z1, Z5, K1, Z2
-	VMULPS        vec3fb8aa3b<>+0(SB), Z7, Z5
-	VADDPS        vec4b400000<>+0(SB), Z5, Z5
-	VSUBPS        vec4b400000<>+0(SB), Z5, Z6
-	VMULPS        vec3f318000<>+0(SB), Z6, Z8
-	VSUBPS        Z8, Z7, Z7
-	VMULPS        vecb95e8083<>+0(SB), Z6, Z6
-	VSUBPS        Z6, Z7, Z6
-	VADDPS        Z2, Z6, Z6
-	VMOVDQU64     vec39506967<>+0(SB), Z7
-	VMULPS        Z6, Z7, Z7
-	VADDPS        vec3ab743ce<>+0(SB), Z7, Z7
-	VMULPS        Z6, Z7, Z7
-	VADDPS        vec3c088908<>+0(SB), Z7, Z7
-	VMULPS        Z6, Z7, Z7
-	VADDPS        vec3d2aa9c1<>+0(SB), Z7, Z7
-	VMULPS        Z6, Z7, Z7
-	VADDPS        vec3e2aaaaa<>+0(SB), Z7, Z7
-	VMULPS        Z6, Z7, Z7
-	VADDPS        vec3f000000<>+0(SB), Z7, Z7
-	VMULPS        Z6, Z6, Z8
-	VMULPS        Z7, Z8, Z7
-	VADDPS        Z6, Z7, Z6
-	VADDPS        vec3f800000<>+0(SB), Z6, Z6
-	VPSUBD        vec4b400000<>+0(SB), Z5, Z5
-	VPSRAD        $0x01, Z5, Z7
-	VPSUBD        Z7, Z5, Z5
-	VPADDD        vec0000007f<>+0(SB), Z7, Z7
-	VPSLLD        $0x17, Z7, Z7
-	VMULPS        Z7, Z6, Z6
+	VMOVDQU64     (CX), Z3
+	VSUBPS        Z0, Z3, Z4
+	VADDPS        Z0, Z4, Z5
+	VSUBPS        Z5, Z3, Z3
+	VSUBPS        Z4, Z5, Z5
+	VSUBPS        Z5, Z0, Z5
+	VSUBPS        Z5, Z3, Z3
+	VMOVDQU64     vecc2d00000<>+0(SB), Z5
+	VMAXPS        Z4, Z5, Z5
+	VCMPPS        $0x01, vecc2d00000<>+0(SB), Z4, K1
+	VPXORD        Z6, Z6, Z6
+	VBLENDMPS     Z6, Z3, K1, Z7
+	VMULPS        vec3fb8aa3b<>+0(SB), Z5, Z3
+	VADDPS        vec4b400000<>+0(SB), Z3, Z3
+	VSUBPS        vec4b400000<>+0(SB), Z3, Z4
+	VMULPS        vec3f318000<>+0(SB), Z4, Z8
+	VSUBPS        Z8, Z5, Z5
+	VMULPS        vecb95e8083<>+0(SB), Z4, Z4
+	VSUBPS        Z4, Z5, Z4
+	VADDPS        Z7, Z4, Z4
+	VMOVDQU64     vec39506967<>+0(SB), Z5
+	VMULPS        Z4, Z5, Z5
+	VADDPS        vec3ab743ce<>+0(SB), Z5, Z5
+	VMULPS        Z4, Z5, Z5
+	VADDPS        vec3c088908<>+0(SB), Z5, Z5
+	VMULPS        Z4, Z5, Z5
+	VADDPS        vec3d2aa9c1<>+0(SB), Z5, Z5
+	VMULPS        Z4, Z5, Z5
+	VADDPS        vec3e2aaaaa<>+0(SB), Z5, Z5
+	VMULPS        Z4, Z5, Z5
+	VADDPS        vec3f000000<>+0(SB), Z5, Z5
+	VMULPS        Z4, Z4, Z8
+	VMULPS        Z5, Z8, Z5
+	VADDPS        Z4, Z5, Z4
+	VADDPS        vec3f800000<>+0(SB), Z4, Z4
+	VPSUBD        vec4b400000<>+0(SB), Z3, Z3
+	VPSRAD        $0x01, Z3, Z5
+	VPSUBD        Z5, Z3, Z3
 	VPADDD        vec0000007f<>+0(SB), Z5, Z5
 	VPSLLD        $0x17, Z5, Z5
-	VMULPS        Z5, Z6, Z5
-	VMOVDQU64     Z5, (AX)
-	VCVTPS2PD     Y5, Z6
-	VEXTRACTF64X4 $0x01, Z5, Y5
-	VCVTPS2PD     Y5, Z5
-	VADDPD        Z6, Z3, Z3
-	VADDPD        Z5, Z4, Z4
+	VMULPS        Z5, Z4, Z4
+	VPADDD        vec0000007f<>+0(SB), Z3, Z3
+	VPSLLD        $0x17, Z3, Z3
+	VMULPS        Z3, Z4, Z3
+	VMOVDQU64     Z3, (AX)
+	VCVTPS2PD     Y3, Z4
+	VEXTRACTF64X4 $0x01, Z3, Y3
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z4, Z1, Z1
+	VADDPD        Z3, Z2, Z2
 	ADDQ          $+64, AX
 	ADDQ          $+64, CX
 	SUBQ          $+16, DX
 	JMP           blocks154
 
 done155:
-	VMOVDQU64 Z3, (BX)
-	VMOVDQU64 Z4, 64(BX)
+	VMOVDQU64 Z1, (BX)
+	VMOVDQU64 Z2, 64(BX)
 	VZEROUPPER
 	RET
 
@@ -4637,19 +4604,15 @@ done165:
 	RET
 
 // func vecNormalizeAVX512(dst []float32, src []float32, mean float32, deviation float32, scale float32, bias float32)
-// Requires: AVX, AVX512F, SSE
+// Requires: AVX, AVX512F
 TEXT ·vecNormalizeAVX512(SB), NOSPLIT, $0-64
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), DX
 	MOVQ         src_base+24(FP), CX
-	MOVSS        mean+48(FP), X0
-	VBROADCASTSS X0, Z0
-	MOVSS        deviation+52(FP), X1
-	VBROADCASTSS X1, Z1
-	MOVSS        scale+56(FP), X2
-	VBROADCASTSS X2, Z2
-	MOVSS        bias+60(FP), X3
-	VBROADCASTSS X3, Z3
+	VBROADCASTSS mean+48(FP), Z0
+	VBROADCASTSS deviation+52(FP), Z1
+	VBROADCASTSS scale+56(FP), Z2
+	VBROADCASTSS bias+60(FP), Z3
 
 blocks166:
 	CMPQ      DX, $+16
@@ -4670,34 +4633,31 @@ done167:
 	RET
 
 // func vecQuantizeAVX512(dst []byte, src []float32, scale float32, lo float32, hi float32, zero int32)
-// Requires: AVX, AVX512F, SSE
+// Requires: AVX, AVX512F
 TEXT ·vecQuantizeAVX512(SB), NOSPLIT, $0-64
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), DX
 	MOVQ         src_base+24(FP), CX
-	MOVSS        scale+48(FP), X0
-	VBROADCASTSS X0, Z0
-	MOVSS        lo+52(FP), X3
-	VBROADCASTSS X3, Z3
-	MOVSS        hi+56(FP), X4
-	VBROADCASTSS X4, Z4
+	VBROADCASTSS scale+48(FP), Z0
+	VBROADCASTSS lo+52(FP), Z1
+	VBROADCASTSS hi+56(FP), Z2
 	MOVL         zero+60(FP), BX
-	VMOVD        BX, X5
-	VPBROADCASTD X5, Z5
-	VPXORD       Z1, Z1, Z1
+	VMOVD        BX, X3
+	VPBROADCASTD X3, Z3
+	VPXORD       Z4, Z4, Z4
 
 blocks168:
 	CMPQ      DX, $+16
 	JLT       done169
-	VMOVDQU64 (CX), Z6
-	VDIVPS    Z0, Z6, Z6
-	VCMPPS    $0x07, Z6, Z6, K1
-	VBLENDMPS Z6, Z1, K1, Z2
-	VMAXPS    Z2, Z3, Z6
-	VMINPS    Z6, Z4, Z6
-	VCVTPS2DQ Z6, Z6
-	VPADDD    Z5, Z6, Z6
-	VPMOVDB   Z6, (AX)
+	VMOVDQU64 (CX), Z5
+	VDIVPS    Z0, Z5, Z5
+	VCMPPS    $0x07, Z5, Z5, K1
+	VBLENDMPS Z5, Z4, K1, Z6
+	VMAXPS    Z6, Z1, Z5
+	VMINPS    Z5, Z2, Z5
+	VCVTPS2DQ Z5, Z5
+	VPADDD    Z3, Z5, Z5
+	VPMOVDB   Z5, (AX)
 	ADDQ      $+16, AX
 	ADDQ      $+64, CX
 	SUBQ      $+16, DX
@@ -4708,13 +4668,12 @@ done169:
 	RET
 
 // func vecDequantizeU8AVX512(dst []float32, src []byte, scale float32, zero int32)
-// Requires: AVX, AVX512F, SSE
+// Requires: AVX, AVX512F
 TEXT ·vecDequantizeU8AVX512(SB), NOSPLIT, $0-56
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), DX
 	MOVQ         src_base+24(FP), CX
-	MOVSS        scale+48(FP), X0
-	VBROADCASTSS X0, Z0
+	VBROADCASTSS scale+48(FP), Z0
 	MOVL         zero+52(FP), BX
 	VMOVD        BX, X1
 	VPBROADCASTD X1, Z1
@@ -4737,13 +4696,12 @@ done171:
 	RET
 
 // func vecDequantizeI8AVX512(dst []float32, src []byte, scale float32, zero int32)
-// Requires: AVX, AVX512F, SSE
+// Requires: AVX, AVX512F
 TEXT ·vecDequantizeI8AVX512(SB), NOSPLIT, $0-56
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), DX
 	MOVQ         src_base+24(FP), CX
-	MOVSS        scale+48(FP), X0
-	VBROADCASTSS X0, Z0
+	VBROADCASTSS scale+48(FP), Z0
 	MOVL         zero+52(FP), BX
 	VMOVD        BX, X1
 	VPBROADCASTD X1, Z1

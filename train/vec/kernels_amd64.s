@@ -760,7 +760,7 @@ loop33:
 	RET
 
 // func sumAVX2(n int, x *float32) (s float32)
-// Requires: AVX, SSE
+// Requires: AVX
 TEXT ·sumAVX2(SB), NOSPLIT, $0-20
 	MOVQ   x+8(FP), AX
 	VXORPS Y0, Y0, Y0
@@ -781,12 +781,12 @@ loop34:
 	VADDPS       X1, X0, X0
 	VMOVSHDUP    X0, X1
 	VADDPS       X1, X0, X0
-	MOVSS        X0, s+16(FP)
+	VMOVSS       X0, s+16(FP)
 	VZEROUPPER
 	RET
 
 // func momentsAVX2(n int, x *float32) (s float64, q float64)
-// Requires: AVX, FMA3, SSE2
+// Requires: AVX, FMA3
 TEXT ·momentsAVX2(SB), NOSPLIT, $0-32
 	MOVQ   x+8(FP), AX
 	VXORPS Y0, Y0, Y0
@@ -823,7 +823,7 @@ loop35:
 	VADDPD       X2, X0, X0
 	VPERMILPD    $0x01, X0, X2
 	VADDPD       X2, X0, X0
-	MOVSD        X0, s+16(FP)
+	VMOVSS       X0, s+16(FP)
 	VADDPD       Y5, Y1, Y1
 	VADDPD       Y7, Y3, Y3
 	VADDPD       Y3, Y1, Y1
@@ -831,12 +831,12 @@ loop35:
 	VADDPD       X0, X1, X1
 	VPERMILPD    $0x01, X1, X0
 	VADDPD       X0, X1, X1
-	MOVSD        X1, q+24(FP)
+	VMOVSS       X1, q+24(FP)
 	VZEROUPPER
 	RET
 
 // func dotsAVX2(n int, a *float32, b *float32) (s float64, q float64)
-// Requires: AVX, FMA3, SSE2
+// Requires: AVX, FMA3
 TEXT ·dotsAVX2(SB), NOSPLIT, $0-40
 	MOVQ   a+8(FP), AX
 	MOVQ   b+16(FP), CX
@@ -878,7 +878,7 @@ loop36:
 	VADDPD       X2, X0, X0
 	VPERMILPD    $0x01, X0, X2
 	VADDPD       X2, X0, X0
-	MOVSD        X0, s+24(FP)
+	VMOVSS       X0, s+24(FP)
 	VADDPD       Y5, Y1, Y1
 	VADDPD       Y7, Y3, Y3
 	VADDPD       Y3, Y1, Y1
@@ -886,7 +886,7 @@ loop36:
 	VADDPD       X0, X1, X1
 	VPERMILPD    $0x01, X1, X0
 	VADDPD       X0, X1, X1
-	MOVSD        X1, q+32(FP)
+	VMOVSS       X1, q+32(FP)
 	VZEROUPPER
 	RET
 
@@ -1567,7 +1567,7 @@ loop66:
 	RET
 
 // func sumAVX512(n int, x *float32) (s float32)
-// Requires: AVX, AVX512F, SSE
+// Requires: AVX, AVX512F
 TEXT ·sumAVX512(SB), NOSPLIT, $0-20
 	MOVQ   x+8(FP), AX
 	VPXORD Z0, Z0, Z0
@@ -1587,12 +1587,12 @@ loop67:
 	VADDPS        X1, X0, X0
 	VMOVSHDUP     X0, X1
 	VADDPS        X1, X0, X0
-	MOVSS         X0, s+16(FP)
+	VMOVSS        X0, s+16(FP)
 	VZEROUPPER
 	RET
 
 // func momentsAVX512(n int, x *float32) (s float64, q float64)
-// Requires: AVX, AVX512F, SSE2
+// Requires: AVX, AVX512F
 TEXT ·momentsAVX512(SB), NOSPLIT, $0-32
 	MOVQ   x+8(FP), AX
 	VPXORD Z0, Z0, Z0
@@ -1619,7 +1619,7 @@ loop68:
 	VADDPD        X2, X0, X0
 	VPERMILPD     $0x01, X0, X2
 	VADDPD        X2, X0, X0
-	MOVSD         X0, s+16(FP)
+	VMOVSS        X0, s+16(FP)
 	VADDPD        Z3, Z1, Z1
 	VEXTRACTF64X4 $0x01, Z1, Y0
 	VADDPD        Y0, Y1, Y1
@@ -1627,12 +1627,12 @@ loop68:
 	VADDPD        X0, X1, X1
 	VPERMILPD     $0x01, X1, X0
 	VADDPD        X0, X1, X1
-	MOVSD         X1, q+24(FP)
+	VMOVSS        X1, q+24(FP)
 	VZEROUPPER
 	RET
 
 // func dotsAVX512(n int, a *float32, b *float32) (s float64, q float64)
-// Requires: AVX, AVX512F, SSE2
+// Requires: AVX, AVX512F
 TEXT ·dotsAVX512(SB), NOSPLIT, $0-40
 	MOVQ   a+8(FP), AX
 	MOVQ   b+16(FP), CX
@@ -1662,7 +1662,7 @@ loop69:
 	VADDPD        X2, X0, X0
 	VPERMILPD     $0x01, X0, X2
 	VADDPD        X2, X0, X0
-	MOVSD         X0, s+24(FP)
+	VMOVSS        X0, s+24(FP)
 	VADDPD        Z3, Z1, Z1
 	VEXTRACTF64X4 $0x01, Z1, Y0
 	VADDPD        Y0, Y1, Y1
@@ -1670,6 +1670,6 @@ loop69:
 	VADDPD        X0, X1, X1
 	VPERMILPD     $0x01, X1, X0
 	VADDPD        X0, X1, X1
-	MOVSD         X1, q+32(FP)
+	VMOVSS        X1, q+32(FP)
 	VZEROUPPER
 	RET

@@ -9,6 +9,8 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/mmcloughlin/avo/attr"
 	"github.com/mmcloughlin/avo/build"
@@ -106,12 +108,28 @@ func Write(root, dir, name string, gen func(*Gen)) error {
 	if err := pass.Compile.Execute(file); err != nil {
 		return fmt.Errorf("%s/%s: %w", dir, name, err)
 	}
+	if err := onlyVEX(file); err != nil {
+		return fmt.Errorf("%s/%s: %w", dir, name, err)
+	}
 	cfg := printer.Config{Argv: []string{"asmgen"}, Pkg: filepath.Base(dir)}
 	base := filepath.Join(root, filepath.FromSlash(dir), name+"_amd64")
 	if err := printTo(base+".s", printer.NewGoAsm(cfg), file); err != nil {
 		return err
 	}
 	return printTo(base+".go", printer.NewStubs(cfg), file)
+}
+
+// onlyVEX refuses instructions of SSE in the old encoding, as Load and Store of a float argument are: with wide registers in use, each
+// waits for hundreds of cycles. Use Arg with an instruction of AVX instead.
+func onlyVEX(file *ir.File) error {
+	for _, f := range file.Functions() {
+		for _, i := range f.Instructions() {
+			if slices.ContainsFunc(i.ISA, func(s string) bool { return strings.HasPrefix(s, "SSE") }) {
+				return fmt.Errorf("%s: %s is not of AVX", f.Name, i.Opcode)
+			}
+		}
+	}
+	return nil
 }
 
 // printTo writes one form of a file under a temporary name and renames it.

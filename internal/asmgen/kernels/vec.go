@@ -124,10 +124,9 @@ func (v floats) one() Mem          { return v.c32(1) }
 
 // float is an argument in every lane.
 func (v floats) float(name string) reg.VecVirtual {
-	x, y := v.XMM(), v.Vec()
-	v.Load(v.Param(name), x)
-	v.VBROADCASTSS(x, y)
-	return y
+	x := v.Vec()
+	v.VBROADCASTSS(v.Arg(v.Param(name)), x)
+	return x
 }
 
 // c64 is a constant of 64 bits in every lane.
@@ -478,9 +477,7 @@ func (v floats) hard(name string, swish bool) {
 	v.Load(v.Param("src").Base(), src)
 	alpha, beta, none := v.Vec(), v.Vec(), v.zero()
 	for i, r := range []reg.VecVirtual{alpha, beta} {
-		x := v.XMM()
-		v.Load(v.Param([]string{"alpha", "beta"}[i]), x)
-		v.VBROADCASTSD(x, r)
+		v.VBROADCASTSD(v.Arg(v.Param([]string{"alpha", "beta"}[i])), r)
 	}
 	v.each(left, func(at int) {
 		x := v.wide64(v.load32(Mem{Base: src, Disp: at}))
@@ -536,7 +533,7 @@ func (v floats) largest() {
 		v.VPERMILPS(Imm(order), x, y)
 		v.VMAXPS(x, y, x)
 	}
-	v.Store(x, v.ReturnIndex(0))
+	v.VMOVSS(x, v.Arg(v.ReturnIndex(0)))
 	v.Ret()
 }
 

@@ -400,7 +400,7 @@ func writeSum(g gen) {
 		}
 	}, sumLanes)
 	s := g.fold(sums, 4)
-	g.Store(s.AsX(), g.ReturnIndex(0))
+	g.VMOVSS(s.AsX(), g.Arg(g.ReturnIndex(0)))
 	g.Ret()
 }
 
@@ -432,8 +432,8 @@ func writePair(g gen, name, vectors, doc string) {
 			g.VFMADD231PD(v[1], v[0], q[k])
 		}
 	}, sumLanes)
-	g.Store(g.fold(s, 8).AsX(), g.ReturnIndex(0))
-	g.Store(g.fold(q, 8).AsX(), g.ReturnIndex(1))
+	g.VMOVSS(g.fold(s, 8).AsX(), g.Arg(g.ReturnIndex(0)))
+	g.VMOVSS(g.fold(q, 8).AsX(), g.Arg(g.ReturnIndex(1)))
 	g.Ret()
 }
 
