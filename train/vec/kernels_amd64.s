@@ -823,7 +823,7 @@ loop35:
 	VADDPD       X2, X0, X0
 	VPERMILPD    $0x01, X0, X2
 	VADDPD       X2, X0, X0
-	VMOVSS       X0, s+16(FP)
+	VMOVSD       X0, s+16(FP)
 	VADDPD       Y5, Y1, Y1
 	VADDPD       Y7, Y3, Y3
 	VADDPD       Y3, Y1, Y1
@@ -831,7 +831,7 @@ loop35:
 	VADDPD       X0, X1, X1
 	VPERMILPD    $0x01, X1, X0
 	VADDPD       X0, X1, X1
-	VMOVSS       X1, q+24(FP)
+	VMOVSD       X1, q+24(FP)
 	VZEROUPPER
 	RET
 
@@ -878,7 +878,7 @@ loop36:
 	VADDPD       X2, X0, X0
 	VPERMILPD    $0x01, X0, X2
 	VADDPD       X2, X0, X0
-	VMOVSS       X0, s+24(FP)
+	VMOVSD       X0, s+24(FP)
 	VADDPD       Y5, Y1, Y1
 	VADDPD       Y7, Y3, Y3
 	VADDPD       Y3, Y1, Y1
@@ -886,7 +886,7 @@ loop36:
 	VADDPD       X0, X1, X1
 	VPERMILPD    $0x01, X1, X0
 	VADDPD       X0, X1, X1
-	VMOVSS       X1, q+32(FP)
+	VMOVSD       X1, q+32(FP)
 	VZEROUPPER
 	RET
 
@@ -1619,7 +1619,7 @@ loop68:
 	VADDPD        X2, X0, X0
 	VPERMILPD     $0x01, X0, X2
 	VADDPD        X2, X0, X0
-	VMOVSS        X0, s+16(FP)
+	VMOVSD        X0, s+16(FP)
 	VADDPD        Z3, Z1, Z1
 	VEXTRACTF64X4 $0x01, Z1, Y0
 	VADDPD        Y0, Y1, Y1
@@ -1627,7 +1627,7 @@ loop68:
 	VADDPD        X0, X1, X1
 	VPERMILPD     $0x01, X1, X0
 	VADDPD        X0, X1, X1
-	VMOVSS        X1, q+24(FP)
+	VMOVSD        X1, q+24(FP)
 	VZEROUPPER
 	RET
 
@@ -1662,7 +1662,7 @@ loop69:
 	VADDPD        X2, X0, X0
 	VPERMILPD     $0x01, X0, X2
 	VADDPD        X2, X0, X0
-	VMOVSS        X0, s+24(FP)
+	VMOVSD        X0, s+24(FP)
 	VADDPD        Z3, Z1, Z1
 	VEXTRACTF64X4 $0x01, Z1, Y0
 	VADDPD        Y0, Y1, Y1
@@ -1670,6 +1670,6 @@ loop69:
 	VADDPD        X0, X1, X1
 	VPERMILPD     $0x01, X1, X0
 	VADDPD        X0, X1, X1
-	VMOVSS        X1, q+32(FP)
+	VMOVSD        X1, q+32(FP)
 	VZEROUPPER
 	RET

@@ -432,8 +432,8 @@ func writePair(g gen, name, vectors, doc string) {
 			g.VFMADD231PD(v[1], v[0], q[k])
 		}
 	}, sumLanes)
-	g.VMOVSS(g.fold(s, 8).AsX(), g.Arg(g.ReturnIndex(0)))
-	g.VMOVSS(g.fold(q, 8).AsX(), g.Arg(g.ReturnIndex(1)))
+	g.VMOVSD(g.fold(s, 8).AsX(), g.Arg(g.ReturnIndex(0)))
+	g.VMOVSD(g.fold(q, 8).AsX(), g.Arg(g.ReturnIndex(1)))
 	g.Ret()
 }
 
