@@ -90,6 +90,12 @@ func prepareReduce(p *prep, op billb.Opcode) step {
 		for i := lo; i < hi; i++ {
 			acc := firstOf(op, least, most)
 			red.rows(red.first(i), func(at, step, n int) {
+				if op == billb.OpReduceSum && step == 1 {
+					if sum, ok := sumRun(x, m, at, n); ok {
+						acc += sum
+						return
+					}
+				}
 				var v [chunk]int64
 				for j := 0; j < n; j += chunk {
 					c := min(chunk, n-j)
@@ -100,6 +106,29 @@ func prepareReduce(p *prep, op billb.Opcode) step {
 			storeInts(y, m, i, v[:])
 		}
 	})
+}
+
+// sumRun is the sum of n elements side by side, of a type that has its own loop.
+func sumRun(x *operand, m *memory, at, n int) (sum int64, ok bool) {
+	switch x.elem {
+	case U8:
+		return sumOf(x.bytes(m)[at:][:n]), true
+	case I8:
+		return sumOf(view[int8](x, m)[at:][:n]), true
+	case I16:
+		return sumOf(view[int16](x, m)[at:][:n]), true
+	case I32:
+		return sumOf(view[int32](x, m)[at:][:n]), true
+	}
+	return 0, false
+}
+
+func sumOf[T Number](x []T) int64 {
+	sum := int64(0)
+	for _, v := range x {
+		sum += int64(v)
+	}
+	return sum
 }
 
 // firstOf is where a reduction starts.

@@ -66,9 +66,9 @@ func (s *steps) run(m *memory, r *row) {
 	case s.bytes && direct:
 		copy(s.y.bytes(m)[r.at:], stepBytes(m)[:r.n])
 	case s.bytes:
-		dst, src := s.y.bytes(m), stepBytes(m)
-		for j := range r.n {
-			dst[r.at+j*r.stride] = src[j]
+		dst := s.y.bytes(m)
+		for j, b := range stepBytes(m)[:r.n] {
+			dst[r.at+j*r.stride] = b
 		}
 	case !direct:
 		dst := view[float32](s.y, m)
@@ -282,29 +282,38 @@ func (r *stepReader) function(f kernels.Function, a, b float32) func(m *memory, 
 	return func(_ *memory, _ *row, v []float32) { set.Map(f, v, v, a, b) }
 }
 
-// operand is a step of an operator and an input: full, or of one element for every channel of every image.
-func (r *stepReader) operand(op kernels.Operator, one kernels.Function, x *operand, single bool, load func(m *memory, dst []float32, at int)) func(m *memory, r *row, v []float32) {
+// operand is a step of an operator and an input: full, or of one element for every channel of every image. load loads elements of it,
+// from one on, stride apart.
+func (r *stepReader) operand(op kernels.Operator, one kernels.Function, x *operand, single bool, load func(m *memory, dst []float32, at, stride int)) func(m *memory, r *row, v []float32) {
 	set, inner := r.p.set, r.inner
 	return func(m *memory, r *row, v []float32) {
 		u := stepOperand(m)
 		switch {
-		case single && r.along && inner > 1:
-			for j := range r.n {
-				load(m, u[j:j+1], (r.at+j*r.stride)/inner)
+		case single && r.along && inner > 1: // the row goes over whole channels, or takes an element of each
+			first := r.at / inner
+			load(m, u[:(r.at+(r.n-1)*r.stride)/inner-first+1], first, 1)
+			for j := r.n - 1; j > 0; j-- {
+				u[j] = u[(r.at+j*r.stride)/inner-first]
 			}
-			set.Combine(op, v, v, u[:r.n])
 		case single:
-			load(m, u[:1], r.at/inner)
+			load(m, u[:1], r.at/inner, 1)
 			set.Map(one, v, v, u[0], 0)
-		case r.stride == 1:
-			load(m, u[:r.n], r.at)
-			set.Combine(op, v, v, u[:r.n])
+			return
 		default:
-			for j := range r.n {
-				load(m, u[j:j+1], r.at+j*r.stride)
-			}
-			set.Combine(op, v, v, u[:r.n])
+			load(m, u[:r.n], r.at, r.stride)
 		}
+		set.Combine(op, v, v, u[:r.n])
+	}
+}
+
+// pickRun copies elements of src, from one on, stride apart.
+func pickRun[T Number](dst, src []T, at, stride int) {
+	if stride == 1 {
+		copy(dst, src[at:])
+		return
+	}
+	for j := range dst {
+		dst[j] = src[at+j*stride]
 	}
 }
 
@@ -406,12 +415,16 @@ func (r *stepReader) inputStep(op billb.StepOp) func(m *memory, r *row, v []floa
 	}
 	if op == billb.StepAddInput || op == billb.StepMulInput {
 		x, single := r.input(F32)
-		return r.operand(binary, one, x, single, func(m *memory, dst []float32, at int) { copy(dst, view[float32](x, m)[at:]) })
+		return r.operand(binary, one, x, single, func(m *memory, dst []float32, at, stride int) { pickRun(dst, view[float32](x, m), at, stride) })
 	}
 	scale, zero, e := r.grid()
 	x, single := r.input(e)
 	set := r.p.set
-	return r.operand(binary, one, x, single, func(m *memory, dst []float32, at int) { set.Dequantize(dst, x.bytes(m)[at:], e == I8, scale, zero) })
+	return r.operand(binary, one, x, single, func(m *memory, dst []float32, at, stride int) {
+		bytes := stepBytes(m)[:len(dst)] // none are in use between floats
+		pickRun(bytes, x.bytes(m), at, stride)
+		set.Dequantize(dst, bytes, e == I8, scale, zero)
+	})
 }
 
 func (r *stepReader) batchNorm() func(m *memory, r *row, v []float32) {

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/billnet/billnet/runtime/billb"
@@ -41,10 +42,21 @@ func (s *stepCase) then(op billb.StepOp, code billb.Opcode, e Elem, more []int, 
 	s.ops, s.id = append(s.ops, int(op)), y
 }
 
+// fullOrSingle is a shape of an input of steps: the same, or one element for every channel of every image.
+func fullOrSingle(rng *rand.Rand, shape []int) []int {
+	other := append([]int{}, shape...)
+	if len(shape) > 2 && rng.IntN(2) == 0 {
+		for a := 2; a < len(other); a++ {
+			other[a] = 1
+		}
+	}
+	return other
+}
+
 func TestMapSteps(t *testing.T) {
 	rng := newRand(91)
-	for i := range 40 {
-		shape := [][]int{{2, 5, 3, 7}, {1, 3, 40, 41}, {4, 70}, {9}, {2, 1, 2500}, {3, 2000}}[i%6]
+	for i := range 64 {
+		shape := [][]int{{2, 5, 3, 7}, {1, 3, 40, 41}, {4, 70}, {9}, {2, 1, 2500}, {3, 2000}, {3, 90, 2, 3}, {2, 400, 1, 5}}[i%8]
 		s := &stepCase{b: &builder{}, shape: shape, axis: min(1, len(shape)-1)}
 		b := s.b
 		c := shape[s.axis]
@@ -118,13 +130,7 @@ func TestMapSteps(t *testing.T) {
 			step billb.StepOp
 			code billb.Opcode
 		}{{billb.StepAddInput, billb.OpAdd}, {billb.StepMulInput, billb.OpMul}} {
-			other := append([]int{}, shape...)
-			if len(shape) > 2 && rng.IntN(2) == 0 {
-				for a := 2; a < len(other); a++ {
-					other[a] = 1
-				}
-			}
-			in := b.input(randTensor(rng, F32, other...))
+			in := b.input(randTensor(rng, F32, fullOrSingle(rng, shape)...))
 			s.ins = append(s.ins, in)
 			s.then(op.step, op.code, F32, []int{in}, nil)
 		}
@@ -135,7 +141,8 @@ func TestMapSteps(t *testing.T) {
 		}{{billb.StepAddDequantized, billb.OpAdd}, {billb.StepMulDequantized, billb.OpMul}} {
 			scale, zero := grid(e)
 			ks, kz := b.konst(scale), b.konst(zero)
-			in, wide := b.input(randTensor(rng, e, shape...)), b.dense(F32, shape...)
+			other := fullOrSingle(rng, shape)
+			in, wide := b.input(randTensor(rng, e, other...)), b.dense(F32, other...)
 			b.op(billb.OpDequantizeLinear, []int{in, billb.ConstOperand(ks), billb.ConstOperand(kz)}, []int{wide}, nil)
 			s.ins, s.consts = append(s.ins, in), append(s.consts, ks, kz)
 			s.then(op.step, op.code, F32, []int{wide}, nil)
@@ -235,9 +242,18 @@ func TestConvSteps(t *testing.T) {
 				s.then(billb.StepTimes, billb.OpMul, F32, []int{operand}, nil)
 			} else {
 				s.then(billb.StepRelu, billb.OpRelu, F32, nil, nil)
-				residual := b.input(randTensor(rng, F32, y...))
+				other := fullOrSingle(rng, y)
+				if linear {
+					other = y
+				}
+				residual := b.input(randTensor(rng, F32, other...))
 				s.ins = append(s.ins, residual)
 				s.then(billb.StepAddInput, billb.OpAdd, F32, []int{residual}, nil)
+				ks, kz := b.konst(scalarOf(F32, 0.5)), b.konst(scalarOf(I8, float64(rng.IntN(9))))
+				residual, wide := b.input(randTensor(rng, I8, other...)), b.dense(F32, other...)
+				b.op(billb.OpDequantizeLinear, []int{residual, billb.ConstOperand(ks), billb.ConstOperand(kz)}, []int{wide}, nil)
+				s.ins, s.consts = append(s.ins, residual), append(s.consts, ks, kz)
+				s.then(billb.StepAddDequantized, billb.OpAdd, F32, []int{wide}, nil)
 			}
 			ks, kz := b.konst(scalarOf(F32, 0.25+float64(i%3))), b.konst(scalarOf(q, float64(rng.IntN(9))))
 			s.consts, s.values = append(s.consts, ks, kz), append(s.values, float64(lo), float64(hi))
