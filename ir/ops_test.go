@@ -271,7 +271,7 @@ func mutateAttr(rng *rand.Rand, kind ir.Kind, old any) (v any, small bool) {
 		switch rng.IntN(8) {
 		case 0:
 			small = false
-			return []int{math.MaxInt, math.MinInt, 1 << 40, -1 << 40, 1<<31 - 1}[rng.IntN(5)]
+			return []int{math.MaxInt, math.MinInt, math.MaxInt >> 23, math.MinInt >> 23, 1<<31 - 1}[rng.IntN(5)]
 		default:
 			return rng.IntN(9) - 3
 		}

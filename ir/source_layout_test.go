@@ -1,6 +1,7 @@
 package ir_test
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -95,13 +96,13 @@ func TestSliceRandom(t *testing.T) {
 		start, end, step := rng.IntN(21)-10, rng.IntN(21)-10, rng.IntN(9)-4
 		switch rng.IntN(6) {
 		case 0:
-			end = 1<<63 - 1
+			end = math.MaxInt
 		case 1:
-			end = -1 << 63
+			end = math.MinInt
 		case 2:
-			start = 1<<63 - 1
+			start = math.MaxInt
 		case 3:
-			step = []int{1<<63 - 1, -1 << 63}[rng.IntN(2)]
+			step = []int{math.MaxInt, math.MinInt}[rng.IntN(2)]
 		}
 		if step == 0 {
 			continue

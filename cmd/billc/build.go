@@ -178,7 +178,7 @@ func (t *target) build(ctx context.Context, tool, dir string) ([]byte, error) {
 		if strings.Contains(said.String(), "unsupported GOOS/GOARCH pair") {
 			return nil, withCode(exitUsage, "--target %s/%s: Go has no such system (go tool dist list shows them)", t.os, t.arch)
 		}
-		return nil, fmt.Errorf("go build for %s/%s failed (%w); Go 1.26 or later is needed: %s", t.os, t.arch, err, lastLines(said.String()))
+		return nil, fmt.Errorf("go build for %s/%s failed (%w): %s", t.os, t.arch, err, lastLines(said.String()))
 	}
 	return os.ReadFile(temp)
 }

@@ -334,7 +334,7 @@ func TestOptions(t *testing.T) {
 		{`m.onnx: open: the shape of input "bare", which the model does not give; give sizes with --shape bare=...`, func(o *Options) { delete(o.Shapes, "bare") }},
 		{`dimension 2 of input "x" (float32[batch,3,time]), the shape of input "bare", which the model does not give; give sizes with --dim time=... --shape bare=...`, func(o *Options) { delete(o.Dims, "time"); delete(o.Shapes, "bare") }},
 		{`--const shape=... can fix it`, func(o *Options) { delete(o.Consts, "shape") }},
-		{`shape [1,3,4294967296] has 2^31 elements or more`, func(o *Options) { o.Dims["time"] = 1 << 32 }},
+		{`shape [1,3,1073741824] has 2^31 elements or more`, func(o *Options) { o.Dims["time"] = 1 << 30 }},
 	} {
 		o := opt()
 		c.edit(&o)
