@@ -6,7 +6,10 @@ import (
 )
 
 // The sums of an integer convolution in plain Go: 64-bit words are vectors of lanes of 16 or 32 bits. Position p is lane p of
-// the words in memory, whatever the order of bytes.
+// the words in memory, in the order of the machine's bytes.
+//
+// Words are added as they are where lanes can not leave their bits: numbers z_i in lanes i make the word sum over i of
+// z_i*2^(bits*i). It is right whatever carries on the way, and with 2^(bits-1) added to make them unsigned its digits are the lanes.
 
 // lane is a width of lanes.
 type lane struct {
@@ -25,35 +28,60 @@ func (l *lane) add(a, b uint64) uint64 { return a&^l.high + b&^l.high ^ (a^b)&l.
 // every is a number in every lane.
 func (l *lane) every(v int32) uint64 { return uint64(uint32(v)) & (1<<l.bits - 1) * l.ones }
 
-// sum sets acc to init plus the terms of one output in 8 words from byte at of src on, plus 2^(bits-1), which makes lanes that
-// fit unsigned. With fits all sums do, at every position; a carry never leaves its lane then but in sums on the way, and
-// those are sums of whole words: sum over lanes i of z_i*2^(bits*i), in which lane i ends right. A term
-// x ^ sign of two's complement is made unsigned, too, by 2^(bits-1), which the start makes up for.
-func (l *lane) sum(acc *[8]uint64, fits bool, src []byte, at int, terms []int32, init int32) {
-	if !fits {
-		l.wrapping(acc, src, at, terms, init)
-		return
+// sum sets acc to init plus the terms of one output in 8 words from byte at of src on, as words; the elements of src are those of
+// sumsWords, lanes. The terms that are added stand in front of those that are subtracted.
+func (l *lane) sum(acc *[8]uint64, src []byte, at int, terms []int32, init int32) {
+	p := unsafe.Pointer(&src[at])
+	list := unsafe.Slice((*[2]int32)(unsafe.Pointer(unsafe.SliceData(terms))), len(terms)/2)
+	*acc = [8]uint64{}
+	added := addTerms(acc, p, l.bits/8, list)
+	subtracted := len(list) - added
+	subtractTerms(acc, p, l.bits/8, list[added:])
+	start := uint64(int64(init)-int64(subtracted))*l.ones - uint64(added-subtracted)*l.high // Set.accLE has src+1 subtracted
+	for i := range acc {
+		acc[i] += start
 	}
-	start := uint64(int64(init))*l.ones - uint64(len(terms)/2-1)*l.high
-	a0, a1, a2, a3, a4, a5, a6, a7 := start, start, start, start, start, start, start, start
-	shift, high := l.bits/16, l.high
-	for len(terms) > 1 {
-		x := (*[64]byte)(src[at+int(terms[0])<<shift:])
-		m := high ^ uint64(int64(terms[1]))
-		terms = terms[2:]
-		a0 += binary.NativeEndian.Uint64(x[:]) ^ m
-		a1 += binary.NativeEndian.Uint64(x[8:]) ^ m
-		a2 += binary.NativeEndian.Uint64(x[16:]) ^ m
-		a3 += binary.NativeEndian.Uint64(x[24:]) ^ m
-		a4 += binary.NativeEndian.Uint64(x[32:]) ^ m
-		a5 += binary.NativeEndian.Uint64(x[40:]) ^ m
-		a6 += binary.NativeEndian.Uint64(x[48:]) ^ m
-		a7 += binary.NativeEndian.Uint64(x[56:]) ^ m
+}
+
+// addTerms adds the terms of sign 0 at the beginning of a list and returns their number. The offsets are the plan's own, as they are for the
+// kernels in assembly, and are not checked again.
+func addTerms(acc *[8]uint64, src unsafe.Pointer, size int, list [][2]int32) int {
+	a0, a1, a2, a3, a4, a5, a6, a7 := acc[0], acc[1], acc[2], acc[3], acc[4], acc[5], acc[6], acc[7]
+	n := 0
+	for n < len(list) && list[n][1] == 0 {
+		x := (*[64]byte)(unsafe.Add(src, int(list[n][0])*size))
+		n++
+		a0 += binary.NativeEndian.Uint64(x[:])
+		a1 += binary.NativeEndian.Uint64(x[8:])
+		a2 += binary.NativeEndian.Uint64(x[16:])
+		a3 += binary.NativeEndian.Uint64(x[24:])
+		a4 += binary.NativeEndian.Uint64(x[32:])
+		a5 += binary.NativeEndian.Uint64(x[40:])
+		a6 += binary.NativeEndian.Uint64(x[48:])
+		a7 += binary.NativeEndian.Uint64(x[56:])
+	}
+	*acc = [8]uint64{a0, a1, a2, a3, a4, a5, a6, a7}
+	return n
+}
+
+// subtractTerms subtracts all terms of a list.
+func subtractTerms(acc *[8]uint64, src unsafe.Pointer, size int, list [][2]int32) {
+	a0, a1, a2, a3, a4, a5, a6, a7 := acc[0], acc[1], acc[2], acc[3], acc[4], acc[5], acc[6], acc[7]
+	for n := 0; n < len(list); n++ {
+		x := (*[64]byte)(unsafe.Add(src, int(list[n][0])*size))
+		a0 -= binary.NativeEndian.Uint64(x[:])
+		a1 -= binary.NativeEndian.Uint64(x[8:])
+		a2 -= binary.NativeEndian.Uint64(x[16:])
+		a3 -= binary.NativeEndian.Uint64(x[24:])
+		a4 -= binary.NativeEndian.Uint64(x[32:])
+		a5 -= binary.NativeEndian.Uint64(x[40:])
+		a6 -= binary.NativeEndian.Uint64(x[48:])
+		a7 -= binary.NativeEndian.Uint64(x[56:])
 	}
 	*acc = [8]uint64{a0, a1, a2, a3, a4, a5, a6, a7}
 }
 
-// wrapping is sum where lanes of 16 bits may not fit. Next to the sum of the words it makes that of their even lanes, each
+// wrapping is sum where lanes of 16 bits may not fit; src has lanes that wrap. Next to the sum of the words it makes that of their even lanes, each
 // with room for 32 bits; what is left without them is the odd ones.
 func (l *lane) wrapping(acc *[8]uint64, src []byte, at int, terms []int32, init int32) {
 	const even = 0x0000FFFF0000FFFF
@@ -119,7 +147,7 @@ func splitTerms(terms []int32) (first, rest []int32) {
 	return terms[1:n], terms[n:]
 }
 
-func accLEWords(l *lane, fits bool) accLEFunc {
+func accLEWords(l *lane) accLEFunc {
 	return func(dst, src, mask []byte, terms []int32, init, t *[8]int32, flip uint8) {
 		var acc [8]uint64
 		var all [block / 2]uint64
@@ -130,25 +158,50 @@ func accLEWords(l *lane, fits bool) accLEFunc {
 			for o := range 8 {
 				var list []int32
 				list, rest = splitTerms(rest)
-				limit := l.every(t[o]) ^ l.high
 				for w := 0; w < len(bits); w += 8 {
-					l.sum(&acc, fits, src, p*l.bits/8+8*w, list, init[o])
+					l.sum(&acc, src, p*l.bits/8+8*w, list, init[o]-t[o])
 					for i, v := range acc {
-						low := (v | l.high) - limit&^l.high
-						bits[w+i] |= (v&^limit | ^(v^limit)&low) & l.high >> (l.bits - 1 - o)
+						bits[w+i] |= (v + l.high) & l.high >> (l.bits - 1 - o)
 					}
 				}
 			}
-			to := dst[p : p+block]
-			l.bytes(to, bits)
-			for i, m := range mask[p : p+block] {
-				to[i] = (to[i] ^ flip) & m
-			}
+			l.write(dst[p:p+block], bits, mask[p:p+block], flip)
 		}
 	}
 }
 
-func accIntWords(l *lane, fits bool) accIntFunc {
+func accLEWrapping(dst, src, mask []byte, terms []int32, init, t *[8]int32, flip uint8) {
+	l := &lane16
+	var acc [8]uint64
+	var bits [block / 4]uint64
+	for p := 0; p < len(mask); p += block {
+		clear(bits[:])
+		rest := terms
+		for o := range 8 {
+			var list []int32
+			list, rest = splitTerms(rest)
+			limit := l.every(t[o]) ^ l.high
+			for w := 0; w < len(bits); w += 8 {
+				l.wrapping(&acc, src, 2*p+8*w, list, init[o])
+				for i, v := range acc {
+					low := (v | l.high) - limit&^l.high
+					bits[w+i] |= (v&^limit | ^(v^limit)&low) & l.high >> (15 - o)
+				}
+			}
+		}
+		l.write(dst[p:p+block], bits[:], mask[p:p+block], flip)
+	}
+}
+
+// write makes the bytes of a block of the low bytes of lanes.
+func (l *lane) write(dst []byte, bits []uint64, mask []byte, flip uint8) {
+	l.bytes(dst, bits)
+	for i, m := range mask {
+		dst[i] = (dst[i] ^ flip) & m
+	}
+}
+
+func accIntWords(l *lane) accIntFunc {
 	return func(dst []byte, stride, outs int, src, mask []byte, terms []int32, init *[8]int32) {
 		var acc [8]uint64
 		for p := 0; p < len(mask); p += block {
@@ -158,10 +211,10 @@ func accIntWords(l *lane, fits bool) accIntFunc {
 				list, rest = splitTerms(rest)
 				for w := 0; w < l.words(); w += 8 {
 					at := p*l.bits/8 + 8*w
-					l.sum(&acc, fits, src, at, list, init[o])
+					l.sum(&acc, src, at, list, init[o])
 					to := (*[64]byte)(dst[o*stride+at:])
 					for i, v := range acc {
-						binary.NativeEndian.PutUint64(to[8*i:], (v^l.high)&l.spread(mask[p:p+block], w+i))
+						binary.NativeEndian.PutUint64(to[8*i:], (v+l.high^l.high)&l.spread(mask[p:p+block], w+i))
 					}
 				}
 			}
@@ -169,104 +222,98 @@ func accIntWords(l *lane, fits bool) accIntFunc {
 	}
 }
 
-// sumsWords is sumsGeneric by words, for elements S that fit lanes.
-func sumsWords[S integer](l *lane) sumsFunc {
-	return func(dst []byte, stride int, src []byte, offs []int32, blocks int) {
-		size := int(unsafe.Sizeof(S(0)))
-		narrow := 8*size < l.bits
-		var all [4][block / 2]uint64
-		for i := range blocks {
-			for j, off := range offs {
-				widen[S](l, all[j][:l.words()], src[(int(off)+i*block)*size:][:block*size])
-			}
-			for j := len(offs); j < len(all); j++ {
-				clear(all[j][:l.words()])
-			}
-			l.pairs(all[0][:l.words()], all[1][:l.words()], narrow)
-			l.pairs(all[2][:l.words()], all[3][:l.words()], narrow)
-			for k := range 1 << (len(offs) - 1) {
-				second, third := k>>1&1, k>>2&1
-				b := all[2+second^third][:l.words()]
-				to := dst[k*stride+i*block*l.bits/8:][:block*l.bits/8]
-				if second == 0 {
-					l.sums(to, all[k&1][:], b, narrow)
-				} else {
-					l.differences(to, all[k&1][:], b, narrow)
+func accIntWrapping(dst []byte, stride, outs int, src, mask []byte, terms []int32, init *[8]int32) {
+	l := &lane16
+	var acc [8]uint64
+	for p := 0; p < len(mask); p += block {
+		rest := terms
+		for o := range outs {
+			var list []int32
+			list, rest = splitTerms(rest)
+			for w := 0; w < block/4; w += 8 {
+				l.wrapping(&acc, src, 2*p+8*w, list, init[o])
+				to := (*[64]byte)(dst[o*stride+2*p+8*w:])
+				for i, v := range acc {
+					binary.NativeEndian.PutUint64(to[8*i:], (v^l.high)&l.spread(mask[p:p+block], w+i))
 				}
 			}
 		}
 	}
 }
 
-// pairs replaces a and b by a+b and a-b, in lanes that wrap or, of narrow elements, as sums of words (see lane.sum).
-func (l *lane) pairs(a, b []uint64, narrow bool) {
-	b = b[:len(a)]
-	h := l.high
-	for i, v := range a {
-		w := b[i]
-		if narrow {
-			a[i], b[i] = v+w, v-w
-		} else {
-			a[i], b[i] = v&^h+w&^h^(v^w)&h, (v|h)-w&^h^(v^^w)&h
+// sumsWords makes the signed sums of up to 4 planes of elements S, which fit lanes, plus 2^(bits-1): sums that fit are digits, which can
+// be read from any position on.
+func sumsWords[S integer](l *lane) sumsFunc {
+	return func(dst []byte, stride int, src []byte, offs []int32, blocks int) {
+		size := int(unsafe.Sizeof(S(0)))
+		var x [4][8]uint64
+		for i := range blocks * l.words() / 8 {
+			for j, off := range offs {
+				widen[S](l, &x[j], src[int(off)*size+i*512/l.bits*size:])
+			}
+			for j, a := range &x[0] {
+				b, c, d := x[1][j], x[2][j], x[3][j]
+				x[0][j], x[1][j], x[2][j], x[3][j] = a+b+l.high, a-b+l.high, c+d, c-d
+			}
+			for k := range 1 << (len(offs) - 1) {
+				to := (*[64]byte)(dst[k*stride+64*i:])
+				switch a := &x[k&1]; k >> 1 {
+				case 0:
+					addWords(to, a, &x[2])
+				case 1:
+					subWords(to, a, &x[3])
+				case 2:
+					addWords(to, a, &x[3])
+				default:
+					subWords(to, a, &x[2])
+				}
+			}
+			clear(x[len(offs):])
 		}
 	}
 }
 
-// sums writes a+b, as lanes; differences writes a-b.
-func (l *lane) sums(dst []byte, a, b []uint64, narrow bool) {
-	h := l.high
-	a = a[:len(b)]
-	if narrow {
-		for i, v := range a {
-			binary.NativeEndian.PutUint64(dst[8*i:], (v+b[i]+h)^h)
-		}
-		return
-	}
+// addWords writes a+b.
+func addWords(dst *[64]byte, a, b *[8]uint64) {
 	for i, v := range a {
-		binary.NativeEndian.PutUint64(dst[8*i:], v&^h+b[i]&^h^(v^b[i])&h)
+		binary.NativeEndian.PutUint64(dst[8*i:], v+b[i])
 	}
 }
 
-func (l *lane) differences(dst []byte, a, b []uint64, narrow bool) {
-	h := l.high
-	a = a[:len(b)]
-	if narrow {
-		for i, v := range a {
-			binary.NativeEndian.PutUint64(dst[8*i:], (v-b[i]+h)^h)
-		}
-		return
-	}
+// subWords writes a-b.
+func subWords(dst *[64]byte, a, b *[8]uint64) {
 	for i, v := range a {
-		binary.NativeEndian.PutUint64(dst[8*i:], (v|h)-b[i]&^h^(v^^b[i])&h)
+		binary.NativeEndian.PutUint64(dst[8*i:], v-b[i])
 	}
 }
 
-// widen writes elements as lanes of the same width, or narrow ones as the words that the numbers in their lanes sum to.
-func widen[S integer](l *lane, dst []uint64, src []byte) {
+// widen writes 8 words of the elements of src.
+func widen[S integer](l *lane, dst *[8]uint64, src []byte) {
 	size := int(unsafe.Sizeof(S(0)))
 	sign := uint64(0)
 	if ^S(0) < 0 {
 		sign = l.ones << (8*size - 1)
 	}
-	switch {
-	case 8*size == l.bits:
+	switch 8 * size * 64 / l.bits { // bits of a word
+	case 64:
+		s := (*[64]byte)(src)
 		for i := range dst {
-			dst[i] = binary.NativeEndian.Uint64(src[8*i:])
+			dst[i] = binary.NativeEndian.Uint64(s[8*i:]) ^ sign - sign
 		}
-	case size == 2:
+	case 32:
+		s := (*[32]byte)(src)
 		for i := range dst {
-			r := uint64(binary.NativeEndian.Uint32(src[4*i:]))
-			dst[i] = (r|r<<16)&0x0000FFFF0000FFFF ^ sign - sign
-		}
-	case l.bits == 16:
-		for i := range dst {
-			r := uint64(binary.NativeEndian.Uint32(src[4*i:]))
+			r := uint64(binary.NativeEndian.Uint32(s[4*i:]))
 			r = (r | r<<16) & 0x0000FFFF0000FFFF
-			dst[i] = (r|r<<8)&0x00FF00FF00FF00FF ^ sign - sign
+			if size == 1 {
+				r = (r | r<<8) & 0x00FF00FF00FF00FF
+			}
+			dst[i] = r ^ sign - sign
 		}
 	default:
+		s := (*[16]byte)(src)
 		for i := range dst {
-			r := uint64(binary.NativeEndian.Uint16(src[2*i:]))
+			r := uint64(binary.NativeEndian.Uint16(s[2*i:]))
 			dst[i] = (r|r<<24)&0x000000FF000000FF ^ sign - sign
 		}
 	}

@@ -68,6 +68,18 @@ type taps struct {
 	outside bool   // some tap of some logical output reads padding
 }
 
+// covers reports whether taps of a kernel of one element without padding read every element of in at the stride.
+func (tp *taps) covers(in, out Geom) bool {
+	in3, _, _ := dims(in)
+	out3, _, _ := dims(out)
+	for a := range 3 {
+		if out3[a] != ceilDiv(in3[a], tp.stride[a]) {
+			return false
+		}
+	}
+	return true
+}
+
 func dims(g Geom) (n, halo, phases [3]int) {
 	return [3]int{g.T, g.H, g.W}, [3]int{g.HT, g.HH, g.HW}, [3]int{g.PT, g.PH, g.PW}
 }

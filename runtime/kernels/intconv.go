@@ -19,6 +19,7 @@ type IntConv struct {
 	walk                 *walk
 	jobs                 []intJob
 	sumElems             int // elements of sums of one part
+	fits                 int // 1 where no sum leaves its width: see Set.sums
 }
 
 // intJob is a range of outputs, from a multiple of 8 on, that read the same sums.
@@ -48,7 +49,6 @@ type intOut struct {
 	init, t [8]int32
 	mid     [8]int32 // what init took off the sum
 	flip    uint8
-	fits    int // 1 where no sum leaves its lane at any position, whatever the elements
 }
 
 // NewIntConv plans a convolution of integers. accElem (I16 or I32) is the width of the sums: they may wrap on the way as
@@ -106,6 +106,7 @@ func NewIntConv(set *Set, in Geom, inElem Elem, out Geom, c Conv, w Weights, acc
 	if b.w = w.simplify(c.OutC * b.icg * ntaps); b.w.Nonzero != nil { // a sum of several planes can not leave one out
 		b.size = 1
 	}
+	b.zeros = c.Kernel == [3]int{1, 1, 1} && c.Pad == [3]int{} && tp.covers(in, out)
 	if err := b.build(lo, hi, th); err != nil {
 		return nil, err
 	}
@@ -121,6 +122,7 @@ type intBuilder struct {
 	ntaps    int
 	icg, ocg int
 	size     int           // planes of a bundle
+	zeros    bool          // positions between logical ones read zeros only
 	reads    [][]read      // [class][tap]
 	offsets  map[int][]int // the offsets read of a phase, sorted
 	phases   []int         // the phases read, sorted
@@ -148,6 +150,9 @@ func (b *intBuilder) build(lo, hi []int32, th *Threshold) error {
 	}
 	tile := b.tile(groups, size)
 	p.walk = newWalk(p.src, p.out, tile, jobs)
+	if littleEndian && (p.inElem <= I16 || p.acc == I32) { // sums that leave their width carry to later positions only
+		p.fits = 1
+	}
 	p.jobs = make([]intJob, jobs)
 	for j := range p.jobs {
 		job := &p.jobs[j]
@@ -269,24 +274,29 @@ func (b *intBuilder) job(job *intJob, end int, lo, hi []int32, th *Threshold) {
 			for i := range 8 {
 				if i >= io.n { // never
 					io.terms = append(io.terms, 0)
-					io.t[i], io.flip = int32(minOf(p.acc)), io.flip|1<<i
+					io.flip |= 1 << i
 					continue
 				}
-				b.output(&io, i, job, o+i, cl, index)
-				b.compare(&io, i, int64(lo[o+i]), int64(hi[o+i]), th, o+i)
+				if !b.compare(&io, i, int64(lo[o+i]), int64(hi[o+i]), th, o+i) {
+					io.terms = append(io.terms, 0)
+					continue
+				}
+				terms := b.output(&io, i, job, o+i, cl, index)
+				if !b.fits(&io, i, terms, int64(lo[o+i]), int64(hi[o+i])) {
+					p.fits = 0
+				}
 			}
-			io.fits = b.fits(&io)
 			outs = append(outs, io)
 		}
 		job.outs = append(job.outs, outs)
 	}
 }
 
-// output appends the terms of output o of class cl, the i-th of io.
-func (b *intBuilder) output(io *intOut, i int, job *intJob, o, cl int, index map[[2]int]int) {
-	head := len(io.terms)
-	io.terms = append(io.terms, 0)
+// output appends the terms of output o of class cl, the i-th of io: those that are added, then those that are subtracted.
+// It returns their number.
+func (b *intBuilder) output(io *intOut, i int, job *intJob, o, cl int, index map[[2]int]int) int {
 	g := o / b.ocg
+	var terms, subtracted []int32
 	for c := 0; c < b.icg; c += b.size {
 		n := min(b.size, b.icg-c)
 		for k, r := range b.reads[cl] {
@@ -307,54 +317,60 @@ func (b *intBuilder) output(io *intOut, i int, job *intJob, o, cl int, index map
 					at += s.at + r.off - s.lo
 				}
 			}
-			sign := int32(0)
-			if !b.w.sign(w0) { // -x is ^x + 1
-				sign = -1
+			if b.w.sign(w0) {
+				terms = append(terms, int32(at), 0)
+			} else { // -x is ^x + 1
+				subtracted = append(subtracted, int32(at), -1)
 				io.init[i]++
 			}
-			io.terms = append(io.terms, int32(at), sign)
-			io.terms[head]++
 		}
 	}
+	terms = append(terms, subtracted...)
+	io.terms = append(append(io.terms, int32(len(terms)/2)), terms...)
+	return len(terms) / 2
 }
 
-// fits bounds the sums of 8 outputs: a term is the sum of up to size elements, or less than its negation by one.
-func (b *intBuilder) fits(io *intOut) int {
-	largest := int64(max(maxOf(b.p.inElem), -minOf(b.p.inElem)))*int64(min(b.size, b.icg)) + 1
-	for i, at := 0, 0; i < io.n; i++ {
-		n := io.terms[at]
-		at += 1 + 2*int(n)
-		if int64(n)*largest+max(int64(io.init[i]), -int64(io.init[i])) > int64(maxOf(b.p.acc)) {
-			return 0
-		}
+// fits reports whether the sums of output i, of a number of terms, and their differences from the threshold fit the accumulator
+// at every position in front of a logical one: each term is the sum of up to size elements, whatever these are. Where there is one tap
+// and positions that are not logical read zeros, the promised range says more.
+func (b *intBuilder) fits(io *intOut, i, terms int, lo, hi int64) bool {
+	p := b.p
+	least, most := int64(minOf(p.acc)), int64(maxOf(p.acc))
+	largest := int64(terms) * int64(max(maxOf(p.inElem), -minOf(p.inElem))) * int64(min(b.size, b.icg))
+	if lo, hi = min(lo, 0), max(hi, 0); !b.zeros {
+		lo, hi = -largest, largest
 	}
-	return 1
+	lo, hi = max(lo, -largest)-int64(io.mid[i]), min(hi, largest)-int64(io.mid[i])
+	t := int64(io.t[i])
+	return min(lo, lo-t) >= least && max(hi, hi-t) <= most
 }
 
-// compare sets the constants of output i. Sums start at -mid so that they fit the accumulator.
-func (b *intBuilder) compare(io *intOut, i int, lo, hi int64, th *Threshold, o int) {
+// compare sets the constants of output i and returns whether it depends on the sum. Sums start at -mid so that they fit the accumulator.
+func (b *intBuilder) compare(io *intOut, i int, lo, hi int64, th *Threshold, o int) bool {
 	min, max := int64(minOf(b.p.acc)), int64(maxOf(b.p.acc))
+	t := lo // 0 >= 0: always
+	if th != nil {
+		t = int64(th.T[o])
+		flip := th.flip(o)
+		if t > hi { // never
+			t, flip = lo, !flip
+		}
+		if flip {
+			io.flip |= 1 << i
+		}
+		if t <= lo {
+			return false
+		}
+	}
 	var mid int64
 	if lo < min || hi > max {
 		mid = lo + (hi-lo+1)/2
 	}
-	io.init[i] -= int32(mid)
-	io.mid[i] = int32(mid)
-	if th == nil {
-		return
-	}
-	t, flip := int64(th.T[o]), th.flip(o)
-	switch {
-	case t > hi: // never
-		io.t[i], flip = int32(min), !flip
-	case t <= lo: // always
-		io.t[i] = int32(min)
-	default:
+	io.init[i], io.mid[i] = -int32(mid), int32(mid)
+	if th != nil {
 		io.t[i] = int32(t - mid)
 	}
-	if flip {
-		io.flip |= 1 << i
-	}
+	return true
 }
 
 // Stages is the number of stages of Run.
@@ -414,7 +430,7 @@ func (p *IntConv) Run(stage, part, parts int, dst, src, scratch []byte) {
 func (p *IntConv) makeSums(job *intJob, pl place, sums, src []byte) {
 	e := p.acc.Size()
 	src = src[pl.start*p.inElem.Size():]
-	fn := p.set.sums[p.inElem][p.acc-I16]
+	fn := p.set.sums[p.inElem][p.acc-I16][p.fits]
 	for i := range job.bundles {
 		bu := &job.bundles[i]
 		for j := range bu.segs {
@@ -428,7 +444,7 @@ func (p *IntConv) tileBits(job *intJob, cl, j int, pl place, dst, sums, spare []
 	o, c := &job.outs[cl][j], &p.walk.classes[cl]
 	plane := p.walk.planeOf(dst, (job.first/8+j)*len(p.walk.classes)+cl, 1)
 	to := p.walk.target(plane, spare, 1, pl)
-	p.set.accLE[p.acc-I16][o.fits](to, sums, p.walk.mask(c, pl), o.terms, &o.init, &o.t, o.flip)
+	p.set.accLE[p.acc-I16][p.fits](to, sums, p.walk.mask(c, pl), o.terms, &o.init, &o.t, o.flip)
 	p.walk.finish(plane, to, 1, c, pl)
 }
 
@@ -437,9 +453,9 @@ func (p *IntConv) tileInts(job *intJob, cl, j int, pl place, dst, sums, spare []
 	e, phases, n := p.outElem.Size(), len(p.walk.classes), pl.blocks*block
 	mask := p.walk.mask(c, pl)
 	if p.outElem == p.acc && p.walk.direct {
-		p.set.accInt[p.acc-I16][o.fits](p.walk.from(dst, (job.first+8*j)*phases+cl, e, pl), p.walk.plane*phases*e, o.n, sums, mask, o.terms, &o.init)
+		p.set.accInt[p.acc-I16][p.fits](p.walk.from(dst, (job.first+8*j)*phases+cl, e, pl), p.walk.plane*phases*e, o.n, sums, mask, o.terms, &o.init)
 	} else {
-		p.set.accInt[p.acc-I16][o.fits](spare, p.walk.tile*p.acc.Size(), o.n, sums, mask, o.terms, &o.init)
+		p.set.accInt[p.acc-I16][p.fits](spare, p.walk.tile*p.acc.Size(), o.n, sums, mask, o.terms, &o.init)
 	}
 	narrow := spare[min(len(spare), 8*p.walk.tile*p.acc.Size()):]
 	for i := range o.n {

@@ -15,23 +15,23 @@ func viewOf[T integer](b []byte) []T {
 	return nil
 }
 
-// sumsGeneric makes the signed sums of up to 4 planes of i32 in i16: first the sums of one plane, then each further plane
+// sumsGeneric makes the signed sums of up to 4 planes of S in D: first the sums of one plane, then each further plane
 // doubles them.
-func sumsGeneric(dst []byte, stride int, src []byte, offs []int32, blocks int) {
+func sumsGeneric[S integer, D int16 | int32](dst []byte, stride int, src []byte, offs []int32, blocks int) {
 	n := blocks * block
-	x := viewOf[int32](src)
-	to := viewOf[int16](dst)[:n]
+	x := viewOf[S](src)
+	to := viewOf[D](dst)[:n]
 	for i, v := range x[offs[0]:][:n] {
-		to[i] = int16(v)
+		to[i] = D(v)
 	}
 	for j, off := range offs[1:] {
 		xj := x[off:][:n]
 		for k := range 1 << j {
-			a := viewOf[int16](dst[k*stride:])[:n]
-			b := viewOf[int16](dst[(k+1<<j)*stride:])[:n]
+			a := viewOf[D](dst[k*stride:])[:n]
+			b := viewOf[D](dst[(k+1<<j)*stride:])[:n]
 			for i, v := range xj {
 				s := a[i]
-				a[i], b[i] = s+int16(v), s-int16(v)
+				a[i], b[i] = s+D(v), s-D(v)
 			}
 		}
 	}

@@ -48,19 +48,20 @@ type Set struct {
 	levels levelsFunc
 
 	// sums makes the 2^(n-1) planes S_k = x_0 + sum over i>=1 of (bit i-1 of k ? -x_i : x_i), where x_i is the plane at
-	// element offs[i] of src and n = len(offs) is 1 to 4. S_k is at dst[k*stride:] (bytes). Indices: the input's Elem
-	// (U8..I32; Bit is nil) and 0 for sums in i16, 1 for i32. Sums wrap.
-	sums [5][2]sumsFunc
+	// element offs[i] of src and n = len(offs) is 1 to 4. S_k is at dst[k*stride:] (bytes), in a form that only accLE and
+	// accInt of the same indices know. Indices: the input's Elem (U8..I32; Bit is nil); 0 for sums in i16, 1 for i32; 1 where
+	// neither the elements of src nor any acc_o or acc_o - t[o] of accLE and accInt leave that width, at any position in front
+	// of a logical one. Else sums wrap. (I32 does not fit i16: nil.)
+	sums [5][2][2]sumsFunc
 
-	// accLE adds terms and compares: acc_o = init[o] + sum of (src[off+p] ^ sign) over the terms of output o, in lanes of
-	// i16 (index 0) or i32 (index 1), wrapping; dst[p] = (sum over o of (acc_o >= t[o]) << o ^ flip) & mask[p]. terms
-	// holds for each of 8 outputs the number of terms, then off (elements) and sign of each. A sign of -1 subtracts
-	// src+1, which init makes up for: one loop of a constant length costs less than two of any. The second index is 1 where
-	// neither the elements of src nor acc_o leave their lane at any position.
+	// accLE adds terms and compares: acc_o = init[o] + sum of (src[off+p] ^ sign) over the terms of output o;
+	// dst[p] = (sum over o of (acc_o >= t[o]) << o ^ flip) & mask[p]. terms holds for each of 8 outputs the number of terms,
+	// then off (elements) and sign of each, those of sign 0 first. A sign of -1 subtracts src+1, which init makes up for: one
+	// loop of a constant length costs less than two of any. Indices are the last two of sums.
 	accLE [2][2]accLEFunc
 
-	// accInt writes acc_o & mask as planes of i16 (index 0) or i32 (index 1) for outputs 0..outs-1, with the terms of
-	// just these outputs; output o is at dst[o*stride:] (bytes). The second index is that of accLE.
+	// accInt writes acc_o & mask as planes of i16 or i32 for outputs 0..outs-1, with the terms of just these outputs; output o
+	// is at dst[o*stride:] (bytes). Indices are those of accLE.
 	accInt [2][2]accIntFunc
 
 	// threshold compares 8 planes of i16 (index 0) or i32 (index 1) at element offs[o] of src:

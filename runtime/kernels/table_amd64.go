@@ -54,30 +54,22 @@ func asmTable() []kernel {
 		}},
 		{"signs", AVX2, func(s *Set) { s.signs = [2]signsFunc{signsAVX2, signsNaNAVX2} }},
 		{"levels", AVX2, func(s *Set) { s.levels = levelsAVX2 }},
-		{"sums", AVX2, func(s *Set) {
-			s.sums = [5][2]sumsFunc{
+		{"intconv", AVX2, func(s *Set) {
+			s.intConv([5][2]sumsFunc{
 				U8:  {sumsU816AVX2, sumsU832AVX2},
 				I8:  {sumsI816AVX2, sumsI832AVX2},
 				I16: {sumsI1616AVX2, sumsI1632AVX2},
 				I32: {sumsI3216AVX2, sumsI3232AVX2},
-			}
-		}},
-		{"acc", AVX2, func(s *Set) {
-			s.accLE = [2][2]accLEFunc{{accLE16AVX2, accLE16AVX2}, {accLE32AVX2, accLE32AVX2}}
-			s.accInt = [2][2]accIntFunc{{accInt16AVX2, accInt16AVX2}, {accInt32AVX2, accInt32AVX2}}
+			}, [2]accLEFunc{accLE16AVX2, accLE32AVX2}, [2]accIntFunc{accInt16AVX2, accInt32AVX2})
 		}},
 		{"threshold", AVX2, func(s *Set) { s.threshold = [2]thresholdFunc{threshold16AVX2, threshold32AVX2} }},
-		{"sums", AVX512, func(s *Set) {
-			s.sums = [5][2]sumsFunc{
+		{"intconv", AVX512, func(s *Set) {
+			s.intConv([5][2]sumsFunc{
 				U8:  {sumsU816AVX512, sumsU832AVX512},
 				I8:  {sumsI816AVX512, sumsI832AVX512},
 				I16: {sumsI1616AVX512, sumsI1632AVX512},
 				I32: {sumsI3216AVX512, sumsI3232AVX512},
-			}
-		}},
-		{"acc", AVX512, func(s *Set) {
-			s.accLE = [2][2]accLEFunc{{accLE16AVX512, accLE16AVX512}, {accLE32AVX512, accLE32AVX512}}
-			s.accInt = [2][2]accIntFunc{{accInt16AVX512, accInt16AVX512}, {accInt32AVX512, accInt32AVX512}}
+			}, [2]accLEFunc{accLE16AVX512, accLE32AVX512}, [2]accIntFunc{accInt16AVX512, accInt32AVX512})
 		}},
 		{"threshold", AVX512, func(s *Set) { s.threshold = [2]thresholdFunc{threshold16AVX512, threshold32AVX512} }},
 		{"pool", AVX2, func(s *Set) { s.pool = poolAVX2 }},
@@ -139,5 +131,16 @@ func asmTable() []kernel {
 			s.convert[1][0], s.convert[1][1] = convert32To8AVX512, convert32To16AVX512
 		}},
 		{"count", AVX512, func(s *Set) { s.count = countAVX512 }},
+	}
+}
+
+// intConv installs the kernels of integer convolutions, indexed by the width of the sums, whether these fit it or not.
+func (s *Set) intConv(sums [5][2]sumsFunc, le [2]accLEFunc, sum [2]accIntFunc) {
+	for acc := range 2 {
+		for e := range sums {
+			s.sums[e][acc] = [2]sumsFunc{sums[e][acc], sums[e][acc]}
+		}
+		s.accLE[acc] = [2]accLEFunc{le[acc], le[acc]}
+		s.accInt[acc] = [2]accIntFunc{sum[acc], sum[acc]}
 	}
 }

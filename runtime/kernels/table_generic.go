@@ -17,15 +17,13 @@ func genericTable() []kernel {
 		}},
 		{"signs", Generic, func(s *Set) { s.signs = [2]signsFunc{signsGeneric(false), signsGeneric(true)} }},
 		{"levels", Generic, func(s *Set) { s.levels = levelsGeneric }},
-		{"sums", Generic, func(s *Set) {
-			s.sums[U8] = [2]sumsFunc{sumsWords[uint8](&lane16), sumsWords[uint8](&lane32)}
-			s.sums[I8] = [2]sumsFunc{sumsWords[int8](&lane16), sumsWords[int8](&lane32)}
-			s.sums[I16] = [2]sumsFunc{sumsWords[int16](&lane16), sumsWords[int16](&lane32)}
-			s.sums[I32] = [2]sumsFunc{sumsGeneric, sumsWords[int32](&lane32)}
-		}},
-		{"acc", Generic, func(s *Set) {
-			s.accLE = [2][2]accLEFunc{{accLEWords(&lane16, false), accLEWords(&lane16, true)}, {accLEGeneric, accLEWords(&lane32, true)}}
-			s.accInt = [2][2]accIntFunc{{accIntWords(&lane16, false), accIntWords(&lane16, true)}, {accIntGeneric, accIntWords(&lane32, true)}}
+		{"intconv", Generic, func(s *Set) {
+			s.sums[U8] = [2][2]sumsFunc{{sumsGeneric[uint8, int16], sumsWords[uint8](&lane16)}, {sumsGeneric[uint8, int32], sumsWords[uint8](&lane32)}}
+			s.sums[I8] = [2][2]sumsFunc{{sumsGeneric[int8, int16], sumsWords[int8](&lane16)}, {sumsGeneric[int8, int32], sumsWords[int8](&lane32)}}
+			s.sums[I16] = [2][2]sumsFunc{{sumsGeneric[int16, int16], sumsWords[int16](&lane16)}, {sumsGeneric[int16, int32], sumsWords[int16](&lane32)}}
+			s.sums[I32] = [2][2]sumsFunc{{sumsGeneric[int32, int16], nil}, {sumsGeneric[int32, int32], sumsWords[int32](&lane32)}}
+			s.accLE = [2][2]accLEFunc{{accLEWrapping, accLEWords(&lane16)}, {accLEGeneric, accLEWords(&lane32)}}
+			s.accInt = [2][2]accIntFunc{{accIntWrapping, accIntWords(&lane16)}, {accIntGeneric, accIntWords(&lane32)}}
 		}},
 		{"threshold", Generic, func(s *Set) {
 			s.threshold = [2]thresholdFunc{thresholdGeneric[int16], thresholdGeneric[int32]}
