@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Compares the C that billc writes for a network with what another generator makes of the same network in float.
+"""Compares the C that billc writes for networks with what another generator makes of the same networks in float.
 
-  python bench/microcontrollers.py MODEL [--billc PATH]
+  python bench/microcontrollers.py MODEL... [--billc PATH]
 
 The other generator is emx-onnx-cgen, which reads the ONNX that `billc compile --emit=onnx` writes, since it does not take
 all exports of PyTorch. For both: memory (what the caller gives and what is allocated, at the peak, without the stack), flash
 (code and constants at -Os for a Cortex-M4), and the instructions of a clip at -O2, counted by an emulator of a RISC-V with a
-floating point unit (RV32IMAFC), which has memory enough for the other's. Prints a Markdown table.
+floating point unit (RV32IMAFC), which has memory enough for the other's. Prints a Markdown table. onnx2c, the other open
+generator, is not measured: neither PyPI nor Debian nor npm has a package of it.
 
 needs emx-onnx-cgen from PyPI on the PATH; arm-none-eabi-gcc; riscv64-unknown-elf-gcc with picolibc and qemu-system-riscv32
 (Debian: gcc-arm-none-eabi gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf qemu-system-misc); and Go, or --billc.
@@ -146,18 +147,22 @@ def emx(model, billc, folder):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("model")
+    p.add_argument("models", nargs="+", metavar="model")
     p.add_argument("--billc", help="built from this repository when left out")
     args = p.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         billc = os.path.abspath(args.billc) if args.billc else os.path.join(folder, "billc")
         if not args.billc:
             call("go", "build", "-o", billc, "./cmd/billc", cwd=os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-        print(f"| {os.path.basename(args.model)} | memory, bytes | flash, bytes | million instructions a clip |")
-        print("|---|---|---|---|")
-        for name, measure in (("billc --emit=c", ours), ("emx-onnx-cgen, float", emx)):
-            memory, size, million = measure(args.model, billc, folder)
-            print(f"| {name} | {memory:,} | {size:,} | {million:,} |")
+        print("| network | C by | memory, bytes | flash, bytes | million instructions a clip |")
+        print("|---|---|---|---|---|")
+        for i, model in enumerate(args.models):
+            for name, measure in (("billc --emit=c", ours), ("emx-onnx-cgen, float", emx)):
+                own = os.path.join(folder, f"{i}-{measure.__name__}")
+                os.mkdir(own)
+                memory, size, million = measure(model, billc, own)
+                print(f"| {os.path.basename(model)} | {name} | {memory:,} | {size:,} | {million:,} |", flush=True)
+        print("\nonnx2c is not measured: neither PyPI nor Debian nor npm has a package of it.")
 
 
 if __name__ == "__main__":

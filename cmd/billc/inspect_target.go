@@ -31,6 +31,7 @@ type targetCall struct {
 	Layer        string `json:"layer"`
 	Op           string `json:"op"`
 	Data         int    `json:"data_bytes"`
+	MACs         int    `json:"macs"`
 	Instructions int    `json:"instructions"`
 }
 
@@ -52,7 +53,7 @@ func (cmd *inspectCmd) inspectTarget(ctx context.Context, s *streams) error {
 	}
 	t := &targetCost{cmd.Model, cmd.Target, cost.Memory, cost.Stack, cost.Flash, cost.Data, cost.Frames, cost.Instructions(), []targetCall{}}
 	for _, l := range cost.Layers {
-		t.Layers = append(t.Layers, targetCall{l.Layer, l.Op, l.Data, l.Instructions})
+		t.Layers = append(t.Layers, targetCall{l.Layer, l.Op, l.Data, l.MACs, l.Instructions})
 	}
 	if cmd.JSON {
 		return printJSON(s.out, t)
@@ -67,9 +68,9 @@ func (t *targetCost) print(w io.Writer) {
 	fmt.Fprintf(w, "%s as C on %s: memory %d bytes, stack %d, flash about %d (%d of them constants)\n", t.File, t.Target, t.Memory, t.Stack, t.Flash, t.Data)
 	fmt.Fprintf(w, "%d instructions a clip, %d a frame of %d\n\n", t.Instructions, t.Instructions/t.Frames, t.Frames)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "instructions a frame\tshare\tconstants\t  layer")
+	fmt.Fprintln(table, "instructions a frame\tshare\tMACs a frame\tconstants\t  layer")
 	for _, l := range t.Layers {
-		fmt.Fprintf(table, "%d\t%.1f %%\t%d\t  %s (%s)\n", l.Instructions/t.Frames, 100*float64(l.Instructions)/float64(max(1, t.Instructions)), l.Data, plain.Text(l.Layer), l.Op)
+		fmt.Fprintf(table, "%d\t%.1f %%\t%d\t%d\t  %s (%s)\n", l.Instructions/t.Frames, 100*float64(l.Instructions)/float64(max(1, t.Instructions)), l.MACs/t.Frames, l.Data, plain.Text(l.Layer), l.Op)
 	}
 	table.Flush()
 }

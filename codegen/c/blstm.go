@@ -1,6 +1,9 @@
 package c
 
 import (
+	"fmt"
+	"math"
+
 	"github.com/billnet/billnet/runtime/billb"
 )
 
@@ -50,9 +53,15 @@ func blstm(g *generator, l *layer) {
 	l.end(1)
 	l.line("for (int k = 0; k < %d; k++) {", hidden)
 	l.line("int v = gate[%d + k] * c[k] + gate[k] * (2 * gate[%d + k] - 1);", hidden, 3*hidden)
-	l.line("v = v > 32767 ? 32767 : v < -32767 ? -32767 : v;")
+	if hasC || steps > math.MaxInt16 { // else it counts no further
+		l.line("v = v > 32767 ? 32767 : v < -32767 ? -32767 : v;")
+	}
 	l.line("c[k] = (int16_t)v;")
-	l.line("h[k] = (int8_t)(gate[%d + k] * (v > 0 ? 1 : v < 0 ? -1 : %d));", 2*hidden, l.in.Params.(*billb.BLSTM).Sign0)
+	sign := "(v > 0) - (v < 0)"
+	if sign0 := l.in.Params.(*billb.BLSTM).Sign0; sign0 != 0 {
+		sign = fmt.Sprintf("%s + (v == 0) * %d", sign, sign0)
+	}
+	l.line("h[k] = (int8_t)(gate[%d + k] * (%s));", 2*hidden, sign)
 	l.end(1)
 	if y {
 		l.line("memcpy(y + (n * %d + s) * %d, h, %d);", steps, hidden, hidden)

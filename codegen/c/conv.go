@@ -3,6 +3,7 @@ package c
 import (
 	"fmt"
 	"math/bits"
+	"slices"
 
 	"github.com/billnet/billnet/runtime/billb"
 )
@@ -27,7 +28,7 @@ func (g *generator) convolution(l *layer, p *billb.Conv) *convolution {
 	for _, w := range c.weights {
 		c.ternary = c.ternary || w == 0
 	}
-	c.t, c.flip = g.thresholds(l, "t", "flip", c.out.channels)
+	c.t, c.flip = g.bounds(l, c.out.channels)
 	c.window = window(c.kernel, p.Stride, p.Dilation, p.Pad)
 	g.use("window", "put", "map")
 	l.rows = true
@@ -36,6 +37,23 @@ func (g *generator) convolution(l *layer, p *billb.Conv) *convolution {
 		l.equation += "; y = (z >= t[o]) != flip[o]"
 	}
 	return c
+}
+
+// bounds defines the largest sums of n channels that give 0, and what flips the bits, NULL without thresholds. Sums and bounds
+// stay so far within 32 bits that the difference has room, whose sign is the bit.
+func (g *generator) bounds(l *layer, n int) (string, string) {
+	t, flip := g.thresholdsOf(l, "t", "flip", n)
+	if t == nil {
+		return "NULL", "NULL"
+	}
+	const most = 1<<30 - 1 // of sums
+	if l.in.Constant("lo") >= 0 && (slices.Min(g.integers(l, "lo")) < -most || slices.Max(g.integers(l, "hi")) > most) {
+		refuse("sums beyond 31 bits")
+	}
+	for i := range t {
+		t[i] = max(-most, min(t[i], most+1)) - 1
+	}
+	return g.data.int32s(l.in.Name+": bounds, the largest sums that give 0", t), g.data.words(l.in.Name+": flips", flip)
 }
 
 func (c *convolution) taps() int { return c.kernel[0] * c.kernel[1] * c.kernel[2] }
@@ -93,10 +111,10 @@ func bitConv(g *generator, l *layer) {
 			refuse("a sum of %d bits, at most 32767", base[o])
 		}
 	}
-	fmt.Fprintf(&g.tables, "static const bit_conv_t conv_%d = {&map_%d, &map_%d, %s, %d, %d, %d, %d, %d, %d,\n    %s, %s, %s, %s, %s, %s};\n",
-		l.index, c.in.buffer, c.out.buffer, c.window, c.p.Groups, slot, words, truthInt(signed), truthInt(masked), truthInt(taps == 1 && !c.padded()),
-		g.data.words(l.in.Name+": weights", weights), nonzero, g.data.int16s(l.in.Name+": what sums count from", base), c.t, c.flip,
-		l.take(4*(2*words+c.out.channels)))
+	g.table("bit_conv_t", fmt.Sprintf("conv_%d", l.index), "in", c.in, "out", c.out, "window", c.window, "groups", c.p.Groups, "slot", slot, "words", words,
+		"is_signed", truthInt(signed), "is_masked", truthInt(masked), "is_point", truthInt(taps == 1 && !c.padded()),
+		"weights", g.data.words(l.in.Name+": weights", weights), "nonzero", nonzero, "base", g.data.int16s(l.in.Name+": base, from which sums count", base), "t", c.t, "flip", c.flip,
+		"scratch", l.take(4*(2*words+c.out.channels)))
 	l.line("const uint8_t *rows[%d];", c.kernel[0]*c.kernel[1])
 	g.moves(l, c.kernel, c.p.Stride, c.p.Dilation, c.p.Pad, fmt.Sprintf("conv_%d", l.index))
 	c.spendBits(l, words)
@@ -135,8 +153,8 @@ func (g *generator) bitPoint(l *layer, c *convolution) {
 			}
 		}
 	}
-	fmt.Fprintf(&g.tables, "static const bit_point_t conv_%d = {&map_%d, &map_%d, %s, %d, %s};\n", l.index, c.in.buffer, c.out.buffer, c.window, steps,
-		g.data.words(l.in.Name+": sums of four inputs for four outputs", tables))
+	g.table("bit_point_t", fmt.Sprintf("conv_%d", l.index), "in", c.in, "out", c.out, "window", c.window, "steps", steps,
+		"tables", g.data.words(l.in.Name+": tables, sums of four inputs for four outputs", tables))
 	g.moves(l, c.kernel, c.p.Stride, c.p.Dilation, c.p.Pad, fmt.Sprintf("conv_%d", l.index))
 	c.spendTables(l, steps)
 	l.line("bit_point(memory, &conv_%d, t, h);", l.index)
@@ -188,10 +206,10 @@ func intConv(g *generator, l *layer) {
 	if c.padded() || c.channels*c.kernel[0]*c.kernel[1]%c.inputsOfByte() != 0 {
 		zeros = c.in.pitch()
 	}
-	fmt.Fprintf(&g.tables, "static const int_conv_t conv_%d = {&map_%d, &map_%d, %s, %d, %d, %d, %d, %d, %d,\n    %s, %s, %s, %s, %d};\n",
-		l.index, c.in.buffer, c.out.buffer, c.window, c.p.Groups, lanes, truthInt(c.ternary), together, block, low,
-		g.data.uint8s(l.in.Name+": weights, rows of two tables", c.rowsOfTables()), c.t, c.flip,
-		l.take(4*(together*32*columns+block*half+2*block)+zeros), zeros)
+	g.table("int_conv_t", fmt.Sprintf("conv_%d", l.index), "in", c.in, "out", c.out, "window", c.window, "groups", c.p.Groups, "lanes", lanes,
+		"is_ternary", truthInt(c.ternary), "together", together, "block", block, "low", low,
+		"weights", g.data.uint8s(l.in.Name+": weights, rows of two tables", c.rowsOfTables()), "t", c.t, "flip", c.flip,
+		"scratch", l.take(4*(together*32*columns+block*half+2*block)+zeros), "zeros", zeros)
 	g.moves(l, c.kernel, c.p.Stride, c.p.Dilation, c.p.Pad, fmt.Sprintf("conv_%d", l.index))
 	c.spendInts(l, block, columns, half)
 	l.line("int_conv(memory, &conv_%d, t, h);", l.index)

@@ -57,7 +57,9 @@ type LayerCost struct {
 	Index        int    // of its function
 	Layer, Op    string // whose instruction it is
 	Data         int    // bytes of constants, those that an earlier layer has too left out
+	MACs         int    // multiply-accumulates a clip, those of padding and of zero weights too
 	Instructions int    // a clip
+	Float        bool   // it computes floats, which takes other times for other data where the processor has none
 }
 
 // Cost is what a network takes on a processor.
@@ -95,9 +97,14 @@ func Estimate(m *ir.Module, opt Options, target string) (*Cost, error) {
 		for u, count := range l.work {
 			n += count * core.cost[u]
 		}
-		out.Layers = append(out.Layers, LayerCost{l.index, l.in.Name, l.in.Op.String(), l.data, int(n * runs)})
+		out.Layers = append(out.Layers, LayerCost{l.index, l.in.Name, l.in.Op.String(), l.data, int(g.img.MACs(l.in)), int(n * runs), g.floats(l)})
 	}
 	return out, nil
+}
+
+// floats reports whether an operand or a result of a layer is of floats.
+func (g *generator) floats(l *layer) bool {
+	return slices.ContainsFunc(append(slices.Clone(l.in.In), l.in.Out...), func(b int) bool { return b >= 0 && g.buffer(b).Elem.IsFloat() })
 }
 
 // spend counts n units, as often as the loops run that are open.

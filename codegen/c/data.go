@@ -28,9 +28,12 @@ type constant struct {
 	shape []int
 }
 
-// add defines an array and returns its name. Equal arrays are one. what says what
-// it is.
+// add defines an array and returns its name. Equal arrays are one, and one of no
+// elements, which C does not have, gets one. what says what it is.
 func (d *data) add(cType string, width int, what string, values []string) string {
+	if len(values) == 0 {
+		values = []string{"0"}
+	}
 	text := strings.Join(values, ",")
 	if d.known == nil {
 		d.known = map[string]string{}
@@ -38,7 +41,7 @@ func (d *data) add(cType string, width int, what string, values []string) string
 	if name, ok := d.known[cType+" "+text]; ok {
 		return name
 	}
-	name := fmt.Sprintf("%s_data_%d", d.name, len(d.known))
+	name := fmt.Sprintf("%s_%s_%d", d.name, role(what), len(d.known))
 	d.known[cType+" "+text] = name
 	d.bytes += width * len(values)
 	fmt.Fprintf(&d.declarations, "extern const %s %s[%d];\n", cType, name, len(values))
@@ -57,6 +60,21 @@ func (d *data) add(cType string, width int, what string, values []string) string
 	}
 	d.definitions.WriteString("\n};\n")
 	return name
+}
+
+// role is a word for what a constant is, of "layer: role, more".
+func role(what string) string {
+	at := strings.LastIndex(what, ": ")
+	if at < 0 {
+		return "data"
+	}
+	word, _, _ := strings.Cut(what[at+2:], ",")
+	return strings.Map(func(r rune) rune {
+		if r < 'a' || r > 'z' {
+			return '_'
+		}
+		return r
+	}, strings.ToLower(word))
 }
 
 // comment makes text safe inside a comment.
@@ -206,9 +224,19 @@ func (g *generator) integers(l *layer, name string) []int64 {
 // thresholds defines the constants t and flip of n channels and returns their
 // names, NULL without thresholds.
 func (g *generator) thresholds(l *layer, t, flip string, n int) (string, string) {
-	ts := g.integers(l, t)
+	ts, words := g.thresholdsOf(l, t, flip, n)
 	if ts == nil {
 		return "NULL", "NULL"
+	}
+	return g.data.int32s(l.in.Name+": thresholds", ts), g.data.words(l.in.Name+": flips", words)
+}
+
+// thresholdsOf are the values of the constants t and flip of n channels, nil without
+// thresholds.
+func (g *generator) thresholdsOf(l *layer, t, flip string, n int) ([]int64, []uint32) {
+	ts := g.integers(l, t)
+	if ts == nil {
+		return nil, nil
 	}
 	if len(ts) == 1 {
 		for len(ts) < n {
@@ -219,5 +247,5 @@ func (g *generator) thresholds(l *layer, t, flip string, n int) (string, string)
 	for i, f := range g.integers(l, flip) {
 		words[i/32] |= uint32(f) << (i % 32)
 	}
-	return g.data.int32s(l.in.Name+": thresholds", ts), g.data.words(l.in.Name+": flips", words)
+	return ts, words
 }

@@ -51,12 +51,11 @@ func denseThreshold(g *generator, l *layer) {
 	n := x.shape[axis]
 	t, flip := g.thresholds(l, "t", "flip", n)
 	outer, inner := billb.Product(x.shape[:axis]), billb.Product(x.shape[axis+1:])
-	l.line("for (int i = 0; i < %d; i++) {", outer*n)
-	l.line("int c = i %% %d;", n)
+	l.line("for (int i = 0; i < %d; i++) {", outer*n*inner)
+	l.line("int c = i / %d %% %d;", inner, n)
 	l.line("int flip = (int)(%s[c / 32] >> (c %% 32) & 1u);", flip)
-	l.line("for (int k = i * %d; k < (i + 1) * %d; k++) {", inner, inner)
-	l.line("y[k] = %s;", truth(y.elem, fmt.Sprintf("((x[k] >= %s[c]) != flip)", t)))
-	l.end(2)
+	l.line("y[i] = %s;", truth(y.elem, fmt.Sprintf("((x[i] >= %s[c]) != flip)", t)))
+	l.end(1)
 }
 
 // unsigned is the type in which integers of a type wrap.
@@ -119,6 +118,9 @@ var pointwise = map[billb.Opcode]form{
 			refuse("a division of integers, which by zero would be an error")
 		}
 		return x[0] + " / " + x[1]
+	}},
+	billb.OpBipolarQuant: {2, "a >= 0 ? b : -b", func(_ *layer, _ billb.Elem, x []string, _ []billb.Elem) string {
+		return fmt.Sprintf("%s >= 0 ? %s : -%s", x[0], x[1], x[1])
 	}},
 	billb.OpMin:            extreme("<"),
 	billb.OpMax:            extreme(">"),

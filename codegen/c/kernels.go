@@ -6,7 +6,7 @@ import "embed"
 var kernelFiles embed.FS
 
 // kernelOrder is the kernels in an order in which each comes after those it needs.
-var kernelOrder = []string{"map", "window", "rows_needed", "bits_at", "put", "popcount", "popcount_two", "distance", "bit_conv", "bit_point", "int_conv", "bit_pool", "round_even", "to_int", "ternary_words", "larger", "smaller", "unit_line"}
+var kernelOrder = []string{"map", "window", "rows_needed", "bits_at", "put", "popcount", "popcount_two", "distance", "bit_conv", "bit_point", "int_conv", "bit_pool", "round_even", "quantized", "to_int", "floor_of", "sqrt_of", "power_of_two", "exp_near", "exp_of", "exp_less_one", "tanh_of", "sigmoid", "log_ratio", "log_of", "dot_float", "ternary_words", "larger", "smaller", "unit_line", "softplus"}
 
 // needs are the kernels that a kernel uses.
 var needs = map[string][]string{
@@ -19,6 +19,13 @@ var needs = map[string][]string{
 	"int_conv":      {"map", "window", "put"},
 	"bit_pool":      {"map", "window", "bits_at"},
 	"ternary_words": {"popcount"},
+	"quantized":     {"round_even"},
+	"exp_of":        {"exp_near", "power_of_two"},
+	"exp_less_one":  {"exp_near", "power_of_two"},
+	"tanh_of":       {"exp_less_one"},
+	"sigmoid":       {"exp_of"},
+	"log_of":        {"log_ratio"},
+	"softplus":      {"exp_of", "log_ratio", "larger"},
 }
 
 // kernel is the text of a kernel.

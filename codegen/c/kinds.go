@@ -39,9 +39,17 @@ func init() {
 
 		billb.OpReduceSum:  reduce,
 		billb.OpReduceMean: reduce,
+		billb.OpReduceProd: reduce,
 		billb.OpReduceMax:  reduce,
 		billb.OpReduceMin:  reduce,
 		billb.OpArgMax:     argMax,
+
+		billb.OpLSTM:       lstm,
+		billb.OpGRU:        gru,
+		billb.OpRNN:        rnn,
+		billb.OpElu:        elu,
+		billb.OpSoftmax:    softmax,
+		billb.OpLogSoftmax: softmax,
 
 		billb.OpConvSteps:   convSteps,
 		billb.OpLinearSteps: linearSteps,
@@ -56,5 +64,8 @@ func init() {
 	}
 	for op := range pointwise {
 		kinds[op] = pointwiseLayer
+	}
+	for op := range functions {
+		kinds[op] = functionLayer
 	}
 }

@@ -9,18 +9,13 @@ import (
 	"testing"
 
 	"github.com/billnet/billnet/codegen/c"
-	"github.com/billnet/billnet/frontend/bill"
 )
 
 // TestLayouts: the folders for build systems have all files, and their examples, compiled with a host's stand-ins for
 // the systems' headers, print the same labels.
 func TestLayouts(t *testing.T) {
 	cc := compiler(t)
-	m, err := bill.ParseFile("../../examples/gestures/gestures.trained.bill")
-	if err != nil {
-		t.Fatal(err)
-	}
-	lower(t, m)
+	m := lower(t, gestures(t))
 	random := rand.NewChaCha8([32]byte{17})
 	clip := make([]byte, 2*16*3*48*64)
 	random.Read(clip)

@@ -55,8 +55,8 @@ func (g *generator) cmap(b int) cmap {
 	if !g.maps[b] {
 		g.maps[b] = true
 		g.use("map")
-		fmt.Fprintf(&g.tables, "static const map_t map_%d = {BUFFER_%d, %d, RING_%d, %d, %d, %d, %d, %s, %d, %d};\n",
-			b, g.root(b), m.pitch(), g.root(b), m.frames, m.rows, m.width, m.channels, m.kind, m.unit, m.units)
+		g.table("map_t", fmt.Sprintf("map_%d", b), "at", fmt.Sprintf("BUFFER_%d", g.root(b)), "pitch", m.pitch(), "ring", fmt.Sprintf("RING_%d", g.root(b)),
+			"frames", m.frames, "rows", m.rows, "width", m.width, "channels", m.channels, "type", m.kind, "unit", m.unit, "units", m.units)
 	}
 	return m
 }
@@ -75,7 +75,7 @@ func (g *generator) moves(l *layer, kernel, stride, dilation, pad [3]int, name s
 	l.reads[0].window = &windowSize{kernel, stride, dilation, pad}
 	g.use("rows_needed")
 	l.conv = fmt.Sprintf("reads_%d", l.index)
-	fmt.Fprintf(&g.tables, "static const reads_t %s = {&map_%d, &map_%d, &%s.window};\n", l.conv, l.in.In[0], l.in.Out[0], name)
+	g.table("reads_t", l.conv, "in", fmt.Sprintf("&map_%d", l.in.In[0]), "out", fmt.Sprintf("&map_%d", l.in.Out[0]), "window", "&"+name+".window")
 }
 
 func (g *generator) outMap(l *layer) cmap { return g.cmap(l.in.Out[0]) }
@@ -95,4 +95,27 @@ func (m cmap) elementType() string {
 		return m.unitType()
 	}
 	return cType(m.elem)
+}
+
+// table defines a constant with fields, names and values in turn. Those that are 0 or NULL are left out.
+func (g *generator) table(kind, name string, fields ...any) {
+	fmt.Fprintf(&g.tables, "static const %s %s = {", kind, name)
+	column := 1 << 10
+	for i := 0; i < len(fields); i += 2 {
+		value := fmt.Sprint(fields[i+1])
+		if m, ok := fields[i+1].(cmap); ok {
+			value = fmt.Sprintf("&map_%d", m.buffer)
+		}
+		if value == "0" || value == "NULL" {
+			continue
+		}
+		field := fmt.Sprintf(".%s = %s,", fields[i], value)
+		if column+len(field) > 116 {
+			g.tables.WriteString("\n   ")
+			column = 3
+		}
+		g.tables.WriteString(" " + field)
+		column += 1 + len(field)
+	}
+	g.tables.WriteString("\n};\n")
 }

@@ -94,7 +94,7 @@ func bitPool(g *generator, l *layer) {
 	if l.in.Op == billb.OpBitMinPool {
 		and, l.equation = 1, "y[c,p] = the AND of x[c,q] over q in the window at p"
 	}
-	fmt.Fprintf(&g.tables, "static const bit_pool_t pool_%d = {&map_%d, &map_%d, %s, %d};\n", l.index, in.buffer, out.buffer, window(v.Kernel, v.Stride, v.Dilation, v.Pad), and)
+	g.table("bit_pool_t", fmt.Sprintf("pool_%d", l.index), "in", in, "out", out, "window", window(v.Kernel, v.Stride, v.Dilation, v.Pad), "is_and", and)
 	g.moves(l, v.Kernel, v.Stride, v.Dilation, v.Pad, fmt.Sprintf("pool_%d", l.index))
 	l.spend(poolTaps, float64(out.width*((out.channels+31)/32)*v.Kernel[0]*v.Kernel[1]*v.Kernel[2]))
 	l.line("bit_pool(memory, &pool_%d, t, h);", l.index)
@@ -109,7 +109,8 @@ func window(kernel, stride, dilation, pad [3]int) string {
 				refuse("a window of %v, stride %v, dilation %v, padding %v: at most 127 and 32767", kernel, stride, dilation, pad)
 			}
 		}
-		parts = append(parts, fmt.Sprintf("{%d, %d, %d}", v[0], v[1], v[2]))
+		name := [...]string{"kernel", "stride", "dilation", "pad"}[i]
+		parts = append(parts, fmt.Sprintf(".%s = {%d, %d, %d}", name, v[0], v[1], v[2]))
 	}
 	return "{" + strings.Join(parts, ", ") + "}"
 }
@@ -198,7 +199,7 @@ func threshold(g *generator, l *layer) {
 	l.rows = true
 	in, out := g.inMap(l, 0), g.outMap(l)
 	g.use("put")
-	t, flip := g.thresholds(l, "t", "flip", out.channels)
+	t, flip := g.bounds(l, out.channels)
 	l.row("x", in, false)
 	l.line("uint8_t *y = row_of(memory, &map_%d, t, h);", out.buffer)
 	l.line("memset(y, 0, %d);", out.pitch())

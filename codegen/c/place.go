@@ -1,12 +1,16 @@
 package c
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/billnet/billnet/codegen/bytecode"
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/runtime/billb"
 )
+
+// maxInputs is the inputs that an instance keeps count of, in a word.
+const maxInputs = 32
 
 // align is what offsets are multiples of, in bytes.
 const align = 8
@@ -97,6 +101,9 @@ func (g *generator) ports() error {
 		if billb.Product(p.Shape) == 0 {
 			return &UnsupportedError{[]string{p.Name + " (a port of no elements)"}}
 		}
+	}
+	if n := len(g.img.Inputs); n > maxInputs {
+		return &UnsupportedError{[]string{fmt.Sprintf("%d inputs (at most %d)", n, maxInputs)}}
 	}
 	p := g.img.Inputs[0]
 	layout := ""

@@ -153,16 +153,23 @@ func gemm(g *generator, l *layer) {
 	l.end(2)
 }
 
-// matmul is a product over the last two axes; the axes before broadcast.
+// matmul is a product over the last two axes; the axes before broadcast. An operand of one axis is a row, or a column.
 func matmul(g *generator, l *layer) {
 	l.equation = "y[...,i,j] = the sum of a[...,i,k] * b[...,k,j] over k"
 	a, b := g.input(l, 0, "a"), g.input(l, 1, "b")
 	y := g.output(l, "y")
-	if len(a.shape) < 2 || len(b.shape) < 2 {
-		refuse("an operand with one axis")
+	lead := y.shape
+	if len(b.shape) == 1 {
+		b.shape = []int{b.shape[0], 1}
+	} else {
+		lead = lead[:len(lead)-1]
 	}
-	lead := y.shape[:len(y.shape)-2]
-	m, n, depth := y.shape[len(y.shape)-2], y.shape[len(y.shape)-1], a.shape[len(a.shape)-1]
+	if len(a.shape) == 1 {
+		a.shape = []int{1, a.shape[0]}
+	} else {
+		lead = lead[:len(lead)-1]
+	}
+	m, n, depth := a.shape[len(a.shape)-2], b.shape[len(b.shape)-1], a.shape[len(a.shape)-1]
 	outer := func(t tensor) place {
 		p := place{stride: broadcast(t.shape[:len(t.shape)-2], lead)}
 		for i := range p.stride {

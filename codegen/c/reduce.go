@@ -11,7 +11,7 @@ import (
 func reduce(g *generator, l *layer) {
 	axes := l.in.Params.(*billb.Reduce).Axes
 	x, y := g.input(l, 0, "x"), g.output(l, "y")
-	what := map[billb.Opcode]string{billb.OpReduceSum: "sum", billb.OpReduceMean: "mean", billb.OpReduceMax: "largest", billb.OpReduceMin: "smallest"}[l.in.Op]
+	what := map[billb.Opcode]string{billb.OpReduceSum: "sum", billb.OpReduceMean: "mean", billb.OpReduceMax: "largest", billb.OpReduceMin: "smallest", billb.OpReduceProd: "product"}[l.in.Op]
 	l.equation = fmt.Sprintf("y = the %s of x over the axes %v", what, axes)
 	op := map[string]string{"largest": ">", "smallest": "<"}[what]
 	if x.elem.IsFloat() && op != "" {
@@ -30,11 +30,14 @@ func reduce(g *generator, l *layer) {
 	index, loops := l.nest(outer, place{stride: strides(outer)}, po)
 	l.line("const %s *v = x + %s;", cType(x.elem), index[1])
 	kind := cType(y.elem)
-	if y.elem.IsInt() && what == "sum" {
+	if y.elem.IsInt() && op == "" {
 		kind = unsigned(y.elem)
 	}
-	first := "0"
-	if what != "sum" && what != "mean" {
+	first, add := "0", "+"
+	switch {
+	case what == "product":
+		first, add = "1", "*"
+	case op != "":
 		first = "v[0]"
 	}
 	l.line("%s sum = %s;", kind, first)
@@ -45,9 +48,9 @@ func reduce(g *generator, l *layer) {
 		l.line("sum = %s;", extremeOf(op, x.elem, "v["+at+"]", "sum"))
 	case y.elem.IsInt():
 		l.line("const %s e = v[%s];", signed(x.elem), at)
-		l.line("sum += (%s)e;", kind)
+		l.line("sum %s= (%s)e;", add, kind)
 	default:
-		l.line("sum += v[%s];", at)
+		l.line("sum %s= v[%s];", add, at)
 	}
 	l.end(n + 1)
 	if what == "mean" {
@@ -88,28 +91,27 @@ func (l *layer) nestInner(shape []int, p place) (string, int) {
 	return text, loops
 }
 
-// argMax finds the first of the largest elements along an axis, or the last.
+// argMax finds the first of the largest elements along an axis, or the last; NaN is larger than everything.
 func argMax(g *generator, l *layer) {
 	v := l.in.Params.(*billb.ArgMax)
 	x, y := g.input(l, 0, "x"), g.output(l, "y")
 	l.equation = fmt.Sprintf("y = where x is largest along axis %d", v.Axis)
-	op := ">"
-	if v.SelectLast {
-		op = ">="
-	}
 	n, inner := x.shape[v.Axis], billb.Product(x.shape[v.Axis+1:])
 	l.line("for (int i = 0; i < %d; i++) {", y.n())
 	l.line("const %s *v = x + i / %d * %d + i %% %d;", cType(x.elem), inner, n*inner, inner)
 	l.line("int best = 0;")
 	l.line("for (int k = 1; k < %d; k++) {", n)
-	nan := ""
-	if x.elem.IsFloat() {
-		nan = fmt.Sprintf(" && v[best * %d] == v[best * %d]) || (v[k * %d] != v[k * %d] && v[best * %d] == v[best * %d]", inner, inner, inner, inner, inner, inner)
-		if v.SelectLast {
-			refuse("the last of equal floats")
-		}
+	at, best := fmt.Sprintf("v[k * %d]", inner), fmt.Sprintf("v[best * %d]", inner)
+	condition := at + " > " + best
+	switch {
+	case v.SelectLast && x.elem.IsFloat():
+		condition = fmt.Sprintf("%s >= %s || %s != %s", at, best, at, at)
+	case v.SelectLast:
+		condition = at + " >= " + best
+	case x.elem.IsFloat():
+		condition = fmt.Sprintf("%s > %s || (%s != %s && %s == %s)", at, best, at, at, best, best)
 	}
-	l.line("if ((v[k * %d] %s v[best * %d]%s)) {", inner, op, inner, nan)
+	l.line("if (%s) {", condition)
 	l.line("best = k;")
 	l.end(2)
 	l.line("y[i] = best;")

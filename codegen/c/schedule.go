@@ -260,7 +260,7 @@ func (g *generator) phaseFunctions(p *page) string {
 		} else {
 			b.WriteString("    {\n")
 		}
-		fmt.Fprintf(&b, "        memset(done + %d, 0, %d * sizeof *done);\n", ph.rows[0].counter, len(ph.rows))
+		fmt.Fprintf(&b, "        memset(&done[%d], 0, %d * sizeof *done);\n", ph.rows[0].counter, len(ph.rows))
 		for _, l := range ph.dense {
 			g.callDense(&b, l, p, "        ")
 		}

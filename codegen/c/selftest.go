@@ -32,16 +32,9 @@ const maxKnown = 256
 
 // selfTest evaluates the module on clips of seeds.
 func (g *generator) selfTest(m *ir.Module) (*selfTest, error) {
-	f := m.Main()
 	t := &selfTest{}
-	var layers []*layer
-	for _, p := range g.phases {
-		for _, l := range p.running() {
-			if g.checked(l) != nil {
-				layers = append(layers, l)
-				t.Layers = append(t.Layers, cString(l.in.Name))
-			}
-		}
+	for _, l := range g.checkedLayers() {
+		t.Layers = append(t.Layers, cString(l.in.Name))
 	}
 	for _, p := range g.img.Inputs {
 		e, ok := element(p.Elem)
@@ -56,38 +49,60 @@ func (g *generator) selfTest(m *ir.Module) (*selfTest, error) {
 		t.Known = n
 	}
 	for clip := range testClips {
-		in := g.clip(f, clip)
-		sums := map[*ir.Value]uint32{}
-		out, err := ir.Eval(context.Background(), f, ir.ConvertInputs(f, in), func(n *ir.Node, out []*ir.Tensor) {
-			for i, v := range n.Results {
-				if !n.Is(ir.Const) {
-					sums[v] = checksum(out[i])
-				}
-			}
-		})
+		sums, out, err := g.evaluate(m.Main(), g.clip(m.Main(), clip))
 		if err != nil {
 			return nil, err
 		}
-		var c testClip
-		var list []string
-		for _, l := range layers {
-			list = append(list, fmt.Sprintf("%#xu", sums[g.checked(l)]))
+		var checks, known []string
+		for _, sum := range sums {
+			checks = append(checks, fmt.Sprintf("%#xu", sum))
 		}
-		if list == nil {
-			list = []string{"0"}
-		}
-		c.Checksums = strings.Join(list, ", ")
-		list = nil
 		for i := range t.Known {
-			list = append(list, constantWord(out[0], i))
+			known = append(known, constantWord(out, i))
 		}
-		if list == nil {
-			list = []string{"0"}
-		}
-		c.Output = strings.Join(list, ", ")
-		t.Clips = append(t.Clips, c)
+		t.Clips = append(t.Clips, testClip{constants(checks), constants(known)})
 	}
 	return t, nil
+}
+
+// constants is a list of constants of C, which has no empty one.
+func constants(list []string) string {
+	if len(list) == 0 {
+		return "0"
+	}
+	return strings.Join(list, ", ")
+}
+
+// checkedLayers are the layers whose results the self-test knows, in the order of their checks.
+func (g *generator) checkedLayers() (list []*layer) {
+	for _, p := range g.phases {
+		for _, l := range p.running() {
+			if g.checked(l) != nil {
+				list = append(list, l)
+			}
+		}
+	}
+	return list
+}
+
+// evaluate is the checksums of those layers and the first output for inputs.
+func (g *generator) evaluate(f *ir.Func, in []*ir.Tensor) ([]uint32, *ir.Tensor, error) {
+	sums := map[*ir.Value]uint32{}
+	out, err := ir.Eval(context.Background(), f, ir.ConvertInputs(f, in), func(n *ir.Node, out []*ir.Tensor) {
+		for i, v := range n.Results {
+			if !n.Is(ir.Const) {
+				sums[v] = checksum(out[i])
+			}
+		}
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	var list []uint32
+	for _, l := range g.checkedLayers() {
+		list = append(list, sums[g.checked(l)])
+	}
+	return list, out[0], nil
 }
 
 // wordType is the type in which elements are compared: floats as their bits.
@@ -115,18 +130,20 @@ func constantWord(t *ir.Tensor, i int) string {
 // checksum is that of source.c.tmpl.
 func checksum(t *ir.Tensor) (sum uint32) {
 	for i := range t.Len() {
-		var v uint32
-		switch {
-		case t.Type.DType == ir.F64:
-			v = uint32(math.Float64bits(t.D[i]))
-		case t.Type.DType.IsFloat():
-			v = math.Float32bits(float32(t.Float(i)))
-		default:
-			v = uint32(t.I[i])
-		}
-		sum += (v + 1) * (2*uint32(i) + 1) * 2654435761
+		sum += (word(t, i) + 1) * (2*uint32(i) + 1) * 2654435761
 	}
 	return sum
+}
+
+// word is the low 32 bits of element i.
+func word(t *ir.Tensor, i int) uint32 {
+	switch {
+	case t.Type.DType == ir.F64:
+		return uint32(math.Float64bits(t.D[i]))
+	case t.Type.DType.IsFloat():
+		return math.Float32bits(float32(t.Float(i)))
+	}
+	return uint32(t.I[i])
 }
 
 // element is an element of an input as C, of the byte v.

@@ -143,7 +143,7 @@ func (g *generator) steps(l *layer, list *billb.Steps, y tensor, konst int, from
 			scale, zero := grid()
 			l.line("v = (float)(q - %s) * %s;", zero, scale)
 		case billb.StepQuantize:
-			g.use("round_even")
+			g.use("quantized")
 			scale, zero := grid()
 			lo, hi := value(), value()
 			l.line("q = quantized(v / %s, %s, %d, %d);", scale, zero, int64(lo), int64(hi))
@@ -179,6 +179,17 @@ func (g *generator) steps(l *layer, list *billb.Steps, y tensor, konst int, from
 			l.line("v = v > %s ? %s : v;", high, high)
 		case billb.StepLeakyRelu:
 			l.line("v = v < 0 ? v * %s : v;", float(billb.F32, value()))
+		case billb.StepSigmoid, billb.StepTanh, billb.StepExp:
+			f := map[billb.StepOp]string{billb.StepSigmoid: "sigmoid", billb.StepTanh: "tanh_of", billb.StepExp: "exp_of"}[s]
+			g.use(f)
+			l.line("v = (float)%s(v);", f)
+		case billb.StepHardSigmoid:
+			g.use("unit_line")
+			alpha, beta := value(), value()
+			l.line("v = (float)unit_line(v, %s, %s);", float(billb.F64, alpha), float(billb.F64, beta))
+		case billb.StepHardSwish:
+			g.use("unit_line")
+			l.line("v = (float)((double)v * unit_line(v, %s, 0.5));", float(billb.F64, 1.0/6))
 		case billb.StepAddInput:
 			l.line("v = v + %s;", operand())
 		case billb.StepMulInput:
@@ -191,7 +202,7 @@ func (g *generator) steps(l *layer, list *billb.Steps, y tensor, konst int, from
 			l.line("v = v %s u;", op)
 			l.end(1)
 		default:
-			refuse("step %s needs a mathematical library", s)
+			refuse("step %s", s)
 		}
 	}
 	if bytes {
@@ -235,7 +246,7 @@ func requantize(g *generator, l *layer) {
 }
 
 func (g *generator) quantized(l *layer, value string) {
-	g.use("round_even")
+	g.use("quantized")
 	g.gridLayer(l, func(y tensor, x, scale, zero string) string {
 		lo, hi := y.elem.Range()
 		if y.elem.Width() > 2 {

@@ -70,7 +70,7 @@ func (p *page) ClearChecks() string {
 func (p *page) at(x port) string { return fmt.Sprintf("BUFFER_%d", x.Buffer) }
 
 // AllInputs is the bits that say that all other inputs are there.
-func (p *page) AllInputs() int { return 1<<len(p.Inputs) - 2 }
+func (p *page) AllInputs() uint32 { return uint32(1<<len(p.Inputs) - 2) }
 
 // check is a layer whose result the self-test knows.
 type check struct {

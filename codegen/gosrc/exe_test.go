@@ -12,8 +12,10 @@ import (
 
 	"github.com/billnet/billnet/codegen/bytecode"
 	"github.com/billnet/billnet/codegen/gosrc"
+	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/runtime"
 	"github.com/billnet/billnet/runtime/billb"
+	"github.com/billnet/billnet/tests/randgraph"
 )
 
 // executable generates a program with the outputs of samples.
@@ -37,7 +39,7 @@ func executable(t *testing.T, img *billb.Image, opt gosrc.ExeOptions) map[string
 // TestExecutable builds a program of all operations, with ports of all element
 // types, and runs its self-test.
 func TestExecutable(t *testing.T) {
-	m, args := examples(t)
+	m, args := randgraph.Examples(t, func(*ir.Op) bool { return true })
 	img, _, err := bytecode.Generate(m, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -187,47 +187,6 @@ func lower(t *testing.T, m *ir.Module) {
 	}
 }
 
-// examples is one module of the examples of all operations, on inputs.
-func examples(t *testing.T) (*ir.Module, []*ir.Tensor) {
-	t.Helper()
-	all := &ir.Func{Name: "main"}
-	var args []*ir.Tensor
-	for _, op := range ir.Ops() {
-		if op.Levels&ir.Packed == 0 || op == ir.Relayout || op == ir.Const {
-			continue
-		}
-		text := fmt.Sprintf("bill 1\nmodule \"example\" level=packed\n\nfunc @main() {%s\n}\n", op.Example)
-		m, err := bill.Parse(op.Name, []byte(text), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		f := m.Main()
-		for _, n := range f.Nodes {
-			// What is not the first operand may have to be known when the code is generated.
-			if n.Const == nil || !isFirst(f, n.Result()) {
-				all.Nodes = append(all.Nodes, n)
-				continue
-			}
-			v := n.Result()
-			v.Def = nil
-			all.Params = append(all.Params, ir.Port{Name: fmt.Sprintf("%s %d", op.Name, len(args)), Value: v})
-			args = append(args, n.Const)
-		}
-		for i, r := range f.Results {
-			all.Results = append(all.Results, ir.Port{Name: fmt.Sprintf("%s result %d", op.Name, i), Value: r.Value})
-		}
-	}
-	m := &ir.Module{Name: "examples of all operations", Level: ir.Packed, Funcs: []*ir.Func{all}}
-	if err := ir.Verify(m); err != nil {
-		t.Fatal(err)
-	}
-	return m, args
-}
-
-func isFirst(f *ir.Func, v *ir.Value) bool {
-	return slices.ContainsFunc(f.Nodes, func(n *ir.Node) bool { return len(n.Args) > 0 && n.Args[0] == v })
-}
-
 // program is an image that is being made. Every value has memory of its own.
 type program struct {
 	t      *testing.T
@@ -506,7 +465,7 @@ func TestGenerated(t *testing.T) {
 	p := newProject(t)
 	m, clips := billnet(t, "models/billnet/billnet_small", 1)
 	p.add(t, "small", m, clips, true)
-	ops, args := examples(t)
+	ops, args := randgraph.Examples(t, func(*ir.Op) bool { return true })
 	// Bytecode and interpreter are compared in tests/ops, some functions to units in the last place.
 	p.add(t, "ops", ops, [][]*ir.Tensor{args}, false)
 	own := special(t)

@@ -13,7 +13,7 @@ typedef struct {
     const uint32_t *weights;   /* [outputs][words], set for +1 */
     const uint32_t *nonzero;   /* likewise; NULL when no weight is 0 */
     const int16_t *base;       /* [outputs] */
-    const int32_t *t;          /* thresholds [outputs], NULL when results are integers */
+    const int32_t *t;          /* the bit is set for sums above it [outputs]; NULL when results are integers */
     const uint32_t *flip;
     uint32_t scratch;          /* words of the window, of its mask, and a sum for every output */
 } bit_conv_t;

@@ -14,7 +14,7 @@ typedef struct {
     int16_t block;             /* outputs whose sums are kept at once */
     int32_t low;               /* no sum of two lanes is less */
     const uint8_t *weights;    /* [groups][parts][outputs][positions]: a row of both tables */
-    const int32_t *t;          /* thresholds [outputs], NULL when results are integers */
+    const int32_t *t;          /* the bit is set for sums above it [outputs]; NULL when results are integers */
     const uint32_t *flip;
     uint32_t scratch;          /* tables, sums of a block, results of two positions, zeros */
     int32_t zeros;             /* bytes of a row of zeros, where some input is missing */
@@ -186,25 +186,24 @@ static void add_two(uint32_t *sums, int n, int half, const uint32_t *table, int 
     }
 }
 
-/* Stores the sums of n outputs of columns of two lanes, which all lie in 16 bits, as bits. */
+/* Stores the sums of n outputs of columns of two lanes, which all lie in 16 bits, as bits; see put. */
 static void put_bits(uint8_t *row, const int_conv_t *p, const uint32_t *sums, int first, int n, int half)
 {
     const int32_t *t = p->t + first;
     for (int j = 0; j < half; j++) {
         for (int o = 0; o < n;) {
-            int shift = (first + o) % 32, word = (first + o) / 32, end = n - o < 32 - shift ? n : o + 32 - shift;
-            uint32_t left = 0, right = 0, one = 1u << shift, flip = 0 - one;
-            for (; o < end; o++, one <<= 1) {
+            int shift = (first + o) % 32, word = (first + o) / 32, some = n - o < 32 - shift ? n - o : 32 - shift;
+            uint32_t left = 0, right = 0, flip = p->flip[word] & (0xffffffffu >> (32 - some)) << shift;
+            for (int end = o + some; o < end; o++) {
                 uint32_t v = sums[o * half + j];
                 int32_t z = (int16_t)(uint16_t)v;
-                left |= z >= t[o] ? one : 0;
+                left = left >> 1 | ((uint32_t)(t[o] - z) & 0x80000000u);
                 z = (int16_t)(uint16_t)((v - (uint32_t)z) >> 16);
-                right |= z >= t[o] ? one : 0;
+                right = right >> 1 | ((uint32_t)(t[o] - z) & 0x80000000u);
             }
-            flip = p->flip[word] & (flip ^ (0 - one));
-            or_bits(row, p->out, j, word, left ^ flip);
+            or_bits(row, p->out, j, word, (left >> (32 - some) << shift) ^ flip);
             if (j + half < p->out->width) {
-                or_bits(row, p->out, j + half, word, right ^ flip);
+                or_bits(row, p->out, j + half, word, (right >> (32 - some) << shift) ^ flip);
             }
         }
     }

@@ -12,7 +12,7 @@ static void or_bits(uint8_t *row, const map_t *m, int w, int word, uint32_t bits
 }
 
 /* Stores results of n channels of position w, from channel c on: as integers, or as the bits
-   (z >= t) != flip, which must be 0 before. */
+   (z > t) != flip, which must be 0 before. The sign of t - z is the bit: no branch depends on data. */
 static void put(uint8_t *row, const map_t *m, int w, int c, const int32_t *z, int n, const int32_t *t, const uint32_t *flip)
 {
     void *first = row + (w * m->channels + c) * m->unit;
@@ -32,12 +32,12 @@ static void put(uint8_t *row, const map_t *m, int w, int c, const int32_t *z, in
         i = n;
     }
     while (i < n) {
-        int shift = c % 32, word = c / 32, end = n - i < 32 - shift ? n : i + 32 - shift;
-        uint32_t bits = 0, one = 1u << shift;
-        for (; i < end; i++, c++, one <<= 1) {
-            bits |= z[i] >= t[c] ? one : 0;
-            bits ^= flip[word] & one;
+        int shift = c % 32, word = c / 32, some = n - i < 32 - shift ? n - i : 32 - shift;
+        uint32_t bits = 0, all = (0xffffffffu >> (32 - some)) << shift;
+        for (int end = i + some; i < end; i++, c++) {
+            bits = bits >> 1 | ((uint32_t)(t[c] - z[i]) & 0x80000000u);
         }
-        or_bits(row, m, w, word, bits);
+        bits = bits >> (32 - some) << shift;
+        or_bits(row, m, w, word, bits ^ (flip[word] & all));
     }
 }

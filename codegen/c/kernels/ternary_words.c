@@ -5,11 +5,11 @@ static int ternary_words(uint32_t *sign, uint32_t *nonzero, const void *x, int n
     const int8_t *v = x;
     int count = 0;
     for (int i = 0; i < n; i += 32) {
-        uint32_t s = 0, m = 0, one = 1;
-        for (int k = i; k < n && k < i + 32; k++, one <<= 1) {
-            s |= v[k] > 0 ? one : 0;
-            m |= v[k] != 0 ? one : 0;
-            count += v[k] != 0;
+        uint32_t s = 0, m = 0;
+        for (int k = i; k < n && k < i + 32; k++) {
+            m |= (uint32_t)(v[k] & 1) << (k - i);
+            s |= (uint32_t)(v[k] & ~(v[k] >> 1) & 1) << (k - i); /* no branch depends on data */
+            count += v[k] & 1;
         }
         sign[i / 32] = s;
         nonzero[i / 32] = m;

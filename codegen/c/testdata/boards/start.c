@@ -1,6 +1,5 @@
 /* Start-up code for emulated ARM boards: the vectors, the beginning, and the end by semihosting. */
 #include <stdint.h>
-#include <stdio.h>
 
 extern uint32_t stack_top, data_from, data_start, data_end, bss_start, bss_end;
 extern void initialise_monitor_handles(void);
@@ -22,21 +21,9 @@ static void fault(void)
     leave(99);
 }
 
-/* Instructions since the start, when the emulator counts them (-icount shift=0): by a timer of 1/TICK
-   GHz at COUNTER, which not all boards have. */
-static uint32_t ticks(void)
-{
-#ifdef COUNTER
-    return *(volatile uint32_t *)COUNTER;
-#else
-    return 0;
-#endif
-}
-
 void reset(void)
 {
-    uint32_t *from = &data_from, begin;
-    int code;
+    uint32_t *from = &data_from;
     for (uint32_t *p = &data_start; p < &data_end;) {
         *p++ = *from++;
     }
@@ -47,14 +34,7 @@ void reset(void)
     *(volatile uint32_t *)0xe000ed88u |= 0xfu << 20; /* floating point, where there is any */
 #endif
     initialise_monitor_handles();
-    begin = ticks();
-    code = main();
-#ifdef COUNTER
-    printf("instructions %.0f\n", (double)TICK * (double)(ticks() - begin));
-#else
-    (void)begin;
-#endif
-    leave(code);
+    leave(main());
 }
 
 __attribute__((section(".vectors"), used)) static const void *const vectors[16] = {

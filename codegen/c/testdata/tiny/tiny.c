@@ -12,6 +12,8 @@
 #pragma STDC FP_CONTRACT OFF
 #endif
 
+typedef char an_int_must_have_32_bits[sizeof(int) >= 4 ? 1 : -1];
+
 /* Where things lie in the memory, in bytes. What is not needed at the same time shares it. */
 enum {
     BUFFER_1 = 728,
@@ -134,7 +136,7 @@ static void or_bits(uint8_t *row, const map_t *m, int w, int word, uint32_t bits
 }
 
 /* Stores results of n channels of position w, from channel c on: as integers, or as the bits
-   (z >= t) != flip, which must be 0 before. */
+   (z > t) != flip, which must be 0 before. The sign of t - z is the bit: no branch depends on data. */
 static void put(uint8_t *row, const map_t *m, int w, int c, const int32_t *z, int n, const int32_t *t, const uint32_t *flip)
 {
     void *first = row + (w * m->channels + c) * m->unit;
@@ -154,13 +156,13 @@ static void put(uint8_t *row, const map_t *m, int w, int c, const int32_t *z, in
         i = n;
     }
     while (i < n) {
-        int shift = c % 32, word = c / 32, end = n - i < 32 - shift ? n : i + 32 - shift;
-        uint32_t bits = 0, one = 1u << shift;
-        for (; i < end; i++, c++, one <<= 1) {
-            bits |= z[i] >= t[c] ? one : 0;
-            bits ^= flip[word] & one;
+        int shift = c % 32, word = c / 32, some = n - i < 32 - shift ? n - i : 32 - shift;
+        uint32_t bits = 0, all = (0xffffffffu >> (32 - some)) << shift;
+        for (int end = i + some; i < end; i++, c++) {
+            bits = bits >> 1 | ((uint32_t)(t[c] - z[i]) & 0x80000000u);
         }
-        or_bits(row, m, w, word, bits);
+        bits = bits >> (32 - some) << shift;
+        or_bits(row, m, w, word, bits ^ (flip[word] & all));
     }
 }
 
@@ -225,7 +227,7 @@ typedef struct {
     int16_t block;             /* outputs whose sums are kept at once */
     int32_t low;               /* no sum of two lanes is less */
     const uint8_t *weights;    /* [groups][parts][outputs][positions]: a row of both tables */
-    const int32_t *t;          /* thresholds [outputs], NULL when results are integers */
+    const int32_t *t;          /* the bit is set for sums above it [outputs]; NULL when results are integers */
     const uint32_t *flip;
     uint32_t scratch;          /* tables, sums of a block, results of two positions, zeros */
     int32_t zeros;             /* bytes of a row of zeros, where some input is missing */
@@ -397,25 +399,24 @@ static void add_two(uint32_t *sums, int n, int half, const uint32_t *table, int 
     }
 }
 
-/* Stores the sums of n outputs of columns of two lanes, which all lie in 16 bits, as bits. */
+/* Stores the sums of n outputs of columns of two lanes, which all lie in 16 bits, as bits; see put. */
 static void put_bits(uint8_t *row, const int_conv_t *p, const uint32_t *sums, int first, int n, int half)
 {
     const int32_t *t = p->t + first;
     for (int j = 0; j < half; j++) {
         for (int o = 0; o < n;) {
-            int shift = (first + o) % 32, word = (first + o) / 32, end = n - o < 32 - shift ? n : o + 32 - shift;
-            uint32_t left = 0, right = 0, one = 1u << shift, flip = 0 - one;
-            for (; o < end; o++, one <<= 1) {
+            int shift = (first + o) % 32, word = (first + o) / 32, some = n - o < 32 - shift ? n - o : 32 - shift;
+            uint32_t left = 0, right = 0, flip = p->flip[word] & (0xffffffffu >> (32 - some)) << shift;
+            for (int end = o + some; o < end; o++) {
                 uint32_t v = sums[o * half + j];
                 int32_t z = (int16_t)(uint16_t)v;
-                left |= z >= t[o] ? one : 0;
+                left = left >> 1 | ((uint32_t)(t[o] - z) & 0x80000000u);
                 z = (int16_t)(uint16_t)((v - (uint32_t)z) >> 16);
-                right |= z >= t[o] ? one : 0;
+                right = right >> 1 | ((uint32_t)(t[o] - z) & 0x80000000u);
             }
-            flip = p->flip[word] & (flip ^ (0 - one));
-            or_bits(row, p->out, j, word, left ^ flip);
+            or_bits(row, p->out, j, word, (left >> (32 - some) << shift) ^ flip);
             if (j + half < p->out->width) {
-                or_bits(row, p->out, j + half, word, right ^ flip);
+                or_bits(row, p->out, j + half, word, (right >> (32 - some) << shift) ^ flip);
             }
         }
     }
@@ -528,11 +529,11 @@ static int ternary_words(uint32_t *sign, uint32_t *nonzero, const void *x, int n
     const int8_t *v = x;
     int count = 0;
     for (int i = 0; i < n; i += 32) {
-        uint32_t s = 0, m = 0, one = 1;
-        for (int k = i; k < n && k < i + 32; k++, one <<= 1) {
-            s |= v[k] > 0 ? one : 0;
-            m |= v[k] != 0 ? one : 0;
-            count += v[k] != 0;
+        uint32_t s = 0, m = 0;
+        for (int k = i; k < n && k < i + 32; k++) {
+            m |= (uint32_t)(v[k] & 1) << (k - i);
+            s |= (uint32_t)(v[k] & ~(v[k] >> 1) & 1) << (k - i); /* no branch depends on data */
+            count += v[k] & 1;
         }
         sign[i / 32] = s;
         nonzero[i / 32] = m;
@@ -558,21 +559,21 @@ static int32_t ternary_dot(const uint32_t *sign, const uint32_t *nonzero, int co
 
 /* ---- Constants, in tiny_weights.c. */
 
-extern const int32_t tiny_data_0[4];
-extern const uint32_t tiny_data_1[1];
-extern const uint8_t tiny_data_2[48];
-extern const uint32_t tiny_data_3[64];
-extern const uint8_t tiny_data_4[36];
-extern const int32_t tiny_data_5[4];
-extern const uint8_t tiny_data_6[4];
-extern const int32_t tiny_data_7[4];
-extern const uint32_t tiny_data_8[1];
-extern const int32_t tiny_data_9[4];
-extern const uint32_t tiny_data_10[1];
-extern const uint32_t tiny_data_11[12];
-extern const uint32_t tiny_data_12[12];
-extern const int32_t tiny_data_13[12];
-extern const uint32_t tiny_data_14[1];
+extern const int32_t tiny_bounds_0[4];
+extern const uint32_t tiny_flips_1[1];
+extern const uint8_t tiny_weights_2[48];
+extern const uint32_t tiny_tables_3[64];
+extern const uint8_t tiny_weights_4[36];
+extern const int32_t tiny_bounds_5[4];
+extern const uint8_t tiny_weights_6[4];
+extern const int32_t tiny_thresholds_7[4];
+extern const uint32_t tiny_flips_8[1];
+extern const int32_t tiny_thresholds_9[4];
+extern const uint32_t tiny_flips_10[1];
+extern const uint32_t tiny_weights_of_the_input_11[12];
+extern const uint32_t tiny_weights_of_the_state_12[12];
+extern const int32_t tiny_thresholds_13[12];
+extern const uint32_t tiny_flips_14[1];
 extern const int8_t tiny_data_15[3];
 extern const int16_t tiny_data_16[3];
 extern const float tiny_data_17[9];
@@ -580,29 +581,87 @@ extern const float tiny_data_18[3];
 
 /* ---- Descriptions of maps and layers. */
 
-static const map_t map_1 = {BUFFER_1, 24, RING_1, 4, 8, 8, 3, U8, 1, 3};
-static const map_t map_2 = {BUFFER_2, 4, RING_2, 4, 4, 4, 4, BITS, 1, 1};
-static const int_conv_t conv_1 = {&map_1, &map_2, {{3, 3, 3}, {1, 2, 2}, {1, 1, 1}, {1, 1, 1}}, 1, 2, 0, 1, 4, -32768,
-    tiny_data_2, tiny_data_0, tiny_data_1, SCRATCH_1, 24};
-static const reads_t reads_1 = {&map_1, &map_2, &conv_1.window};
-static const map_t map_3 = {BUFFER_3, 16, RING_3, 4, 4, 4, 4, I8, 1, 4};
-static const bit_point_t conv_2 = {&map_2, &map_3, {{1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}}, 1, tiny_data_3};
-static const reads_t reads_2 = {&map_2, &map_3, &conv_2.window};
-static const map_t map_4 = {BUFFER_4, 16, RING_4, 4, 4, 4, 4, I8, 1, 4};
-static const int_conv_t conv_3 = {&map_3, &map_4, {{3, 3, 3}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}}, 2, 2, 0, 1, 2, -32768,
-    tiny_data_4, NULL, NULL, SCRATCH_3, 16};
-static const reads_t reads_3 = {&map_3, &map_4, &conv_3.window};
-static const map_t map_5 = {BUFFER_5, 4, RING_5, 4, 4, 4, 4, BITS, 1, 1};
-static const int_conv_t conv_4 = {&map_4, &map_5, {{1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}}, 1, 2, 0, 2, 4, -32768,
-    tiny_data_6, tiny_data_5, tiny_data_1, SCRATCH_4, 16};
-static const reads_t reads_4 = {&map_4, &map_5, &conv_4.window};
-static const map_t map_8 = {BUFFER_8, 4, RING_8, 4, 2, 2, 4, BITS, 1, 1};
-static const bit_pool_t pool_7 = {&map_5, &map_8, {{1, 2, 2}, {1, 2, 2}, {1, 1, 1}, {0, 0, 0}}, 0};
-static const reads_t reads_7 = {&map_5, &map_8, &pool_7.window};
-static const map_t map_9 = {BUFFER_9, 4, RING_9, 4, 2, 2, 4, BITS, 1, 1};
-static const bit_pool_t pool_8 = {&map_2, &map_9, {{1, 2, 2}, {1, 2, 2}, {1, 1, 1}, {0, 0, 0}}, 0};
-static const reads_t reads_8 = {&map_2, &map_9, &pool_8.window};
-static const map_t map_10 = {BUFFER_10, 4, RING_10, 4, 2, 2, 4, BITS, 1, 1};
+static const map_t map_1 = {
+    .at = BUFFER_1, .pitch = 24, .ring = RING_1, .frames = 4, .rows = 8, .width = 8, .channels = 3, .type = U8,
+    .unit = 1, .units = 3,
+};
+static const map_t map_2 = {
+    .at = BUFFER_2, .pitch = 4, .ring = RING_2, .frames = 4, .rows = 4, .width = 4, .channels = 4, .type = BITS,
+    .unit = 1, .units = 1,
+};
+static const int_conv_t conv_1 = {
+    .in = &map_1, .out = &map_2,
+    .window = {.kernel = {3, 3, 3}, .stride = {1, 2, 2}, .dilation = {1, 1, 1}, .pad = {1, 1, 1}}, .groups = 1,
+    .lanes = 2, .together = 1, .block = 4, .low = -32768, .weights = tiny_weights_2, .t = tiny_bounds_0,
+    .flip = tiny_flips_1, .scratch = SCRATCH_1, .zeros = 24,
+};
+static const reads_t reads_1 = {
+    .in = &map_1, .out = &map_2, .window = &conv_1.window,
+};
+static const map_t map_3 = {
+    .at = BUFFER_3, .pitch = 16, .ring = RING_3, .frames = 4, .rows = 4, .width = 4, .channels = 4, .type = I8,
+    .unit = 1, .units = 4,
+};
+static const bit_point_t conv_2 = {
+    .in = &map_2, .out = &map_3,
+    .window = {.kernel = {1, 1, 1}, .stride = {1, 1, 1}, .dilation = {1, 1, 1}, .pad = {0, 0, 0}}, .steps = 1,
+    .tables = tiny_tables_3,
+};
+static const reads_t reads_2 = {
+    .in = &map_2, .out = &map_3, .window = &conv_2.window,
+};
+static const map_t map_4 = {
+    .at = BUFFER_4, .pitch = 16, .ring = RING_4, .frames = 4, .rows = 4, .width = 4, .channels = 4, .type = I8,
+    .unit = 1, .units = 4,
+};
+static const int_conv_t conv_3 = {
+    .in = &map_3, .out = &map_4,
+    .window = {.kernel = {3, 3, 3}, .stride = {1, 1, 1}, .dilation = {1, 1, 1}, .pad = {1, 1, 1}}, .groups = 2,
+    .lanes = 2, .together = 1, .block = 2, .low = -32768, .weights = tiny_weights_4, .scratch = SCRATCH_3,
+    .zeros = 16,
+};
+static const reads_t reads_3 = {
+    .in = &map_3, .out = &map_4, .window = &conv_3.window,
+};
+static const map_t map_5 = {
+    .at = BUFFER_5, .pitch = 4, .ring = RING_5, .frames = 4, .rows = 4, .width = 4, .channels = 4, .type = BITS,
+    .unit = 1, .units = 1,
+};
+static const int_conv_t conv_4 = {
+    .in = &map_4, .out = &map_5,
+    .window = {.kernel = {1, 1, 1}, .stride = {1, 1, 1}, .dilation = {1, 1, 1}, .pad = {0, 0, 0}}, .groups = 1,
+    .lanes = 2, .together = 2, .block = 4, .low = -32768, .weights = tiny_weights_6, .t = tiny_bounds_5,
+    .flip = tiny_flips_1, .scratch = SCRATCH_4, .zeros = 16,
+};
+static const reads_t reads_4 = {
+    .in = &map_4, .out = &map_5, .window = &conv_4.window,
+};
+static const map_t map_8 = {
+    .at = BUFFER_8, .pitch = 4, .ring = RING_8, .frames = 4, .rows = 2, .width = 2, .channels = 4, .type = BITS,
+    .unit = 1, .units = 1,
+};
+static const bit_pool_t pool_7 = {
+    .in = &map_5, .out = &map_8,
+    .window = {.kernel = {1, 2, 2}, .stride = {1, 2, 2}, .dilation = {1, 1, 1}, .pad = {0, 0, 0}},
+};
+static const reads_t reads_7 = {
+    .in = &map_5, .out = &map_8, .window = &pool_7.window,
+};
+static const map_t map_9 = {
+    .at = BUFFER_9, .pitch = 4, .ring = RING_9, .frames = 4, .rows = 2, .width = 2, .channels = 4, .type = BITS,
+    .unit = 1, .units = 1,
+};
+static const bit_pool_t pool_8 = {
+    .in = &map_2, .out = &map_9,
+    .window = {.kernel = {1, 2, 2}, .stride = {1, 2, 2}, .dilation = {1, 1, 1}, .pad = {0, 0, 0}},
+};
+static const reads_t reads_8 = {
+    .in = &map_2, .out = &map_9, .window = &pool_8.window,
+};
+static const map_t map_10 = {
+    .at = BUFFER_10, .pitch = 4, .ring = RING_10, .frames = 4, .rows = 2, .width = 2, .channels = 4, .type = BITS,
+    .unit = 1, .units = 1,
+};
 
 /* ---- Layers. */
 
@@ -670,11 +729,9 @@ static void layer_6(uint8_t *memory)
     const int32_t *x = (const int32_t *)(const void *)(memory + BUFFER_6);
     uint8_t *y = (uint8_t *)(void *)(memory + BUFFER_7);
     for (int i = 0; i < 4; i++) {
-        int c = i % 4;
-        int flip = (int)(tiny_data_8[c / 32] >> (c % 32) & 1u);
-        for (int k = i * 1; k < (i + 1) * 1; k++) {
-            y[k] = (uint8_t)(((x[k] >= tiny_data_7[c]) != flip));
-        }
+        int c = i / 1 % 4;
+        int flip = (int)(tiny_flips_8[c / 32] >> (c % 32) & 1u);
+        y[i] = (uint8_t)(((x[i] >= tiny_thresholds_7[c]) != flip));
     }
 }
 
@@ -733,12 +790,10 @@ static void layer_11(uint8_t *memory)
 {
     const int32_t *x = (const int32_t *)(const void *)(memory + BUFFER_11);
     uint8_t *y = (uint8_t *)(void *)(memory + BUFFER_12);
-    for (int i = 0; i < 4; i++) {
-        int c = i % 4;
-        int flip = (int)(tiny_data_10[c / 32] >> (c % 32) & 1u);
-        for (int k = i * 4; k < (i + 1) * 4; k++) {
-            y[k] = (uint8_t)(((x[k] >= tiny_data_9[c]) != flip));
-        }
+    for (int i = 0; i < 16; i++) {
+        int c = i / 4 % 4;
+        int flip = (int)(tiny_flips_10[c / 32] >> (c % 32) & 1u);
+        y[i] = (uint8_t)(((x[i] >= tiny_thresholds_9[c]) != flip));
     }
 }
 
@@ -778,15 +833,15 @@ static void layer_13(uint8_t *memory)
             int x_count = ternary_words(xs, xn, x + (n * 4 + s) * 4, 4);
             int h_count = ternary_words(hs, hn, h, 3);
             for (int r = 0; r < 12; r++) {
-                int32_t z = ternary_dot(xs, xn, x_count, tiny_data_11 + r * 1, NULL, 1);
-                z += ternary_dot(hs, hn, h_count, tiny_data_12 + r * 1, NULL, 1);
-                gate[r] = (z >= tiny_data_13[r]) != (int)(tiny_data_14[r / 32] >> (r % 32) & 1u);
+                int32_t z = ternary_dot(xs, xn, x_count, tiny_weights_of_the_input_11 + r * 1, NULL, 1);
+                z += ternary_dot(hs, hn, h_count, tiny_weights_of_the_state_12 + r * 1, NULL, 1);
+                gate[r] = (z >= tiny_thresholds_13[r]) != (int)(tiny_flips_14[r / 32] >> (r % 32) & 1u);
             }
             for (int k = 0; k < 3; k++) {
                 int v = gate[3 + k] * c[k] + gate[k] * (2 * gate[9 + k] - 1);
                 v = v > 32767 ? 32767 : v < -32767 ? -32767 : v;
                 c[k] = (int16_t)v;
-                h[k] = (int8_t)(gate[6 + k] * (v > 0 ? 1 : v < 0 ? -1 : 0));
+                h[k] = (int8_t)(gate[6 + k] * ((v > 0) - (v < 0)));
             }
             memcpy(y + (n * 4 + s) * 3, h, 3);
         }
@@ -887,7 +942,7 @@ static void phase_0(uint8_t *memory, const tiny_frame_t *frame, int from, int to
 {
     int32_t *done = (int32_t *)(void *)(memory + DONE);
     if (from == 0) {
-        memset(done + 0, 0, 8 * sizeof *done);
+        memset(&done[0], 0, 8 * sizeof *done);
     }
     for (int sweep = from; sweep < to; sweep++) {
         while (done[0] <= sweep) {
@@ -957,7 +1012,7 @@ static void phase_1(uint8_t *memory)
 {
     int32_t *done = (int32_t *)(void *)(memory + DONE);
     {
-        memset(done + 8, 0, 2 * sizeof *done);
+        memset(&done[8], 0, 2 * sizeof *done);
         layer_6(memory);
         RAN(6);
         CHECK(8, uint8_t, uint8_t, BUFFER_7, 4);

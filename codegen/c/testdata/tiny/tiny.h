@@ -15,7 +15,7 @@
  * Nothing is allocated, nothing is printed, and no state lies outside of what the
  * caller gives: any number of instances run side by side, each with a tiny_t and
  * memory of its own, on one thread each. It needs no more of the C library than memcpy
- * and memset. An int must have 32 bits or more.
+ * and memset. An int must have 32 bits or more, or it does not compile.
  */
 #ifndef TINY_H
 #define TINY_H
@@ -37,7 +37,7 @@ extern "C" {
 /* Bytes of constant data, of which the most part is weights, and an estimate of that and the code
  * together as compilers for 32-bit ARM make it at -Os. */
 #define TINY_DATA_BYTES 625
-#define TINY_FLASH_BYTES 8125
+#define TINY_FLASH_BYTES 8191
 
 /* The first input, "clip": u8[1,3,4,8,8].
  * It comes in 4 frames, each an array of 192 elements of type uint8_t, [1,3,8,8]
