@@ -43,8 +43,8 @@ func RandomWithin(f *Func, limits []int, rng *rand.Rand, number int) []*Tensor {
 				}
 				t.SetFloat(j, v)
 			}
-			if p.Value.Type.DType == SBit && t.I[j] == 0 {
-				t.I[j] = 1
+			if p.Value.Type.DType == SBit && t.Int(j) == 0 {
+				t.Ints()[j] = 1
 			}
 		}
 		in[i] = t

@@ -112,12 +112,12 @@ func addChannels(t, bias *Tensor) {
 	for i := range t.Len() {
 		k := i / inner % c
 		switch {
-		case t.F != nil:
-			t.F[i] += bias.F[k]
-		case t.D != nil:
-			t.D[i] += bias.D[k]
+		case t.HoldsFloats():
+			t.Floats()[i] += bias.Float32(k)
+		case t.HoldsDoubles():
+			t.Doubles()[i] += bias.Float(k)
 		default:
-			t.I[i] += bias.I[k]
+			t.Ints()[i] += bias.Int(k)
 		}
 	}
 }

@@ -37,12 +37,12 @@ func binaryEval(f32 func(a, b float32) float32, f64 func(a, b float64) float64, 
 		sa, sb := broadcastStrides(a.Type.Shape, out.Type.Shape), broadcastStrides(b.Type.Shape, out.Type.Shape)
 		walk(out.Type.Shape, func(i int, off []int) {
 			switch {
-			case out.F != nil:
-				out.F[i] = RoundFloat(d, f32(a.F[off[0]], b.F[off[1]]))
-			case out.D != nil:
-				out.D[i] = f64(a.D[off[0]], b.D[off[1]])
+			case out.HoldsFloats():
+				out.Floats()[i] = RoundFloat(d, f32(a.Float32(off[0]), b.Float32(off[1])))
+			case out.HoldsDoubles():
+				out.Doubles()[i] = f64(a.Float(off[0]), b.Float(off[1]))
 			default:
-				out.I[i] = WrapInt(d, i64(a.I[off[0]], b.I[off[1]]))
+				out.Ints()[i] = WrapInt(d, i64(a.Int(off[0]), b.Int(off[1])))
 			}
 		}, sa, sb)
 		return []*Tensor{out}, nil
@@ -57,13 +57,13 @@ func compareEval(float func(a, b float64) bool, integer func(a, b int64) bool) f
 		sa, sb := broadcastStrides(a.Type.Shape, out.Type.Shape), broadcastStrides(b.Type.Shape, out.Type.Shape)
 		walk(out.Type.Shape, func(i int, off []int) {
 			var v bool
-			if a.I != nil {
-				v = integer(a.I[off[0]], b.I[off[1]])
+			if a.HoldsInts() {
+				v = integer(a.Int(off[0]), b.Int(off[1]))
 			} else {
 				v = float(a.Float(off[0]), b.Float(off[1]))
 			}
 			if v {
-				out.I[i] = 1
+				out.Ints()[i] = 1
 			}
 		}, sa, sb)
 		return []*Tensor{out}, nil

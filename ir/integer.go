@@ -6,10 +6,10 @@ import "fmt"
 // a reshape to the given shape.
 func shifted(x, zero *Tensor, shape []int) []int64 {
 	if zero == nil {
-		return x.I
+		return x.Ints()
 	}
-	out := make([]int64, len(x.I))
-	walk(x.Type.Shape, func(i int, off []int) { out[i] = x.I[i] - zero.I[off[0]] }, broadcastStrides(shape, x.Type.Shape))
+	out := make([]int64, x.Len())
+	walk(x.Type.Shape, func(i int, off []int) { out[i] = x.Int(i) - zero.Int(off[0]) }, broadcastStrides(shape, x.Type.Shape))
 	return out
 }
 
@@ -27,7 +27,7 @@ func integerConvSums(c *Node, t Type, x, xZero, w, wZero *Tensor) (*Tensor, erro
 		return nil, err
 	}
 	sums := NewTensor(t)
-	convolve(c, win, sums.I, shifted(x, xZero, nil), shifted(w, wZero, channelShape(wZero, w.Type.Rank())))
+	convolve(c, win, sums.Ints(), shifted(x, xZero, nil), shifted(w, wZero, channelShape(wZero, w.Type.Rank())))
 	return sums, nil
 }
 

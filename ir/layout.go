@@ -6,24 +6,24 @@ import "fmt"
 // has the same element type.
 func copyElems(dst *Tensor, at int, src *Tensor, from, n int) {
 	switch {
-	case dst.F != nil:
-		copy(dst.F[at:at+n], src.F[from:from+n])
-	case dst.D != nil:
-		copy(dst.D[at:at+n], src.D[from:from+n])
+	case dst.HoldsFloats():
+		copy(dst.Floats()[at:at+n], src.FloatRange(from, from+n))
+	case dst.HoldsDoubles():
+		copy(dst.Doubles()[at:at+n], src.Doubles()[from:from+n])
 	default:
-		copy(dst.I[at:at+n], src.I[from:from+n])
+		copy(dst.Ints()[at:at+n], src.IntRange(from, from+n))
 	}
 }
 
 // copyElem copies one element.
 func copyElem(dst *Tensor, at int, src *Tensor, from int) {
 	switch {
-	case dst.F != nil:
-		dst.F[at] = src.F[from]
-	case dst.D != nil:
-		dst.D[at] = src.D[from]
+	case dst.HoldsFloats():
+		dst.Floats()[at] = src.Float32(from)
+	case dst.HoldsDoubles():
+		dst.Doubles()[at] = src.Float(from)
 	default:
-		dst.I[at] = src.I[from]
+		dst.Ints()[at] = src.Int(from)
 	}
 }
 

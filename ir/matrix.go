@@ -31,11 +31,11 @@ func transposed[E number](a []E, rows, cols int) []E {
 func roundAll(t *Tensor) {
 	d := t.Type.DType
 	if d == F16 || d == BF16 {
-		for i, v := range t.F {
-			t.F[i] = RoundFloat(d, v)
+		for i, v := range t.Floats() {
+			t.Floats()[i] = RoundFloat(d, v)
 		}
 	}
-	for i, v := range t.I {
-		t.I[i] = WrapInt(d, v)
+	for i, v := range t.Ints() {
+		t.Ints()[i] = WrapInt(d, v)
 	}
 }

@@ -142,9 +142,9 @@ func (n *Node) infer() error {
 	return nil
 }
 
-// NewConst makes a constant node.
+// NewConst makes a constant node, which keeps t compact: nothing may write t any more.
 func NewConst(t *Tensor, loc Loc) *Node {
-	n := &Node{Op: Const, Const: t, Loc: loc}
+	n := &Node{Op: Const, Const: t.Compact(), Loc: loc}
 	n.Results = []*Value{{Type: t.Type, Def: n}}
 	return n
 }
@@ -193,7 +193,7 @@ func (b *Builder) Scalar(x float64) *Value { return b.Const(Scalar(F32, x)) }
 
 // Float64s appends an f64 constant of rank 1.
 func (b *Builder) Float64s(v ...float64) *Value {
-	return b.Const(&Tensor{Type: T(F64, len(v)), D: v})
+	return b.Const(DoubleTensor(v, len(v)))
 }
 
 // Uses returns, for every value of the function, the nodes that read it (a node

@@ -32,9 +32,9 @@ var Affine = register(&Op{
 	},
 	Eval: func(n *Node, in []*Tensor) ([]*Tensor, error) {
 		out := NewTensor(n.Results[0].Type)
-		at := func(t *Tensor, c int) float64 { return t.D[min(c, len(t.D)-1)] }
+		at := func(t *Tensor, c int) float64 { return t.Float(min(c, t.Len()-1)) }
 		eachChannel(in[0].Type.Shape, n.Int("axis"), func(i, c int) {
-			out.F[i] = float32(float64(in[0].I[i])*at(in[1], c)/at(in[2], c) + at(in[3], c))
+			out.Floats()[i] = float32(float64(in[0].Int(i))*at(in[1], c)/at(in[2], c) + at(in[3], c))
 		})
 		return []*Tensor{out}, nil
 	},

@@ -47,15 +47,15 @@ var ArgMax = register(&Op{
 		}
 		_, inner := outerInner(x.Type.Shape, a)
 		last := n.Bool("select_last")
-		for i := range out.I {
+		for i := range out.Ints() {
 			first := i/inner*x.Type.Shape[a]*inner + i%inner
 			switch {
-			case x.F != nil:
-				out.I[i] = argMax(x.F, first, inner, x.Type.Shape[a], last)
-			case x.D != nil:
-				out.I[i] = argMax(x.D, first, inner, x.Type.Shape[a], last)
+			case x.HoldsFloats():
+				out.Ints()[i] = argMax(x.Floats(), first, inner, x.Type.Shape[a], last)
+			case x.HoldsDoubles():
+				out.Ints()[i] = argMax(x.Doubles(), first, inner, x.Type.Shape[a], last)
 			default:
-				out.I[i] = argMax(x.I, first, inner, x.Type.Shape[a], last)
+				out.Ints()[i] = argMax(x.Ints(), first, inner, x.Type.Shape[a], last)
 			}
 		}
 		return []*Tensor{out}, nil

@@ -24,10 +24,10 @@ var AveragePool = register(&Op{
 		}
 		x, out := in[0], NewTensor(n.Results[0].Type)
 		maps := x.Type.Shape[0] * x.Type.Shape[1]
-		if out.D != nil {
-			averagePool(n, w, maps, out.D, x.D)
+		if out.HoldsDoubles() {
+			averagePool(n, w, maps, out.Doubles(), x.Doubles())
 		} else {
-			averagePool(n, w, maps, out.F, x.F)
+			averagePool(n, w, maps, out.Floats(), x.Floats())
 		}
 		roundAll(out)
 		return []*Tensor{out}, nil

@@ -36,12 +36,12 @@ var BatchNorm = register(&Op{
 		inner := Type{Shape: x.Type.Shape[2:]}.Elems()
 		for i := range x.Len() {
 			k := i / inner % c
-			if x.D != nil {
-				out.D[i] = float64((x.D[i]-in[3].Float(k))/math.Sqrt(in[4].Float(k)+eps)*in[1].Float(k)) + in[2].Float(k)
+			if x.HoldsDoubles() {
+				out.Doubles()[i] = float64((x.Float(i)-in[3].Float(k))/math.Sqrt(in[4].Float(k)+eps)*in[1].Float(k)) + in[2].Float(k)
 				continue
 			}
-			y := BatchNormScalar(x.F[i], float32(in[1].Float(k)), float32(in[2].Float(k)), float32(in[3].Float(k)), float32(in[4].Float(k)), float32(eps))
-			out.F[i] = RoundFloat(x.Type.DType, y)
+			y := BatchNormScalar(x.Float32(i), float32(in[1].Float(k)), float32(in[2].Float(k)), float32(in[3].Float(k)), float32(in[4].Float(k)), float32(eps))
+			out.Floats()[i] = RoundFloat(x.Type.DType, y)
 		}
 		return []*Tensor{out}, nil
 	},

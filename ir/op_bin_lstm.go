@@ -43,20 +43,20 @@ var BinLSTM = register(&Op{
 		return []Type{T(F32, x.Shape[0], x.Shape[1], state[1]), T(F32, state...), T(F32, state...)}, nil
 	},
 	Eval: func(n *Node, in []*Tensor) ([]*Tensor, error) {
-		x, wi, wh := in[0], in[1], in[2]
+		x, wi, wh := in[0], in[1].Floats(), in[2].Floats()
 		y, h, c := NewTensor(n.Results[0].Type), NewTensor(n.Results[1].Type), NewTensor(n.Results[2].Type)
-		copy(h.F, in[7].F)
-		copy(c.F, in[8].F)
-		batch, steps, inputs, hidden := x.Type.Shape[0], x.Type.Shape[1], x.Type.Shape[2], wh.Type.Shape[1]
+		copy(h.Floats(), in[7].Floats())
+		copy(c.Floats(), in[8].Floats())
+		batch, steps, inputs, hidden := x.Type.Shape[0], x.Type.Shape[1], x.Type.Shape[2], h.Type.Shape[1]
 		strict := n.Ints("strict")
 		set := make([]float32, 4*hidden)
 		for b := range batch {
-			hb, cb := h.F[b*hidden:(b+1)*hidden], c.F[b*hidden:(b+1)*hidden]
+			hb, cb := h.Floats()[b*hidden:(b+1)*hidden], c.Floats()[b*hidden:(b+1)*hidden]
 			for s := range steps {
-				xs := x.F[(b*steps+s)*inputs:][:inputs]
+				xs := x.Floats()[(b*steps+s)*inputs:][:inputs]
 				for r := range set {
-					z := dotFloat(wi.F[r*inputs:][:inputs], xs) + dotFloat(wh.F[r*hidden:][:hidden], hb)
-					z = BatchNormScalar(z, in[3].F[r], in[4].F[r], in[5].F[r], in[6].F[r], float32(n.Float("epsilon")))
+					z := dotFloat(wi[r*inputs:][:inputs], xs) + dotFloat(wh[r*hidden:][:hidden], hb)
+					z = BatchNormScalar(z, in[3].Float32(r), in[4].Float32(r), in[5].Float32(r), in[6].Float32(r), float32(n.Float("epsilon")))
 					set[r] = 0
 					if z > 0 || z == 0 && strict[r/hidden] == 0 {
 						set[r] = 1
@@ -67,7 +67,7 @@ var BinLSTM = register(&Op{
 					cb[k] = float32(f*cb[k]) + float32(i*g)
 					hb[k] = o * float32(signFloat(cb[k], n.Int("sign0")))
 				}
-				copy(y.F[(b*steps+s)*hidden:], hb)
+				copy(y.Floats()[(b*steps+s)*hidden:], hb)
 			}
 		}
 		return []*Tensor{y, h, c}, nil

@@ -18,9 +18,9 @@ var BitNot = register(&Op{
 	},
 	Eval: func(n *Node, in []*Tensor) ([]*Tensor, error) {
 		out := NewTensor(n.Results[0].Type)
-		for i, v := range in[0].I {
+		for i, v := range in[0].Ints() {
 			if v <= 0 {
-				out.I[i] = 1
+				out.Ints()[i] = 1
 			}
 		}
 		return []*Tensor{out}, nil

@@ -34,20 +34,20 @@ var BLSTM = register(&Op{
 		return []Type{T(Tern, x.Shape[0], x.Shape[1], state[1]), T(Tern, state...), T(I16, state...)}, nil
 	},
 	Eval: func(n *Node, in []*Tensor) ([]*Tensor, error) {
-		x, wi, wh, t, flip := in[0], in[1], in[2], in[3], in[4]
+		x, wi, wh, t, flip := in[0], in[1].Ints(), in[2].Ints(), in[3], in[4]
 		y, h, c := NewTensor(n.Results[0].Type), NewTensor(n.Results[1].Type), NewTensor(n.Results[2].Type)
-		copy(h.I, in[5].I)
-		copy(c.I, in[6].I)
-		batch, steps, inputs, hidden := x.Type.Shape[0], x.Type.Shape[1], x.Type.Shape[2], wh.Type.Shape[1]
+		copy(h.Ints(), in[5].Ints())
+		copy(c.Ints(), in[6].Ints())
+		batch, steps, inputs, hidden := x.Type.Shape[0], x.Type.Shape[1], x.Type.Shape[2], h.Type.Shape[1]
 		bits := make([]int64, 4*hidden)
 		for b := range batch {
-			hb, cb := h.I[b*hidden:(b+1)*hidden], c.I[b*hidden:(b+1)*hidden]
+			hb, cb := h.Ints()[b*hidden:(b+1)*hidden], c.Ints()[b*hidden:(b+1)*hidden]
 			for s := range steps {
-				xs := x.I[(b*steps+s)*inputs:][:inputs]
+				xs := x.Ints()[(b*steps+s)*inputs:][:inputs]
 				for r := range bits {
-					z := dotInt(wi.I[r*inputs:][:inputs], xs) + dotInt(wh.I[r*hidden:][:hidden], hb)
+					z := dotInt(wi[r*inputs:][:inputs], xs) + dotInt(wh[r*hidden:][:hidden], hb)
 					bits[r] = 0
-					if (z >= t.I[r]) != (flip.I[r] == 1) {
+					if (z >= t.Int(r)) != (flip.Int(r) == 1) {
 						bits[r] = 1
 					}
 				}
@@ -56,7 +56,7 @@ var BLSTM = register(&Op{
 					cb[k] = min(max(f*cb[k]+i*g, -32767), 32767)
 					hb[k] = o * signInt(cb[k], int64(n.Int("sign0")))
 				}
-				copy(y.I[(b*steps+s)*hidden:], hb)
+				copy(y.Ints()[(b*steps+s)*hidden:], hb)
 			}
 		}
 		return []*Tensor{y, h, c}, nil

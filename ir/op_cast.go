@@ -25,12 +25,12 @@ var Cast = register(&Op{
 	},
 	Eval: func(n *Node, in []*Tensor) ([]*Tensor, error) {
 		x, d := in[0], n.Results[0].Type.DType
-		if d != F16 && d != BF16 || x.F != nil {
+		if d != F16 && d != BF16 || x.HoldsFloats() {
 			return []*Tensor{x.Convert(d).Reshape(x.Type.Shape...)}, nil
 		}
 		out := NewTensor(n.Results[0].Type)
 		for i := range x.Len() {
-			out.F[i] = RoundFloat(d, toOdd(x.Float(i)))
+			out.Floats()[i] = RoundFloat(d, toOdd(x.Float(i)))
 		}
 		return []*Tensor{out}, nil
 	},

@@ -36,14 +36,14 @@ var Clip = register(&Op{
 			least, most = cmp.Or(least, Scalar(d, -LargestFinite(d))), cmp.Or(most, Scalar(d, LargestFinite(d)))
 		}
 		if least != nil {
-			raise(out.F, least.F)
-			raise(out.D, least.D)
-			raise(out.I, least.I)
+			raise(out.Floats(), least.Floats())
+			raise(out.Doubles(), least.Doubles())
+			raise(out.Ints(), least.Ints())
 		}
 		if most != nil {
-			lower(out.F, most.F)
-			lower(out.D, most.D)
-			lower(out.I, most.I)
+			lower(out.Floats(), most.Floats())
+			lower(out.Doubles(), most.Doubles())
+			lower(out.Ints(), most.Ints())
 		}
 		return []*Tensor{out}, nil
 	},

@@ -27,16 +27,16 @@ var Conv = register(&Op{
 		if err != nil {
 			return nil, err
 		}
-		if out.D != nil {
-			convolve(n, w, out.D, in[0].D, in[1].D)
+		if out.HoldsDoubles() {
+			convolve(n, w, out.Doubles(), in[0].Doubles(), in[1].Doubles())
 		} else {
-			convolve(n, w, out.F, in[0].F, in[1].F)
+			convolve(n, w, out.Floats(), in[0].Floats(), in[1].Floats())
 		}
 		if len(in) > 2 && in[2] != nil {
 			addChannels(out, in[2])
 		}
-		for i := range out.F {
-			out.F[i] = RoundFloat(out.Type.DType, out.F[i])
+		for i := range out.Floats() {
+			out.Floats()[i] = RoundFloat(out.Type.DType, out.Float32(i))
 		}
 		return []*Tensor{out}, nil
 	},

@@ -32,10 +32,10 @@ var DequantizeLinear = register(&Op{
 		}
 		x, scale, zero, out := in[0], in[1], operand(in, 2), NewTensor(n.Results[0].Type)
 		q := &quantizer{dtype: out.Type.DType}
-		for i, v := range x.I {
+		for i, v := range x.Ints() {
 			k := g.at(i)
 			if zero != nil {
-				v -= zero.I[k]
+				v -= zero.Int(k)
 			}
 			out.SetFloat(i, q.cut(float64(v))*scale.Float(k))
 		}

@@ -36,7 +36,7 @@ func noZeroDivisor(n *Node, b *Tensor) error {
 	if n.Results[0].Type.Elems() == 0 {
 		return nil
 	}
-	for i, v := range b.I {
+	for i, v := range b.Ints() {
 		if v == 0 {
 			return fmt.Errorf("element %d of b is 0: an integer division by zero", i)
 		}

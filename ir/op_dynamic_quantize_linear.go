@@ -22,7 +22,7 @@ var DynamicQuantizeLinear = register(&Op{
 	Eval: func(n *Node, in []*Tensor) ([]*Tensor, error) {
 		x, y, scale, zero := in[0], NewTensor(n.Results[0].Type), NewTensor(T(F32)), NewTensor(T(U8))
 		var lo, hi float32
-		for _, v := range x.F {
+		for _, v := range x.Floats() {
 			lo, hi = min(lo, v), max(hi, v)
 		}
 		s := float32(hi-lo) / 255
@@ -30,9 +30,9 @@ var DynamicQuantizeLinear = register(&Op{
 			s = 1
 		}
 		z := requantize(U8, float64(float32(-lo)/s), 0)
-		scale.F[0], zero.I[0] = s, z
-		for i, v := range x.F {
-			y.I[i] = requantize(U8, float64(v/s), z)
+		scale.Floats()[0], zero.Ints()[0] = s, z
+		for i, v := range x.Floats() {
+			y.Ints()[i] = requantize(U8, float64(v/s), z)
 		}
 		return []*Tensor{y, scale, zero}, nil
 	},

@@ -108,7 +108,7 @@ func CheckIndices(n *Node) error {
 // index returns element i of a tensor of indices into an axis of size d, with
 // negative ones counted from the back.
 func index(t *Tensor, i, d int) (int, error) {
-	k := int(t.I[i])
+	k := int(t.Int(i))
 	if k < -d || k >= d {
 		return 0, fmt.Errorf("indices element %d is %d, expected -%d to %d", i, k, d, d-1)
 	}

@@ -48,24 +48,24 @@ var Gemm = register(&Op{
 			return []*Tensor{out}, nil
 		}
 		switch {
-		case out.F != nil:
-			gemm(n, out.F, in[0].F, in[1].F)
-		case out.D != nil:
-			gemm(n, out.D, in[0].D, in[1].D)
+		case out.HoldsFloats():
+			gemm(n, out.Floats(), in[0].Floats(), in[1].Floats())
+		case out.HoldsDoubles():
+			gemm(n, out.Doubles(), in[0].Doubles(), in[1].Doubles())
 		default:
-			gemm(n, out.I, in[0].I, in[1].I)
+			gemm(n, out.Ints(), in[0].Ints(), in[1].Ints())
 		}
 		if c != nil {
 			s := broadcastStrides(c.Type.Shape, out.Type.Shape)
 			beta := n.Float("beta")
 			walk(out.Type.Shape, func(i int, off []int) {
 				switch {
-				case out.F != nil:
-					out.F[i] += float32(float32(beta) * c.F[off[0]])
-				case out.D != nil:
-					out.D[i] += float64(beta * c.D[off[0]])
+				case out.HoldsFloats():
+					out.Floats()[i] += float32(float32(beta) * c.Float32(off[0]))
+				case out.HoldsDoubles():
+					out.Doubles()[i] += float64(beta * c.Float(off[0]))
 				default:
-					out.I[i] += c.I[off[0]]
+					out.Ints()[i] += c.Int(off[0])
 				}
 			}, s)
 		}

@@ -19,10 +19,10 @@ var GlobalAveragePool = register(&Op{
 	},
 	Eval: func(n *Node, in []*Tensor) ([]*Tensor, error) {
 		x, out := in[0], NewTensor(n.Results[0].Type)
-		if out.D != nil {
-			globalAveragePool(out.D, x.D)
+		if out.HoldsDoubles() {
+			globalAveragePool(out.Doubles(), x.Doubles())
 		} else {
-			globalAveragePool(out.F, x.F)
+			globalAveragePool(out.Floats(), x.Floats())
 		}
 		roundAll(out)
 		return []*Tensor{out}, nil

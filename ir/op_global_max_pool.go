@@ -16,9 +16,9 @@ var GlobalMaxPool = register(&Op{
 	Eval: func(n *Node, in []*Tensor) ([]*Tensor, error) {
 		x, out := in[0], NewTensor(n.Results[0].Type)
 		lo, _ := x.Type.DType.Range()
-		globalMaxPool(out.F, x.F, float32(math.Inf(-1)))
-		globalMaxPool(out.D, x.D, math.Inf(-1))
-		globalMaxPool(out.I, x.I, lo)
+		globalMaxPool(out.Floats(), x.Floats(), float32(math.Inf(-1)))
+		globalMaxPool(out.Doubles(), x.Doubles(), math.Inf(-1))
+		globalMaxPool(out.Ints(), x.Ints(), lo)
 		return []*Tensor{out}, nil
 	},
 	Slope: slopes(Rising),

@@ -64,20 +64,20 @@ func integerConvEval(n *Node, in []*Tensor) ([]*Tensor, error) {
 		return nil, err
 	}
 	out := NewTensor(n.Results[0].Type)
-	clear(out.I)
-	convolve(n, w, out.I, in[0].I, in[1].I)
+	clear(out.Ints())
+	convolve(n, w, out.Ints(), in[0].Ints(), in[1].Ints())
 	if n.Arg(2) == nil {
-		for i, z := range out.I {
-			out.I[i] = WrapInt(out.Type.DType, z)
+		for i, z := range out.Ints() {
+			out.Ints()[i] = WrapInt(out.Type.DType, z)
 		}
 		return []*Tensor{out}, nil
 	}
 	off, _ := out.Type.DType.Range()
 	eachChannel(out.Type.Shape, 1, func(i, c int) {
-		bit := (out.I[i] >= in[2].I[c]) != (in[3].I[c] == 1)
-		out.I[i] = off
+		bit := (out.Int(i) >= in[2].Int(c)) != (in[3].Int(c) == 1)
+		out.Ints()[i] = off
 		if bit {
-			out.I[i] = 1
+			out.Ints()[i] = 1
 		}
 	})
 	return []*Tensor{out}, nil

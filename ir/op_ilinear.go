@@ -22,12 +22,13 @@ var ILinear = register(&Op{
 	Eval: func(n *Node, in []*Tensor) ([]*Tensor, error) {
 		out := NewTensor(n.Results[0].Type)
 		o, k := n.In(1).Shape[0], n.In(1).Shape[1]
-		for i := range out.I {
+		x, w := in[0].Ints(), in[1].Ints()
+		for i := range out.Ints() {
 			var s int64
 			for j := range k {
-				s += in[0].I[i/o*k+j] * in[1].I[i%o*k+j]
+				s += x[i/o*k+j] * w[i%o*k+j]
 			}
-			out.I[i] = WrapInt(I32, s)
+			out.Ints()[i] = WrapInt(I32, s)
 		}
 		return []*Tensor{out}, nil
 	},

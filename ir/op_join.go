@@ -18,8 +18,8 @@ var Join = register(&Op{
 	},
 	Eval: func(n *Node, in []*Tensor) ([]*Tensor, error) {
 		out := NewTensor(n.Results[0].Type)
-		for i := range out.I {
-			out.I[i] = in[0].I[i] - in[1].I[i]
+		for i := range out.Ints() {
+			out.Ints()[i] = in[0].Int(i) - in[1].Int(i)
 		}
 		return []*Tensor{out}, nil
 	},

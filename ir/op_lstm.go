@@ -44,10 +44,10 @@ var LSTM = register(&Op{
 			return nil, err
 		}
 		y, h, cell := NewTensor(n.Results[0].Type), NewTensor(n.Results[1].Type), NewTensor(n.Results[2].Type)
-		if y.D != nil {
-			lstm(n, c, in, lens, y.D, h.D, cell.D)
+		if y.HoldsDoubles() {
+			lstm(n, c, in, lens, y.Doubles(), h.Doubles(), cell.Doubles())
 		} else {
-			lstm(n, c, in, lens, y.F, h.F, cell.F)
+			lstm(n, c, in, lens, y.Floats(), h.Floats(), cell.Floats())
 		}
 		roundAll(y)
 		roundAll(h)

@@ -83,12 +83,12 @@ func matmulEval(out, a, b *Tensor) {
 	walk(batch, func(i int, off []int) {
 		y, x, w := i*m*n, off[0]*m*k, off[1]*k*n
 		switch {
-		case out.F != nil:
-			multiply(out.F[y:y+m*n], a.F[x:x+m*k], b.F[w:w+k*n], m, k, n)
-		case out.D != nil:
-			multiply(out.D[y:y+m*n], a.D[x:x+m*k], b.D[w:w+k*n], m, k, n)
+		case out.HoldsFloats():
+			multiply(out.Floats()[y:y+m*n], a.FloatRange(x, x+m*k), b.FloatRange(w, w+k*n), m, k, n)
+		case out.HoldsDoubles():
+			multiply(out.Doubles()[y:y+m*n], a.Doubles()[x:x+m*k], b.Doubles()[w:w+k*n], m, k, n)
 		default:
-			multiply(out.I[y:y+m*n], a.I[x:x+m*k], b.I[w:w+k*n], m, k, n)
+			multiply(out.Ints()[y:y+m*n], a.IntRange(x, x+m*k), b.IntRange(w, w+k*n), m, k, n)
 		}
 	}, broadcastStrides(as, batch), broadcastStrides(bs, batch))
 }

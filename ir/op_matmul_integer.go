@@ -52,6 +52,7 @@ func integerProduct(out, a, aZero, b, bZero *Tensor) {
 	if bZero != nil {
 		cols = bZero.Type.Shape
 	}
-	x, w := &Tensor{Type: a.Type, I: shifted(a, aZero, rows)}, &Tensor{Type: b.Type, I: shifted(b, bZero, cols)}
+	x := IntTensor(a.Type.DType, shifted(a, aZero, rows), a.Type.Shape...)
+	w := IntTensor(b.Type.DType, shifted(b, bZero, cols), b.Type.Shape...)
 	matmulEval(out, x, w)
 }

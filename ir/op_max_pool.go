@@ -23,13 +23,13 @@ var MaxPool = register(&Op{
 		x, out := in[0], NewTensor(n.Results[0].Type)
 		maps := x.Type.Shape[0] * x.Type.Shape[1]
 		switch {
-		case out.F != nil:
-			maxPool(w, maps, out.F, x.F, float32(math.Inf(-1)))
-		case out.D != nil:
-			maxPool(w, maps, out.D, x.D, math.Inf(-1))
+		case out.HoldsFloats():
+			maxPool(w, maps, out.Floats(), x.Floats(), float32(math.Inf(-1)))
+		case out.HoldsDoubles():
+			maxPool(w, maps, out.Doubles(), x.Doubles(), math.Inf(-1))
 		default:
 			lo, _ := x.Type.DType.Range()
-			maxPool(w, maps, out.I, x.I, lo)
+			maxPool(w, maps, out.Ints(), x.Ints(), lo)
 		}
 		return []*Tensor{out}, nil
 	},

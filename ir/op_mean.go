@@ -16,11 +16,11 @@ var Mean = register(&Op{
 			return nil, err
 		}
 		out, count := outs[0], len(in)
-		for i := range out.F {
-			out.F[i] = RoundFloat(out.Type.DType, out.F[i]/float32(count))
+		for i := range out.Floats() {
+			out.Floats()[i] = RoundFloat(out.Type.DType, out.Float32(i)/float32(count))
 		}
-		for i := range out.D {
-			out.D[i] /= float64(count)
+		for i := range out.Doubles() {
+			out.Doubles()[i] /= float64(count)
 		}
 		return outs, nil
 	},

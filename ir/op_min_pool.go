@@ -28,9 +28,9 @@ var MinPool = register(&Op{
 		w.pool(out.Type.Shape[0]*out.Type.Shape[1], func(at int, _, taps []int) {
 			v := hi
 			for _, off := range taps {
-				v = min(v, in[0].I[off])
+				v = min(v, in[0].Int(off))
 			}
-			out.I[at] = v
+			out.Ints()[at] = v
 		})
 		return []*Tensor{out}, nil
 	},

@@ -25,9 +25,9 @@ var Mux = register(&Op{
 		out := NewTensor(n.Results[0].Type)
 		shape := out.Type.Shape
 		walk(shape, func(i int, off []int) {
-			out.I[i] = in[1].I[off[1]]
-			if in[0].I[off[0]] > 0 {
-				out.I[i] = in[2].I[off[2]]
+			out.Ints()[i] = in[1].Int(off[1])
+			if in[0].Int(off[0]) > 0 {
+				out.Ints()[i] = in[2].Int(off[2])
 			}
 		}, broadcastStrides(in[0].Type.Shape, shape), broadcastStrides(in[1].Type.Shape, shape), broadcastStrides(in[2].Type.Shape, shape))
 		return []*Tensor{out}, nil

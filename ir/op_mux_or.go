@@ -22,7 +22,7 @@ var MuxOr = register(&Op{
 	Eval: func(n *Node, in []*Tensor) ([]*Tensor, error) {
 		out := NewTensor(n.Results[0].Type)
 		walk(out.Type.Shape, func(i int, off []int) {
-			out.I[i] = in[1].I[i] | in[0].I[off[0]]&in[2].I[i]
+			out.Ints()[i] = in[1].Int(i) | in[0].Int(off[0])&in[2].Int(i)
 		}, broadcastStrides(in[0].Type.Shape, out.Type.Shape))
 		return []*Tensor{out}, nil
 	},

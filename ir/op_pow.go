@@ -31,15 +31,15 @@ var Pow = register(&Op{
 		shape, d := out.Type.Shape, out.Type.DType
 		var err error
 		walk(shape, func(i int, off []int) {
-			if a.I == nil || b.I == nil {
+			if !a.HoldsInts() || !b.HoldsInts() {
 				out.SetFloat(i, math.Pow(a.Float(off[0]), b.Float(off[1])))
 				return
 			}
-			v, ok := intPow(a.I[off[0]], b.I[off[1]])
+			v, ok := intPow(a.Int(off[0]), b.Int(off[1]))
 			if !ok && err == nil {
-				err = fmt.Errorf("element %d is 0 to the power %d: an integer division by zero", i, b.I[off[1]])
+				err = fmt.Errorf("element %d is 0 to the power %d: an integer division by zero", i, b.Int(off[1]))
 			}
-			out.I[i] = WrapInt(d, v)
+			out.Ints()[i] = WrapInt(d, v)
 		}, broadcastStrides(a.Type.Shape, shape), broadcastStrides(b.Type.Shape, shape))
 		return []*Tensor{out}, err
 	},

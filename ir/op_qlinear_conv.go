@@ -52,13 +52,13 @@ var QLinearConv = register(&Op{
 		}
 		q := &quantizer{dtype: F32}
 		inner, o := Type{Shape: out.Type.Shape[2:]}.Elems(), out.Type.Shape[1]
-		for i, s := range sums.I {
+		for i, s := range sums.Ints() {
 			scale := in[4].Float(0)
 			if in[4].Len() > 1 {
 				scale = in[4].Float(i / inner % o)
 			}
 			factor := q.cut(q.cut(in[1].Float(0)*scale) / in[6].Float(0))
-			out.I[i] = requantize(out.Type.DType, q.cut(q.cut(float64(s))*factor), in[7].I[0])
+			out.Ints()[i] = requantize(out.Type.DType, q.cut(q.cut(float64(s))*factor), in[7].Int(0))
 		}
 		return []*Tensor{out}, nil
 	},

@@ -42,7 +42,7 @@ var QLinearMatMul = register(&Op{
 		shape := out.Type.Shape
 		walk(shape, func(i int, off []int) {
 			factor := q.cut(q.cut(in[1].Float(off[0])*in[4].Float(off[1])) / in[6].Float(off[2]))
-			out.I[i] = requantize(out.Type.DType, q.cut(q.cut(float64(sums.I[i]))*factor), in[7].I[off[3]])
+			out.Ints()[i] = requantize(out.Type.DType, q.cut(q.cut(float64(sums.Int(i)))*factor), in[7].Int(off[3]))
 		}, broadcastStrides(alongRows(in[1].Type.Shape), shape), broadcastStrides(in[4].Type.Shape, shape),
 			broadcastStrides(alongRows(in[6].Type.Shape), shape), broadcastStrides(alongRows(in[7].Type.Shape), shape))
 		return []*Tensor{out}, nil

@@ -37,16 +37,16 @@ var QuantizeLinear = register(&Op{
 		}
 		x, scale, zero, out := in[0], in[1], operand(in, 2), NewTensor(n.Results[0].Type)
 		q := &quantizer{dtype: x.Type.DType}
-		if x.I != nil {
+		if x.HoldsInts() {
 			q.dtype = scale.Type.DType
 		}
-		for i := range out.I {
+		for i := range out.Ints() {
 			k := g.at(i)
 			var z int64
 			if zero != nil {
-				z = zero.I[k]
+				z = zero.Int(k)
 			}
-			out.I[i] = requantize(out.Type.DType, q.cut(q.cut(x.Float(i))/scale.Float(k)), z)
+			out.Ints()[i] = requantize(out.Type.DType, q.cut(q.cut(x.Float(i))/scale.Float(k)), z)
 		}
 		return []*Tensor{out}, nil
 	},

@@ -25,10 +25,10 @@ var ReduceMean = register(&Op{
 		}
 		count := float64(in[0].Len()) / float64(max(out.Len(), 1))
 		for i := range out.Len() {
-			if out.D != nil {
-				out.D[i] /= count
+			if out.HoldsDoubles() {
+				out.Doubles()[i] /= count
 			} else {
-				out.F[i] = RoundFloat(out.Type.DType, out.F[i]/float32(count))
+				out.Floats()[i] = RoundFloat(out.Type.DType, out.Float32(i)/float32(count))
 			}
 		}
 		return []*Tensor{out}, nil
@@ -100,17 +100,17 @@ func reduceWalk(n *Node, x *Tensor, f func(i, into int)) error {
 // reduceSum sums over the node's axes into a tensor of its first result's type.
 func reduceSum(n *Node, x *Tensor) (*Tensor, error) {
 	out := NewTensor(n.Results[0].Type)
-	for i := range out.I {
-		out.I[i] = 0
+	for i := range out.Ints() {
+		out.Ints()[i] = 0
 	}
 	err := reduceWalk(n, x, func(i, into int) {
 		switch {
-		case x.F != nil && out.F != nil:
-			out.F[into] += x.F[i]
-		case x.D != nil && out.D != nil:
-			out.D[into] += x.D[i]
+		case x.HoldsFloats() && out.HoldsFloats():
+			out.Floats()[into] += x.Float32(i)
+		case x.HoldsDoubles() && out.HoldsDoubles():
+			out.Doubles()[into] += x.Float(i)
 		default:
-			out.I[into] = WrapInt(out.Type.DType, out.I[into]+x.I[i])
+			out.Ints()[into] = WrapInt(out.Type.DType, out.Int(into)+x.Int(i))
 		}
 	})
 	return out, err

@@ -43,7 +43,7 @@ var Scatter = register(&Op{
 		copyElems(out, 0, x, 0, x.Len())
 		size := Type{Shape: x.Type.Shape[1:]}.Elems()
 		combine := scatterReductions[n.Str("reduction")]
-		for i, row := range rows.I {
+		for i, row := range rows.Ints() {
 			d := int64(x.Type.Shape[0])
 			if row < -d || row >= d {
 				return nil, fmt.Errorf("row %d is %d, expected %d to %d", i, row, -d, d-1)
@@ -81,12 +81,12 @@ var scatterReductions = map[string]func(t *Tensor, i int, u *Tensor, j int){
 func combiner(f32 func(a, b float32) float32, f64 func(a, b float64) float64, i64 func(a, b int64) int64) func(t *Tensor, i int, u *Tensor, j int) {
 	return func(t *Tensor, i int, u *Tensor, j int) {
 		switch {
-		case t.F != nil:
-			t.F[i] = f32(t.F[i], u.F[j])
-		case t.D != nil:
-			t.D[i] = f64(t.D[i], u.D[j])
+		case t.HoldsFloats():
+			t.Floats()[i] = f32(t.Float32(i), u.Float32(j))
+		case t.HoldsDoubles():
+			t.Doubles()[i] = f64(t.Float(i), u.Float(j))
 		default:
-			t.I[i] = WrapInt(t.Type.DType, i64(t.I[i], u.I[j]))
+			t.Ints()[i] = WrapInt(t.Type.DType, i64(t.Int(i), u.Int(j)))
 		}
 	}
 }

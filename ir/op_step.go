@@ -24,9 +24,9 @@ var Step = register(&Op{
 	},
 	Eval: func(n *Node, in []*Tensor) ([]*Tensor, error) {
 		out := NewTensor(n.Results[0].Type)
-		for i := range out.I {
+		for i := range out.Ints() {
 			if StepScalar(n, in[0].Float(i)) {
-				out.I[i] = 1
+				out.Ints()[i] = 1
 			}
 		}
 		return []*Tensor{out}, nil

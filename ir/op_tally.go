@@ -34,10 +34,10 @@ var Tally = register(&Op{
 	},
 	Eval: func(n *Node, in []*Tensor) ([]*Tensor, error) {
 		out := NewTensor(n.Results[0].Type)
-		for i := range out.I {
-			out.I[i] = int64(n.Int("base"))
+		for i := range out.Ints() {
+			out.Ints()[i] = int64(n.Int("base"))
 			for _, b := range in {
-				out.I[i] += b.I[i]
+				out.Ints()[i] += b.Int(i)
 			}
 		}
 		return []*Tensor{out}, nil

@@ -31,8 +31,8 @@ var Threshold = register(&Op{
 	Eval: func(n *Node, in []*Tensor) ([]*Tensor, error) {
 		out := NewTensor(n.Results[0].Type)
 		eachChannel(in[0].Type.Shape, n.Int("axis"), func(i, c int) {
-			if (in[0].I[i] >= in[1].I[c]) != (in[2].I[c] == 1) {
-				out.I[i] = 1
+			if (in[0].Int(i) >= in[1].Int(c)) != (in[2].Int(c) == 1) {
+				out.Ints()[i] = 1
 			}
 		})
 		return []*Tensor{out}, nil

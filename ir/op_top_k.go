@@ -67,7 +67,7 @@ var TopK = register(&Op{
 			})
 			for i, from := range order[:k] {
 				copyElem(values, into+i*inner, x, first+from*inner)
-				indices.I[into+i*inner] = int64(from)
+				indices.Ints()[into+i*inner] = int64(from)
 			}
 		}
 		return []*Tensor{values, indices}, nil
@@ -81,12 +81,12 @@ var TopK = register(&Op{
 // compareElems orders elements i and j; NaN is larger than everything.
 func compareElems(x *Tensor, i, j int) int {
 	switch {
-	case x.F != nil:
-		return compareNumbers(x.F[i], x.F[j])
-	case x.D != nil:
-		return compareNumbers(x.D[i], x.D[j])
+	case x.HoldsFloats():
+		return compareNumbers(x.Float32(i), x.Float32(j))
+	case x.HoldsDoubles():
+		return compareNumbers(x.Float(i), x.Float(j))
 	}
-	return cmp.Compare(x.I[i], x.I[j])
+	return cmp.Compare(x.Int(i), x.Int(j))
 }
 
 func compareNumbers[E float32 | float64](a, b E) int {

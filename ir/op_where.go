@@ -34,7 +34,7 @@ var Where = register(&Op{
 		out := NewTensor(n.Results[0].Type)
 		shape := out.Type.Shape
 		walk(shape, func(i int, off []int) {
-			if c.I[off[0]] != 0 {
+			if c.Int(off[0]) != 0 {
 				copyElem(out, i, a, off[1])
 			} else {
 				copyElem(out, i, b, off[2])

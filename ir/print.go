@@ -153,8 +153,8 @@ func (p *printer) constant(t *Tensor) string {
 	if t.Len() <= InlineElems || p.whole {
 		s := make([]string, t.Len())
 		for i := range s {
-			if t.I != nil {
-				s[i] = strconv.FormatInt(t.I[i], 10)
+			if t.HoldsInts() {
+				s[i] = strconv.FormatInt(t.Int(i), 10)
 			} else {
 				s[i] = formatFloat(t.Float(i))
 			}

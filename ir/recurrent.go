@@ -129,10 +129,10 @@ func (c *recurrence) lengths(lens *Tensor) ([]int, error) {
 		if lens == nil {
 			continue
 		}
-		if l := lens.I[b]; l < 0 || l > int64(c.steps) {
+		if l := lens.Int(b); l < 0 || l > int64(c.steps) {
 			return nil, fmt.Errorf("lens element %d is %d, expected 0 to %d", b, l, c.steps)
 		}
-		out[b] = int(lens.I[b])
+		out[b] = int(lens.Int(b))
 	}
 	return out, nil
 }
@@ -215,10 +215,10 @@ func floats[E float](in []*Tensor, i int) []E {
 	if i >= len(in) || in[i] == nil {
 		return nil
 	}
-	if f, ok := any(in[i].F).([]E); ok {
+	if f, ok := any(in[i].Floats()).([]E); ok {
 		return f
 	}
-	return any(in[i].D).([]E)
+	return any(in[i].Doubles()).([]E)
 }
 
 // operand returns operand i, nil when it is left out.
@@ -252,10 +252,10 @@ func recurrentEval(n *Node, in []*Tensor, geometry func(*Node) (*recurrence, err
 		return nil, err
 	}
 	y, h := NewTensor(n.Results[0].Type), NewTensor(n.Results[1].Type)
-	if y.D != nil {
-		f64(n, c, in, lens, y.D, h.D)
+	if y.HoldsDoubles() {
+		f64(n, c, in, lens, y.Doubles(), h.Doubles())
 	} else {
-		f32(n, c, in, lens, y.F, h.F)
+		f32(n, c, in, lens, y.Floats(), h.Floats())
 	}
 	roundAll(y)
 	roundAll(h)

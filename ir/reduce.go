@@ -9,12 +9,12 @@ func reduceFold(n *Node, x *Tensor, first func(out *Tensor, i int), f32 func(a, 
 	}
 	err := reduceWalk(n, x, func(i, into int) {
 		switch {
-		case out.F != nil:
-			out.F[into] = f32(out.F[into], x.F[i])
-		case out.D != nil:
-			out.D[into] = f64(out.D[into], x.D[i])
+		case out.HoldsFloats():
+			out.Floats()[into] = f32(out.Float32(into), x.Float32(i))
+		case out.HoldsDoubles():
+			out.Doubles()[into] = f64(out.Float(into), x.Float(i))
 		default:
-			out.I[into] = i64(out.I[into], x.I[i])
+			out.Ints()[into] = i64(out.Int(into), x.Int(i))
 		}
 	})
 	roundAll(out)
@@ -25,8 +25,8 @@ func reduceFold(n *Node, x *Tensor, first func(out *Tensor, i int), f32 func(a, 
 // integer i64.
 func setAll(v float64, i64 int64) func(out *Tensor, i int) {
 	return func(out *Tensor, i int) {
-		if out.I != nil {
-			out.I[i] = i64
+		if out.HoldsInts() {
+			out.Ints()[i] = i64
 		} else {
 			out.SetFloat(i, v)
 		}

@@ -121,7 +121,7 @@ func TestCastRoundsOnce(t *testing.T) {
 			{1 + 3*c.step/2, 1 + 2*c.step}, {1 + 3*c.step/2 - 0x1p-40, 1 + c.step}, {math.Inf(1), math.Inf(1)}, {1e300, math.Inf(1)}, {1e-300, 0},
 		} {
 			in := ir.NewTensor(ir.T(ir.F64))
-			in.D[0] = v.x
+			in.Doubles()[0] = v.x
 			n, err := ir.NewNode(ir.Cast, []*ir.Value{{Type: in.Type}}, map[string]any{"to": c.to}, ir.Loc{})
 			if err != nil {
 				t.Fatal(err)

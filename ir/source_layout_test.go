@@ -27,8 +27,8 @@ func evalOp(op string, attrs map[string]any, in ...*ir.Tensor) ([]*ir.Tensor, er
 // numbered returns an i32 tensor of 0, 1, 2 ...
 func numbered(shape ...int) *ir.Tensor {
 	x := ir.NewTensor(ir.T(ir.I32, shape...))
-	for i := range x.I {
-		x.I[i] = int64(i)
+	for i := range x.Ints() {
+		x.Ints()[i] = int64(i)
 	}
 	return x
 }
@@ -39,7 +39,7 @@ func at(x *ir.Tensor, idx []int) int64 {
 	for a, i := range idx {
 		off = off*x.Type.Shape[a] + i
 	}
-	return x.I[off]
+	return x.Int(off)
 }
 
 // each calls f for every index of a shape in row-major order.
@@ -136,8 +136,8 @@ func TestSliceRandom(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Equal(out[0].I, want) {
-			t.Fatalf("[%d:%d:%d] of %d elements is %v, expected %v", start, end, step, d, out[0].I, want)
+		if !slices.Equal(out[0].Ints(), want) {
+			t.Fatalf("[%d:%d:%d] of %d elements is %v, expected %v", start, end, step, d, out[0].Ints(), want)
 		}
 	}
 }
@@ -156,14 +156,14 @@ func TestPadRandom(t *testing.T) {
 			out, err := evalOp("pad", map[string]any{"pads": []int{before, after}, "mode": mode}, numbered(d), fill)
 			if mode != "constant" && left <= 0 && d+before+after > 0 {
 				if err == nil {
-					t.Fatalf("pad %d,%d of %d elements, %s: got %v of nothing", before, after, d, mode, out[0].I)
+					t.Fatalf("pad %d,%d of %d elements, %s: got %v of nothing", before, after, d, mode, out[0].Ints())
 				}
 				continue
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			for i, got := range out[0].I {
+			for i, got := range out[0].Ints() {
 				// Walk from the first element to the position, one step at a time.
 				p, dir := 0, 1
 				for range max(i-max(before, 0), max(before, 0)-i) {

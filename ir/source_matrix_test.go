@@ -113,18 +113,18 @@ func TestGemm(t *testing.T) {
 					if tb {
 						y = j*k + p
 					}
-					sum += a.F[x] * b.F[y]
+					sum += a.Float32(x) * b.Float32(y)
 				}
 				var add float32
 				switch {
 				case len(cs) == 0 || len(cs) == 1 && cs[0] == 1:
-					add = c.F[0]
+					add = c.Float32(0)
 				case len(cs) == 1:
-					add = c.F[j]
+					add = c.Float32(j)
 				default:
-					add = c.F[min(i, cs[0]-1)*cs[1]+min(j, cs[1]-1)]
+					add = c.Float32(min(i, cs[0]-1)*cs[1] + min(j, cs[1]-1))
 				}
-				if got, want := out[0].F[i*n+j], sum/2+2*add; got != want {
+				if got, want := out[0].Float32(i*n+j), sum/2+2*add; got != want {
 					t.Fatalf("gemm %v %v with c %v at %d,%d is %v, expected %v", as, bs, cs, i, j, got, want)
 				}
 			}

@@ -158,8 +158,8 @@ func TestQuantLSTMCell(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f, b := forward[0].F, back[0].F; f[0] != b[1] || f[1] != b[0] || f[1] != back[1].F[0] || forward[2].F[0] != back[2].F[0] {
-			t.Errorf("%s: y %v, y_h %v, y_c %v; forward %v, %v, %v", c.attrs, b, back[1].F, back[2].F, f, forward[1].F, forward[2].F)
+		if f, b := forward[0].Floats(), back[0].Floats(); f[0] != b[1] || f[1] != b[0] || f[1] != back[1].Float32(0) || forward[2].Float32(0) != back[2].Float32(0) {
+			t.Errorf("%s: y %v, y_h %v, y_c %v; forward %v, %v, %v", c.attrs, b, back[1].Floats(), back[2].Floats(), f, forward[1].Floats(), forward[2].Floats())
 		}
 	}
 	failsBody(t, quantLSTMBody("1", "1,1,1", "0", "1", " {signed=[1]}", one), "1 of signed")

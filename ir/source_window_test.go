@@ -16,8 +16,8 @@ func TestPoolRandom(t *testing.T) {
 	for range 1000 {
 		h, w := 1+rng.IntN(6), 1+rng.IntN(6)
 		x := ir.NewTensor(ir.T(ir.F32, 2, 2, h, w))
-		for i := range x.F {
-			x.F[i] = float32(rng.IntN(100) - 50)
+		for i := range x.Floats() {
+			x.Floats()[i] = float32(rng.IntN(100) - 50)
 		}
 		two := func(lo, n int) []int { return []int{lo + rng.IntN(n), lo + rng.IntN(n)} }
 		kernel, stride, dil := two(1, 4), two(1, 3), two(1, 3)
@@ -46,7 +46,7 @@ func TestPoolRandom(t *testing.T) {
 					if p < 0 || p >= h || q < 0 || q >= w {
 						continue
 					}
-					v := float64(x.F[((i[0]*2+i[1])*h+p)*w+q])
+					v := float64(x.Float32(((i[0]*2+i[1])*h+p)*w + q))
 					best, sum, count = max(best, v), sum+v, count+1
 				}
 			}

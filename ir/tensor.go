@@ -1,20 +1,20 @@
 package ir
 
-import (
-	"encoding/binary"
-	"fmt"
-	"math"
-)
+import "math"
 
 // Tensor is a value of the interpreter and the payload of a constant, always
-// dense and row-major. The element type decides which slice holds it: F for
-// f32, f16 and bf16 (rounded to the type), D for f64, I for every integer,
-// bool and logic type (the number itself: an sbit is -1 or +1).
+// dense and row-major. Its numbers are read with Int, Float32 and Float, or all
+// together with Ints (every integer, bool and logic type: an sbit is -1 or +1),
+// Floats (f32, f16 and bf16, rounded to the type) and Doubles (f64). A constant's
+// tensor is compact: see Compact.
 type Tensor struct {
 	Type Type
-	F    []float32
-	D    []float64
-	I    []int64
+
+	// The elements, in the one that is not nil.
+	f       []float32
+	d       []float64
+	i       []int64
+	compact store
 }
 
 // NewTensor returns a tensor of zeros (of -1 for sbit, whose clear bit is -1).
@@ -23,14 +23,14 @@ func NewTensor(t Type) *Tensor {
 	n := t.Elems()
 	switch {
 	case t.DType == F64:
-		x.D = make([]float64, n)
+		x.d = make([]float64, n)
 	case t.DType.IsFloat():
-		x.F = make([]float32, n)
+		x.f = make([]float32, n)
 	default:
-		x.I = make([]int64, n)
+		x.i = make([]int64, n)
 		if t.DType == SBit {
-			for i := range x.I {
-				x.I[i] = -1
+			for i := range x.i {
+				x.i[i] = -1
 			}
 		}
 	}
@@ -48,12 +48,17 @@ func Held(t Type) int {
 
 // FloatTensor returns an f32 tensor over data.
 func FloatTensor(data []float32, shape ...int) *Tensor {
-	return &Tensor{Type: T(F32, shape...), F: data}
+	return &Tensor{Type: T(F32, shape...), f: data}
+}
+
+// DoubleTensor returns an f64 tensor over data.
+func DoubleTensor(data []float64, shape ...int) *Tensor {
+	return &Tensor{Type: T(F64, shape...), d: data}
 }
 
 // IntTensor returns a tensor of an integer, bool or logic type over data.
 func IntTensor(d DType, data []int64, shape ...int) *Tensor {
-	return &Tensor{Type: T(d, shape...), I: data}
+	return &Tensor{Type: T(d, shape...), i: data}
 }
 
 // Scalar returns a tensor without axes that holds v converted to d.
@@ -64,34 +69,108 @@ func Scalar(d DType, v float64) *Tensor {
 }
 
 // Len returns the number of elements.
-func (t *Tensor) Len() int { return len(t.F) + len(t.D) + len(t.I) }
+func (t *Tensor) Len() int {
+	if t.compact != nil {
+		return t.compact.len()
+	}
+	return len(t.f) + len(t.d) + len(t.i)
+}
 
-// Float returns element i as a float64.
+// HoldsInts reports whether Int and Ints give the elements.
+func (t *Tensor) HoldsInts() bool { return !t.Type.DType.IsFloat() }
+
+// HoldsFloats reports whether Float32 and Floats give the elements.
+func (t *Tensor) HoldsFloats() bool { return t.Type.DType.IsFloat() && t.Type.DType != F64 }
+
+// HoldsDoubles reports whether Doubles gives the elements.
+func (t *Tensor) HoldsDoubles() bool { return t.Type.DType == F64 }
+
+// Int returns element i of an integer, bool or logic type.
+func (t *Tensor) Int(i int) int64 {
+	if t.compact != nil {
+		return t.compact.int(i)
+	}
+	return t.i[i]
+}
+
+// Float32 returns element i of an f32, f16 or bf16.
+func (t *Tensor) Float32(i int) float32 {
+	if t.compact != nil {
+		return t.compact.float(i)
+	}
+	return t.f[i]
+}
+
+// Float returns element i, of any type, as a float64.
 func (t *Tensor) Float(i int) float64 {
 	switch {
-	case t.F != nil:
-		return float64(t.F[i])
-	case t.D != nil:
-		return t.D[i]
+	case t.HoldsInts():
+		return float64(t.Int(i))
+	case t.d != nil:
+		return t.d[i]
 	}
-	return float64(t.I[i])
+	return float64(t.Float32(i))
 }
+
+// Ints returns all elements of an integer, bool or logic type, nil for others:
+// the tensor's own, which may be written, or a copy of those of a compact one.
+func (t *Tensor) Ints() []int64 {
+	if t.compact != nil {
+		return t.widened().i
+	}
+	return t.i
+}
+
+// Floats returns all elements of an f32, f16 or bf16, nil for others; as Ints.
+func (t *Tensor) Floats() []float32 {
+	if t.compact != nil {
+		return t.widened().f
+	}
+	return t.f
+}
+
+// IntRange returns elements from to to-1 of what Ints gives, for reading.
+func (t *Tensor) IntRange(from, to int) []int64 {
+	if t.compact == nil {
+		return t.i[from:to]
+	}
+	out := make([]int64, to-from)
+	for i := range out {
+		out[i] = t.compact.int(from + i)
+	}
+	return out
+}
+
+// FloatRange returns elements from to to-1 of what Floats gives, for reading.
+func (t *Tensor) FloatRange(from, to int) []float32 {
+	if t.compact == nil {
+		return t.f[from:to]
+	}
+	out := make([]float32, to-from)
+	for i := range out {
+		out[i] = t.compact.float(from + i)
+	}
+	return out
+}
+
+// Doubles returns all elements of an f64, nil for others, as they may be written.
+func (t *Tensor) Doubles() []float64 { return t.d }
 
 // SetFloat stores v at i, rounded to the element type: integers truncate
 // toward zero and saturate at the type's range, NaN becomes 0.
 func (t *Tensor) SetFloat(i int, v float64) {
 	switch d := t.Type.DType; {
 	case d == F64:
-		t.D[i] = v
+		t.d[i] = v
 	case d.IsFloat():
-		t.F[i] = RoundFloat(d, float32(v))
+		t.f[i] = RoundFloat(d, float32(v))
 	case d == Bool:
-		t.I[i] = 0
+		t.i[i] = 0
 		if v != 0 {
-			t.I[i] = 1
+			t.i[i] = 1
 		}
 	default:
-		t.I[i] = SaturateInt(d, v)
+		t.i[i] = SaturateInt(d, v)
 	}
 }
 
@@ -213,18 +292,21 @@ func (t *Tensor) Convert(d DType) *Tensor {
 	if t.Type.DType == d {
 		return t
 	}
+	if t.compact != nil && t.compact.fits(d) {
+		return &Tensor{Type: t.Type.With(d), compact: t.compact}
+	}
 	u := NewTensor(t.Type.With(d))
 	for i := range t.Len() {
 		switch {
-		case t.I != nil && u.I != nil && d == Bool:
-			u.I[i] = 0
-			if t.I[i] != 0 {
-				u.I[i] = 1
-			}
-		case t.I != nil && u.I != nil:
-			u.I[i] = WrapInt(d, t.I[i])
-		default:
+		case u.i == nil || !t.HoldsInts():
 			u.SetFloat(i, t.Float(i))
+		case d == Bool:
+			u.i[i] = 0
+			if t.Int(i) != 0 {
+				u.i[i] = 1
+			}
+		default:
+			u.i[i] = WrapInt(d, t.Int(i))
 		}
 	}
 	return u
@@ -258,18 +340,19 @@ func (t *Tensor) FirstDiff(u *Tensor) (int, bool) {
 	if t.Type.DType != u.Type.DType || !SameShape(t.Type.Shape, u.Type.Shape) {
 		return -1, false
 	}
-	for i := range t.I {
-		if t.I[i] != u.I[i] {
-			return i, false
+	for i := range t.Len() {
+		same := true
+		switch {
+		case t.HoldsInts():
+			same = t.Int(i) == u.Int(i)
+		case t.d != nil:
+			a, b := t.d[i], u.d[i]
+			same = math.Float64bits(a) == math.Float64bits(b) || a != a && b != b
+		default:
+			a, b := t.Float32(i), u.Float32(i)
+			same = math.Float32bits(a) == math.Float32bits(b) || a != a && b != b
 		}
-	}
-	for i := range t.F {
-		if a, b := t.F[i], u.F[i]; math.Float32bits(a) != math.Float32bits(b) && !(a != a && b != b) {
-			return i, false
-		}
-	}
-	for i := range t.D {
-		if a, b := t.D[i], u.D[i]; math.Float64bits(a) != math.Float64bits(b) && !(a != a && b != b) {
+		if !same {
 			return i, false
 		}
 	}
@@ -284,8 +367,8 @@ func (t *Tensor) Data() []byte {
 	switch d := t.Type.DType; d {
 	case Bit, SBit:
 		out := make([]byte, (n+7)/8)
-		for i, v := range t.I {
-			if v > 0 {
+		for i := range n {
+			if t.Int(i) > 0 {
 				out[i/8] |= 1 << (i % 8)
 			}
 		}
@@ -293,7 +376,8 @@ func (t *Tensor) Data() []byte {
 	case Tern:
 		half := (n + 7) / 8
 		out := make([]byte, 2*half)
-		for i, v := range t.I {
+		for i := range n {
+			v := t.Int(i)
 			if v > 0 {
 				out[i/8] |= 1 << (i % 8)
 			}
@@ -316,15 +400,15 @@ func appendElem(out []byte, t *Tensor, i, size int) []byte {
 	var u uint64
 	switch d := t.Type.DType; {
 	case d == F32:
-		u = uint64(math.Float32bits(t.F[i]))
+		u = uint64(math.Float32bits(t.Float32(i)))
 	case d == F16:
-		u = uint64(FloatToF16(t.F[i]))
+		u = uint64(FloatToF16(t.Float32(i)))
 	case d == BF16:
-		u = uint64(FloatToBF16(t.F[i]))
+		u = uint64(FloatToBF16(t.Float32(i)))
 	case d == F64:
-		u = math.Float64bits(t.D[i])
+		u = math.Float64bits(t.d[i])
 	default:
-		u = uint64(t.I[i])
+		u = uint64(t.Int(i))
 	}
 	for range size {
 		out = append(out, byte(u))
@@ -339,85 +423,6 @@ func DataBytes(t Type) int {
 		return 2 * ((t.Elems() + 7) / 8)
 	}
 	return t.Bytes()
-}
-
-// TensorFromData is the inverse of Data. The length must be DataBytes(t).
-func TensorFromData(t Type, b []byte) (*Tensor, error) {
-	if err := CheckShape(t.Shape); err != nil {
-		return nil, err
-	}
-	if want := DataBytes(t); len(b) != want {
-		return nil, fmt.Errorf("%s needs %d bytes of data, found %d", t, want, len(b))
-	}
-	x := NewTensor(t)
-	n := x.Len()
-	switch d := t.DType; d {
-	case Bit:
-		for i := range n {
-			x.I[i] = int64(b[i/8] >> (i % 8) & 1)
-		}
-	case SBit:
-		for i := range n {
-			x.I[i] = int64(b[i/8]>>(i%8)&1)*2 - 1
-		}
-	case Tern:
-		half := len(b) / 2
-		for i := range n {
-			if b[half+i/8]>>(i%8)&1 == 1 {
-				x.I[i] = int64(b[i/8]>>(i%8)&1)*2 - 1
-			}
-		}
-	case F32:
-		for i := range n {
-			x.F[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
-		}
-	case F64:
-		for i := range n {
-			x.D[i] = math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:]))
-		}
-	case F16:
-		for i := range n {
-			x.F[i] = F16ToFloat(binary.LittleEndian.Uint16(b[2*i:]))
-		}
-	case BF16:
-		for i := range n {
-			x.F[i] = BF16ToFloat(binary.LittleEndian.Uint16(b[2*i:]))
-		}
-	case Bool, U8:
-		for i := range n {
-			x.I[i] = int64(b[i])
-			if d == Bool && b[i] > 1 {
-				return nil, fmt.Errorf("bool element %d is %d, expected 0 or 1", i, b[i])
-			}
-		}
-	case I8:
-		for i := range n {
-			x.I[i] = int64(int8(b[i]))
-		}
-	case U16:
-		for i := range n {
-			x.I[i] = int64(binary.LittleEndian.Uint16(b[2*i:]))
-		}
-	case I16:
-		for i := range n {
-			x.I[i] = int64(int16(binary.LittleEndian.Uint16(b[2*i:])))
-		}
-	case U32:
-		for i := range n {
-			x.I[i] = int64(binary.LittleEndian.Uint32(b[4*i:]))
-		}
-	case I32:
-		for i := range n {
-			x.I[i] = int64(int32(binary.LittleEndian.Uint32(b[4*i:])))
-		}
-	case U64, I64:
-		for i := range n {
-			x.I[i] = int64(binary.LittleEndian.Uint64(b[8*i:]))
-		}
-	default:
-		return nil, fmt.Errorf("no tensor has element type %s", t.DType)
-	}
-	return x, nil
 }
 
 // strides returns the row-major strides of a shape.

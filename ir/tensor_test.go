@@ -69,9 +69,9 @@ func TestTensorDataLayout(t *testing.T) {
 		want []byte
 	}{
 		{ir.FloatTensor([]float32{1, -2}, 2), []byte{0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0}},
-		{&ir.Tensor{Type: ir.T(ir.F16, 1), F: []float32{1}}, []byte{0, 0x3c}},
-		{&ir.Tensor{Type: ir.T(ir.BF16, 1), F: []float32{1}}, []byte{0x80, 0x3f}},
-		{&ir.Tensor{Type: ir.T(ir.F64), D: []float64{1}}, []byte{0, 0, 0, 0, 0, 0, 0xf0, 0x3f}},
+		{ir.Scalar(ir.F16, 1).Reshape(1), []byte{0, 0x3c}},
+		{ir.Scalar(ir.BF16, 1).Reshape(1), []byte{0x80, 0x3f}},
+		{ir.DoubleTensor([]float64{1}), []byte{0, 0, 0, 0, 0, 0, 0xf0, 0x3f}},
 		{ir.IntTensor(ir.I16, []int64{-2, 258}, 2), []byte{0xfe, 0xff, 2, 1}},
 		{ir.IntTensor(ir.Bit, []int64{1, 0, 0, 0, 0, 0, 0, 1, 1}, 9), []byte{0x81, 1}},
 		{ir.IntTensor(ir.SBit, []int64{-1, 1, -1}, 3), []byte{2}},
@@ -172,20 +172,20 @@ func TestSmallFloats(t *testing.T) {
 func TestConvertSaturatesAndWraps(t *testing.T) {
 	f := ir.FloatTensor([]float32{-1.9, 1.9, 300, -300, float32(math.NaN()), float32(math.Inf(1))}, 6)
 	if got := f.Convert(ir.I8); !got.Equal(ir.IntTensor(ir.I8, []int64{-1, 1, 127, -128, 0, 127}, 6)) {
-		t.Errorf("f32 to i8: %v", got.I)
+		t.Errorf("f32 to i8: %v", got.Ints())
 	}
 	if got := f.Convert(ir.U8); !got.Equal(ir.IntTensor(ir.U8, []int64{0, 1, 255, 0, 0, 255}, 6)) {
-		t.Errorf("f32 to u8: %v", got.I)
+		t.Errorf("f32 to u8: %v", got.Ints())
 	}
 	if got := f.Convert(ir.Bool); !got.Equal(ir.IntTensor(ir.Bool, []int64{1, 1, 1, 1, 1, 1}, 6)) {
-		t.Errorf("f32 to bool: %v", got.I)
+		t.Errorf("f32 to bool: %v", got.Ints())
 	}
 	i := ir.IntTensor(ir.I32, []int64{-1, 128, 256, 511}, 4)
 	if got := i.Convert(ir.I8); !got.Equal(ir.IntTensor(ir.I8, []int64{-1, -128, 0, -1}, 4)) {
-		t.Errorf("i32 to i8: %v", got.I)
+		t.Errorf("i32 to i8: %v", got.Ints())
 	}
-	if got := i.Convert(ir.F64); got.D[3] != 511 || got.D[0] != -1 {
-		t.Errorf("i32 to f64: %v", got.D)
+	if got := i.Convert(ir.F64); got.Float(3) != 511 || got.Float(0) != -1 {
+		t.Errorf("i32 to f64: %v", got.Doubles())
 	}
 }
 

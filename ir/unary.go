@@ -25,14 +25,14 @@ func unaryEval(f32 func(x float32) float32, f64 func(x float64) float64, i64 fun
 	return func(n *Node, in []*Tensor) ([]*Tensor, error) {
 		x, out := in[0], NewTensor(n.Results[0].Type)
 		d := out.Type.DType
-		for i, v := range x.F {
-			out.F[i] = RoundFloat(d, f32(v))
+		for i, v := range x.Floats() {
+			out.Floats()[i] = RoundFloat(d, f32(v))
 		}
-		for i, v := range x.D {
-			out.D[i] = f64(v)
+		for i, v := range x.Doubles() {
+			out.Doubles()[i] = f64(v)
 		}
-		for i, v := range x.I {
-			out.I[i] = WrapInt(d, i64(v))
+		for i, v := range x.Ints() {
+			out.Ints()[i] = WrapInt(d, i64(v))
 		}
 		return []*Tensor{out}, nil
 	}

@@ -40,12 +40,12 @@ func variadicEval(f32 func(a, b float32) float32, f64 func(a, b float64) float64
 		for _, x := range in[1:] {
 			walk(shape, func(i int, off []int) {
 				switch {
-				case out.F != nil:
-					out.F[i] = RoundFloat(d, f32(out.F[i], x.F[off[0]]))
-				case out.D != nil:
-					out.D[i] = f64(out.D[i], x.D[off[0]])
+				case out.HoldsFloats():
+					out.Floats()[i] = RoundFloat(d, f32(out.Float32(i), x.Float32(off[0])))
+				case out.HoldsDoubles():
+					out.Doubles()[i] = f64(out.Float(i), x.Float(off[0]))
 				default:
-					out.I[i] = WrapInt(d, i64(out.I[i], x.I[off[0]]))
+					out.Ints()[i] = WrapInt(d, i64(out.Int(i), x.Int(off[0])))
 				}
 			}, broadcastStrides(x.Type.Shape, shape))
 		}

@@ -51,7 +51,7 @@ func TestVerify(t *testing.T) {
 		"operand left out":     {func(m *ir.Module, f *ir.Func) { f.Nodes[add].Args[1] = nil }, "operand b is missing"},
 		"operand without type": {func(m *ir.Module, f *ir.Func) { f.Params[1].Value.Type.DType = ir.Invalid }, "operand a has no type"},
 		"payload missing":      {func(m *ir.Module, f *ir.Func) { f.Nodes[konst].Const = nil }, "a const needs a payload"},
-		"payload length":       {func(m *ir.Module, f *ir.Func) { f.Nodes[konst].Const.F = []float32{1} }, "payload has 1 elements, its type is f32[2,1,1]"},
+		"payload length":       {func(m *ir.Module, f *ir.Func) { f.Nodes[konst].Const = ir.FloatTensor([]float32{1}, 2, 1, 1) }, "payload has 1 elements, its type is f32[2,1,1]"},
 		"payload elsewhere":    {func(m *ir.Module, f *ir.Func) { f.Nodes[add].Const = ir.Scalar(ir.F32, 1) }, "only a const has a payload"},
 		"inference":            {func(m *ir.Module, f *ir.Func) { f.Params[0].Value.Type.Shape = []int{1, 3, 4} }, "(conv): "},
 		"number of results":    {func(m *ir.Module, f *ir.Func) { f.Nodes[add].Results = nil }, "0 results, expected 1"},

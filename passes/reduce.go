@@ -362,8 +362,8 @@ func uniformTensor(t ir.Type, v float64) *ir.Tensor {
 	out := ir.NewTensor(t)
 	for i := range out.Len() {
 		out.SetFloat(i, v)
-		if t.DType == ir.SBit && out.I[i] == 0 {
-			out.I[i] = -1
+		if t.DType == ir.SBit && out.Int(i) == 0 {
+			out.Ints()[i] = -1
 		}
 	}
 	return out
@@ -506,12 +506,12 @@ func firstSlices(t *ir.Tensor, shape []int) *ir.Tensor {
 			k = k*d + at[a]
 		}
 		switch {
-		case t.F != nil:
-			out.F[i] = t.F[k]
-		case t.D != nil:
-			out.D[i] = t.D[k]
+		case t.HoldsFloats():
+			out.Floats()[i] = t.Float32(k)
+		case t.HoldsDoubles():
+			out.Doubles()[i] = t.Float(k)
 		default:
-			out.I[i] = t.I[k]
+			out.Ints()[i] = t.Int(k)
 		}
 		for a := len(at) - 1; a >= 0; a-- {
 			if at[a]++; at[a] < shape[a] {

@@ -30,8 +30,8 @@ func newNet(seed uint64, shape ...int) *net {
 
 func (n *net) param(name string, shape ...int) *ir.Value {
 	t := ir.NewTensor(ir.T(ir.F32, shape...))
-	for i := range t.F {
-		t.F[i] = float32(n.r.NormFloat64())
+	for i := range t.Floats() {
+		t.Floats()[i] = float32(n.r.NormFloat64())
 	}
 	n.trainable[name] = KindWeight
 	n.Loc = ir.Loc{Name: name}
@@ -43,8 +43,8 @@ func (n *net) param(name string, shape ...int) *ir.Value {
 // positive makes a parameter of numbers from 0.5 to 1.5.
 func (n *net) positive(name string, shape ...int) *ir.Value {
 	v := n.param(name, shape...)
-	for i := range v.Def.Const.F {
-		v.Def.Const.F[i] = 0.5 + n.r.Float32()
+	for i := range v.Def.Const.Floats() {
+		v.Def.Const.Floats()[i] = 0.5 + n.r.Float32()
 	}
 	return v
 }
@@ -346,8 +346,8 @@ func TestGradients(t *testing.T) {
 // mixing is a fixed random matrix that makes logits of any result.
 func mixing(r *rand.Rand, rows, cols int) *ir.Tensor {
 	t := ir.NewTensor(ir.T(ir.F32, rows, cols))
-	for i := range t.F {
-		t.F[i] = float32(r.NormFloat64())
+	for i := range t.Floats() {
+		t.Floats()[i] = float32(r.NormFloat64())
 	}
 	return t
 }

@@ -167,7 +167,7 @@ var _ = register(func(b *builder, n *ir.Node, in []*value) ([]*value, error) {
 	}
 	op := &gather{x: x, y: b.result(0, x), outer: elems(x.shape[:a]), inner: elems(x.shape[a+1:]), axis: x.shape[a]}
 	op.y.kind = x.kind
-	for _, i := range t.I {
+	for _, i := range t.Ints() {
 		if i < 0 {
 			i += int64(op.axis)
 		}

@@ -377,7 +377,7 @@ func (op *interpreted) forward(g *graph) error {
 			return
 		}
 		for i, v := range op.outs {
-			copy(v.unit(u), out[i].Convert(ir.F32).F)
+			copy(v.unit(u), out[i].Convert(ir.F32).Floats())
 		}
 	})
 	for _, err := range errs {

@@ -54,7 +54,7 @@ func findParams(m *ir.Module, forced map[string]ParamKind) ([]*Param, error) {
 		}
 		names[name] = true
 		p := &Param{Name: name, Kind: kind, Shape: n.Const.Type.Shape, Rate: 1, node: i, Statistic: kind == KindMean || kind == KindVariance}
-		p.Data = append(make([]float32, 0, n.Const.Len()+slack), n.Const.F...)
+		p.Data = append(make([]float32, 0, n.Const.Len()+slack), n.Const.Floats()...)
 		if !p.Statistic {
 			p.Grad = make([]float32, len(p.Data))
 		}

@@ -171,14 +171,14 @@ func TestLearns(t *testing.T) {
 	in := m.Main().Params[0].Value.Type
 	for i := range test.Labels {
 		x := ir.NewTensor(in)
-		for j := range x.I {
-			x.I[j] = int64(test.Bytes[i*len(x.I)+j])
+		for j := range x.Ints() {
+			x.Ints()[j] = int64(test.Bytes[i*x.Len()+j])
 		}
 		out, err := ir.Eval(context.Background(), m.Main(), []*ir.Tensor{x}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for c, v := range out[0].F {
+		for c, v := range out[0].Floats() {
 			if w := logits[3*i+c]; math.Abs(float64(v-w)) > 1e-5 {
 				t.Fatalf("clip %d: compiled logit %d is %v, the trainer's %v", i, c, v, w)
 			}

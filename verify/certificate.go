@@ -178,7 +178,7 @@ func constInts(img *billb.Image, id int) []int64 {
 	if err != nil {
 		return nil // the loader has checked its form
 	}
-	return t.I
+	return t.Ints()
 }
 
 func takeThresholds(list *[]thresholds, layer string) *thresholds {

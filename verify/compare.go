@@ -252,12 +252,12 @@ type packedValue struct {
 
 func packValue(t *ir.Tensor) packedValue {
 	p := packedValue{typ: t.Type}
-	if t.I == nil {
+	if !t.HoldsInts() {
 		p.t = t // evaluators do not reuse the memory of a result
 		return p
 	}
-	p.bytes = make([]int8, len(t.I))
-	for i, v := range t.I {
+	p.bytes = make([]int8, t.Len())
+	for i, v := range t.Ints() {
 		if v != int64(int8(v)) {
 			return packedValue{typ: t.Type, t: t}
 		}
@@ -270,9 +270,9 @@ func (p packedValue) tensor() *ir.Tensor {
 	if p.t != nil {
 		return p.t
 	}
-	t := &ir.Tensor{Type: p.typ, I: make([]int64, len(p.bytes))}
+	t := ir.IntTensor(p.typ.DType, make([]int64, len(p.bytes)), p.typ.Shape...)
 	for i, v := range p.bytes {
-		t.I[i] = int64(v)
+		t.Ints()[i] = int64(v)
 	}
 	return t
 }

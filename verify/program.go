@@ -211,7 +211,7 @@ func encode(t *ir.Tensor) []byte {
 		return t.Data()
 	}
 	out := make([]byte, t.Len())
-	for i, v := range t.I {
+	for i, v := range t.Ints() {
 		out[i] = byte(v)
 	}
 	return out
@@ -228,14 +228,14 @@ func decode(t ir.Type, b []byte) *ir.Tensor {
 		}
 		switch d := t.DType; {
 		case d == ir.F32:
-			x.F[i] = math.Float32frombits(uint32(u))
+			x.Floats()[i] = math.Float32frombits(uint32(u))
 		case d == ir.F64:
-			x.D[i] = math.Float64frombits(u)
+			x.Doubles()[i] = math.Float64frombits(u)
 		case d == ir.Bit || d == ir.Bool || d == ir.U8 || d == ir.U16 || d == ir.U32 || d == ir.U64:
-			x.I[i] = int64(u)
+			x.Ints()[i] = int64(u)
 		default: // signed, also sbit and tern
 			shift := 64 - 8*size
-			x.I[i] = int64(u<<shift) >> shift
+			x.Ints()[i] = int64(u<<shift) >> shift
 		}
 	}
 	return x

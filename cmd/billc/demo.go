@@ -81,14 +81,14 @@ func (c *demoCmd) runClips(ctx context.Context, s *streams, source, packed *ir.M
 	if err != nil {
 		return err
 	}
-	n := len(classes.I)
+	n := classes.Len()
 	frame := clips.Len() / n
 	var interpreted, trained float64
 	right := 0
 	video := make([][]byte, n)
 	logits := make([]float32, trainer.Classes())
 	for i := range n {
-		in := ir.IntTensor(ir.U8, clips.I[i*frame:(i+1)*frame], packed.Main().Params[0].Value.Type.Shape...)
+		in := ir.IntTensor(ir.U8, clips.IntRange(i*frame, (i+1)*frame), packed.Main().Params[0].Value.Type.Shape...)
 		video[i] = in.Data()
 		if i == 0 {
 			if err := c.show(s.out, in); err != nil {
@@ -106,13 +106,13 @@ func (c *demoCmd) runClips(ctx context.Context, s *streams, source, packed *ir.M
 		if err != nil {
 			return err
 		}
-		interpreted = max(interpreted, largestDiff(logits, ref[0].F))
+		interpreted = max(interpreted, largestDiff(logits, ref[0].Floats()))
 		trained = max(trained, largestDiff(logits, want))
 		best := train.Argmax(logits)
-		if int64(best) == classes.I[i] {
+		if int64(best) == classes.Int(i) {
 			right++
 		}
-		fmt.Fprintf(s.out, "clip %2d: %-29s (logit %6.2f)   true class: %s\n", i, packed.Labels[best], logits[best], packed.Labels[classes.I[i]])
+		fmt.Fprintf(s.out, "clip %2d: %-29s (logit %6.2f)   true class: %s\n", i, packed.Labels[best], logits[best], packed.Labels[classes.Int(i)])
 	}
 	fmt.Fprintf(s.out, "\n%d of %d clips are right; the network has never seen them.\n", right, n)
 	fmt.Fprintf(s.out, "largest difference of a logit: %.1e from the reference interpreter on the source graph, %.1e from the training engine\n", interpreted, trained)

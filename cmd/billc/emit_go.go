@@ -133,7 +133,7 @@ func portBytes(list []*ir.Tensor) [][]byte {
 		b := t.Data()
 		if t.Type.DType.IsLogic() {
 			b = make([]byte, t.Len())
-			for i, v := range t.I {
+			for i, v := range t.Ints() {
 				b[i] = byte(v)
 			}
 		}

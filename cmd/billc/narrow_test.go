@@ -32,8 +32,8 @@ func TestNarrowTensors(t *testing.T) {
 		got, err := c.tensors(path, verify.Port{Name: "x", Type: ir.T(k.elem, 4)}, map[string]string{"type.x": k.kind})
 		if err != nil {
 			t.Errorf("%s: %v", k.kind, err)
-		} else if !slices.Equal(got[0].I, k.want) {
-			t.Errorf("%s: %v, expected %v", k.kind, got[0].I, k.want)
+		} else if !slices.Equal(got[0].Ints(), k.want) {
+			t.Errorf("%s: %v, expected %v", k.kind, got[0].Ints(), k.want)
 		}
 	}
 	if _, err := c.tensors(path, verify.Port{Name: "x", Type: ir.T(ir.I8, 4)}, nil); err == nil {

@@ -48,10 +48,9 @@ func brokenMain() {
 	})})
 	registry.Register(&passes.Pass{Name: "wrong-threshold", Packed: true, Doc: "Moves the first threshold of integer convolutions.", Run: each(ir.IConv, func(f *ir.Func, i int) {
 		if t := ir.ConstOf(f.Nodes[i].Arg(2)); t != nil {
-			wrong := *t
-			wrong.I = slices.Clone(t.I)
-			wrong.I[0] += 1000
-			f.Nodes[i].Args[2] = ir.NewConst(&wrong, f.Nodes[i].Loc).Result()
+			wrong := ir.IntTensor(t.Type.DType, slices.Clone(t.Ints()), t.Type.Shape...)
+			wrong.Ints()[0] += 1000
+			f.Nodes[i].Args[2] = ir.NewConst(wrong, f.Nodes[i].Loc).Result()
 			f.Nodes = slices.Insert(f.Nodes, i, f.Nodes[i].Args[2].Def)
 		}
 	})})

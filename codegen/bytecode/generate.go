@@ -261,8 +261,8 @@ func (g *gen) constant(t *ir.Tensor) int {
 // dataOf is the elements of a constant as a file has them: the tensor's own
 // memory where that is in the file's order of bytes.
 func dataOf(t *ir.Tensor) []byte {
-	if t.F != nil && binary.NativeEndian.Uint16([]byte{1, 0}) == 1 {
-		return runtime.Bytes(t.F)
+	if t.HoldsFloats() && binary.NativeEndian.Uint16([]byte{1, 0}) == 1 {
+		return runtime.Bytes(t.Floats())
 	}
 	if isHalf(t.Type.DType) {
 		t = t.Convert(ir.F32)

@@ -273,8 +273,8 @@ func (e *expansion) parameters(n *ir.Node, i int) *ir.Value {
 	if index == nil {
 		return v
 	}
-	for k := range index.I {
-		index.I[k] = int64(k / block)
+	for k := range index.Ints() {
+		index.Ints()[k] = int64(k / block)
 	}
 	return e.op(ir.Gather, map[string]any{"axis": axis}, v, e.constant(index))
 }

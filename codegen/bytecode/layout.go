@@ -69,7 +69,7 @@ func resize(e *expansion, n *ir.Node) []*ir.Value {
 			return nil
 		}
 		for i, from := range ir.ResizeSource(n, a) {
-			index.I[i] = int64(from)
+			index.Ints()[i] = int64(from)
 			moved = moved || from != i
 		}
 		if moved {
@@ -111,8 +111,8 @@ func gatherND(e *expansion, n *ir.Node) []*ir.Value {
 		return nil
 	}
 	perBatch := ir.T(ir.I64, shape[batch:]...).Elems()
-	for i := range first.I {
-		first.I[i] = int64(i / perBatch * size)
+	for i := range first.Ints() {
+		first.Ints()[i] = int64(i / perBatch * size)
 	}
 	at := e.constant(first)
 	step := size
@@ -123,8 +123,8 @@ func gatherND(e *expansion, n *ir.Node) []*ir.Value {
 		if table == nil {
 			return nil
 		}
-		for k := range table.I {
-			table.I[k] = int64(k * step)
+		for k := range table.Ints() {
+			table.Ints()[k] = int64(k * step)
 		}
 		column := e.op(ir.Slice, map[string]any{"starts": []int{a}, "ends": []int{a + 1}, "axes": []int{last}}, n.Args[1])
 		at = e.op(ir.Add, nil, at, e.op(ir.Gather, nil, e.constant(table), e.reshape(column, rows)))

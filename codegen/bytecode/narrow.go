@@ -14,7 +14,7 @@ const narrowFrom = 512
 // narrows reports whether there are narrower forms of a constant's type.
 func narrows(t *ir.Tensor) bool {
 	d := t.Type.DType
-	return t.F != nil || d == ir.I16 || d == ir.I32 || d == ir.I64
+	return t.HoldsFloats() || d == ir.I16 || d == ir.I32 || d == ir.I64
 }
 
 // narrow is the constant in the form of the fewest bytes that gives its elements
@@ -26,8 +26,8 @@ func narrow(t *ir.Tensor) billb.Const {
 		c.Data = dataOf(t)
 		return c
 	}
-	if t.F == nil {
-		if c.Data = bytesOf(t.I); c.Data != nil {
+	if !t.HoldsFloats() {
+		if c.Data = bytesOf(t.Ints()); c.Data != nil {
 			c.Form = billb.Bytes
 		} else {
 			c.Data = dataOf(t)
@@ -41,12 +41,12 @@ func narrow(t *ir.Tensor) billb.Const {
 		scales int
 		data   func() []byte
 	}{
-		{billb.Signs, lines, func() []byte { return signs(t.F, lines) }},
-		{billb.ByRow, rows, func() []byte { return scaled(t.F, rows, t.Len()/rows, 1) }},
-		{billb.ByColumn, columns, func() []byte { return scaled(t.F, columns, 1, columns) }},
-		{billb.ByLine, lines, func() []byte { return scaled(t.F, lines, columns, 1) }},
-		{billb.Half, 0, func() []byte { return halves(t.F, ir.FloatToF16, ir.F16ToFloat) }},
-		{billb.BFloat, 0, func() []byte { return halves(t.F, ir.FloatToBF16, ir.BF16ToFloat) }},
+		{billb.Signs, lines, func() []byte { return signs(t.Floats(), lines) }},
+		{billb.ByRow, rows, func() []byte { return scaled(t.Floats(), rows, t.Len()/rows, 1) }},
+		{billb.ByColumn, columns, func() []byte { return scaled(t.Floats(), columns, 1, columns) }},
+		{billb.ByLine, lines, func() []byte { return scaled(t.Floats(), lines, columns, 1) }},
+		{billb.Half, 0, func() []byte { return halves(t.Floats(), ir.FloatToF16, ir.F16ToFloat) }},
+		{billb.BFloat, 0, func() []byte { return halves(t.Floats(), ir.FloatToBF16, ir.BF16ToFloat) }},
 	} {
 		if 8*f.scales > t.Len() {
 			continue // the scales would take half of what is won, or more

@@ -15,15 +15,15 @@ func TestNarrowIntegers(t *testing.T) {
 	for _, d := range []ir.DType{ir.I16, ir.I32, ir.I64} {
 		for last, want := range map[int64]billb.Form{127: billb.Bytes, 128: billb.Plain, -128: billb.Bytes, -129: billb.Plain} {
 			x := ir.NewTensor(ir.T(d, 30, 20))
-			for i := range x.I {
-				x.I[i] = int64(i%256) - 128
+			for i := range x.Ints() {
+				x.Ints()[i] = int64(i%256) - 128
 			}
-			x.I[599] = last
+			x.Ints()[599] = last
 			k := narrow(x)
 			if k.Form != want {
 				t.Errorf("%s with %d has form %d, expected %d", d, last, k.Form, want)
 			}
-			if k.Form == billb.Bytes && !slices.Equal(k.Ints(), x.I) {
+			if k.Form == billb.Bytes && !slices.Equal(k.Ints(), x.Ints()) {
 				t.Errorf("%s: the elements are not the tensor's", d)
 			}
 		}
@@ -36,8 +36,8 @@ func TestNarrow(t *testing.T) {
 	fill := func(shape []int, f func(row, col int) float32) *ir.Tensor {
 		x := ir.NewTensor(ir.T(ir.F32, shape...))
 		last := shape[len(shape)-1]
-		for i := range x.F {
-			x.F[i] = f(i/(len(x.F)/shape[0]), i%last)
+		for i := range x.Floats() {
+			x.Floats()[i] = f(i/(x.Len()/shape[0]), i%last)
 		}
 		return x
 	}
@@ -114,8 +114,8 @@ func TestNarrow(t *testing.T) {
 			continue
 		}
 		for i, v := range k.Floats() {
-			if math.Float32bits(v) != math.Float32bits(x.F[i]) {
-				t.Errorf("%s: element %d is %v, expected %v", c.name, i, v, x.F[i])
+			if math.Float32bits(v) != math.Float32bits(x.Float32(i)) {
+				t.Errorf("%s: element %d is %v, expected %v", c.name, i, v, x.Float32(i))
 				break
 			}
 		}

@@ -35,7 +35,7 @@ func (g *gen) bounds(n *ir.Node) (lo, hi, acc int, err error) {
 	l, h := ir.NewTensor(ir.T(ir.I32, len(los))), ir.NewTensor(ir.T(ir.I32, len(los)))
 	acc = 16
 	for i := range los {
-		l.I[i], h.I[i] = int64(los[i]), int64(his[i])
+		l.Ints()[i], h.Ints()[i] = int64(los[i]), int64(his[i])
 		if his[i]-los[i] >= 1<<16 {
 			acc = 32
 		}

@@ -9,14 +9,14 @@ import (
 // beyond nine bits.
 func shiftedWeights(w, zero *ir.Tensor) *ir.Tensor {
 	out := ir.NewTensor(w.Type.With(ir.I16))
-	for i, v := range w.I {
+	for i, v := range w.Ints() {
 		if zero != nil {
-			v -= zero.I[i*zero.Len()/w.Len()]
+			v -= zero.Int(i * zero.Len() / w.Len())
 		}
 		if v < -256 || v > 254 {
 			return nil
 		}
-		out.I[i] = v
+		out.Ints()[i] = v
 	}
 	return out
 }
@@ -61,14 +61,14 @@ func (e *expansion) bytesQLinear(n *ir.Node) *ir.Value {
 		}
 	}
 	factor := ir.NewTensor(ir.T(ir.F32, wScale.Len()))
-	for i := range factor.F { // x_scale*w_scale/y_scale, every operation rounded
-		factor.F[i] = float32(xScale.F[0]*wScale.F[i]) / yScale.F[0]
+	for i := range factor.Floats() { // x_scale*w_scale/y_scale, every operation rounded
+		factor.Floats()[i] = float32(xScale.Float32(0)*wScale.Float32(i)) / yScale.Float32(0)
 	}
 	lo, hi := y.Range()
 	list := billb.Steps{Steps: []billb.StepOp{billb.StepToFloat, billb.StepTimes, billb.StepQuantize}, Values: []float64{float64(lo), float64(hi)}}
 	consts := []*ir.Tensor{factor, ir.FloatTensor([]float32{1}, 1), yZero.Reshape(1)}
 	if len(k) > 7 && k[7] != nil {
-		double := func(v ...float64) *ir.Tensor { return &ir.Tensor{Type: ir.T(ir.F64, len(v)), D: v} }
+		double := func(v ...float64) *ir.Tensor { return ir.DoubleTensor(v, len(v)) }
 		list.Steps[0] = billb.StepAffine
 		consts = append([]*ir.Tensor{double(1), double(1), k[7].Convert(ir.F64)}, consts...)
 	}

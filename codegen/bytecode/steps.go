@@ -175,7 +175,7 @@ func (c *chain) fitsBytes() bool {
 	if lo >= -128 && hi <= 254 || w.Type.DType.IsLogic() {
 		return true
 	}
-	for _, v := range w.I {
+	for _, v := range w.Ints() {
 		if v < -256 || v > 254 {
 			return false
 		}
@@ -201,12 +201,12 @@ func (g *gen) unshifted(v *ir.Value, reader *ir.Node, any bool) (x *ir.Value, ze
 	if d != ir.U8 && d != ir.I8 || !ir.SameShape(sub.In(0).Shape, v.Type.Shape) {
 		return v, nil, w.before
 	}
-	if lo, hi := d.Range(); z.I[0] < lo || z.I[0] > hi {
+	if lo, hi := d.Range(); z.Int(0) < lo || z.Int(0) > hi {
 		return v, nil, w.before
 	}
 	w.take(v, sub)
 	w.take(sub.Args[0], cast)
-	return w.unshaped(cast.Args[0], any), ir.IntTensor(d, []int64{z.I[0]}), w.before
+	return w.unshaped(cast.Args[0], any), ir.IntTensor(d, []int64{z.Int(0)}), w.before
 }
 
 // way goes back from a reader over nodes that it reads around.
@@ -291,7 +291,7 @@ func (g *gen) dequantized(n *ir.Node) (scale, zero *ir.Tensor, q *ir.Value, befo
 // of an integer of 16 bits with it is exact in float64, and so rounded as the product in float32 is.
 func (g *gen) factorOf(n *ir.Node) *ir.Tensor {
 	num, den, bias := g.constOf(n.Args[1]), g.constOf(n.Args[2]), g.constOf(n.Args[3])
-	if num == nil || num.Len() != 1 || float64(float32(num.D[0])) != num.D[0] || n.In(0).DType.Bits() > 16 {
+	if num == nil || num.Len() != 1 || float64(float32(num.Float(0))) != num.Float(0) || n.In(0).DType.Bits() > 16 {
 		return nil
 	}
 	is := func(t *ir.Tensor, v float64) bool {
@@ -304,7 +304,7 @@ func (g *gen) factorOf(n *ir.Node) *ir.Tensor {
 	if !is(den, 1) || !is(bias, 0) {
 		return nil
 	}
-	return ir.FloatTensor([]float32{float32(num.D[0])}, 1)
+	return ir.FloatTensor([]float32{float32(num.Float(0))}, 1)
 }
 
 // only reports that a node alone reads v, once, and v is no result of the function.

@@ -120,11 +120,11 @@ func wordType(e billb.Elem) string {
 func constantWord(t *ir.Tensor, i int) string {
 	switch {
 	case t.Type.DType == ir.F64:
-		return fmt.Sprintf("%#xu", math.Float64bits(t.D[i]))
+		return fmt.Sprintf("%#xu", math.Float64bits(t.Float(i)))
 	case t.Type.DType.IsFloat():
 		return fmt.Sprintf("%#xu", math.Float32bits(float32(t.Float(i))))
 	}
-	return integer(t.I[i])
+	return integer(t.Int(i))
 }
 
 // checksum is that of source.c.tmpl.

@@ -150,7 +150,7 @@ func dense(x *ir.Tensor) []byte {
 		return slices.Clone(x.Data())
 	}
 	b := make([]byte, x.Len())
-	for i, v := range x.I {
+	for i, v := range x.Ints() {
 		b[i] = byte(v)
 	}
 	return b

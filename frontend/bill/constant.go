@@ -86,14 +86,14 @@ func (b *builder) splat(p *payload, ty ir.Type) (*ir.Tensor, error) {
 		return nil, err
 	}
 	x := ir.NewTensor(ty)
-	for i := range x.F {
-		x.F[i] = one.F[0]
+	for i := range x.Floats() {
+		x.Floats()[i] = one.Float32(0)
 	}
-	for i := range x.D {
-		x.D[i] = one.D[0]
+	for i := range x.Doubles() {
+		x.Doubles()[i] = one.Float(0)
 	}
-	for i := range x.I {
-		x.I[i] = one.I[0]
+	for i := range x.Ints() {
+		x.Ints()[i] = one.Int(0)
 	}
 	return x, nil
 }
@@ -130,7 +130,7 @@ func setElem(x *ir.Tensor, i int, s *scalar) error {
 		}
 		return errorAt(s.Pos, "found %s, an element of %s is %s", shorten(s.Text), d, want)
 	}
-	x.I[i] = v
+	x.Ints()[i] = v
 	return nil
 }
 

@@ -73,7 +73,7 @@ func TestParameters(t *testing.T) {
 		}
 		for _, n := range m.Main().Nodes {
 			if n.Loc.Name == "w" {
-				return n.Const.F
+				return n.Const.Floats()
 			}
 		}
 		t.Fatal("no parameter w")

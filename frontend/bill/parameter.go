@@ -68,12 +68,12 @@ func (b *builder) parameter(t *node, ty ir.Type, loc ir.Loc) (*ir.Node, error) {
 		b.m.Meta[ir.MetaUntrained] = "parameters are random"
 	}
 	x := ir.NewTensor(ty)
-	for i := range x.F {
+	for i := range x.Floats() {
 		// float32 around each product: none may be fused into the sum behind it.
 		if std != 0 {
-			x.F[i] = float32(std * normal(rng))
+			x.Floats()[i] = float32(std * normal(rng))
 		} else {
-			x.F[i] = float32(float32((hi-lo)*unit(rng)) + float32(lo))
+			x.Floats()[i] = float32(float32((hi-lo)*unit(rng)) + float32(lo))
 		}
 	}
 	return ir.NewConst(x, loc), nil

@@ -145,8 +145,8 @@ func TestRoundTripRandom(t *testing.T) {
 			switch op := rapid.SampledFrom([]*ir.Op{ir.Const, ir.Add, ir.Mul, ir.Relu, ir.Neg, ir.Identity, ir.Clip}).Draw(t, "op"); op {
 			case ir.Const:
 				x := ir.NewTensor(ir.T(ir.F32, shape...))
-				for i := range x.F {
-					x.F[i] = math.Float32frombits(rapid.Uint32().Draw(t, "bits"))
+				for i := range x.Floats() {
+					x.Floats()[i] = math.Float32frombits(rapid.Uint32().Draw(t, "bits"))
 				}
 				v = b.Const(x)
 			case ir.Add, ir.Mul:

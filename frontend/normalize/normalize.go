@@ -80,5 +80,5 @@ func perChannel(b *ir.Builder, v []float32, axis, rank int) *ir.Value {
 	}
 	shape := slices.Repeat([]int{1}, rank)
 	shape[axis] = len(v)
-	return b.Const(&ir.Tensor{Type: ir.T(ir.F32, shape...), F: slices.Clone(v)})
+	return b.Const(ir.FloatTensor(slices.Clone(v), shape...))
 }

@@ -161,7 +161,7 @@ func (c *call) constInts(i int, what string) []int {
 	if !t.Type.DType.IsInt() {
 		c.failf("the %s (input %d) is %s, expected integers", what, i, t.Type)
 	}
-	return toInts(t.I)
+	return toInts(t.Ints())
 }
 
 // intsOr returns integers that are an attribute in early operator sets and

@@ -84,7 +84,7 @@ func ifOp(c *call) []*ir.Value {
 		c.failf("the condition is %s, expected one bool", t)
 	}
 	if cond, err := c.imp.fold(c.args[0]); err == nil {
-		return c.body(branches[cond.I[0] != 0], nil)
+		return c.body(branches[cond.Int(0) != 0], nil)
 	}
 	yes, no := c.body(branches[true], nil), c.body(branches[false], nil)
 	if len(yes) != len(no) {
@@ -145,7 +145,7 @@ func loopOp(c *call) []*ir.Value {
 		}
 		goOn, err := c.imp.fold(out[0])
 		switch {
-		case err == nil && goOn.I[0] == 0:
+		case err == nil && goOn.Int(0) == 0:
 			return append(carried, c.stack(collected, nil)...)
 		case err != nil && (trips < 0 || len(collected) > 0):
 			c.unsupportedf("the condition of step %d must be known when the model is compiled: %v", step, err)
@@ -181,10 +181,10 @@ func (c *call) continued(running *ir.Value, now, before []*ir.Value) []*ir.Value
 func (c *call) trips(body *Graph) int {
 	if c.args[1] != nil {
 		cond := c.constIn(1, "condition")
-		if cond.Len() != 1 || cond.I == nil {
+		if cond.Len() != 1 || !cond.HoldsInts() {
 			c.failf("the condition is %s, expected one bool", cond.Type)
 		}
-		if cond.I[0] == 0 {
+		if cond.Int(0) == 0 {
 			return 0
 		}
 	}
@@ -192,13 +192,13 @@ func (c *call) trips(body *Graph) int {
 		return -1
 	}
 	count := c.constIn(0, "number of steps")
-	if count.Len() != 1 || count.I == nil {
+	if count.Len() != 1 || !count.HoldsInts() {
 		c.failf("the number of steps is %s, expected one integer", count.Type)
 	}
-	if c.args[1] != nil && count.I[0] > maxNodes {
+	if c.args[1] != nil && count.Int(0) > maxNodes {
 		return -1 // frameworks write the largest integer for a loop that its condition ends
 	}
-	return c.steps(int(min(max(count.I[0], 0), maxNodes+1)), body)
+	return c.steps(int(min(max(count.Int(0), 0), maxNodes+1)), body)
 }
 
 // stack joins the elements of every collected output along a new axis, 0 unless

@@ -58,11 +58,11 @@ func TestLoopAndScan(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := []float32{19, 32}; !slices.Equal(out[0].F, want) {
-			t.Errorf("loop %v: sum is %v, expected %v", loop, out[0].F, want)
+		if want := []float32{19, 32}; !slices.Equal(out[0].Floats(), want) {
+			t.Errorf("loop %v: sum is %v, expected %v", loop, out[0].Floats(), want)
 		}
-		if want := []float32{11, 22, 14, 26, 19, 32}; !slices.Equal(out[1].F, want) {
-			t.Errorf("loop %v: running sums are %v, expected %v", loop, out[1].F, want)
+		if want := []float32{11, 22, 14, 26, 19, 32}; !slices.Equal(out[1].Floats(), want) {
+			t.Errorf("loop %v: running sums are %v, expected %v", loop, out[1].Floats(), want)
 		}
 	}
 }
@@ -103,8 +103,8 @@ func TestIf(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if out[0].F[0] != want {
-			t.Errorf("condition %d gives %v, expected %v", cond, out[0].F[0], want)
+		if out[0].Float32(0) != want {
+			t.Errorf("condition %d gives %v, expected %v", cond, out[0].Float32(0), want)
 		}
 	}
 }
@@ -140,8 +140,8 @@ func TestIfOnData(t *testing.T) {
 	x := ir.FloatTensor([]float32{1, -2}, 2)
 	for c, want := range map[int64][]float32{1: {-1, 2}, 0: {1, 2}} {
 		out := evalModel(t, choose(node("Abs", "x", "b"), value("b", Float32, 2)), ir.IntTensor(ir.Bool, []int64{c}, 1), x)
-		if !slices.Equal(out[0].F, want) {
-			t.Errorf("condition %d: %v, expected %v", c, out[0].F, want)
+		if !slices.Equal(out[0].Floats(), want) {
+			t.Errorf("condition %d: %v, expected %v", c, out[0].Floats(), want)
 		}
 	}
 	_, _, err := ImportBytes(context.Background(), "m.onnx", encode(t, model(choose(node("ReduceSum", "x", "b"), value("b", Float32, 1)))), Options{})
@@ -176,12 +176,12 @@ func countTo(limit *onnxpb.Tensor, trips string) *onnxpb.Graph {
 
 func TestLoopEndsByItsCondition(t *testing.T) {
 	x := ir.Scalar(ir.F32, 2)
-	if out := evalModel(t, countTo(i64s("limit", nil, 4), "-"), x); out[0].F[0] != 10 {
-		t.Errorf("four steps without a trip count: %v, expected 10", out[0].F)
+	if out := evalModel(t, countTo(i64s("limit", nil, 4), "-"), x); out[0].Float32(0) != 10 {
+		t.Errorf("four steps without a trip count: %v, expected 10", out[0].Floats())
 	}
 	for limit, want := range map[int64]float32{1: 4, 3: 8, 9: 14} {
-		if out := evalModel(t, countTo(nil, "six"), x, ir.Scalar(ir.I64, float64(limit))); out[0].F[0] != want {
-			t.Errorf("limit %d in at most six steps: %v, expected %v", limit, out[0].F, want)
+		if out := evalModel(t, countTo(nil, "six"), x, ir.Scalar(ir.I64, float64(limit))); out[0].Float32(0) != want {
+			t.Errorf("limit %d in at most six steps: %v, expected %v", limit, out[0].Floats(), want)
 		}
 	}
 	_, _, err := ImportBytes(context.Background(), "m.onnx", encode(t, model(countTo(nil, "-"))), Options{})
@@ -207,8 +207,8 @@ func TestSequences(t *testing.T) {
 		},
 	}
 	out := evalModel(t, g, ir.FloatTensor([]float32{1, 2, 3, 4, 5, 6, 7, 8}, 4, 2))
-	if want := []float32{7, 8, 3, 4, 5, 6}; !slices.Equal(out[0].F, want) || out[1].I[0] != 3 {
-		t.Errorf("%v of length %v, expected %v", out[0].F, out[1].I, want)
+	if want := []float32{7, 8, 3, 4, 5, 6}; !slices.Equal(out[0].Floats(), want) || out[1].Int(0) != 3 {
+		t.Errorf("%v of length %v, expected %v", out[0].Floats(), out[1].Ints(), want)
 	}
 	g.Node = append(g.Node, node("Relu", "v", "z"))
 	g.Output = append(g.Output, value("z", Float32, 2))

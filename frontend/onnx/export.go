@@ -438,8 +438,8 @@ func (e *exporter) cond(v *ir.Value) string {
 	case s.cond != "":
 	case ir.ConstOf(v) != nil:
 		bits := ir.NewTensor(v.Type.With(ir.Bool))
-		for i, x := range ir.ConstOf(v).I {
-			bits.I[i] = int64(b2i(x > 0))
+		for i, x := range ir.ConstOf(v).Ints() {
+			bits.Ints()[i] = int64(b2i(x > 0))
 		}
 		s.cond = e.initializer(e.constLoc(v), bits)
 	default:
@@ -599,8 +599,8 @@ func (s span) reach() int64 { return max(s.hi, -max(s.lo, -math.MaxInt64)) }
 
 // spanOf returns the interval of a value.
 func (e *exporter) spanOf(v *ir.Value) span {
-	if t := ir.ConstOf(v); t != nil && len(t.I) > 0 {
-		return span{slices.Min(t.I), slices.Max(t.I)}
+	if t := ir.ConstOf(v); t != nil && t.HoldsInts() && t.Len() > 0 {
+		return span{slices.Min(t.Ints()), slices.Max(t.Ints())}
 	}
 	if s, ok := e.spans[v]; ok {
 		return s
@@ -709,7 +709,7 @@ func (e *exporter) sumSpan(n *ir.Node) span {
 	row := w.Len() / max(w.Type.Shape[0], 1)
 	for i := 0; i < w.Len(); i += row {
 		var s span
-		for _, k := range w.I[i : i+row] {
+		for _, k := range w.IntRange(i, i+row) {
 			s.lo += min(k*x.lo, k*x.hi)
 			s.hi += max(k*x.lo, k*x.hi)
 		}

@@ -120,14 +120,14 @@ func (e *exporter) compare(n *ir.Node, z string, zt ir.Type, t, flip *ir.Value, 
 	shape[a] = tc.Len()
 	limit, sign := ir.NewTensor(ir.T(ir.F32, shape...)), ir.NewTensor(ir.T(ir.F32, shape...))
 	flips := 0
-	for c, v := range tc.I {
-		sign.F[c] = 1
-		if fc.I[c] == 1 {
+	for c, v := range tc.Ints() {
+		sign.Floats()[c] = 1
+		if fc.Int(c) == 1 {
 			flips++
-			sign.F[c] = -1
+			sign.Floats()[c] = -1
 		}
 		// Beyond 2^24 no z is; the bound is as good and a float32 number.
-		limit.F[c] = float32(min(max(v, -exactFloat), exactFloat))
+		limit.Floats()[c] = float32(min(max(v, -exactFloat), exactFloat))
 	}
 	op := "GreaterOrEqual"
 	switch flips {
@@ -135,9 +135,9 @@ func (e *exporter) compare(n *ir.Node, z string, zt ir.Type, t, flip *ir.Value, 
 	case tc.Len():
 		op = "Less"
 	default:
-		for c := range limit.F {
-			if fc.I[c] == 1 {
-				limit.F[c] = 1 - limit.F[c]
+		for c := range limit.Floats() {
+			if fc.Int(c) == 1 {
+				limit.Floats()[c] = 1 - limit.Float32(c)
 			}
 		}
 		z = e.emit("Mul", in(z, e.shared(e.loc+".sign", sign)))
@@ -191,7 +191,7 @@ func transposed(t *ir.Tensor) *ir.Tensor {
 	out := ir.NewTensor(ir.T(ir.F32, cols, rows))
 	for i := range rows {
 		for j := range cols {
-			out.F[j*rows+i] = t.F[i*cols+j]
+			out.Floats()[j*rows+i] = t.Float32(i*cols + j)
 		}
 	}
 	return out
@@ -293,18 +293,18 @@ func signPoint(pos, neg *ir.Node) (m, s *ir.Tensor) {
 	shape[a] = t1.Len()
 	m, s = ir.NewTensor(ir.T(ir.F32, shape...)), ir.NewTensor(ir.T(ir.F32, shape...))
 	for c := range t1.Len() {
-		first, last := t2.I[c], t1.I[c] // z in first..last-1 gives neither
-		s.F[c] = 1
-		if f1.I[c] == 1 {
-			first, last, s.F[c] = last, first, -1
+		first, last := t2.Int(c), t1.Int(c) // z in first..last-1 gives neither
+		s.Floats()[c] = 1
+		if f1.Int(c) == 1 {
+			first, last, s.Floats()[c] = last, first, -1
 		}
 		switch {
-		case f1.I[c] == f2.I[c] || max(first, -first) >= exactFloat/2:
+		case f1.Int(c) == f2.Int(c) || max(first, -first) >= exactFloat/2:
 			return nil, nil
 		case first == last:
-			m.F[c] = float32(first) - 0.5
+			m.Floats()[c] = float32(first) - 0.5
 		case first == last-1:
-			m.F[c] = float32(first)
+			m.Floats()[c] = float32(first)
 		default:
 			return nil, nil
 		}

@@ -41,11 +41,11 @@ func exportBLSTM(e *exporter, n *ir.Node) {
 	rows := t.Len()
 	scale, bias, mean, variance := ir.NewTensor(ir.T(ir.F32, rows)), ir.NewTensor(ir.T(ir.F32, rows)), ir.NewTensor(ir.T(ir.F32, rows)), ir.NewTensor(ir.T(ir.F32, rows))
 	for r := range rows {
-		scale.F[r], variance.F[r] = 1, 1
-		if flip.I[r] == 1 {
-			scale.F[r] = -1
+		scale.Floats()[r], variance.Floats()[r] = 1, 1
+		if flip.Int(r) == 1 {
+			scale.Floats()[r] = -1
 		}
-		mean.F[r] = float32(min(max(t.I[r], -reach), reach+1)) - 0.5
+		mean.Floats()[r] = float32(min(max(t.Int(r), -reach), reach+1)) - 0.5
 	}
 	c := &cell{x: e.num(n.Args[0]), wi: e.weights(n.Args[1], false), wh: e.weights(n.Args[2], false), strict: [4]int{1, 1, 1, 1}, sign0: n.Int("sign0"), h: e.num(n.Args[5]), c: e.num(n.Args[6])}
 	for i, p := range []*ir.Tensor{scale, bias, mean, variance} {

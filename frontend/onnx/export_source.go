@@ -279,7 +279,7 @@ func resizeForm(e *exporter, n *ir.Node) form {
 	if s := n.Floats("scales"); len(s) > 0 {
 		t := ir.NewTensor(ir.T(ir.F32, len(s)))
 		for i, v := range s {
-			t.F[i] = float32(v)
+			t.Floats()[i] = float32(v)
 		}
 		f.operands = in("", e.shared(e.loc+".scales", t))
 	} else {

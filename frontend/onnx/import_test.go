@@ -238,7 +238,7 @@ func TestEarlyVersions(t *testing.T) {
 		}
 		want := ir.FloatTensor(c.want, out[0].Type.Shape...)
 		if d := maxDiff(out[0], want); d > 1e-6 {
-			t.Errorf("%s, opset %d: %v, expected %v", c.node.OpType, c.opset, out[0].F, c.want)
+			t.Errorf("%s, opset %d: %v, expected %v", c.node.OpType, c.opset, out[0].Floats(), c.want)
 		}
 	}
 }

@@ -62,8 +62,8 @@ func (c *call) maxPoolIndices() *ir.Value {
 	}
 	area := elems(x.Type.Shape[2:])
 	maps := c.tensor(ir.T(ir.I64, append(slices.Clone(x.Type.Shape[:2]), ones(k)...)...))
-	for i := range maps.I {
-		maps.I[i] = int64(i * area)
+	for i := range maps.Ints() {
+		maps.Ints()[i] = int64(i * area)
 	}
 	return c.op(ir.Add, where, c.constant(maps))
 }
@@ -77,9 +77,9 @@ func (c *call) spatialIndex(shape []int, columns bool) *ir.Tensor {
 	if columns {
 		weight = reversed(rowMajor(reversed(shape)))
 	}
-	for i := range t.I {
+	for i := range t.Ints() {
 		for a, s := range strides {
-			t.I[i] += int64(i / s % shape[a] * weight[a])
+			t.Ints()[i] += int64(i / s % shape[a] * weight[a])
 		}
 	}
 	return t

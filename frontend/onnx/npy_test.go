@@ -61,16 +61,13 @@ func parseNpy(b []byte) (*ir.Tensor, error) {
 func item(x *ir.Tensor, i int) *ir.Tensor {
 	shape := append([]int{1}, x.Type.Shape[1:]...)
 	n := ir.Type{Shape: shape}.Elems()
-	out := &ir.Tensor{Type: ir.T(x.Type.DType, shape...)}
 	switch {
-	case x.F != nil:
-		out.F = x.F[i*n : (i+1)*n]
-	case x.D != nil:
-		out.D = x.D[i*n : (i+1)*n]
-	default:
-		out.I = x.I[i*n : (i+1)*n]
+	case x.HoldsInts():
+		return ir.IntTensor(x.Type.DType, x.IntRange(i*n, (i+1)*n), shape...)
+	case x.HoldsFloats():
+		return ir.FloatTensor(x.FloatRange(i*n, (i+1)*n), shape...)
 	}
-	return out
+	return ir.DoubleTensor(x.Doubles()[i*n:(i+1)*n], shape...)
 }
 
 // maxDiff returns the largest difference between elements, scaled down by

@@ -91,8 +91,8 @@ func (c *call) counter(n, axis, rank int) *ir.Value {
 	shape := ones(rank)
 	shape[axis] = n
 	t := c.tensor(ir.T(ir.I64, shape...))
-	for i := range t.I {
-		t.I[i] = int64(i)
+	for i := range t.Ints() {
+		t.Ints()[i] = int64(i)
 	}
 	return c.constant(t)
 }

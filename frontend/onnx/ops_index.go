@@ -88,7 +88,7 @@ func nonZero(c *call) []*ir.Value {
 	t := c.tensor(ir.T(ir.I64, len(shape), len(found)))
 	for a := range shape {
 		for k, i := range found {
-			t.I[a*len(found)+k] = int64(i / strides[a] % shape[a])
+			t.Ints()[a*len(found)+k] = int64(i / strides[a] % shape[a])
 		}
 	}
 	return one(c.constant(t))
@@ -186,9 +186,9 @@ func trilu(c *call) []*ir.Value {
 	}
 	h, w := x.Shape[rank-2], x.Shape[rank-1]
 	mask, upper := c.tensor(ir.T(ir.Bool, h, w)), c.bool("upper", true)
-	for i := range mask.I {
+	for i := range mask.Ints() {
 		row, col := i/w, i%w
-		mask.I[i] = int64(b2i(upper && col >= row+k || !upper && col <= row+k))
+		mask.Ints()[i] = int64(b2i(upper && col >= row+k || !upper && col <= row+k))
 	}
 	return one(c.op(ir.Where, c.constant(mask), c.args[0], c.like(c.args[0], 0)))
 }

@@ -101,15 +101,15 @@ func (c *call) scatter(x, at, updates *ir.Value, size int) *ir.Value {
 	}
 	count := x.Type.Elems() / size
 	if known, err := c.imp.fold(at); err == nil && c.reduction() == "none" {
-		for i, row := range known.I {
+		for i, row := range known.Ints() {
 			if row < 0 || row >= int64(count) {
 				c.failf("index %d points outside of %s", i, x.Type)
 			}
 		}
-		if y := c.replaceBox(x, known.I, updates, size); y != nil {
+		if y := c.replaceBox(x, known.Ints(), updates, size); y != nil {
 			return y
 		}
-		return c.pick(x, known.I, updates, size)
+		return c.pick(x, known.Ints(), updates, size)
 	}
 	y := c.emit(ir.Scatter, attrs{"reduction": c.reduction()}, c.reshape(x, []int{count, size}), at, c.reshape(updates, []int{at.Type.Elems(), size}))
 	return c.reshape(y, x.Type.Shape)
@@ -184,11 +184,11 @@ func (c *call) around(x, box *ir.Value, start, end []int, axis int) *ir.Value {
 func (c *call) pick(x *ir.Value, rows []int64, updates *ir.Value, size int) *ir.Value {
 	count := x.Type.Elems() / size
 	from := c.tensor(ir.T(ir.I64, count))
-	for i := range from.I {
-		from.I[i] = int64(i)
+	for i := range from.Ints() {
+		from.Ints()[i] = int64(i)
 	}
 	for i, row := range rows {
-		from.I[row] = int64(count + i)
+		from.Ints()[row] = int64(count + i)
 	}
 	both := c.emit(ir.Concat, attrs{"axis": 0}, c.reshape(x, []int{count, size}), c.reshape(updates, []int{len(rows), size}))
 	return c.reshape(c.emit(ir.Gather, attrs{"axis": 0}, both, c.constant(from)), x.Type.Shape)

@@ -47,10 +47,10 @@ func (c *call) place(i, size, def int) int {
 	at := def
 	if c.in(i) != nil {
 		t := c.constIn(i, "position in the sequence")
-		if t.Len() != 1 || t.I == nil {
+		if t.Len() != 1 || !t.HoldsInts() {
 			c.failf("the position is %s, expected one integer", t.Type)
 		}
-		at = int(t.I[0])
+		at = int(t.Int(0))
 	}
 	if at < 0 {
 		at += size
@@ -112,11 +112,11 @@ func splitToSequence(c *call) []*ir.Value {
 	each := 1
 	if c.in(1) != nil {
 		t := c.constIn(1, "sizes")
-		if t.I == nil {
+		if !t.HoldsInts() {
 			c.failf("the sizes are %s, expected integers", t.Type)
 		}
-		if sizes = toInts(t.I); t.Type.Rank() == 0 {
-			sizes, each = nil, int(t.I[0])
+		if sizes = toInts(t.Ints()); t.Type.Rank() == 0 {
+			sizes, each = nil, int(t.Int(0))
 		}
 	}
 	if sizes == nil {

@@ -98,8 +98,8 @@ func rangeOp(c *call) []*ir.Value {
 	}
 	t := c.tensor(ir.T(start.Type.DType, max(0, int(count))))
 	for i := range t.Len() {
-		if t.I != nil {
-			t.I[i] = start.I[0] + int64(i)*delta.I[0]
+		if t.HoldsInts() {
+			t.Ints()[i] = start.Int(0) + int64(i)*delta.Int(0)
 		} else {
 			t.SetFloat(i, start.Float(0)+float64(i)*delta.Float(0))
 		}
@@ -170,13 +170,13 @@ func compress(c *call) []*ir.Value {
 		c.failf("the condition has %d elements for the %d of axis %d of %s", holds.Len(), x.Type.Shape[axis], axis, x.Type)
 	}
 	var at []int64
-	for i, b := range holds.I {
+	for i, b := range holds.Ints() {
 		if b != 0 {
 			at = append(at, int64(i))
 		}
 	}
 	picked := c.tensor(ir.T(ir.I64, len(at)))
-	copy(picked.I, at)
+	copy(picked.Ints(), at)
 	return one(c.emit(ir.Gather, attrs{"axis": axis}, x, c.constant(picked)))
 }
 

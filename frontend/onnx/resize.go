@@ -274,7 +274,7 @@ func (c *call) resampleAxis(r *resample, x *ir.Value, axis int) *ir.Value {
 	}
 	mask := c.tensor(ir.T(ir.Bool, append([]int{e}, ones(x.Type.Rank()-axis-1)...)...))
 	for i, b := range outside {
-		mask.I[i] = int64(b2i(b))
+		mask.Ints()[i] = int64(b2i(b))
 	}
 	return c.op(ir.Where, c.constant(mask), c.like(x, r.outside), y)
 }
@@ -363,7 +363,7 @@ func (c *call) tapGathers(x *ir.Value, axis int, rows [][]tap, most int) *ir.Val
 		weight := c.tensor(ir.T(x.Type.DType, append([]int{e}, ones(x.Type.Rank()-axis-1)...)...))
 		for i, row := range rows {
 			if k < len(row) {
-				at.I[i] = int64(row[k].at)
+				at.Ints()[i] = int64(row[k].at)
 				weight.SetFloat(i, row[k].weight)
 			}
 		}

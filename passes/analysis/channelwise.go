@@ -17,7 +17,7 @@ func SoundNorm(n *ir.Node) bool {
 			return false
 		}
 	}
-	for _, x := range ir.ConstOf(n.Args[4]).F {
+	for _, x := range ir.ConstOf(n.Args[4]).Floats() {
 		if x+float32(n.Float("epsilon")) <= 0 {
 			return false
 		}
@@ -54,7 +54,7 @@ func Carrier(n *ir.Node, shape []int) int {
 		if p == nil || !Finite32(p) || !PerChannel(p.Type.Shape, shape) {
 			continue
 		}
-		if n.Is(ir.Div) && (i == 1 || HasZero(p.Convert(ir.F64).D)) {
+		if n.Is(ir.Div) && (i == 1 || HasZero(p.Convert(ir.F64).Doubles())) {
 			continue
 		}
 		return i
@@ -108,7 +108,7 @@ func AlongAxis(c *ir.Tensor, shape []int) (axis int, values []float64, ok bool) 
 }
 
 func Finite32(t *ir.Tensor) bool {
-	for _, x := range t.F {
+	for _, x := range t.Floats() {
 		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
 			return false
 		}

@@ -31,7 +31,7 @@ func RecoverTwoValued(t *ir.Tensor) *OffsetWeights {
 	out := &OffsetWeights{BinaryWeights{Scale: make([]float64, o)}, make([]float64, o)}
 	vals := make([]int64, t.Len())
 	for c := range o {
-		low, high, off, ok := twoValues(t.F[c*row:(c+1)*row], vals[c*row:])
+		low, high, off, ok := twoValues(t.FloatRange(c*row, (c+1)*row), vals[c*row:])
 		if !ok {
 			return nil
 		}
@@ -106,11 +106,11 @@ func RecoverOffset(t *ir.Tensor) *OffsetWeights {
 	out := &OffsetWeights{*odd, make([]float64, len(odd.Scale))}
 	out.Scale = make([]float64, len(odd.Scale))
 	out.Bits = ir.NewTensor(odd.Bits.Type)
-	for i, v := range odd.Bits.I {
+	for i, v := range odd.Bits.Ints() {
 		if v%2 == 0 {
 			return nil
 		}
-		out.Bits.I[i] = (v - 1) / 2
+		out.Bits.Ints()[i] = (v - 1) / 2
 	}
 	for o, s := range odd.Scale {
 		out.Scale[o], out.Offset[o] = 2*s, s

@@ -70,10 +70,10 @@ func (r *Ranger) compute(v *ir.Value) Span {
 	}
 	switch d.Op {
 	case ir.Const:
-		if len(d.Const.I) == 0 {
+		if d.Const.Len() == 0 {
 			return Uniform(0, 0)
 		}
-		return Uniform(slices.Min(d.Const.I), slices.Max(d.Const.I))
+		return Uniform(slices.Min(d.Const.Ints()), slices.Max(d.Const.Ints()))
 	case ir.BConv, ir.IConv:
 		return r.Conv(d)
 	case ir.ILinear:
@@ -235,7 +235,7 @@ func (r *Ranger) linear(n *ir.Node) Span {
 	var zlo, zhi int64
 	for o := range w.Type.Shape[0] {
 		var a, b int64
-		for _, x := range w.I[o*k : (o+1)*k] {
+		for _, x := range w.IntRange(o*k, (o+1)*k) {
 			a += min(x*lo, x*hi)
 			b += max(x*lo, x*hi)
 		}
@@ -325,7 +325,7 @@ func (c *composite) peak() int64 {
 }
 
 func fitsComposite(w *ir.Tensor) bool {
-	for _, x := range w.I {
+	for _, x := range w.Ints() {
 		if x > math.MaxInt16 || x < math.MinInt16 {
 			return false
 		}
@@ -343,7 +343,7 @@ func OwnKernel(n *ir.Node, w *ir.Tensor) *composite {
 		c.padded = c.padded || p > 0
 	}
 	c.pointwise = c.pointwise && !c.padded
-	for i, x := range w.I {
+	for i, x := range w.Ints() {
 		k, a := i/(per*taps), i/taps%per+i/(per*taps)/(o/groups)*per
 		c.W[(k*channels+a)*taps+i%taps] = int32(x)
 	}

@@ -39,9 +39,9 @@ func recoverRounded(t *ir.Tensor) *BinaryWeights {
 // fitBytes turns the sign of rows that have +128, of weights down to -128 that a
 // norm's negative factor was folded into. It reports whether all are bytes then.
 func (b *BinaryWeights) fitBytes() bool {
-	row := len(b.Bits.I) / len(b.Scale)
+	row := b.Bits.Len() / len(b.Scale)
 	for o := range b.Scale {
-		w := b.Bits.I[o*row : (o+1)*row]
+		w := b.Bits.IntRange(o*row, (o+1)*row)
 		switch {
 		case slices.Max(w) <= math.MaxInt8:
 			continue
@@ -62,7 +62,7 @@ func roundedGrid(t *ir.Tensor, most float64) *BinaryWeights {
 	rows := t.Type.Shape[0]
 	size := t.Len() / rows
 	if size < leastRounded || most > 1 {
-		if s, ok := roundedScale(t.F, most); ok {
+		if s, ok := roundedScale(t.Floats(), most); ok {
 			return roundedWeights(t, slices.Repeat([]float64{s}, rows))
 		}
 		if size < leastRounded {
@@ -71,7 +71,7 @@ func roundedGrid(t *ir.Tensor, most float64) *BinaryWeights {
 	}
 	scales := make([]float64, rows)
 	for o := range scales {
-		s, ok := roundedScale(t.F[o*size:(o+1)*size], most)
+		s, ok := roundedScale(t.FloatRange(o*size, (o+1)*size), most)
 		if !ok {
 			return nil
 		}
@@ -146,7 +146,7 @@ func roundedWeights(t *ir.Tensor, scales []float64) *BinaryWeights {
 	d, zeros, most := ir.SBit, false, int64(0)
 	for o, s := range scales {
 		off := 0.0
-		for i, x := range t.F[o*size : (o+1)*size] {
+		for i, x := range t.FloatRange(o*size, (o+1)*size) {
 			q := math.Round(float64(x) / s)
 			vals[o*size+i] = int64(q)
 			off += math.Abs(float64(x) - s*q)

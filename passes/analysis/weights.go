@@ -57,7 +57,7 @@ func RecoverBinary(t *ir.Tensor) *BinaryWeights {
 	d := ir.SBit
 	for c := range o {
 		scale := 0.0
-		for i, w := range t.F[c*row : (c+1)*row] {
+		for i, w := range t.FloatRange(c*row, (c+1)*row) {
 			m := math.Abs(float64(w))
 			switch {
 			case m == 0:
@@ -103,12 +103,12 @@ func recoverFewBit(t *ir.Tensor) *BinaryWeights {
 	o := t.Type.Shape[0]
 	row := t.Len() / o
 	out := &BinaryWeights{Bits: ir.NewTensor(t.Type.With(ir.I8)), Scale: make([]float64, o)}
-	whole, ok := float32(1), ir.OnGrid(t.F, 1)
+	whole, ok := float32(1), ir.OnGrid(t.Floats(), 1)
 	if !ok {
-		whole, ok = ir.GridScale(t.F)
+		whole, ok = ir.GridScale(t.Floats())
 	}
 	for c := range o {
-		w := t.F[c*row : (c+1)*row]
+		w := t.FloatRange(c*row, (c+1)*row)
 		s := whole
 		if !ok {
 			own, found := ir.GridScale(w)
@@ -119,7 +119,7 @@ func recoverFewBit(t *ir.Tensor) *BinaryWeights {
 		}
 		out.Scale[c] = float64(s)
 		for i, x := range w {
-			out.Bits.I[c*row+i] = int64(math.Round(float64(x) / float64(s)))
+			out.Bits.Ints()[c*row+i] = int64(math.Round(float64(x) / float64(s)))
 		}
 	}
 	return out
@@ -128,10 +128,10 @@ func recoverFewBit(t *ir.Tensor) *BinaryWeights {
 // Transpose2D returns the transpose of a matrix of f32.
 func Transpose2D(t *ir.Tensor) *ir.Tensor {
 	r, c := t.Type.Shape[0], t.Type.Shape[1]
-	out := make([]float32, len(t.F))
+	out := make([]float32, t.Len())
 	for i := range r {
 		for j := range c {
-			out[j*r+i] = t.F[i*c+j]
+			out[j*r+i] = t.Float32(i*c + j)
 		}
 	}
 	return ir.FloatTensor(out, c, r)

@@ -47,7 +47,7 @@ func (ch *chain) solveBorder(rw *passes.Rewriter, s analysis.Span) (*report.Cert
 	for c := range cert.Channels {
 		p := &cert.Channels[c]
 		lo, hi := s.At(c)
-		falling := (falls.I[c] == 1) != (baseSlope[min(c, len(baseSlope)-1)] < 0)
+		falling := (falls.Int(c) == 1) != (baseSlope[min(c, len(baseSlope)-1)] < 0)
 		own, inside := p.Limit(falling)
 		first, last := lo, hi
 		margin, bound := p.Margin, p.Bound
@@ -67,7 +67,7 @@ func (ch *chain) solveBorder(rw *passes.Rewriter, s analysis.Span) (*report.Cert
 					d = 0
 				}
 			}
-			shift.t.D[c*boxes+b] = float64(d)
+			shift.t.Doubles()[c*boxes+b] = float64(d)
 			first, last = min(first, lo+d), max(last, hi+d)
 		}
 		if first < p.Lo || last > p.Hi {
@@ -94,8 +94,8 @@ func (ch *chain) onBox(b int) *chain {
 	out.border = nil
 	out.ops = slices.Clone(ch.ops)
 	bias := ir.NewTensor(ir.T(ir.F32, ch.c))
-	for c := range bias.F {
-		bias.F[c] = float32(ch.border.number(c, b))
+	for c := range bias.Floats() {
+		bias.Floats()[c] = float32(ch.border.number(c, b))
 	}
 	old := ch.ops[ch.edge]
 	args := []*ir.Value{old.Args[0], ir.NewConst(onAxis(bias, 1, old.In(0).Rank()), old.Loc).Result()}

@@ -81,10 +81,10 @@ func findChain(v *ir.Value) *chain {
 // before operation at, falls.
 func (ch *chain) falls(at int) *ir.Tensor {
 	out := ir.NewTensor(ir.T(ir.Bit, ch.c))
-	for c := range out.I {
+	for c := range out.Ints() {
 		for i := at; i < len(ch.ops); i++ {
 			if s := slopes(ch.ops[i], ch.which[i]); s[min(c, len(s)-1)] < 0 {
-				out.I[c] ^= 1
+				out.Ints()[c] ^= 1
 			}
 		}
 	}
@@ -116,8 +116,8 @@ func (a *activation) bits(x *ir.Tensor) ([]int64, error) {
 			return nil, err
 		}
 	}
-	bits := make([]int64, len(x.I))
-	for i, v := range x.I {
+	bits := make([]int64, x.Len())
+	for i, v := range x.Ints() {
 		if a.step != nil && v > 0 || a.step == nil && v >= a.level {
 			bits[i] = 1
 		}

@@ -332,7 +332,7 @@ func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 func falling(*ir.Node, int) []float64 { return []float64{-1} }
 
 func numbers(d *ir.Node, operand int) []float64 {
-	return ir.ConstOf(d.Args[operand]).Convert(ir.F64).D
+	return ir.ConstOf(d.Args[operand]).Convert(ir.F64).Doubles()
 }
 
 func otherSigns(d *ir.Node, which int) []float64 { return numbers(d, 1-which) }

@@ -108,8 +108,8 @@ func (cv *curve) constant(v *ir.Value, d ir.DType) *ir.Tensor {
 	shape[slices.Index(shape, t.Len())] = len(cv.channels)
 	out := ir.NewTensor(ir.T(t.Type.DType, shape...))
 	for i, c := range cv.channels {
-		if out.I != nil {
-			out.I[i] = t.I[c]
+		if out.HoldsInts() {
+			out.Ints()[i] = t.Int(c)
 		} else {
 			out.SetFloat(i, t.Float(c))
 		}
@@ -169,10 +169,10 @@ func (cv *curve) real(z []int64) (estimate, error) {
 		scale := c.at(1) / c.at(2)
 		m, terms := sumMagnitude(analysis.NewRanger(), cv.z, channel)
 		off := (terms + 2) * unitRoundoff * (m*math.Abs(scale) + cv.base.Float("terms"))
-		for k := i; k < len(x.D); k += len(cv.channels) {
-			r := &rounding{x.D[k] * scale, off}
+		for k := i; k < x.Len(); k += len(cv.channels) {
+			r := &rounding{x.Float(k) * scale, off}
 			r.then(r.v+c.at(3), 1, 1)
-			x.D[k], e.D[k] = r.v, r.e
+			x.Doubles()[k], e.Doubles()[k] = r.v, r.e
 		}
 	}
 	at := map[*ir.Value]estimate{cv.z: {v: cv.rows(z)}, cv.base.Result(): {x, e}}
@@ -196,7 +196,7 @@ func (cv *curve) follow(n *ir.Node, at map[*ir.Value]estimate) (estimate, error)
 		}
 	}
 	y, err := evalOn(n, in)
-	if err != nil || y.D == nil {
+	if err != nil || !y.HoldsDoubles() {
 		return estimate{v: y}, err
 	}
 	out := estimate{y, ir.NewTensor(y.Type)}
@@ -205,27 +205,27 @@ func (cv *curve) follow(n *ir.Node, at map[*ir.Value]estimate) (estimate, error)
 		if a == nil || e == nil {
 			continue
 		}
-		most := make([]float64, len(y.D))
+		most := make([]float64, y.Len())
 		for _, sign := range []float64{-1, 1} {
 			moved := slices.Clone(in)
 			moved[i] = ir.NewTensor(e.Type)
-			for k, v := range in[i].D {
-				moved[i].D[k] = v + sign*e.D[k]
+			for k, v := range in[i].Doubles() {
+				moved[i].Doubles()[k] = v + sign*e.Float(k)
 			}
 			w, err := evalOn(n, moved)
 			if err != nil {
 				return estimate{}, err
 			}
 			for k := range most {
-				most[k] = max(most[k], math.Abs(w.D[k]-y.D[k]))
+				most[k] = max(most[k], math.Abs(w.Float(k)-y.Float(k)))
 			}
 		}
 		for k := range most {
-			out.e.D[k] += most[k]
+			out.e.Doubles()[k] += most[k]
 		}
 	}
-	for k, v := range y.D {
-		out.e.D[k] += 4*unitRoundoff*math.Abs(v) + underflow
+	for k, v := range y.Doubles() {
+		out.e.Doubles()[k] += 4*unitRoundoff*math.Abs(v) + underflow
 	}
 	return out, nil
 }

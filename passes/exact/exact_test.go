@@ -108,9 +108,9 @@ func lowered(t *testing.T, m *ir.Module) (*ir.Module, *passes.Result) {
 	for k := range 6 {
 		in := ir.RandomInputs(m.Main(), rng, k)
 		for _, x := range in {
-			for i := range x.I {
+			for i := range x.Ints() {
 				if k > 1 {
-					x.I[i] %= int64(2 + k)
+					x.Ints()[i] %= int64(2 + k)
 				}
 			}
 		}

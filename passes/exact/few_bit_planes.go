@@ -55,7 +55,7 @@ func repeatInputs(w *ir.Tensor, k int) *ir.Tensor {
 	out := ir.NewTensor(ir.T(w.Type.DType, s...))
 	for o := range s[0] {
 		for i := range k {
-			copy(out.I[(o*k+i)*row:], w.I[o*row:(o+1)*row])
+			copy(out.Ints()[(o*k+i)*row:], w.IntRange(o*row, (o+1)*row))
 		}
 	}
 	return out

@@ -91,15 +91,15 @@ func (ch *chain) compare(rw *passes.Rewriter, c *passes.Context, cert *report.Ce
 	inverted := ir.NewTensor(flip.Type)
 	change := func(to *ir.Tensor) *ir.Tensor {
 		d := ir.NewTensor(flip.Type)
-		for i := range d.I {
-			d.I[i] = to.I[i] ^ inverted.I[i]
+		for i := range d.Ints() {
+			d.Ints()[i] = to.Int(i) ^ inverted.Int(i)
 		}
 		inverted = to
 		return d
 	}
 	if len(ch.pools) > 0 {
-		for i, x := range change(ch.falls(ch.before[0])).I {
-			flip.I[i] ^= x
+		for i, x := range change(ch.falls(ch.before[0])).Ints() {
+			flip.Ints()[i] ^= x
 		}
 	}
 	y := rw.Op(ir.Threshold, map[string]any{"signed": signed, "axis": ch.axis}, z, rw.Const(t), rw.Const(flip))
@@ -120,8 +120,8 @@ func invertChannels(rw *passes.Rewriter, v *ir.Value, channels *ir.Tensor) *ir.V
 	mask := onAxis(channels, 1, v.Type.Rank())
 	if v.Type.DType == ir.SBit {
 		m := ir.NewTensor(mask.Type.With(ir.SBit))
-		for i, b := range mask.I {
-			m.I[i] = 2*b - 1
+		for i, b := range mask.Ints() {
+			m.Ints()[i] = 2*b - 1
 		}
 		mask = m
 	}
@@ -207,7 +207,7 @@ func liftConcat(rw *passes.Rewriter, c *passes.Context, n *ir.Node) []*ir.Value 
 		part := cert.Part(from, k)
 		t, _ := part.Constants()
 		c.Record(part)
-		parts[i] = rw.Op(ir.Threshold, n.Attrs, a, rw.Const(t), rw.Const(ir.IntTensor(ir.Bit, flip.I[from:from+k], k)))
+		parts[i] = rw.Op(ir.Threshold, n.Attrs, a, rw.Const(t), rw.Const(ir.IntTensor(ir.Bit, flip.IntRange(from, from+k), k)))
 		from += k
 	}
 	return []*ir.Value{rw.Op(ir.Concat, cat.Attrs, parts...)}

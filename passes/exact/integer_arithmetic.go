@@ -73,7 +73,7 @@ func (a *integerArithmetic) operand(v *ir.Value) *wholeOperand {
 		return nil
 	}
 	w := &wholeOperand{lo: math.MaxInt32, hi: math.MinInt32}
-	for _, x := range t.F {
+	for _, x := range t.Floats() {
 		f := float64(x)
 		if f != math.Trunc(f) || math.Abs(f) >= analysis.ExactFloat {
 			return nil
@@ -203,7 +203,7 @@ func (a *integerArithmetic) affine(rw *passes.Rewriter, n *ir.Node) []*ir.Value 
 
 // sameNumbers reports whether f32 holds every number of an f64 tensor.
 func sameNumbers(t *ir.Tensor) bool {
-	for _, x := range t.D {
+	for _, x := range t.Doubles() {
 		if float64(float32(x)) != x {
 			return false
 		}

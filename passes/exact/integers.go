@@ -151,7 +151,7 @@ func binaryLinear(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Val
 	}
 	in = in.addWhole(rw, r, axis)
 	under := make([]float64, wt.Type.Shape[0])
-	for i, x := range wt.F {
+	for i, x := range wt.Floats() {
 		k := wt.Type.Shape[1]
 		under[i/k] += float64(x) * in.bias[min(i%k, len(in.bias)-1)]
 	}

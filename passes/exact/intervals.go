@@ -169,10 +169,10 @@ func (iv *intervals) margins(ctx context.Context, width int64) (bool, error) {
 			return false, err
 		}
 		y, err := iv.real(iv.accumulators(k, min(block, width-k)))
-		if err != nil || y.v.D == nil || slices.ContainsFunc(y.v.D, func(x float64) bool { return x-x != 0 }) {
+		if err != nil || !y.v.HoldsDoubles() || slices.ContainsFunc(y.v.Doubles(), func(x float64) bool { return x-x != 0 }) {
 			return false, err
 		}
-		values, errors = append(values, y.v.D...), append(errors, y.e.D...)
+		values, errors = append(values, y.v.Doubles()...), append(errors, y.e.Doubles()...)
 	}
 	at, _ := iv.tie()
 	tie, _ := at.Float64()
@@ -218,8 +218,8 @@ func (iv *intervals) compare(rw *passes.Rewriter, c *passes.Context, signed bool
 		t, flip := cert.Constants()
 		c.Record(cert)
 		if y == nil {
-			for i := range flip.I {
-				flip.I[i] ^= wrong[i]
+			for i := range flip.Ints() {
+				flip.Ints()[i] ^= wrong[i]
 			}
 		}
 		b := rw.Op(ir.Threshold, map[string]any{"signed": signed}, iv.z, rw.Const(t), rw.Const(flip))

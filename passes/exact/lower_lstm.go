@@ -35,7 +35,7 @@ func lowerLSTM(rw *passes.Rewriter, c *passes.Context, n *ir.Node) []*ir.Value {
 	if h0 == nil || c0 == nil {
 		return nil
 	}
-	for _, v := range c0.I {
+	for _, v := range c0.Ints() {
 		if v+int64(n.In(0).Shape[1]) > math.MaxInt16 || v-int64(n.In(0).Shape[1]) < -math.MaxInt16 {
 			return nil // the counter could saturate where the float cell does not
 		}

@@ -42,8 +42,8 @@ func channelMove(n *ir.Node) (axis int, channels [][]int, ok bool) {
 	}
 	pick := func(attrs map[string]any, args ...*ir.Value) ([][]int, bool) {
 		iota := ir.NewTensor(ir.T(ir.I64, 1, len(all)))
-		for i := range iota.I {
-			iota.I[i] = int64(i)
+		for i := range iota.Ints() {
+			iota.Ints()[i] = int64(i)
 		}
 		in, consts := []*ir.Tensor{iota}, []*ir.Value{{Type: iota.Type}}
 		for _, a := range args {
@@ -63,7 +63,7 @@ func channelMove(n *ir.Node) (axis int, channels [][]int, ok bool) {
 		var lists [][]int
 		for _, t := range out {
 			var l []int
-			for _, v := range t.I {
+			for _, v := range t.Ints() {
 				l = append(l, int(v))
 			}
 			lists = append(lists, l)

@@ -170,7 +170,7 @@ func arithmeticBounds(d *ir.Node) (lo, hi float64) {
 		}
 		l, h := bounds(d.Args[i])
 		lo, hi = math.Inf(1), math.Inf(-1)
-		for _, b := range k.F {
+		for _, b := range k.Floats() {
 			for _, a := range []float32{float32(l), float32(h)} {
 				y := float64(apply(d.Op, i, a, b))
 				lo, hi = min(lo, y), max(hi, y) // NaN, of 0 times infinity, stays

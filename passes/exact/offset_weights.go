@@ -36,8 +36,8 @@ func (s *scaled) weighOffset(w *ir.Tensor, groups int) (b *analysis.BinaryWeight
 // ones are weights of +1.
 func ones(shape ...int) *ir.Tensor {
 	t := ir.NewTensor(ir.T(ir.SBit, shape...))
-	for i := range t.I {
-		t.I[i] = 1
+	for i := range t.Ints() {
+		t.Ints()[i] = 1
 	}
 	return t
 }
@@ -75,7 +75,7 @@ func (s *scaled) emitOffset(rw *passes.Rewriter, r *analysis.Ranger, z, sum *ir.
 			if one, ok := same(k); ok && one == 1 {
 				return v
 			}
-			c := &ir.Tensor{Type: ir.T(ir.F64, len(k)), D: k}
+			c := ir.DoubleTensor(k, len(k))
 			return rw.Op(ir.Mul, nil, v, rw.Const(onAxis(c.Convert(ir.I32), l.axis, z.Type.Rank())))
 		}
 		if most := maxAbs(times)*float64(max(zhi, -zlo)) + maxAbs(plus)*float64(max(shi, -slo)); most < math.MaxInt32 {

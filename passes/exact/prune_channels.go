@@ -131,7 +131,7 @@ func sumLayerOf(n *ir.Node) *sumLayer {
 // weights returns the weights of one output on one input of its group.
 func (l *sumLayer) weights(out, in int) []int64 {
 	at := (out*l.ins + in) * l.taps
-	return l.w.I[at : at+l.taps]
+	return l.w.IntRange(at, at+l.taps)
 }
 
 // sum returns the sum of the weights of one output on one input of its group.
@@ -245,13 +245,13 @@ func (p *pruner) findWebs() {
 
 func (p *pruner) fixConst(n *ir.Node) {
 	t := n.Const
-	if t.I == nil || t.Type.Rank() < 2 {
+	if !t.HoldsInts() || t.Type.Rank() < 2 {
 		return
 	}
 	list := make([]fixedValue, t.Type.Shape[1])
 	inner := ir.Type{Shape: t.Type.Shape[2:]}.Elems()
 	seen := make([]bool, len(list))
-	for i, x := range t.I {
+	for i, x := range t.Ints() {
 		c := i / inner % len(list)
 		list[c] = fixedValue{!seen[c] || list[c].known && list[c].v == x, x}
 		seen[c] = true
@@ -313,11 +313,11 @@ func (p *pruner) fixChannelwise(r *analysis.Ranger, n *ir.Node) {
 			if x := p.at(n.Args[0], c); x.known {
 				lo, hi = x.v, x.v
 			}
-			if lo < t.I[c] && hi >= t.I[c] {
+			if lo < t.Int(c) && hi >= t.Int(c) {
 				continue
 			}
 			list[c] = fixedValue{true, off}
-			if (lo >= t.I[c]) != (flip.I[c] == 1) {
+			if (lo >= t.Int(c)) != (flip.Int(c) == 1) {
 				list[c].v = 1
 			}
 		}
@@ -373,7 +373,7 @@ func (p *pruner) fixGate(n *ir.Node, list []fixedValue) {
 	if err != nil {
 		return
 	}
-	for i, y := range out[0].I {
+	for i, y := range out[0].Ints() {
 		c := i % len(list)
 		list[c] = fixedValue{i < len(list) || list[c].known && list[c].v == y, y}
 	}
@@ -639,7 +639,7 @@ func (p *pruner) cutThreshold(b *ir.Builder, n *ir.Node, z *ir.Value, drop []boo
 		moved[i].From = c
 		if shift != nil {
 			moved[i].Shift = shift[c]
-			t.I[i] -= shift[c]
+			t.Ints()[i] -= shift[c]
 		}
 	}
 	if cert := report.CertificateOf(p.c.Records, n); cert != nil {
@@ -668,7 +668,7 @@ func cutAxis(t *ir.Tensor, axis int, keep []int) *ir.Tensor {
 	out := make([]int64, 0, ir.Type{Shape: shape}.Elems())
 	for first := 0; first < t.Len(); first += n * inner {
 		for _, k := range keep {
-			out = append(out, t.I[first+k*inner:first+(k+1)*inner]...)
+			out = append(out, t.IntRange(first+k*inner, first+(k+1)*inner)...)
 		}
 	}
 	return ir.IntTensor(t.Type.DType, out, shape...)

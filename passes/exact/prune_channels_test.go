@@ -35,12 +35,12 @@ func (p *prunable) param(d ir.DType, shape ...int) *ir.Value {
 // input channels, counted within their group, that have no weight.
 func (p *prunable) conv(x *ir.Value, d ir.DType, outs, groups, kernel, pad int, unread ...int) *ir.Value {
 	w := ir.NewTensor(ir.T(d, outs, x.Type.Shape[1]/groups, kernel, kernel))
-	for i := range w.I {
-		w.I[i] = int64(2*p.rng.IntN(2) - 1)
+	for i := range w.Ints() {
+		w.Ints()[i] = int64(2*p.rng.IntN(2) - 1)
 		if d == ir.Tern {
-			w.I[i] = int64(p.rng.IntN(3) - 1)
+			w.Ints()[i] = int64(p.rng.IntN(3) - 1)
 			if slices.Contains(unread, i/(kernel*kernel)%w.Type.Shape[1]) {
-				w.I[i] = 0
+				w.Ints()[i] = 0
 			}
 		}
 	}
@@ -52,16 +52,16 @@ func (p *prunable) conv(x *ir.Value, d ir.DType, outs, groups, kernel, pad int, 
 func (p *prunable) threshold(z *ir.Value, signed bool, constant func(c int) int) *ir.Value {
 	s := analysis.NewRanger().Of(z)
 	t, flip := ir.NewTensor(ir.T(ir.I32, z.Type.Shape[1])), ir.NewTensor(ir.T(ir.Bit, z.Type.Shape[1]))
-	for c := range t.I {
+	for c := range t.Ints() {
 		lo, hi := s.At(c)
-		flip.I[c] = int64(p.rng.IntN(2))
+		flip.Ints()[c] = int64(p.rng.IntN(2))
 		switch constant(c) {
-		case 1 - int(flip.I[c]):
-			t.I[c] = lo
-		case int(flip.I[c]):
-			t.I[c] = hi + 1
+		case 1 - int(flip.Int(c)):
+			t.Ints()[c] = lo
+		case int(flip.Int(c)):
+			t.Ints()[c] = hi + 1
 		default:
-			t.I[c] = (lo+hi)/2 + int64(p.rng.IntN(3)-1)
+			t.Ints()[c] = (lo+hi)/2 + int64(p.rng.IntN(3)-1)
 		}
 	}
 	return p.b.Op(ir.Threshold, map[string]any{"signed": signed}, z, p.b.Const(t), p.b.Const(flip))
@@ -315,20 +315,20 @@ func TestPruneCertificates(t *testing.T) {
 	for i := range 3 {
 		b.Loc = ir.Loc{Name: string(rune('a' + i))}
 		w := ir.NewTensor(ir.T(ir.F32, c, v.Type.Shape[1], 1, 1))
-		for i := range w.F {
-			w.F[i] = float32(2*rng.IntN(2) - 1)
+		for i := range w.Floats() {
+			w.Floats()[i] = float32(2*rng.IntN(2) - 1)
 		}
 		v = b.Op(ir.Conv, nil, v, b.Const(w))
 		norm := make([]*ir.Value, 4)
 		for k := range norm {
 			t := ir.NewTensor(ir.T(ir.F32, c))
-			for i := range t.F {
-				t.F[i] = float32(rng.NormFloat64())
+			for i := range t.Floats() {
+				t.Floats()[i] = float32(rng.NormFloat64())
 				switch {
 				case k == 0 && i%3 == 0:
-					t.F[i] = 0 // the bias decides
+					t.Floats()[i] = 0 // the bias decides
 				case k == 3:
-					t.F[i] = 1 + t.F[i]*t.F[i]
+					t.Floats()[i] = 1 + t.Float32(i)*t.Float32(i)
 				}
 			}
 			norm[k] = b.Const(t)

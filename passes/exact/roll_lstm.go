@@ -124,10 +124,10 @@ func solveRows(w, p *ir.Tensor) *ir.Tensor {
 	for i := range m {
 		m[i] = make([]float64, k+b)
 		for j := range k {
-			m[i][j] = float64(w.F[i*k+j])
+			m[i][j] = float64(w.Float32(i*k + j))
 		}
 		for j := range b {
-			m[i][k+j] = float64(p.F[j*r+i])
+			m[i][k+j] = float64(p.Float32(j*r + i))
 		}
 	}
 	h := ir.NewTensor(ir.T(ir.F32, b, k))
@@ -162,7 +162,7 @@ func solveRows(w, p *ir.Tensor) *ir.Tensor {
 			if n := math.Round(x); math.Abs(x-n) < 1e-6 {
 				x = n
 			}
-			h.F[j*k+col] = float32(x)
+			h.Floats()[j*k+col] = float32(x)
 		}
 	}
 	return h
@@ -355,7 +355,7 @@ func element(v *ir.Value) (seq *ir.Value, axis, t int, ok bool) {
 	if idx == nil || idx.Len() != 1 || idx.Type.Rank() != 0 || err != nil || axis > 1 {
 		return nil, 0, 0, false
 	}
-	t = int(idx.I[0])
+	t = int(idx.Int(0))
 	if t < 0 {
 		t += d.In(0).Shape[axis]
 	}
@@ -368,8 +368,8 @@ func rollSteps(f *ir.Func, steps []*lstmStep) error {
 	wh := last.wh
 	if wh == nil {
 		wh = ir.NewTensor(ir.T(ir.F32, 4*first.h.Type.Shape[1], first.h.Type.Shape[1]))
-		for i := range wh.F {
-			wh.F[i] = 1 // never multiplied by anything but the zero state
+		for i := range wh.Floats() {
+			wh.Floats()[i] = 1 // never multiplied by anything but the zero state
 		}
 	}
 	out := &ir.Func{}
@@ -436,7 +436,7 @@ func permuteRows(t *ir.Tensor, gates [4][2]int) *ir.Tensor {
 	row := t.Len() / t.Type.Shape[0]
 	at := 0
 	for _, g := range gates {
-		at += copy(out.F[at:], t.F[g[0]*row:g[1]*row])
+		at += copy(out.Floats()[at:], t.Floats()[g[0]*row:g[1]*row])
 	}
 	return out
 }

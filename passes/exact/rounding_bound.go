@@ -54,7 +54,7 @@ func sumMagnitude(r *analysis.Ranger, v *ir.Value, c int) (m, terms float64) {
 				continue
 			}
 			sum := 0.0
-			for _, x := range w.I[o*row : (o+1)*row] {
+			for _, x := range w.IntRange(o*row, (o+1)*row) {
 				sum += math.Abs(float64(x))
 			}
 			most = max(most, sum)

@@ -38,7 +38,7 @@ func asScaled(v *ir.Value, axis int) *scaled {
 		if a, _ := ir.Axis(d.Int("axis"), v.Type.Rank()); a != axis && max(num.Len(), den.Len(), bias.Len()) > 1 {
 			return nil
 		}
-		return &scaled{z: d.Args[0], num: num.D, den: den.D, bias: bias.D, terms: max(d.Float("terms"), maxAbs(bias.D))}
+		return &scaled{z: d.Args[0], num: num.Doubles(), den: den.Doubles(), bias: bias.Doubles(), terms: max(d.Float("terms"), maxAbs(bias.Doubles()))}
 	case ir.Neg:
 		if s := asScaled(d.Args[0], axis); s != nil {
 			return s.times([]float64{-1}, []float64{1})
@@ -72,7 +72,7 @@ func scaledOperand(d *ir.Node, i, axis int) *scaled {
 			return nil
 		}
 		s.border, s.exact, s.whole = border, false, false
-		s.terms = max(s.terms, maxAbs(s.bias)+maxAbs(border.t.D))
+		s.terms = max(s.terms, maxAbs(s.bias)+maxAbs(border.t.Doubles()))
 		return s
 	case d.Is(ir.Div) && (i == 1 || analysis.HasZero(k)):
 		return nil
@@ -110,7 +110,7 @@ func (s *scaled) addWhole(rw *passes.Rewriter, r *analysis.Ranger, axis int) *sc
 		z = rw.Op(ir.Cast, map[string]any{"to": "i32"}, z)
 		r.Known[z] = analysis.Uniform(lo, hi)
 	}
-	b := &ir.Tensor{Type: ir.T(ir.F64, len(s.bias)), D: s.bias}
+	b := ir.DoubleTensor(s.bias, len(s.bias))
 	z = rw.Op(ir.Add, nil, z, rw.Const(onAxis(b.Convert(ir.I32), axis, z.Type.Rank())))
 	return &scaled{z: z, num: s.num, den: s.den, bias: []float64{0}, exact: true, whole: true}
 }
@@ -140,7 +140,7 @@ func channelVector(v *ir.Value, shape []int, axis int) []float64 {
 			return nil
 		}
 	}
-	return t.Convert(ir.F64).D
+	return t.Convert(ir.F64).Doubles()
 }
 
 // same returns the number that all of a list are.
@@ -173,7 +173,7 @@ func (s *scaled) weigh(w *ir.Tensor, groups int) (b *analysis.BinaryWeights, num
 	o, per := w.Type.Shape[0], w.Type.Shape[1]
 	taps := ir.Type{Shape: w.Type.Shape[2:]}.Elems()
 	real := make([]float64, w.Len())
-	for i, x := range w.F {
+	for i, x := range w.Floats() {
 		c := i/(per*taps)/(o/groups)*per + i/taps%per
 		real[i] = float64(x) * s.num[min(c, len(s.num)-1)] / s.den[min(c, len(s.den)-1)]
 	}
@@ -264,7 +264,7 @@ func (s *scaled) emit(rw *passes.Rewriter, r *analysis.Ranger, z *ir.Value, l *l
 	if most := l.w.LargestWhole(); s.exact && most > 0 && lo*most > -analysis.ExactFloat && hi*most < analysis.ExactFloat {
 		y, rank := rw.Op(ir.ToFloat, nil, z), z.Type.Rank()
 		if !l.w.Unit() {
-			factors := &ir.Tensor{Type: ir.T(ir.F64, len(l.w.Scale)), D: l.w.Scale}
+			factors := ir.DoubleTensor(l.w.Scale, len(l.w.Scale))
 			y = rw.Op(ir.Mul, nil, y, rw.Const(onAxis(factors.Convert(ir.F32), l.axis, rank)))
 		}
 		if l.bias != nil {
@@ -278,7 +278,7 @@ func (s *scaled) emit(rw *passes.Rewriter, r *analysis.Ranger, z *ir.Value, l *l
 	}
 	bias := l.under
 	if l.bias != nil {
-		bias = analysis.Zip(bias, l.bias.Convert(ir.F64).D, func(a, b float64) float64 { return a + b })
+		bias = analysis.Zip(bias, l.bias.Convert(ir.F64).Doubles(), func(a, b float64) float64 { return a + b })
 	}
 	attrs := map[string]any{"axis": l.axis}
 	terms := 0.0
@@ -312,7 +312,7 @@ func rowMagnitude(w *ir.Tensor) float64 {
 	most := 0.0
 	for o := range w.Type.Shape[0] {
 		sum := 0.0
-		for _, x := range w.F[o*row : (o+1)*row] {
+		for _, x := range w.FloatRange(o*row, (o+1)*row) {
 			sum += math.Abs(float64(x))
 		}
 		most = max(most, sum)

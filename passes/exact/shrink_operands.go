@@ -86,12 +86,12 @@ func once(t *ir.Tensor, axis int) *ir.Tensor {
 	out := ir.NewTensor(ir.T(t.Type.DType, shape...))
 	for k, i := range first {
 		switch {
-		case t.F != nil:
-			out.F[k] = t.F[i]
-		case t.D != nil:
-			out.D[k] = t.D[i]
+		case t.HoldsFloats():
+			out.Floats()[k] = t.Float32(i)
+		case t.HoldsDoubles():
+			out.Doubles()[k] = t.Float(i)
 		default:
-			out.I[k] = t.I[i]
+			out.Ints()[k] = t.Int(i)
 		}
 	}
 	return out
@@ -100,10 +100,10 @@ func once(t *ir.Tensor, axis int) *ir.Tensor {
 // sameElement reports whether elements i and j are the same to the bit.
 func sameElement(t *ir.Tensor, i, j int) bool {
 	switch {
-	case t.F != nil:
-		return math.Float32bits(t.F[i]) == math.Float32bits(t.F[j])
-	case t.D != nil:
-		return math.Float64bits(t.D[i]) == math.Float64bits(t.D[j])
+	case t.HoldsFloats():
+		return math.Float32bits(t.Float32(i)) == math.Float32bits(t.Float32(j))
+	case t.HoldsDoubles():
+		return math.Float64bits(t.Float(i)) == math.Float64bits(t.Float(j))
 	}
-	return t.I[i] == t.I[j]
+	return t.Int(i) == t.Int(j)
 }

@@ -19,8 +19,8 @@ func signFunction(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	if t == nil || s.base == nil || t.Len() != 3 {
 		return nil
 	}
-	signed := slices.Contains(t.F, -1)
-	x, of := s.base, [3]float32(t.F)
+	signed := slices.Contains(t.Floats(), -1)
+	x, of := s.base, [3]float32(t.Floats())
 	if of[0] > of[2] { // a function that falls with x rises with -x
 		x, of = rw.Op(ir.Neg, nil, x), [3]float32{of[2], of[1], of[0]}
 	}

@@ -26,7 +26,7 @@ func uniformSpread(vec []float64, channels int, sizes []int) *spread {
 	}
 	s.t = ir.NewTensor(ir.T(ir.F64, shape...))
 	for c := range channels {
-		s.t.D[c] = vec[min(c, len(vec)-1)]
+		s.t.Doubles()[c] = vec[min(c, len(vec)-1)]
 	}
 	return s
 }
@@ -35,13 +35,13 @@ func uniformSpread(vec []float64, channels int, sizes []int) *spread {
 func (s *spread) boxes() int { return ir.Type{Shape: s.t.Type.Shape[2:]}.Elems() }
 
 // number returns channel c's number on a box.
-func (s *spread) number(c, box int) float64 { return s.t.D[c*s.boxes()+box] }
+func (s *spread) number(c, box int) float64 { return s.t.Float(c*s.boxes() + box) }
 
 // plus adds a number a channel.
 func (s *spread) plus(vec []float64) *spread {
 	out := &spread{ir.NewTensor(s.t.Type), s.at}
-	for i, v := range s.t.D {
-		out.t.D[i] = v + vec[min(i/s.boxes(), len(vec)-1)]
+	for i, v := range s.t.Doubles() {
+		out.t.Doubles()[i] = v + vec[min(i/s.boxes(), len(vec)-1)]
 	}
 	return out
 }
@@ -49,9 +49,9 @@ func (s *spread) plus(vec []float64) *spread {
 // scaledBy multiplies by a number a channel.
 func (s *spread) scaledBy(num, den []float64) *spread {
 	out := &spread{ir.NewTensor(s.t.Type), s.at}
-	for i, v := range s.t.D {
+	for i, v := range s.t.Doubles() {
 		c := i / s.boxes()
-		out.t.D[i] = v * num[min(c, len(num)-1)] / den[min(c, len(den)-1)]
+		out.t.Doubles()[i] = v * num[min(c, len(num)-1)] / den[min(c, len(den)-1)]
 	}
 	return out
 }
@@ -136,7 +136,7 @@ func (s *spread) conv(n *ir.Node, w *ir.Tensor) *spread {
 			for i := range per {
 				for t, b := range from {
 					if b >= 0 {
-						out.t.D[k*boxes+box] += float64(w.F[(k*per+i)*taps+t]) * s.number(first+i, b)
+						out.t.Doubles()[k*boxes+box] += float64(w.Float32((k*per+i)*taps+t)) * s.number(first+i, b)
 					}
 				}
 			}
@@ -218,7 +218,7 @@ func asSpread(v *ir.Value, shape []int) *spread {
 		if idx == nil || s.at[a] != nil || idx.Len() != shape[2+a] {
 			return nil
 		}
-		for _, i := range idx.I {
+		for _, i := range idx.Ints() {
 			s.at[a] = append(s.at[a], int(i))
 		}
 		v = n.Args[0]

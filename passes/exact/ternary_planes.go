@@ -107,8 +107,8 @@ func withNegative(w *ir.Tensor) *ir.Tensor {
 	s[1] *= 2
 	out := ir.NewTensor(ir.T(w.Type.DType, s...))
 	for o := range s[0] {
-		for i, v := range w.I[o*row : (o+1)*row] {
-			out.I[2*o*row+i], out.I[(2*o+1)*row+i] = v, -v
+		for i, v := range w.IntRange(o*row, (o+1)*row) {
+			out.Ints()[2*o*row+i], out.Ints()[(2*o+1)*row+i] = v, -v
 		}
 	}
 	return out

@@ -124,7 +124,9 @@ func (w *Cell) normalized(z *ir.Value, from, to int) *ir.Value {
 	return w.Op(ir.BatchNorm, map[string]any{"epsilon": w.Eps}, args...)
 }
 
-func rowsOf(t *ir.Tensor, from, to int) *ir.Tensor { return ir.FloatTensor(t.F[from:to], to-from) }
+func rowsOf(t *ir.Tensor, from, to int) *ir.Tensor {
+	return ir.FloatTensor(t.FloatRange(from, to), to-from)
+}
 
 // levels is the level 0..n of the gates from..to.
 func (w *Cell) levels(z *ir.Value, from, to int) *ir.Value {

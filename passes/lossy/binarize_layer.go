@@ -91,7 +91,7 @@ func (m *matrixView) index(row, col int) int {
 func (m *matrixView) perRow(v []float64) *ir.Tensor {
 	t := ir.NewTensor(ir.T(ir.F32, len(v)))
 	for i := range v {
-		t.F[i] = float32(v[i])
+		t.Floats()[i] = float32(v[i])
 	}
 	shape := make([]int, m.t.Type.Rank())
 	for i := range shape {
@@ -252,7 +252,7 @@ func (b *binarizer) binaryLast(n *ir.Node, m *matrixView, x, w *twin, src []*ir.
 func (b *binarizer) biasAt(n *ir.Node, v []float64) *twin {
 	t := ir.NewTensor(ir.T(ir.F32, len(v)))
 	for i := range v {
-		t.F[i] = float32(v[i])
+		t.Floats()[i] = float32(v[i])
 	}
 	var old *ir.Value
 	if a := n.Arg(2); a != nil && ir.ConstOf(a) != nil {
@@ -280,7 +280,7 @@ func (b *binarizer) floatLayer(n *ir.Node, l *plannedLayer, x *twin, args []*twi
 		for r := range m.rows {
 			for c := range m.cols {
 				at, i := m.index(r, c), m.input(r, c)
-				w.F[at] = float32(m.t.Float(at) * scale[i])
+				w.Floats()[at] = float32(m.t.Float(at) * scale[i])
 				shift[r] += m.t.Float(at) * offset[i]
 			}
 		}
@@ -344,10 +344,10 @@ func (b *binarizer) shiftBias(n *ir.Node, args []*twin, shift []float64) []*twin
 		rows := len(shift) / d
 		t = ir.NewTensor(ir.T(ir.F32, d, 2*rows))
 		if old != nil {
-			copy(t.F, old.F)
+			copy(t.Floats(), old.Floats())
 		}
 		for r, s := range shift {
-			t.F[r/rows*2*rows+r%rows] += float32(s)
+			t.Floats()[r/rows*2*rows+r%rows] += float32(s)
 		}
 	} else {
 		for r, s := range shift {
@@ -355,7 +355,7 @@ func (b *binarizer) shiftBias(n *ir.Node, args []*twin, shift []float64) []*twin
 			if old != nil {
 				v += beta * old.Float(min(r, old.Len()-1))
 			}
-			t.F[r] = float32(v)
+			t.Floats()[r] = float32(v)
 		}
 	}
 	var place *ir.Value
@@ -442,7 +442,7 @@ func (b *binarizer) withoutNormalisation(n *ir.Node, l *plannedLayer, x, latent 
 		w := ir.NewTensor(l.weights.Type)
 		for r := range m.rows {
 			for k := range m.cols {
-				w.F[m.index(r, k)] = float32(m.t.Float(m.index(r, k)) * factor[m.input(r, k)])
+				w.Floats()[m.index(r, k)] = float32(m.t.Float(m.index(r, k)) * factor[m.input(r, k)])
 			}
 		}
 		latent = &twin{v: b.constAt(n.Args[1], w), now: b.same(w), form: formFixed}

@@ -163,9 +163,9 @@ func (b *binarizer) step(x *twin, cuts []float64) *twin {
 	eachChannel(x.now, x.axis, func(k, c, i int) {
 		switch d := x.now[k].Float(i) - cuts[c]; {
 		case b.above(d):
-			t.now[k].F[i] = 1
+			t.now[k].Floats()[i] = 1
 		case b.signed:
-			t.now[k].F[i] = -1
+			t.now[k].Floats()[i] = -1
 		}
 	})
 	return t
@@ -195,8 +195,8 @@ func (b *binarizer) reportStep(op string, axis int, now, src []*ir.Tensor, cuts,
 // shifted is a constant less a number for every channel.
 func (b *binarizer) shifted(v *ir.Value, by []float64) *ir.Value {
 	t := ir.NewTensor(v.Type)
-	for i := range t.F {
-		t.F[i] = float32(ir.ConstOf(v).Float(i) - by[i])
+	for i := range t.Floats() {
+		t.Floats()[i] = float32(ir.ConstOf(v).Float(i) - by[i])
 	}
 	return b.constAt(v, t)
 }
@@ -363,8 +363,8 @@ func (b *binarizer) poolOfIntegers(n *ir.Node, x *twin) *twin {
 		c := x.v.Type.Shape[1]
 		kernel := n.Ints("kernel")
 		ones := ir.NewTensor(ir.T(ir.F32, append([]int{c, 1}, kernel...)...))
-		for i := range ones.F {
-			ones.F[i] = 1
+		for i := range ones.Floats() {
+			ones.Floats()[i] = 1
 		}
 		attrs := analysis.ConvAttrs(n)
 		attrs["groups"] = c

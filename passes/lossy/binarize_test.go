@@ -36,8 +36,8 @@ func (g *floatNet) number(v float64) *ir.Value { return g.Const(ir.Scalar(ir.F32
 
 func (g *floatNet) random(scale float64, shape ...int) *ir.Value {
 	t := ir.NewTensor(ir.T(ir.F32, shape...))
-	for i := range t.F {
-		t.F[i] = float32(scale * g.rng.NormFloat64())
+	for i := range t.Floats() {
+		t.Floats()[i] = float32(scale * g.rng.NormFloat64())
 	}
 	return g.Const(t)
 }
@@ -64,8 +64,8 @@ func (g *floatNet) conv(x *ir.Value, out, kernel, stride, groups int, bias bool)
 func (g *floatNet) norm(x *ir.Value) *ir.Value {
 	c := x.Type.Shape[1]
 	v := ir.NewTensor(ir.T(ir.F32, c))
-	for i := range v.F {
-		v.F[i] = float32(0.2 + g.rng.Float64())
+	for i := range v.Floats() {
+		v.Floats()[i] = float32(0.2 + g.rng.Float64())
 	}
 	return g.Op(ir.BatchNorm, nil, x, g.random(1, c), g.random(0.3, c), g.random(0.3, c), g.Const(v))
 }
@@ -410,7 +410,7 @@ func TestBinarizeOptions(t *testing.T) {
 	zero := 0
 	for _, n := range m.Main().Nodes {
 		if n.Is(ir.Conv) {
-			for _, w := range analysis.ConstantOf(n.Args[1]).F {
+			for _, w := range analysis.ConstantOf(n.Args[1]).Floats() {
 				if w == 0 {
 					zero++
 				}
@@ -477,7 +477,7 @@ func TestBinarizeEdges(t *testing.T) {
 		c := x.Type.Shape[1]
 		gamma, one := ir.NewTensor(ir.T(ir.F32, c)), ir.NewTensor(ir.T(ir.F32, c))
 		for i := range c {
-			gamma.F[i], one.F[i] = -0.5-float32(i), 1
+			gamma.Floats()[i], one.Floats()[i] = -0.5-float32(i), 1
 		}
 		return g.Op(ir.BatchNorm, nil, x, g.Const(gamma), g.random(0.2, c), g.random(0.2, c), g.Const(one))
 	}

@@ -392,7 +392,7 @@ func energy(n *ir.Node, x, w *ir.Tensor) (float64, error) {
 		return 0, err
 	}
 	s := 0.0
-	for _, v := range y[0].F {
+	for _, v := range y[0].Floats() {
 		s += float64(v) * float64(v)
 	}
 	return s, nil
@@ -406,7 +406,7 @@ func (p *layerPlan) change() *ir.Tensor {
 		for o := range k.O {
 			for i := range k.I {
 				for tap := range k.T {
-					t.F[((q*k.O+o)*k.I+i)*k.T+tap] = float32(-r.At(o, tap*k.I+i))
+					t.Floats()[((q*k.O+o)*k.I+i)*k.T+tap] = float32(-r.At(o, tap*k.I+i))
 				}
 			}
 		}
@@ -424,14 +424,14 @@ func (p *layerPlan) replace(rw *passes.Rewriter) []*ir.Value {
 		for b := range d.Mid {
 			row := q*d.Mid + b
 			for a := range k.I {
-				u.F[row*k.I+a] = float32(d.U.At(b, a))
+				u.Floats()[row*k.I+a] = float32(d.U.At(b, a))
 			}
 			for o := range k.O {
-				v.F[(q*k.O+o)*d.Mid+b] = float32(d.V.At(b, o))
+				v.Floats()[(q*k.O+o)*d.Mid+b] = float32(d.V.At(b, o))
 			}
 			for a := range per {
 				for t := range k.T {
-					core.F[(row*per+a)*k.T+t] = float32(d.G[t*d.Groups+b/per].At(b%per, a))
+					core.Floats()[(row*per+a)*k.T+t] = float32(d.G[t*d.Groups+b/per].At(b%per, a))
 				}
 			}
 		}

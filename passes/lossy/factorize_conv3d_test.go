@@ -23,13 +23,13 @@ func convModule(t *testing.T, k *kernel3, kernel [3]int, attrs map[string]any) *
 	for o := range k.O {
 		for i := range k.I {
 			for tap := range k.T {
-				w.F[(o*k.I+i)*k.T+tap] = float32(k.out.At(o, tap*k.I+i))
+				w.Floats()[(o*k.I+i)*k.T+tap] = float32(k.out.At(o, tap*k.I+i))
 			}
 		}
 	}
 	bias := ir.NewTensor(ir.T(ir.F32, k.O))
-	for o := range bias.F {
-		bias.F[o] = float32(o)
+	for o := range bias.Floats() {
+		bias.Floats()[o] = float32(o)
 	}
 	groups, _ := attrs["groups"].(int)
 	x := &ir.Value{Type: ir.T(ir.F32, 1, max(groups, 1)*k.I, 5, 6, 7)}
@@ -158,15 +158,15 @@ func TestFactorizeOptions(t *testing.T) {
 
 	for name, change := range map[string]func(w *ir.Tensor){
 		"binary": func(w *ir.Tensor) {
-			for i, x := range w.F {
-				w.F[i] = 1
+			for i, x := range w.Floats() {
+				w.Floats()[i] = 1
 				if x < 0 {
-					w.F[i] = -1
+					w.Floats()[i] = -1
 				}
 			}
 		},
-		"zero":     func(w *ir.Tensor) { clear(w.F) },
-		"infinite": func(w *ir.Tensor) { w.F[3] = float32(math.Inf(1)) },
+		"zero":     func(w *ir.Tensor) { clear(w.Floats()) },
+		"infinite": func(w *ir.Tensor) { w.Floats()[3] = float32(math.Inf(1)) },
 	} {
 		m := convModule(t, noisy, [3]int{3, 3, 3}, pad)
 		change(m.Main().Nodes[0].Const)
@@ -315,7 +315,7 @@ func correlatedClips(m *ir.Module, count int, seed uint64) [][]*ir.Tensor {
 				for j := range s {
 					v += mix[i*sources+j] * s[j]
 				}
-				x.F[i*inner+p] = float32(v)
+				x.Floats()[i*inner+p] = float32(v)
 			}
 		}
 		clips[k] = []*ir.Tensor{x}
@@ -329,7 +329,7 @@ func TestWeighedByInputs(t *testing.T) {
 	t.Parallel()
 	run := func(text string) (*report.Factorization, float64) {
 		m := convModule(t, randomKernel(16, 16, 27, 4), [3]int{3, 3, 3}, map[string]any{"pad": []int{1, 1, 1, 1, 1, 1}})
-		clear(m.Main().Nodes[1].Const.F) // no bias, so that the outputs' own error is the reported one
+		clear(m.Main().Nodes[1].Const.Floats()) // no bias, so that the outputs' own error is the reported one
 		before, clips := m.Clone(), correlatedClips(m, 3, 1)
 		steps, err := lossyPasses.Parse("test", text)
 		if err != nil {
@@ -377,7 +377,7 @@ func TestMomentsOfPatches(t *testing.T) {
 		for i := range 2 {
 			for tap := range 12 {
 				w := ir.NewTensor(n.In(1))
-				w.F[(2*q*2+i)*12+tap] = 1
+				w.Floats()[(2*q*2+i)*12+tap] = 1
 				like, err := ir.NewNode(ir.Conv, n.Args[:2], analysis.ConvAttrs(n), n.Loc)
 				if err != nil {
 					t.Fatal(err)
@@ -386,7 +386,7 @@ func TestMomentsOfPatches(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				rows[i][tap] = y[0].F[2*q*positions : (2*q+1)*positions]
+				rows[i][tap] = y[0].Floats()[2*q*positions : (2*q+1)*positions]
 			}
 		}
 		dot := func(a, b []float32) (s float64) {

@@ -419,8 +419,8 @@ func (g *gater) gate(b *ir.Builder, f, x *ir.Value) (y *ir.Value, sel *ir.Node) 
 	}
 	shape[1] = x.Type.Shape[1]
 	t := ir.NewTensor(ir.T(ir.F32, shape...))
-	for i := range t.F {
-		t.F[i] = 0.5
+	for i := range t.Floats() {
+		t.Floats()[i] = 0.5
 	}
 	mean := b.Op(ir.ReduceMean, map[string]any{"axes": axes}, x)
 	sel = b.Node(ir.Sub, nil, mean, b.Const(t))
@@ -459,7 +459,7 @@ func (g *gater) setThresholds(f *ir.Func, selects map[*ir.Node]*report.Gating) e
 		for c, list := range lists {
 			below := (1-g.share)*float64(len(list)) + (float64(c)+0.5)/float64(len(lists))
 			cuts[c] = cutAbove(list, int(below), gap)
-			t.F[c] = float32(cuts[c])
+			t.Floats()[c] = float32(cuts[c])
 		}
 		n.Args[1].Def.Const = t
 		entry.Through = share(in[0], 1, cuts)

@@ -95,8 +95,8 @@ func TestGates(t *testing.T) {
 				}
 				for _, g := range gates {
 					per := g[3].Len() / g[0].Len()
-					for i, y := range g[3].F {
-						s, f, x := g[0].F[i/per], g[1].F[i], g[2].F[i]
+					for i, y := range g[3].Floats() {
+						s, f, x := g[0].Float32(i/per), g[1].Float32(i), g[2].Float32(i)
 						want := max(f, s*x)
 						if wiring == "mux" {
 							want = s*x + (1-s)*f
@@ -105,7 +105,7 @@ func TestGates(t *testing.T) {
 							t.Fatalf("%s: gate of s=%v f=%v x=%v is %v", wiring, s, f, x, y)
 						}
 					}
-					for _, s := range g[0].F {
+					for _, s := range g[0].Floats() {
 						selects++
 						open += int(s)
 					}

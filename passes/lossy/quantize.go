@@ -493,7 +493,7 @@ func (q *layerQuantizer) layer(rw *passes.Rewriter, n *ir.Node, l *weightedLayer
 			if l.transpose {
 				at = k*l.rows + r
 			}
-			w.F[at] = v
+			w.Floats()[at] = v
 		}
 	}
 	if entry.Weights = fmt.Sprintf("%d-bit", q.bits); total > 0 {

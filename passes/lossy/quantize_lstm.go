@@ -374,7 +374,7 @@ func stateRows(rw *passes.Rewriter, rows [][]float64, m, limit float64) *ir.Valu
 	for b, row := range rows {
 		for j, v := range row {
 			if k := math.RoundToEven(v * m); k != 0 {
-				t.F[b*len(row)+j] = float32(min(max(k, -limit), limit))
+				t.Floats()[b*len(row)+j] = float32(min(max(k, -limit), limit))
 			}
 		}
 	}
@@ -394,7 +394,7 @@ func (l *recurrentLayer) cell(rw *passes.Rewriter, d *recurrentDirection) *hardc
 		t := ir.NewTensor(ir.T(ir.F32, len(rows), len(rows[0])))
 		for i, row := range rows {
 			for j, v := range row {
-				t.F[i*len(row)+j] = float32(v)
+				t.Floats()[i*len(row)+j] = float32(v)
 			}
 		}
 		return rw.Op(ir.Transpose, map[string]any{"perm": []int{1, 0}}, hardWeights(rw, t, l.ternary))
@@ -426,7 +426,7 @@ func hardWeights(rw *passes.Rewriter, latent *ir.Tensor, ternary bool) *ir.Value
 	rows, cols := latent.Type.Shape[0], latent.Type.Shape[1]
 	dead := ir.NewTensor(ir.T(ir.F32, rows, 1))
 	for i := range rows {
-		dead.F[i] = float32(ternaryShare * meanMagnitude(floatRow(latent, i*cols, cols)))
+		dead.Floats()[i] = float32(ternaryShare * meanMagnitude(floatRow(latent, i*cols, cols)))
 	}
 	live := rw.Op(ir.Cast, map[string]any{"to": "f32"}, rw.Op(ir.Greater, nil, rw.Op(ir.Abs, nil, v), rw.Const(dead)))
 	return rw.Op(ir.Mul, nil, rw.Op(ir.Sign, nil, v), live)

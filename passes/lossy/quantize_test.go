@@ -34,16 +34,16 @@ func (g *quantNet) input(d ir.DType, shape ...int) *ir.Value {
 
 func (g *quantNet) normal(scale float64, shape ...int) *ir.Value {
 	t := ir.NewTensor(ir.T(ir.F32, shape...))
-	for i := range t.F {
-		t.F[i] = float32(g.NormFloat64() * scale)
+	for i := range t.Floats() {
+		t.Floats()[i] = float32(g.NormFloat64() * scale)
 	}
 	return g.Const(t)
 }
 
 func (g *quantNet) positive(shape ...int) *ir.Value {
 	t := ir.NewTensor(ir.T(ir.F32, shape...))
-	for i := range t.F {
-		t.F[i] = float32(0.3 + g.Float64())
+	for i := range t.Floats() {
+		t.Floats()[i] = float32(0.3 + g.Float64())
 	}
 	return g.Const(t)
 }
@@ -299,17 +299,17 @@ func TestQuantizeExact(t *testing.T) {
 	g := newQuantNet(2)
 	x := g.input(ir.F32, 1, 4000)
 	w := ir.NewTensor(ir.T(ir.F32, 5, 4000))
-	for i := range w.F {
+	for i := range w.Floats() {
 		switch i / 4000 {
 		case 0:
-			w.F[i] = 1 // every weight is the largest
+			w.Floats()[i] = 1 // every weight is the largest
 		case 1:
 		default:
-			w.F[i] = float32(g.NormFloat64())
+			w.Floats()[i] = float32(g.NormFloat64())
 		}
-		w.F[i] += 1e-3 * float32(i%7) * float32(min(i/4000, 1))
+		w.Floats()[i] += 1e-3 * float32(i%7) * float32(min(i/4000, 1))
 	}
-	w.F[0] = 1.01
+	w.Floats()[0] = 1.01
 	bias := g.Const(ir.FloatTensor([]float32{0, 1, 1e9, -5, 1e-9}, 5))
 	g.result(g.op(ir.Gemm, map[string]any{"trans_b": true}, x, g.Const(w), bias))
 	m := g.module(t)

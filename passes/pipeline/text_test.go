@@ -19,8 +19,8 @@ func conv3D(t *testing.T) *ir.Module {
 	b := &ir.Builder{F: f, Loc: ir.Loc{Name: "enc.0"}}
 	w := ir.NewTensor(ir.T(ir.F32, 8, 8, 3, 3, 3))
 	rng := rand.New(rand.NewPCG(1, 2))
-	for i := range w.F {
-		w.F[i] = float32(rng.NormFloat64())
+	for i := range w.Floats() {
+		w.Floats()[i] = float32(rng.NormFloat64())
 	}
 	f.Results = []ir.Port{{Name: "y", Value: b.Op(ir.Conv, nil, x, b.Const(w))}}
 	if b.Err != nil {

@@ -141,9 +141,9 @@ func (c *Certificate) Constants() (t, flip *ir.Tensor) {
 	n := len(c.Channels)
 	t, flip = ir.NewTensor(ir.T(ir.I32, n)), ir.NewTensor(ir.T(ir.Bit, n))
 	for i, p := range c.Channels {
-		t.I[i] = p.T
+		t.Ints()[i] = p.T
 		if p.Flip {
-			flip.I[i] = 1
+			flip.Ints()[i] = 1
 		}
 	}
 	c.Thresholds = t
@@ -227,8 +227,8 @@ func Reattach(m *ir.Module, certs []Certificate) ([]Certificate, error) {
 			return nil, fmt.Errorf("%s (%s): its thresholds do not fit the certificates", n.Loc, n.Op.Name)
 		}
 		for i, p := range certs[next].Channels {
-			if t.I[i] != p.T {
-				return nil, fmt.Errorf("%s (%s): channel %d has threshold %d, its certificate says %d", n.Loc, n.Op.Name, i, t.I[i], p.T)
+			if t.Int(i) != p.T {
+				return nil, fmt.Errorf("%s (%s): channel %d has threshold %d, its certificate says %d", n.Loc, n.Op.Name, i, t.Int(i), p.T)
 			}
 		}
 		certs[next].Thresholds = t

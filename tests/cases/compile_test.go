@@ -154,8 +154,8 @@ func (r rounding) compare(name string, got, want, sums *ir.Tensor, bound float64
 	}
 	step := r.unit * float64(r.units)
 	near := got.Convert(ir.F64)
-	for i := range near.D {
-		if math.Abs(math.Abs(near.D[i]-want.Float(i))-step) > step/100 {
+	for i := range near.Doubles() {
+		if math.Abs(math.Abs(near.Float(i)-want.Float(i))-step) > step/100 {
 			continue
 		}
 		sum := sums.Float(i) / r.unit
@@ -163,7 +163,7 @@ func (r rounding) compare(name string, got, want, sums *ir.Tensor, bound float64
 		if math.Abs(sum-whole) > 0.25 || 2*math.Abs(math.Mod(whole, float64(r.units))) != float64(r.units) {
 			return fmt.Errorf("output %q: element %d is %v, expected %v, and its sum of %v is no tie between multiples of %d", name, i, got.Float(i), want.Float(i), sum, r.units)
 		}
-		near.D[i] = want.Float(i)
+		near.Doubles()[i] = want.Float(i)
 	}
 	return compare(name, near, want, bound)
 }

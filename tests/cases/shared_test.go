@@ -447,8 +447,8 @@ func animation(_ context.Context, dir string) error {
 		return fmt.Errorf("frames are %v, expected %v", got, want.Type.Shape)
 	}
 	for i, p := range c.Pix {
-		if int64(p) != want.I[i] {
-			return fmt.Errorf("value %d is %d, expected %d", i, p, want.I[i])
+		if int64(p) != want.Int(i) {
+			return fmt.Errorf("value %d is %d, expected %d", i, p, want.Int(i))
 		}
 	}
 	return nil

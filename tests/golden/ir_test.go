@@ -179,7 +179,7 @@ func TestIRTextsCompute(t *testing.T) {
 		want := recorded(t, name)
 		for _, s := range stages {
 			for i, c := range clips(t) {
-				if d := maxDiff(eval(t, s.m, c)[0].F, want[i]); !(d <= 1e-6) {
+				if d := maxDiff(eval(t, s.m, c)[0].Floats(), want[i]); !(d <= 1e-6) {
 					t.Errorf("%s: %s: clip %d: outputs differ from the recorded ones by %g", name, s.name, i, d)
 				}
 			}

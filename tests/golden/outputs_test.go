@@ -29,8 +29,8 @@ func TestOutputs(t *testing.T) {
 			want := recorded(t, m.name)
 			var text strings.Builder
 			for i, c := range clips(t) {
-				interpreted := eval(t, packed, c)[0].F
-				for how, got := range map[string][]float32{"source": eval(t, source, c)[0].F, "packed": interpreted} {
+				interpreted := eval(t, packed, c)[0].Floats()
+				for how, got := range map[string][]float32{"source": eval(t, source, c)[0].Floats(), "packed": interpreted} {
 					if d := maxDiff(got, want[i]); !(d <= 1e-6) {
 						t.Errorf("clip %d: interpreter on the %s module: outputs differ from the recorded ones by %g", i, how, d)
 					}
@@ -56,7 +56,7 @@ func TestKernelsAgree(t *testing.T) {
 		packed, program := compile(t, importModel(t, m.name, m.opt))
 		sessions := newSessions(t, program)
 		for i, in := range probes(t, packed.Main()) {
-			want := eval(t, packed, in...)[0].F
+			want := eval(t, packed, in...)[0].Floats()
 			for isa, s := range sessions {
 				if got := runProgram(t, s, in[0], len(want)); !slices.Equal(got, want) {
 					t.Errorf("%s: input %d: %s kernels give %v, the interpreter %v", m.name, i, isa, got, want)

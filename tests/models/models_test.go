@@ -127,13 +127,13 @@ func (m *model) run(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.compare(t, "interpreter", out[0].F, want)
+	m.compare(t, "interpreter", out[0].Floats(), want)
 	got, err := runBytecode(mod, report.Certificates(mod, res.Records), in, len(want))
 	if err != nil {
 		t.Fatal(err)
 	}
 	m.compare(t, "bytecode", got, want)
-	if d := largest(got, out[0].F); d > 1e-5*scale(want) {
+	if d := largest(got, out[0].Floats()); d > 1e-5*scale(want) {
 		t.Errorf("bytecode differs from the interpreter by %g", d)
 	}
 }
@@ -265,7 +265,7 @@ func TestThirdParty(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if d := largest(got, want[0].F) / scale(want[0].F); d > 1e-4 {
+				if d := largest(got, want[0].Floats()) / scale(want[0].Floats()); d > 1e-4 {
 					t.Errorf("input %d: bytecode differs from the source graph by %.2g of its scale", i, d)
 				}
 			}

@@ -101,8 +101,8 @@ func normalized(pix *ir.Tensor, axis int, n clip.Norm) *ir.Tensor {
 	for _, d := range pix.Type.Shape[axis+1:] {
 		inner *= d
 	}
-	for i := range x.F {
-		x.F[i] = n.Byte(uint8(pix.Float(i)), i/inner%pix.Type.Shape[axis])
+	for i := range x.Floats() {
+		x.Floats()[i] = n.Byte(uint8(pix.Float(i)), i/inner%pix.Type.Shape[axis])
 	}
 	return x
 }
@@ -169,16 +169,16 @@ func TestBake(t *testing.T) {
 						}
 					}
 					want := eval(t, source, normalized(pix, axis, c.norm))
-					if got := eval(t, baked, pix); !slices.Equal(got.F, want.F) {
-						t.Errorf("%s, %s, binary %v, clip %d: interpreter %v, want %v", order, c.name, binary, k, got.F, want.F)
+					if got := eval(t, baked, pix); !slices.Equal(got.Floats(), want.Floats()) {
+						t.Errorf("%s, %s, binary %v, clip %d: interpreter %v, want %v", order, c.name, binary, k, got.Floats(), want.Floats())
 					}
-					got := make([]float32, len(want.F))
+					got := make([]float32, want.Len())
 					if err := session.Run([][]byte{pix.Data()}, [][]byte{runtime.Bytes(got)}); err != nil {
 						t.Fatal(err)
 					}
 					// The source's own float sums decide near a tie; whole numbers leave no doubt.
-					if tie := 1.01 / float64(3*5*6); !near(got, want.F, map[bool]float64{true: 0, false: tie}[c.exact]) {
-						t.Errorf("%s, %s, binary %v, clip %d: bytecode %v, want %v", order, c.name, binary, k, got, want.F)
+					if tie := 1.01 / float64(3*5*6); !near(got, want.Floats(), map[bool]float64{true: 0, false: tie}[c.exact]) {
+						t.Errorf("%s, %s, binary %v, clip %d: bytecode %v, want %v", order, c.name, binary, k, got, want.Floats())
 					}
 				}
 			}

@@ -63,9 +63,9 @@ func (g *bitNet) conv(x *ir.Value, same bool) *ir.Value {
 		}
 	}
 	w := ir.NewTensor(ir.T(d, kernel...))
-	for i := range w.I {
-		if w.I[i] = int64(2*g.IntN(2) - 1); d == ir.Tern && g.IntN(3) == 0 {
-			w.I[i] = 0
+	for i := range w.Ints() {
+		if w.Ints()[i] = int64(2*g.IntN(2) - 1); d == ir.Tern && g.IntN(3) == 0 {
+			w.Ints()[i] = 0
 		}
 	}
 	z := g.Op(ir.BConv, map[string]any{"groups": groups, "stride": stride, "dilation": dil, "pad": append(before, after...)}, x, g.Const(w))
@@ -117,13 +117,13 @@ func (g *bitNet) network(shape []int) []*ir.Tensor {
 	f.Results = []ir.Port{{Name: "y", Value: v}}
 	in := ir.NewTensor(x.Type)
 	special := []float32{0, float32(math.Copysign(0, -1)), 1e-45, -1e-45}
-	for i := range in.F {
-		if in.F[i] = float32(g.NormFloat64()); g.IntN(4) == 0 {
-			in.F[i] = special[g.IntN(len(special))]
+	for i := range in.Floats() {
+		if in.Floats()[i] = float32(g.NormFloat64()); g.IntN(4) == 0 {
+			in.Floats()[i] = special[g.IntN(len(special))]
 		}
 	}
 	if g.IntN(20) == 0 {
-		in.F[0] = float32(math.NaN())
+		in.Floats()[0] = float32(math.NaN())
 	}
 	return []*ir.Tensor{in}
 }

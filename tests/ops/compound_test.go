@@ -48,10 +48,10 @@ func TestIndices(t *testing.T) {
 	rng := rand.New(rand.NewPCG(12, 1))
 	index := func(d ir.DType, size int, shape ...int) *ir.Tensor {
 		x := ir.NewTensor(ir.T(d, shape...))
-		for i := range x.I {
-			x.I[i] = rng.Int64N(int64(size))
+		for i := range x.Ints() {
+			x.Ints()[i] = rng.Int64N(int64(size))
 			if lo, _ := d.Range(); lo < 0 && rng.IntN(2) == 0 {
-				x.I[i] -= int64(size)
+				x.Ints()[i] -= int64(size)
 			}
 		}
 		return x

@@ -29,7 +29,7 @@ func dense(t *ir.Tensor) []byte {
 		return slices.Clone(t.Data())
 	}
 	b := make([]byte, t.Len())
-	for i, v := range t.I {
+	for i, v := range t.Ints() {
 		b[i] = byte(v)
 	}
 	return b
@@ -49,7 +49,7 @@ func fromDense(t ir.Type, b []byte) (*ir.Tensor, error) {
 	}
 	x := ir.NewTensor(t)
 	for i, v := range b {
-		x.I[i] = int64(int8(v))
+		x.Ints()[i] = int64(int8(v))
 	}
 	return x, nil
 }
@@ -221,11 +221,11 @@ func values(rng *rand.Rand, d ir.DType, shape ...int) *ir.Tensor {
 		case d.IsFloat():
 			t.SetFloat(i, 3*rng.NormFloat64())
 		case d == ir.Bit || d == ir.Bool:
-			t.I[i] = rng.Int64N(2)
+			t.Ints()[i] = rng.Int64N(2)
 		case d == ir.SBit:
-			t.I[i] = 2*rng.Int64N(2) - 1
+			t.Ints()[i] = 2*rng.Int64N(2) - 1
 		case d == ir.Tern:
-			t.I[i] = rng.Int64N(3) - 1
+			t.Ints()[i] = rng.Int64N(3) - 1
 		default:
 			lo, hi := d.Range()
 			if rng.IntN(4) > 0 {
@@ -233,7 +233,7 @@ func values(rng *rand.Rand, d ir.DType, shape ...int) *ir.Tensor {
 			} else {
 				lo, hi = max(lo, -1<<40), min(hi, 1<<40)
 			}
-			t.I[i] = lo + rng.Int64N(hi-lo+1)
+			t.Ints()[i] = lo + rng.Int64N(hi-lo+1)
 		}
 	}
 	return t
@@ -449,8 +449,8 @@ func TestPositions(t *testing.T) {
 		for _, r := range []string{"none", "add", "mul", "max", "min"} {
 			for _, shape := range [][]int{{6, 5}, {3}, {1, 0}, {4, 300}} {
 				rows := ir.NewTensor(ir.T(ir.I64, 4))
-				for i := range rows.I {
-					rows.I[i] = rng.Int64N(int64(2*shape[0])) - int64(shape[0])
+				for i := range rows.Ints() {
+					rows.Ints()[i] = rng.Int64N(int64(2*shape[0])) - int64(shape[0])
 				}
 				updates := values(rng, d, append([]int{4}, shape[1:]...)...)
 				check(t, "scatter", []*ir.Tensor{values(rng, d, shape...), rows, updates}, []bool{false, r == "max"}, map[string]any{"reduction": r})
@@ -609,8 +609,8 @@ func TestRecurrent(t *testing.T) {
 			a, b := swap(steps, batch)
 			s0, s1 := swap(dirs, batch)
 			lens := ir.NewTensor(ir.T(ir.I32, batch))
-			for j := range lens.I {
-				lens.I[j] = rng.Int64N(int64(steps + 1))
+			for j := range lens.Ints() {
+				lens.Ints()[j] = rng.Int64N(int64(steps + 1))
 			}
 			args := []*ir.Tensor{finite(d, a, b, in), finite(d, dirs, op.gates*h, in), finite(d, dirs, op.gates*h, h), finite(d, dirs, 2*op.gates*h), lens, finite(d, s0, s1, h)}
 			if op.name == "lstm" {
@@ -708,8 +708,8 @@ func TestQuantizers(t *testing.T) {
 	for _, d := range ints {
 		for axis := range 3 {
 			zero := values(rng, d, []int{2, 3, 5}[axis])
-			for i := range zero.I {
-				zero.I[i] = zero.I[i] % 10
+			for i := range zero.Ints() {
+				zero.Ints()[i] = zero.Int(i) % 10
 			}
 			scale := positive(zero.Type.Shape...)
 			check(t, "quantize_linear", []*ir.Tensor{values(rng, ir.F32, 2, 3, 5), scale, zero}, []bool{false, true, true}, map[string]any{"axis": axis})

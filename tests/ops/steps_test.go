@@ -21,16 +21,16 @@ type chainNet struct {
 
 func (g *chainNet) floats(shape ...int) *ir.Value {
 	t := ir.NewTensor(ir.T(ir.F32, shape...))
-	for i := range t.F {
-		t.F[i] = float32(g.NormFloat64())
+	for i := range t.Floats() {
+		t.Floats()[i] = float32(g.NormFloat64())
 	}
 	return g.Const(t)
 }
 
 func (g *chainNet) doubles(n int) *ir.Value {
 	t := ir.NewTensor(ir.T(ir.F64, n))
-	for i := range t.D {
-		t.D[i] = g.NormFloat64() / 40
+	for i := range t.Doubles() {
+		t.Doubles()[i] = g.NormFloat64() / 40
 	}
 	return g.Const(t)
 }
@@ -41,10 +41,10 @@ func (g *chainNet) weights(shape ...int) *ir.Value {
 	d := []ir.DType{ir.I8, ir.I8, ir.Tern, ir.SBit}[g.IntN(4)]
 	lo, hi := d.Range()
 	t := ir.NewTensor(ir.T(d, shape...))
-	for i := range t.I {
-		t.I[i] = lo + g.Int64N(hi-lo+1)
+	for i := range t.Ints() {
+		t.Ints()[i] = lo + g.Int64N(hi-lo+1)
 		if d == ir.SBit {
-			t.I[i] = 2*g.Int64N(2) - 1
+			t.Ints()[i] = 2*g.Int64N(2) - 1
 		}
 	}
 	return g.Const(t)
@@ -150,8 +150,8 @@ func (g *chainNet) function(v *ir.Value, others []*ir.Value) *ir.Value {
 		return g.Op([]*ir.Op{ir.Add, ir.Mul, ir.Sub}[g.IntN(3)], nil, g.floats(along...), v)
 	case 7:
 		positive := ir.NewTensor(ir.T(ir.F32, shape[1]))
-		for i := range positive.F {
-			positive.F[i] = g.Float32() + 0.1
+		for i := range positive.Floats() {
+			positive.Floats()[i] = g.Float32() + 0.1
 		}
 		return g.Op(ir.BatchNorm, nil, v, g.floats(shape[1]), g.floats(shape[1]), g.floats(shape[1]), g.Const(positive))
 	case 8:
@@ -207,8 +207,8 @@ func (g *chainNet) build(shape []int) []*ir.Tensor {
 	}
 	f.Results = append(f.Results, ir.Port{Name: "y", Value: v})
 	in := ir.NewTensor(x.Type)
-	for i := range in.F {
-		in.F[i] = float32(g.NormFloat64() * 3)
+	for i := range in.Floats() {
+		in.Floats()[i] = float32(g.NormFloat64() * 3)
 	}
 	return []*ir.Tensor{in}
 }

@@ -80,11 +80,11 @@ func compareLogits(t *testing.T, m *ir.Module, engines []Engine, clips [][]*ir.T
 				t.Fatal(err)
 			}
 			for k, want := range logits[i] {
-				if d := math.Abs(float64(out[0].F[k] - want)); !(d <= 1e-3) {
-					t.Errorf("%s, clip %d: logit %d is %v, PyTorch says %v", e, i, k, out[0].F[k], want)
+				if d := math.Abs(float64(out[0].Float32(k) - want)); !(d <= 1e-3) {
+					t.Errorf("%s, clip %d: logit %d is %v, PyTorch says %v", e, i, k, out[0].Float32(k), want)
 				}
 			}
-			if got, want := largest(out[0].F), largest(logits[i]); got != want {
+			if got, want := largest(out[0].Floats()), largest(logits[i]); got != want {
 				t.Errorf("%s, clip %d: label %d, PyTorch says %d", e, i, got, want)
 			}
 		}
@@ -108,7 +108,7 @@ func clipsOf(t *testing.T, base string) (clips [][]*ir.Tensor, logits [][]float3
 	for i := range n {
 		x := ir.NewTensor(ir.T(ir.U8, append([]int{1}, a.Shape[1:]...)...))
 		for j, b := range a.Data[i*size : (i+1)*size] {
-			x.I[j] = int64(b)
+			x.Ints()[j] = int64(b)
 		}
 		clips = append(clips, []*ir.Tensor{x})
 		logits = append(logits, lf[i*len(lf)/n:(i+1)*len(lf)/n])

@@ -165,8 +165,8 @@ func encode(t *ir.Tensor) []byte {
 	if !t.Type.DType.IsLogic() {
 		return t.Data()
 	}
-	out := make([]byte, len(t.I))
-	for i, v := range t.I {
+	out := make([]byte, t.Len())
+	for i, v := range t.Ints() {
 		out[i] = byte(v)
 	}
 	return out
@@ -182,29 +182,29 @@ func decode(t ir.Type, b []byte) (*ir.Tensor, error) {
 	for i := range x.Len() {
 		switch e := b[i*width(t.DType):]; t.DType {
 		case ir.F32:
-			x.F[i] = math.Float32frombits(binary.LittleEndian.Uint32(e))
+			x.Floats()[i] = math.Float32frombits(binary.LittleEndian.Uint32(e))
 			continue
 		case ir.F64:
-			x.D[i] = math.Float64frombits(binary.LittleEndian.Uint64(e))
+			x.Doubles()[i] = math.Float64frombits(binary.LittleEndian.Uint64(e))
 			continue
 		case ir.Bit, ir.Bool, ir.U8:
-			x.I[i] = int64(e[0])
+			x.Ints()[i] = int64(e[0])
 		case ir.SBit, ir.Tern, ir.I8:
-			x.I[i] = int64(int8(e[0]))
+			x.Ints()[i] = int64(int8(e[0]))
 		case ir.U16:
-			x.I[i] = int64(binary.LittleEndian.Uint16(e))
+			x.Ints()[i] = int64(binary.LittleEndian.Uint16(e))
 		case ir.I16:
-			x.I[i] = int64(int16(binary.LittleEndian.Uint16(e)))
+			x.Ints()[i] = int64(int16(binary.LittleEndian.Uint16(e)))
 		case ir.U32:
-			x.I[i] = int64(binary.LittleEndian.Uint32(e))
+			x.Ints()[i] = int64(binary.LittleEndian.Uint32(e))
 		case ir.I32:
-			x.I[i] = int64(int32(binary.LittleEndian.Uint32(e)))
+			x.Ints()[i] = int64(int32(binary.LittleEndian.Uint32(e)))
 		case ir.U64, ir.I64:
-			x.I[i] = int64(binary.LittleEndian.Uint64(e))
+			x.Ints()[i] = int64(binary.LittleEndian.Uint64(e))
 		default:
 			return nil, fmt.Errorf("no buffer holds %s", t.DType)
 		}
-		if v := x.I[i]; v < lo || v > hi || t.DType == ir.SBit && v == 0 {
+		if v := x.Int(i); v < lo || v > hi || t.DType == ir.SBit && v == 0 {
 			return nil, fmt.Errorf("element %d is %d, which is no %s", i, v, t.DType)
 		}
 	}

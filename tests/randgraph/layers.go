@@ -144,7 +144,7 @@ func (g *gen) linear(x *ir.Value, o int) *ir.Value {
 func (g *gen) channelValue(x *ir.Value, c int) float32 {
 	t := g.sample[x]
 	inner := ir.T(ir.F32, g.shape(x)[2:]...).Elems()
-	return t.F[(g.n(g.shape(x)[0])*g.channels(x)+c)*inner+g.n(inner)]
+	return t.Float32((g.n(g.shape(x)[0])*g.channels(x)+c)*inner + g.n(inner))
 }
 
 // norm appends a batch norm, or another chain of operations a channel, that

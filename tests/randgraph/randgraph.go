@@ -227,9 +227,9 @@ func (g *gen) input(name string, shape []int) *ir.Value {
 	most := pick(g, 2, 256)
 	for i := range t.Len() {
 		if d == ir.F32 {
-			t.F[i] = float32(g.rng.NormFloat64())
+			t.Floats()[i] = float32(g.rng.NormFloat64())
 		} else {
-			t.I[i] = int64(g.n(most))
+			t.Ints()[i] = int64(g.n(most))
 		}
 	}
 	g.sample[p] = t

@@ -209,8 +209,8 @@ func checkCertificates(t *testing.T, m *ir.Module, sets [][]*ir.Tensor) {
 		certs = certs[1:]
 		th := ir.ConstOf(n.Args[at]) // the flip may have moved behind a pool
 		for i, p := range c.Channels {
-			if p.T != th.I[i] {
-				t.Errorf("%s: the certificate of channel %d says %d, the threshold is %d", n.Loc, i, p.T, th.I[i])
+			if p.T != th.Int(i) {
+				t.Errorf("%s: the certificate of channel %d says %d, the threshold is %d", n.Loc, i, p.T, th.Int(i))
 			}
 		}
 		if n.Is(ir.BLSTM) {
@@ -222,7 +222,7 @@ func checkCertificates(t *testing.T, m *ir.Module, sets [][]*ir.Tensor) {
 				z = sums(t, n, z)
 			}
 			inner := ir.Type{Shape: z.Type.Shape[2:]}.Elems()
-			for i, v := range z.I {
+			for i, v := range z.Ints() {
 				p := c.Channels[i/inner%len(c.Channels)]
 				if v < p.Lo || v > p.Hi {
 					t.Errorf("%s: channel %d is %d, the certificate says %d..%d", n.Loc, i/inner%len(c.Channels), v, p.Lo, p.Hi)

@@ -96,9 +96,9 @@ func gatesOn(ctx context.Context, f *ir.Func, clip []uint8) ([]Gate, error) {
 	in := ir.NewTensor(f.Params[0].Value.Type)
 	for i, v := range clip {
 		if in.Type.DType.IsFloat() {
-			in.F[i] = float32(v)
+			in.Floats()[i] = float32(v)
 		} else {
-			in.I[i] = int64(v)
+			in.Ints()[i] = int64(v)
 		}
 	}
 	var gates []Gate
@@ -129,10 +129,10 @@ func gatesOn(ctx context.Context, f *ir.Func, clip []uint8) ([]Gate, error) {
 
 func share(t *ir.Tensor) float64 {
 	n := 0
-	for _, v := range t.I {
+	for _, v := range t.Ints() {
 		if v > 0 {
 			n++
 		}
 	}
-	return float64(n) / float64(max(len(t.I), 1))
+	return float64(n) / float64(max(t.Len(), 1))
 }

@@ -378,7 +378,7 @@ func TestGates(t *testing.T) {
 	for i := range gateClips {
 		_, err := ir.Eval(context.Background(), m.Main(), []*ir.Tensor{clipOf(t, r.Source, m, i)}, func(n *ir.Node, out []*ir.Tensor) {
 			ones := 0.0
-			for _, v := range out[0].F {
+			for _, v := range out[0].Floats() {
 				ones += float64(v)
 			}
 			shares[n.Loc.Name] += ones / float64(max(out[0].Len(), 1)) / gateClips
@@ -423,7 +423,7 @@ func TestEveryParameter(t *testing.T) {
 	first := map[string][]float32{}
 	for _, n := range r.Module.Main().Nodes {
 		if n.Const != nil && n.Const.Type.DType == ir.F32 && n.Const.Type.Rank() > 0 && !strings.HasPrefix(n.Loc.Name, "lstm.h0") && !strings.HasPrefix(n.Loc.Name, "lstm.c0") {
-			first[n.Loc.Name] = n.Const.F
+			first[n.Loc.Name] = n.Const.Floats()
 		}
 	}
 	if len(first) < 30 {
