@@ -332,19 +332,38 @@ func (p *prep) i32s(i, n int) []int32 {
 // constants expands constants into the form of dense buffers, once each.
 type constants struct {
 	img     *billb.Image
-	dense   map[int][]byte
-	charged int    // bytes, by all instructions so far
-	limit   int    // bytes; 0: none
-	homes   *homes // of the values so far; nil: all are in the arena
+	dense   map[int][]byte // nil: let go of, but charged for
+	held    int            // bytes in dense
+	sparing bool           // lets go of what is in dense from time to time
+	charged int            // bytes, by all instructions so far
+	limit   int            // bytes; 0: none
+	homes   *homes         // of the values so far; nil: all are in the arena
+}
+
+// spare lets go of what the instructions so far have read, where that is much and
+// they themselves do not last.
+func (c *constants) spare() {
+	if !c.sparing || c.held < 1<<24 {
+		return
+	}
+	for id := range c.dense {
+		c.dense[id] = nil
+	}
+	c.held = 0
 }
 
 // constant is a constant as an operand.
 func (p *prep) constant(id int, name string) *operand {
 	k := &p.img.Consts[id]
-	data, ok := p.consts.dense[id]
-	if !ok {
-		data = p.denseData(k)
-		p.consts.dense[id] = data
+	c := p.consts
+	data, seen := c.dense[id]
+	if data == nil {
+		charged := c.charged
+		if data = p.denseData(k); seen {
+			c.charged = charged
+		}
+		c.dense[id] = data
+		c.held += len(data)
 	}
 	return &operand{name: name, elem: k.Elem, shape: k.Shape, n: billb.Product(k.Shape), size: len(data), fixed: data}
 }

@@ -16,6 +16,7 @@ type Program struct {
 	img  *billb.Image
 	best kernels.ISA
 
+	transient               bool // no instruction is kept when the next one is prepared
 	maxPrepared, maxScratch int
 
 	mu    sync.Mutex
@@ -124,6 +125,7 @@ func Check(img *billb.Image) error {
 	if err != nil {
 		return err
 	}
+	p.transient = true
 	_, err = p.prepareAll(p.best, p.checkScratch)
 	return err
 }
@@ -185,7 +187,7 @@ func (p *Program) prepareAll(isa kernels.ISA, f func(i int, s *step) error) ([]i
 		return errorf("billb: %s: %w", p.img.Name, billb.Mark(ErrFormat, err))
 	}
 	set := kernels.Select(isa)
-	consts := &constants{img: p.img, dense: map[int][]byte{}, limit: p.maxPrepared, homes: newHomes(p.img)}
+	consts := &constants{img: p.img, dense: map[int][]byte{}, limit: p.maxPrepared, sparing: p.transient, homes: newHomes(p.img)}
 	l := newLive(p.img)
 	if err := l.begin(); err != nil {
 		return nil, failed(err)
@@ -202,6 +204,7 @@ func (p *Program) prepareAll(isa kernels.ISA, f func(i int, s *step) error) ([]i
 		if err := f(i, &s); err != nil {
 			return nil, err
 		}
+		consts.spare()
 	}
 	if err := l.program(aliases); err != nil {
 		return nil, failed(err)

@@ -139,11 +139,11 @@ func checksum(t *ir.Tensor) (sum uint32) {
 func word(t *ir.Tensor, i int) uint32 {
 	switch {
 	case t.Type.DType == ir.F64:
-		return uint32(math.Float64bits(t.D[i]))
+		return uint32(math.Float64bits(t.Float(i)))
 	case t.Type.DType.IsFloat():
 		return math.Float32bits(float32(t.Float(i)))
 	}
-	return uint32(t.I[i])
+	return uint32(t.Int(i))
 }
 
 // element is an element of an input as C, of the byte v.

@@ -287,32 +287,36 @@ func (r *Ranger) composite(n *ir.Node) *composite {
 	if c, ok := r.comps[v]; ok {
 		return c
 	}
-	c := r.compose(n)
-	r.comps[v] = c
+	c, chained := r.compose(n)
+	if chained {
+		r.comps[v] = c
+	}
 	return c
 }
 
 const MaxComposite = 1 << 26
 
-func (r *Ranger) compose(n *ir.Node) *composite {
+// compose makes a composite kernel, and reports whether it is of several
+// convolutions.
+func (r *Ranger) compose(n *ir.Node) (kernel *composite, chained bool) {
 	w := ir.ConstOf(n.Args[1])
 	if w == nil || !fitsComposite(w) {
-		return nil
+		return nil, false
 	}
 	own := OwnKernel(n, w)
 	d := ir.Def(n.Args[0])
 	if !(d.Is(ir.BConv) || d.Is(ir.IConv)) || d.Arg(2) != nil {
-		return own
+		return own, false
 	}
 	in := r.composite(d)
 	if in == nil || !own.pointwise && !in.pointwise {
-		return own
+		return own, false
 	}
 	o := n.In(1).Shape[0]
 	if o*in.channels*own.Taps*in.Taps > MaxComposite || own.peak()*in.peak()*int64(own.channels*own.Taps) > math.MaxInt32 {
-		return own
+		return own, false
 	}
-	return own.After(in, o)
+	return own.After(in, o), true
 }
 
 // peak returns the largest magnitude of the kernel.
@@ -325,8 +329,8 @@ func (c *composite) peak() int64 {
 }
 
 func fitsComposite(w *ir.Tensor) bool {
-	for _, x := range w.Ints() {
-		if x > math.MaxInt16 || x < math.MinInt16 {
+	for i := range w.Len() {
+		if x := w.Int(i); x > math.MaxInt16 || x < math.MinInt16 {
 			return false
 		}
 	}
@@ -343,9 +347,9 @@ func OwnKernel(n *ir.Node, w *ir.Tensor) *composite {
 		c.padded = c.padded || p > 0
 	}
 	c.pointwise = c.pointwise && !c.padded
-	for i, x := range w.Ints() {
+	for i := range w.Len() {
 		k, a := i/(per*taps), i/taps%per+i/(per*taps)/(o/groups)*per
-		c.W[(k*channels+a)*taps+i%taps] = int32(x)
+		c.W[(k*channels+a)*taps+i%taps] = int32(w.Int(i))
 	}
 	return c
 }

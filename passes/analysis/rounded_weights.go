@@ -39,9 +39,9 @@ func recoverRounded(t *ir.Tensor) *BinaryWeights {
 // fitBytes turns the sign of rows that have +128, of weights down to -128 that a
 // norm's negative factor was folded into. It reports whether all are bytes then.
 func (b *BinaryWeights) fitBytes() bool {
-	row := b.Bits.Len() / len(b.Scale)
+	row, bits := b.Bits.Len()/len(b.Scale), b.Bits.Ints()
 	for o := range b.Scale {
-		w := b.Bits.IntRange(o*row, (o+1)*row)
+		w := bits[o*row : (o+1)*row]
 		switch {
 		case slices.Max(w) <= math.MaxInt8:
 			continue
