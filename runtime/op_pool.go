@@ -40,6 +40,9 @@ func preparePool(p *prep, kind poolKind) step {
 	work := mulSat(billb.Product(w.out[:]), w.kernel[0], w.kernel[1], w.kernel[2])
 	switch y.elem {
 	case F32:
+		if s, ok := p.poolLanes(w, kind, padded, y, x); ok {
+			return s
+		}
 		if w.out[2] >= 4 {
 			if s, ok := p.poolRows(w, kind, padded, y, x, work); ok {
 				return s
@@ -182,6 +185,65 @@ func poolRow[T Number](w *window, kind poolKind, dst, src []T) {
 			}
 		}
 	}
+}
+
+// poolLanes is a pooling with channels side by side; false where rows serve better: of few channels, and of large windows, whose
+// largest elements results that lie in long rows share.
+func (p *prep) poolLanes(w *window, kind poolKind, padded bool, y, x *operand) (step, bool) {
+	taps := mulSat(w.kernel[:]...)
+	if p.set.ISA() == kernels.Generic || x.n == 0 || x.shape[1] < lanesChannels || taps > lanesTaps ||
+		kind != poolAverage && taps > lanesShared && w.stride[2] == 1 && w.out[2] > lanesWidth {
+		return step{}, false
+	}
+	var counts []float32
+	if kind == poolAverage {
+		p.charge(4 * billb.Product(w.out[:]))
+		counts = w.counts(padded)
+	}
+	plan, err := kernels.NewDepthPool(p.set, kernels.DotShape{
+		Batch: x.shape[0], Groups: x.shape[1], In: x.shape[1], Out: x.shape[1],
+		Size: w.in, Result: w.out, Kernel: w.kernel, Stride: w.stride, Pad: w.pad, Dil: w.dil,
+	}, poolOperators[kind], counts)
+	if err != nil || plan.Scratch(1) > defaultLimit {
+		return step{}, false
+	}
+	s := stageOf(mulSat(y.n, taps), func(m *memory, part, parts int) {
+		lo, hi := share(plan.Units(), part, parts)
+		for u := lo; u < hi; u++ {
+			plan.Run(u, part, view[float32](y, m), view[float32](x, m), m.scratch)
+		}
+	})
+	s.scratch = plan.Scratch
+	return s, true
+}
+
+// Limits of poolLanes: the fewest channels; the most taps; those that long rows could share, and what is not yet a long row.
+const (
+	lanesChannels = 6
+	lanesTaps     = 64
+	lanesShared   = 16
+	lanesWidth    = 16
+)
+
+// counts is the number of taps of every position; 1 where there is none.
+func (w *window) counts(padded bool) []float32 {
+	var counts []float32
+	for ot := range w.out[0] {
+		for oh := range w.out[1] {
+			for ow := range w.out[2] {
+				n := 1
+				for a, q := range []int{ot, oh, ow} {
+					lo, hi := w.inside(a, q)
+					if padded {
+						lo, hi = 0, w.within(a, q)
+					}
+					n *= hi - lo
+				}
+				counts = append(counts, float32(max(n, 1)))
+			}
+		}
+	}
+	return counts
 }
 
 // rowPool pools float32 in whole rows, padded by what adds nothing and up to whole registers, and split by position modulo the stride,

@@ -8,3 +8,18 @@ package kernels
 //
 //go:noescape
 func depthAVX2(dst []float32, src []float32, step int, offs []int32, w []float32, bias *[8]float32)
+
+// See Set.depthPool; AVX2.
+//
+//go:noescape
+func depthMaxAVX2(dst []float32, src []float32, step int, offs []int32, counts []float32)
+
+// See Set.depthPool; AVX2.
+//
+//go:noescape
+func depthMinAVX2(dst []float32, src []float32, step int, offs []int32, counts []float32)
+
+// See Set.depthPool; AVX2.
+//
+//go:noescape
+func depthSumAVX2(dst []float32, src []float32, step int, offs []int32, counts []float32)

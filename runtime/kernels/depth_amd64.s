@@ -7,84 +7,437 @@
 // func depthAVX2(dst []float32, src []float32, step int, offs []int32, w []float32, bias *[8]float32)
 // Requires: AVX
 TEXT ·depthAVX2(SB), NOSPLIT, $0-112
+	MOVQ w_base+80(FP), AX
+	MOVQ bias+104(FP), CX
+	MOVQ dst_base+0(FP), BX
+	MOVQ dst_len+8(FP), SI
+	MOVQ src_base+24(FP), DI
+	MOVQ step+48(FP), R8
+	MOVQ offs_base+56(FP), R9
+	MOVQ offs_len+64(FP), R10
+	SHLQ $0x02, R8
+	LEAQ (R8)(R8*2), R11
+
+positions1:
+	CMPQ   SI, $0x20
+	JLT    end2
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	XORQ   R12, R12
+	MOVQ   AX, DX
+
+term3:
+	MOVLQSX (R9)(R12*4), R13
+	ADDQ    DI, R13
+	VMOVUPS (DX), Y4
+	ADDQ    $0x20, DX
+	VMULPS  (R13), Y4, Y5
+	VADDPS  Y5, Y0, Y0
+	VMULPS  (R13)(R8*1), Y4, Y5
+	VADDPS  Y5, Y1, Y1
+	VMULPS  (R13)(R8*2), Y4, Y5
+	VADDPS  Y5, Y2, Y2
+	VMULPS  (R13)(R11*1), Y4, Y4
+	VADDPS  Y4, Y3, Y3
+	INCQ    R12
+	CMPQ    R12, R10
+	JLT     term3
+	VADDPS  (CX), Y0, Y0
+	VMOVUPS Y0, (BX)
+	ADDQ    R8, DI
+	VADDPS  (CX), Y1, Y1
+	VMOVUPS Y1, 32(BX)
+	ADDQ    R8, DI
+	VADDPS  (CX), Y2, Y2
+	VMOVUPS Y2, 64(BX)
+	ADDQ    R8, DI
+	VADDPS  (CX), Y3, Y3
+	VMOVUPS Y3, 96(BX)
+	ADDQ    R8, DI
+	ADDQ    $0x80, BX
+	SUBQ    $0x20, SI
+	JMP     positions1
+
+end2:
+positions4:
+	CMPQ   SI, $0x08
+	JLT    end5
+	VXORPS Y0, Y0, Y0
+	XORQ   R11, R11
+	MOVQ   AX, DX
+
+term6:
+	MOVLQSX (R9)(R11*4), R12
+	ADDQ    DI, R12
+	VMOVUPS (DX), Y1
+	ADDQ    $0x20, DX
+	VMULPS  (R12), Y1, Y1
+	VADDPS  Y1, Y0, Y0
+	INCQ    R11
+	CMPQ    R11, R10
+	JLT     term6
+	VADDPS  (CX), Y0, Y0
+	VMOVUPS Y0, (BX)
+	ADDQ    R8, DI
+	ADDQ    $0x20, BX
+	SUBQ    $0x08, SI
+	JMP     positions4
+
+end5:
+	VZEROUPPER
+	RET
+
+// func depthMaxAVX2(dst []float32, src []float32, step int, offs []int32, counts []float32)
+// Requires: AVX, AVX2
+TEXT ·depthMaxAVX2(SB), NOSPLIT, $0-104
+	MOVQ counts_base+80(FP), AX
 	MOVQ dst_base+0(FP), AX
 	MOVQ dst_len+8(FP), CX
 	MOVQ src_base+24(FP), DX
 	MOVQ step+48(FP), BX
 	MOVQ offs_base+56(FP), SI
 	MOVQ offs_len+64(FP), DI
-	MOVQ w_base+80(FP), R8
-	MOVQ bias+104(FP), R9
 	SHLQ $0x02, BX
-	LEAQ (BX)(BX*2), R10
+	LEAQ (BX)(BX*2), R8
 
-positions1:
-	CMPQ   CX, $0x20
-	JLT    end2
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	XORQ   R11, R11
-	MOVQ   R8, R13
+positions7:
+	CMPQ    CX, $0x20
+	JLT     end8
+	VMOVUPS vecff800000<>+0(SB), Y0
+	VMOVUPS vecff800000<>+0(SB), Y1
+	VMOVUPS vecff800000<>+0(SB), Y2
+	VMOVUPS vecff800000<>+0(SB), Y3
+	XORQ    R9, R9
 
-term3:
-	MOVLQSX (SI)(R11*4), R12
-	ADDQ    DX, R12
-	VMOVUPS (R13), Y4
-	VMULPS  (R12), Y4, Y5
-	VADDPS  Y5, Y0, Y0
-	VMULPS  (R12)(BX*1), Y4, Y5
-	VADDPS  Y5, Y1, Y1
-	VMULPS  (R12)(BX*2), Y4, Y5
-	VADDPS  Y5, Y2, Y2
-	VMULPS  (R12)(R10*1), Y4, Y4
-	VADDPS  Y4, Y3, Y3
-	ADDQ    $0x20, R13
-	INCQ    R11
-	CMPQ    R11, DI
-	JLT     term3
-	VADDPS  (R9), Y0, Y0
-	VMOVUPS Y0, (AX)
-	ADDQ    BX, DX
-	VADDPS  (R9), Y1, Y1
-	VMOVUPS Y1, 32(AX)
-	ADDQ    BX, DX
-	VADDPS  (R9), Y2, Y2
-	VMOVUPS Y2, 64(AX)
-	ADDQ    BX, DX
-	VADDPS  (R9), Y3, Y3
-	VMOVUPS Y3, 96(AX)
-	ADDQ    BX, DX
-	ADDQ    $0x80, AX
-	SUBQ    $0x20, CX
-	JMP     positions1
+term9:
+	MOVLQSX   (SI)(R9*4), R10
+	ADDQ      DX, R10
+	VMOVDQU   (R10), Y4
+	VMAXPS    Y0, Y4, Y5
+	VMAXPS    Y4, Y0, Y6
+	VPAND     Y6, Y5, Y5
+	VCMPPS    $0x07, Y0, Y4, Y6
+	VADDPS    Y0, Y4, Y0
+	VBLENDVPS Y6, Y5, Y0, Y0
+	VMOVAPS   Y0, Y0
+	VMOVDQU   (R10)(BX*1), Y4
+	VMAXPS    Y1, Y4, Y5
+	VMAXPS    Y4, Y1, Y6
+	VPAND     Y6, Y5, Y5
+	VCMPPS    $0x07, Y1, Y4, Y6
+	VADDPS    Y1, Y4, Y1
+	VBLENDVPS Y6, Y5, Y1, Y1
+	VMOVAPS   Y1, Y1
+	VMOVDQU   (R10)(BX*2), Y4
+	VMAXPS    Y2, Y4, Y5
+	VMAXPS    Y4, Y2, Y6
+	VPAND     Y6, Y5, Y5
+	VCMPPS    $0x07, Y2, Y4, Y6
+	VADDPS    Y2, Y4, Y2
+	VBLENDVPS Y6, Y5, Y2, Y2
+	VMOVAPS   Y2, Y2
+	VMOVDQU   (R10)(R8*1), Y4
+	VMAXPS    Y3, Y4, Y5
+	VMAXPS    Y4, Y3, Y6
+	VPAND     Y6, Y5, Y5
+	VCMPPS    $0x07, Y3, Y4, Y6
+	VADDPS    Y3, Y4, Y3
+	VBLENDVPS Y6, Y5, Y3, Y3
+	VMOVAPS   Y3, Y3
+	INCQ      R9
+	CMPQ      R9, DI
+	JLT       term9
+	VMOVUPS   Y0, (AX)
+	ADDQ      BX, DX
+	VMOVUPS   Y1, 32(AX)
+	ADDQ      BX, DX
+	VMOVUPS   Y2, 64(AX)
+	ADDQ      BX, DX
+	VMOVUPS   Y3, 96(AX)
+	ADDQ      BX, DX
+	ADDQ      $0x80, AX
+	SUBQ      $0x20, CX
+	JMP       positions7
 
-end2:
-positions4:
-	CMPQ   CX, $0x08
-	JLT    end5
-	VXORPS Y0, Y0, Y0
-	XORQ   R10, R10
-	MOVQ   R8, R12
+end8:
+positions10:
+	CMPQ    CX, $0x08
+	JLT     end11
+	VMOVUPS vecff800000<>+0(SB), Y0
+	XORQ    R8, R8
 
-term6:
-	MOVLQSX (SI)(R10*4), R11
-	ADDQ    DX, R11
-	VMOVUPS (R12), Y1
-	VMULPS  (R11), Y1, Y1
-	VADDPS  Y1, Y0, Y0
-	ADDQ    $0x20, R12
-	INCQ    R10
-	CMPQ    R10, DI
-	JLT     term6
-	VADDPS  (R9), Y0, Y0
-	VMOVUPS Y0, (AX)
-	ADDQ    BX, DX
-	ADDQ    $0x20, AX
-	SUBQ    $0x08, CX
-	JMP     positions4
+term12:
+	MOVLQSX   (SI)(R8*4), R9
+	ADDQ      DX, R9
+	VMOVDQU   (R9), Y1
+	VMAXPS    Y0, Y1, Y2
+	VMAXPS    Y1, Y0, Y3
+	VPAND     Y3, Y2, Y2
+	VCMPPS    $0x07, Y0, Y1, Y3
+	VADDPS    Y0, Y1, Y0
+	VBLENDVPS Y3, Y2, Y0, Y0
+	VMOVAPS   Y0, Y0
+	INCQ      R8
+	CMPQ      R8, DI
+	JLT       term12
+	VMOVUPS   Y0, (AX)
+	ADDQ      BX, DX
+	ADDQ      $0x20, AX
+	SUBQ      $0x08, CX
+	JMP       positions10
 
-end5:
+end11:
 	VZEROUPPER
 	RET
+
+DATA vecff800000<>+0(SB)/4, $0xff800000
+DATA vecff800000<>+4(SB)/4, $0xff800000
+DATA vecff800000<>+8(SB)/4, $0xff800000
+DATA vecff800000<>+12(SB)/4, $0xff800000
+DATA vecff800000<>+16(SB)/4, $0xff800000
+DATA vecff800000<>+20(SB)/4, $0xff800000
+DATA vecff800000<>+24(SB)/4, $0xff800000
+DATA vecff800000<>+28(SB)/4, $0xff800000
+DATA vecff800000<>+32(SB)/4, $0xff800000
+DATA vecff800000<>+36(SB)/4, $0xff800000
+DATA vecff800000<>+40(SB)/4, $0xff800000
+DATA vecff800000<>+44(SB)/4, $0xff800000
+DATA vecff800000<>+48(SB)/4, $0xff800000
+DATA vecff800000<>+52(SB)/4, $0xff800000
+DATA vecff800000<>+56(SB)/4, $0xff800000
+DATA vecff800000<>+60(SB)/4, $0xff800000
+GLOBL vecff800000<>(SB), RODATA|NOPTR, $64
+
+// func depthMinAVX2(dst []float32, src []float32, step int, offs []int32, counts []float32)
+// Requires: AVX, AVX2
+TEXT ·depthMinAVX2(SB), NOSPLIT, $0-104
+	MOVQ counts_base+80(FP), AX
+	MOVQ dst_base+0(FP), AX
+	MOVQ dst_len+8(FP), CX
+	MOVQ src_base+24(FP), DX
+	MOVQ step+48(FP), BX
+	MOVQ offs_base+56(FP), SI
+	MOVQ offs_len+64(FP), DI
+	SHLQ $0x02, BX
+	LEAQ (BX)(BX*2), R8
+
+positions13:
+	CMPQ    CX, $0x20
+	JLT     end14
+	VMOVUPS vec7f800000<>+0(SB), Y0
+	VMOVUPS vec7f800000<>+0(SB), Y1
+	VMOVUPS vec7f800000<>+0(SB), Y2
+	VMOVUPS vec7f800000<>+0(SB), Y3
+	XORQ    R9, R9
+
+term15:
+	MOVLQSX   (SI)(R9*4), R10
+	ADDQ      DX, R10
+	VMOVDQU   (R10), Y4
+	VMINPS    Y0, Y4, Y5
+	VMINPS    Y4, Y0, Y6
+	VPOR      Y6, Y5, Y5
+	VCMPPS    $0x07, Y0, Y4, Y6
+	VADDPS    Y0, Y4, Y0
+	VBLENDVPS Y6, Y5, Y0, Y0
+	VMOVAPS   Y0, Y0
+	VMOVDQU   (R10)(BX*1), Y4
+	VMINPS    Y1, Y4, Y5
+	VMINPS    Y4, Y1, Y6
+	VPOR      Y6, Y5, Y5
+	VCMPPS    $0x07, Y1, Y4, Y6
+	VADDPS    Y1, Y4, Y1
+	VBLENDVPS Y6, Y5, Y1, Y1
+	VMOVAPS   Y1, Y1
+	VMOVDQU   (R10)(BX*2), Y4
+	VMINPS    Y2, Y4, Y5
+	VMINPS    Y4, Y2, Y6
+	VPOR      Y6, Y5, Y5
+	VCMPPS    $0x07, Y2, Y4, Y6
+	VADDPS    Y2, Y4, Y2
+	VBLENDVPS Y6, Y5, Y2, Y2
+	VMOVAPS   Y2, Y2
+	VMOVDQU   (R10)(R8*1), Y4
+	VMINPS    Y3, Y4, Y5
+	VMINPS    Y4, Y3, Y6
+	VPOR      Y6, Y5, Y5
+	VCMPPS    $0x07, Y3, Y4, Y6
+	VADDPS    Y3, Y4, Y3
+	VBLENDVPS Y6, Y5, Y3, Y3
+	VMOVAPS   Y3, Y3
+	INCQ      R9
+	CMPQ      R9, DI
+	JLT       term15
+	VMOVUPS   Y0, (AX)
+	ADDQ      BX, DX
+	VMOVUPS   Y1, 32(AX)
+	ADDQ      BX, DX
+	VMOVUPS   Y2, 64(AX)
+	ADDQ      BX, DX
+	VMOVUPS   Y3, 96(AX)
+	ADDQ      BX, DX
+	ADDQ      $0x80, AX
+	SUBQ      $0x20, CX
+	JMP       positions13
+
+end14:
+positions16:
+	CMPQ    CX, $0x08
+	JLT     end17
+	VMOVUPS vec7f800000<>+0(SB), Y0
+	XORQ    R8, R8
+
+term18:
+	MOVLQSX   (SI)(R8*4), R9
+	ADDQ      DX, R9
+	VMOVDQU   (R9), Y1
+	VMINPS    Y0, Y1, Y2
+	VMINPS    Y1, Y0, Y3
+	VPOR      Y3, Y2, Y2
+	VCMPPS    $0x07, Y0, Y1, Y3
+	VADDPS    Y0, Y1, Y0
+	VBLENDVPS Y3, Y2, Y0, Y0
+	VMOVAPS   Y0, Y0
+	INCQ      R8
+	CMPQ      R8, DI
+	JLT       term18
+	VMOVUPS   Y0, (AX)
+	ADDQ      BX, DX
+	ADDQ      $0x20, AX
+	SUBQ      $0x08, CX
+	JMP       positions16
+
+end17:
+	VZEROUPPER
+	RET
+
+DATA vec7f800000<>+0(SB)/4, $0x7f800000
+DATA vec7f800000<>+4(SB)/4, $0x7f800000
+DATA vec7f800000<>+8(SB)/4, $0x7f800000
+DATA vec7f800000<>+12(SB)/4, $0x7f800000
+DATA vec7f800000<>+16(SB)/4, $0x7f800000
+DATA vec7f800000<>+20(SB)/4, $0x7f800000
+DATA vec7f800000<>+24(SB)/4, $0x7f800000
+DATA vec7f800000<>+28(SB)/4, $0x7f800000
+DATA vec7f800000<>+32(SB)/4, $0x7f800000
+DATA vec7f800000<>+36(SB)/4, $0x7f800000
+DATA vec7f800000<>+40(SB)/4, $0x7f800000
+DATA vec7f800000<>+44(SB)/4, $0x7f800000
+DATA vec7f800000<>+48(SB)/4, $0x7f800000
+DATA vec7f800000<>+52(SB)/4, $0x7f800000
+DATA vec7f800000<>+56(SB)/4, $0x7f800000
+DATA vec7f800000<>+60(SB)/4, $0x7f800000
+GLOBL vec7f800000<>(SB), RODATA|NOPTR, $64
+
+// func depthSumAVX2(dst []float32, src []float32, step int, offs []int32, counts []float32)
+// Requires: AVX
+TEXT ·depthSumAVX2(SB), NOSPLIT, $0-104
+	MOVQ counts_base+80(FP), AX
+	MOVQ dst_base+0(FP), CX
+	MOVQ dst_len+8(FP), DX
+	MOVQ src_base+24(FP), BX
+	MOVQ step+48(FP), SI
+	MOVQ offs_base+56(FP), DI
+	MOVQ offs_len+64(FP), R8
+	SHLQ $0x02, SI
+	LEAQ (SI)(SI*2), R9
+
+positions19:
+	CMPQ    DX, $0x20
+	JLT     end20
+	VMOVUPS vec00000000<>+0(SB), Y0
+	VMOVUPS vec00000000<>+0(SB), Y1
+	VMOVUPS vec00000000<>+0(SB), Y2
+	VMOVUPS vec00000000<>+0(SB), Y3
+	XORQ    R10, R10
+
+term21:
+	MOVLQSX      (DI)(R10*4), R11
+	ADDQ         BX, R11
+	VMOVDQU      (R11), Y4
+	VADDPS       Y0, Y4, Y0
+	VMOVAPS      Y0, Y0
+	VMOVDQU      (R11)(SI*1), Y4
+	VADDPS       Y1, Y4, Y1
+	VMOVAPS      Y1, Y1
+	VMOVDQU      (R11)(SI*2), Y4
+	VADDPS       Y2, Y4, Y2
+	VMOVAPS      Y2, Y2
+	VMOVDQU      (R11)(R9*1), Y4
+	VADDPS       Y3, Y4, Y3
+	VMOVAPS      Y3, Y3
+	INCQ         R10
+	CMPQ         R10, R8
+	JLT          term21
+	VBROADCASTSS (AX), Y4
+	VDIVPS       Y4, Y0, Y0
+	ADDQ         $0x04, AX
+	VMOVUPS      Y0, (CX)
+	ADDQ         SI, BX
+	VBROADCASTSS (AX), Y0
+	VDIVPS       Y0, Y1, Y1
+	ADDQ         $0x04, AX
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         SI, BX
+	VBROADCASTSS (AX), Y0
+	VDIVPS       Y0, Y2, Y2
+	ADDQ         $0x04, AX
+	VMOVUPS      Y2, 64(CX)
+	ADDQ         SI, BX
+	VBROADCASTSS (AX), Y0
+	VDIVPS       Y0, Y3, Y3
+	ADDQ         $0x04, AX
+	VMOVUPS      Y3, 96(CX)
+	ADDQ         SI, BX
+	ADDQ         $0x80, CX
+	SUBQ         $0x20, DX
+	JMP          positions19
+
+end20:
+positions22:
+	CMPQ    DX, $0x08
+	JLT     end23
+	VMOVUPS vec00000000<>+0(SB), Y0
+	XORQ    R9, R9
+
+term24:
+	MOVLQSX      (DI)(R9*4), R10
+	ADDQ         BX, R10
+	VMOVDQU      (R10), Y1
+	VADDPS       Y0, Y1, Y0
+	VMOVAPS      Y0, Y0
+	INCQ         R9
+	CMPQ         R9, R8
+	JLT          term24
+	VBROADCASTSS (AX), Y1
+	VDIVPS       Y1, Y0, Y0
+	ADDQ         $0x04, AX
+	VMOVUPS      Y0, (CX)
+	ADDQ         SI, BX
+	ADDQ         $0x20, CX
+	SUBQ         $0x08, DX
+	JMP          positions22
+
+end23:
+	VZEROUPPER
+	RET
+
+DATA vec00000000<>+0(SB)/4, $0x00000000
+DATA vec00000000<>+4(SB)/4, $0x00000000
+DATA vec00000000<>+8(SB)/4, $0x00000000
+DATA vec00000000<>+12(SB)/4, $0x00000000
+DATA vec00000000<>+16(SB)/4, $0x00000000
+DATA vec00000000<>+20(SB)/4, $0x00000000
+DATA vec00000000<>+24(SB)/4, $0x00000000
+DATA vec00000000<>+28(SB)/4, $0x00000000
+DATA vec00000000<>+32(SB)/4, $0x00000000
+DATA vec00000000<>+36(SB)/4, $0x00000000
+DATA vec00000000<>+40(SB)/4, $0x00000000
+DATA vec00000000<>+44(SB)/4, $0x00000000
+DATA vec00000000<>+48(SB)/4, $0x00000000
+DATA vec00000000<>+52(SB)/4, $0x00000000
+DATA vec00000000<>+56(SB)/4, $0x00000000
+DATA vec00000000<>+60(SB)/4, $0x00000000
+GLOBL vec00000000<>(SB), RODATA|NOPTR, $64

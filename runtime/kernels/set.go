@@ -97,6 +97,10 @@ type Set struct {
 	// the order of j, starting at 0, the bias last, every product and sum rounded.
 	depth depthFunc
 
+	// depthPool takes the taps of eight channels at len(dst)/8 positions, src[offs[j]/4+p*step+c] of position p and channel c, with the
+	// operator Max, Min or Add, which sums and divides by counts[p].
+	depthPool [operators]depthPoolFunc
+
 	// dotRows computes 64 outputs for len(acc)/64 rows, one (index 0) or four: acc[r*64+o] += sum over k of w[k/4][o][k%4]
 	// * x[r*K+k]. Each row of x has K bytes, a multiple of 4.
 	packRows func(w []int8) []byte
@@ -168,6 +172,7 @@ type (
 	dotFunc         func(acc []int32, src []byte, offs []int32, w []byte, init *[4]int32)
 	planeConvFunc   func(acc, src []float32, offs []int32, w []float32)
 	depthFunc       func(dst, src []float32, step int, offs []int32, w []float32, bias *[8]float32)
+	depthPoolFunc   func(dst, src []float32, step int, offs []int32, counts []float32)
 	dotRowsFunc     func(acc []int32, x, w []byte)
 	fewDotFunc      func(acc []int32, src []byte, offs []int32, w []byte, init *[4]int32, run int)
 	fewRowsFunc     func(acc []int32, x, w []byte, run int)

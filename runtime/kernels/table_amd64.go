@@ -108,6 +108,9 @@ func asmTable() []kernel {
 		}},
 		{"turn", AVX2, func(s *Set) { s.turn = turnAVX2 }},
 		{"depth", AVX2, func(s *Set) { s.depth = depthAVX2 }},
+		{"depthpool", AVX2, func(s *Set) {
+			s.depthPool[Max], s.depthPool[Min], s.depthPool[Add] = depthMaxAVX2, depthMinAVX2, depthSumAVX2
+		}},
 		{"planeconv", AVX2, func(s *Set) { s.planeConv = [2]planeConvFunc{planeConv1AVX2, planeConv4AVX2} }},
 		{"planeconv", AVX512, func(s *Set) { s.planeConv = [2]planeConvFunc{planeConv1AVX512, planeConv4AVX512} }},
 		{"interleave", AVX2, func(s *Set) { s.interleave = interleaveAVX2 }},

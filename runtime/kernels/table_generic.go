@@ -45,6 +45,11 @@ func genericTable() []kernel {
 		}},
 		{"turn", Generic, func(s *Set) { s.turn = turnGeneric }},
 		{"depth", Generic, func(s *Set) { s.depth = depthGeneric }},
+		{"depthpool", Generic, func(s *Set) {
+			for _, op := range []Operator{Max, Min, Add} {
+				s.depthPool[op] = depthPoolGeneric(op)
+			}
+		}},
 		{"planeconv", Generic, func(s *Set) { s.planeConv = [2]planeConvFunc{planeConvGeneric, planeConvGeneric} }},
 		{"interleave", Generic, func(s *Set) { s.interleave = interleaveGeneric }},
 		{"dot", Generic, func(s *Set) {

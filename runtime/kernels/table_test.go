@@ -23,6 +23,7 @@ var checks = map[string][]func(*testing.T, *Set){
 	"vec":        {checkVec},
 	"turn":       {checkTurn},
 	"depth":      {checkDepthConv},
+	"depthpool":  {checkDepthPool},
 	"planeconv":  {checkPlaneConv},
 }
 
