@@ -318,7 +318,7 @@ func TestPrepareLimit(t *testing.T) {
 	}
 	b.output(y)
 	file := encode(t, &b.img)
-	if _, err := (Loader{MaxPrepared: 8 << 20}).LoadBytes(file); !errors.Is(err, ErrLimit) || !strings.Contains(err.Error(), "packed constants") {
+	if _, err := (Loader{MaxPrepared: 2 << 20}).LoadBytes(file); !errors.Is(err, ErrLimit) || !strings.Contains(err.Error(), "packed constants") {
 		t.Errorf("loading gave %v, expected ErrLimit", err)
 	}
 	if _, err := LoadBytes(file); err != nil {

@@ -57,9 +57,17 @@ const tempBytes = temps * chunk * 8
 // alignedBytes allocates n bytes that begin at a multiple of 64.
 func alignedBytes(n int) []byte {
 	b := make([]byte, n+align)
-	skip := int(-uintptr(unsafe.Pointer(unsafe.SliceData(b))) % align)
+	if n >= hugeBytes {
+		hugePages(b)
+	}
+	skip := -address(b) & (align - 1)
 	return b[skip : skip+n : skip+n]
 }
+
+// hugeBytes is where memory takes several large pages.
+const hugeBytes = 4 << 20
+
+func address(b []byte) int { return int(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) }
 
 // begin takes the machine for a run, which end gives back.
 func (x *machine) begin() error {

@@ -44,8 +44,17 @@ type matrixWords struct {
 // matrixWords packs a constant of sbits or terns with rows rows.
 func (p *prep) matrixWords(c *billb.Const, rows, cols int) *matrixWords {
 	m := &matrixWords{rows: rows, cols: cols, words: wordsOf(cols)}
-	p.charge(mulSat(16, rows, m.words))
-	m.sign, m.nonzero = make([]uint64, rows*m.words), make([]uint64, rows*m.words)
+	p.charge(mulSat(8, rows, m.words))
+	m.sign = make([]uint64, rows*m.words)
+	if c.Form == billb.Plain && c.Elem == SBit {
+		for i := range m.sign {
+			first := 64 * (i % m.words)
+			m.sign[i] = bitsAt(c.Data, i/m.words*cols+first, min(64, cols-first))
+		}
+		return m
+	}
+	p.charge(mulSat(8, rows, m.words))
+	m.nonzero = make([]uint64, rows*m.words)
 	dense := p.denseData(c)
 	for r := range rows {
 		packWords(m.sign[r*m.words:][:m.words], m.nonzero[r*m.words:][:m.words], dense[r*cols:(r+1)*cols])
@@ -54,6 +63,17 @@ func (p *prep) matrixWords(c *billb.Const, rows, cols int) *matrixWords {
 		m.nonzero = nil
 	}
 	return m
+}
+
+// bitsAt is n bits of data from bit at on.
+func bitsAt(data []byte, at, n int) uint64 {
+	var x uint64
+	for i := 0; i < n; {
+		skip := (at + i) % 8
+		x |= uint64(data[(at+i)/8]) >> skip << i
+		i += 8 - skip
+	}
+	return x << (64 - n) >> (64 - n)
 }
 
 // product sets z[i] to the sum of row lo+i of the weights times a vector given

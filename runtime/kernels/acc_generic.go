@@ -241,35 +241,71 @@ func accIntWrapping(dst []byte, stride, outs int, src, mask []byte, terms []int3
 	}
 }
 
-// sumsWords makes the signed sums of up to 4 planes of elements S, which fit lanes, plus 2^(bits-1): sums that fit are digits, which can
+// sumsWords makes the signed sums of up to 4 planes of elements of some bytes plus 2^(bits-1): sums that fit are digits, which can
 // be read from any position on.
-func sumsWords[S integer](l *lane) sumsFunc {
+func sumsWords(l *lane, size int, signed bool) sumsFunc {
 	return func(dst []byte, stride int, src []byte, offs []int32, blocks int) {
-		size := int(unsafe.Sizeof(S(0)))
 		var x [4][8]uint64
 		for i := range blocks * l.words() / 8 {
 			for j, off := range offs {
-				widen[S](l, &x[j], src[int(off)*size+i*512/l.bits*size:])
+				l.widen(&x[j], src[int(off)*size+i*512/l.bits*size:], size, signed)
 			}
 			for j, a := range &x[0] {
 				b, c, d := x[1][j], x[2][j], x[3][j]
 				x[0][j], x[1][j], x[2][j], x[3][j] = a+b+l.high, a-b+l.high, c+d, c-d
 			}
 			for k := range 1 << (len(offs) - 1) {
-				to := (*[64]byte)(dst[k*stride+64*i:])
-				switch a := &x[k&1]; k >> 1 {
-				case 0:
-					addWords(to, a, &x[2])
-				case 1:
-					subWords(to, a, &x[3])
-				case 2:
-					addWords(to, a, &x[3])
-				default:
-					subWords(to, a, &x[2])
+				to, a, b := (*[64]byte)(dst[k*stride+64*i:]), &x[k&1], &x[2+(k>>1&1^k>>2)]
+				if k>>1&1 == 0 {
+					addWords(to, a, b)
+				} else {
+					subWords(to, a, b)
 				}
 			}
 			clear(x[len(offs):])
 		}
+	}
+}
+
+// sumsLanes makes the signed sums of up to 4 planes of elements of some bytes as lanes that wrap.
+func sumsLanes(l *lane, size int, signed bool) sumsFunc {
+	return func(dst []byte, stride int, src []byte, offs []int32, blocks int) {
+		var x [4][8]uint64
+		for i := range blocks * l.words() / 8 {
+			for j, off := range offs {
+				if from := src[int(off)*size+i*512/l.bits*size:]; 8*size > l.bits {
+					narrow(&x[j], from)
+				} else if l.widen(&x[j], from, size, signed); signed {
+					for k, v := range x[j] {
+						x[j][k] = v + l.high ^ l.high
+					}
+				}
+			}
+			for k := range 1 << (len(offs) - 1) {
+				to := (*[64]byte)(dst[k*stride+64*i:])
+				for w, v := range x[0] {
+					for j := range offs[1:] {
+						if y := x[1+j][w]; k>>j&1 == 0 {
+							v = l.add(v, y)
+						} else {
+							v = l.add(l.add(v, ^y), l.ones)
+						}
+					}
+					binary.NativeEndian.PutUint64(to[8*w:], v)
+				}
+			}
+		}
+	}
+}
+
+// narrow writes 8 words of lanes of 16 bits of elements of 32.
+func narrow(dst *[8]uint64, src []byte) {
+	for i := range dst {
+		var b [8]byte
+		for j := range 4 {
+			binary.NativeEndian.PutUint16(b[2*j:], uint16(binary.NativeEndian.Uint32(src[16*i+4*j:])))
+		}
+		dst[i] = binary.NativeEndian.Uint64(b[:])
 	}
 }
 
@@ -287,11 +323,10 @@ func subWords(dst *[64]byte, a, b *[8]uint64) {
 	}
 }
 
-// widen writes 8 words of the elements of src.
-func widen[S integer](l *lane, dst *[8]uint64, src []byte) {
-	size := int(unsafe.Sizeof(S(0)))
+// widen writes 8 words of elements of some bytes, which sum to their numbers.
+func (l *lane) widen(dst *[8]uint64, src []byte, size int, signed bool) {
 	sign := uint64(0)
-	if ^S(0) < 0 {
+	if signed {
 		sign = l.ones << (8*size - 1)
 	}
 	switch 8 * size * 64 / l.bits { // bits of a word

@@ -143,6 +143,13 @@ func (b *bitBuilder) terms(ob int) (wm []byte, lo, hi int) {
 	wm = make([]byte, 16*total)
 	for o := 8 * ob; o < o1; o++ {
 		g := o / b.ocg
+		if b.ntaps == 1 && b.icg%8 == 0 && b.w.Nonzero == nil { // whole bytes
+			for i, v := range b.w.Sign[o*b.icg/8:][:b.icg/8] {
+				row := wm[(g*b.icg/8+i-lo)*16+o%8:]
+				row[0], row[8] = v, 0xFF
+			}
+			continue
+		}
 		for ci := range b.icg {
 			ch := g*b.icg + ci
 			bit := byte(1) << (ch % 8)

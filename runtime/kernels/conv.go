@@ -36,11 +36,15 @@ func (th *Threshold) check(outC int) error {
 	return nil
 }
 
-func (w Weights) sign(i int) bool    { return w.Sign[i>>3]>>(i&7)&1 != 0 }
+func (w Weights) bit(i int) uint8    { return w.Sign[i>>3] >> (i & 7) & 1 }
+func (w Weights) sign(i int) bool    { return w.bit(i) != 0 }
 func (w Weights) nonzero(i int) bool { return w.Nonzero == nil || w.Nonzero[i>>3]>>(i&7)&1 != 0 }
 
 // simplify drops the Nonzero of n weights of which none is 0.
 func (w Weights) simplify(n int) Weights {
+	if w.Nonzero == nil {
+		return w
+	}
 	for i := range n {
 		if !w.nonzero(i) {
 			return w

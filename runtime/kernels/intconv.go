@@ -126,6 +126,8 @@ type intBuilder struct {
 	reads    [][]read      // [class][tap]
 	offsets  map[int][]int // the offsets read of a phase, sorted
 	phases   []int         // the phases read, sorted
+
+	lists [2][]int32 // memory of output
 }
 
 type read struct{ phase, off int }
@@ -247,7 +249,7 @@ func (b *intBuilder) job(job *intJob, end int, lo, hi []int32, th *Threshold) {
 	g0, g1 := job.first/b.ocg, (end-1)/b.ocg+1
 	perGroup := ceilDiv(b.icg, b.size)
 	at := 0
-	index := map[[2]int]int{} // group-relative first channel and phase -> bundle
+	index := map[[2]int]int{} // first channel and phase -> bundle
 	for g := g0; g < g1; g++ {
 		for q := range perGroup {
 			c0 := g*b.icg + q*b.size
@@ -269,8 +271,10 @@ func (b *intBuilder) job(job *intJob, end int, lo, hi []int32, th *Threshold) {
 	p.sumElems = max(p.sumElems, at)
 	for cl := range b.reads {
 		var outs []intOut
+		var taps []tapSums
+		group := -1
 		for o := job.first; o < end; o += 8 {
-			io := intOut{n: min(8, end-o)}
+			io := intOut{n: min(8, end-o), terms: make([]int32, 0, 8*(1+2*perGroup*b.ntaps))}
 			for i := range 8 {
 				if i >= io.n { // never
 					io.terms = append(io.terms, 0)
@@ -281,7 +285,10 @@ func (b *intBuilder) job(job *intJob, end int, lo, hi []int32, th *Threshold) {
 					io.terms = append(io.terms, 0)
 					continue
 				}
-				terms := b.output(&io, i, job, o+i, cl, index)
+				if g := (o + i) / b.ocg; g != group {
+					group, taps = g, b.tapSums(job, g, cl, index)
+				}
+				terms := b.output(&io, i, o+i, taps)
 				if !b.fits(&io, i, terms, int64(lo[o+i]), int64(hi[o+i])) {
 					p.fits = 0
 				}
@@ -292,42 +299,54 @@ func (b *intBuilder) job(job *intJob, end int, lo, hi []int32, th *Threshold) {
 	}
 }
 
-// output appends the terms of output o of class cl, the i-th of io: those that are added, then those that are subtracted.
-// It returns their number.
-func (b *intBuilder) output(io *intOut, i int, job *intJob, o, cl int, index map[[2]int]int) int {
-	g := o / b.ocg
-	var terms, subtracted []int32
+// tapSums is where a tap reads the sums of a bundle.
+type tapSums struct{ at, stride int }
+
+// tapSums lists [bundle][tap] of group g for class cl.
+func (b *intBuilder) tapSums(job *intJob, g, cl int, index map[[2]int]int) []tapSums {
+	var list []tapSums
+	for c := 0; c < b.icg; c += b.size {
+		for _, r := range b.reads[cl] {
+			bu := &job.bundles[index[[2]int{g*b.icg + c, r.phase}]]
+			for _, s := range bu.segs {
+				if s.lo <= r.off && r.off <= s.hi {
+					list = append(list, tapSums{bu.at + s.at + r.off - s.lo, bu.stride})
+				}
+			}
+		}
+	}
+	return list
+}
+
+// output appends the terms of output o, the i-th of io: those that are added, then those that are subtracted. It returns their
+// number.
+func (b *intBuilder) output(io *intOut, i, o int, taps []tapSums) int {
+	lists := [2][]int32{b.lists[0][:0], b.lists[1][:0]} // subtracted, added
 	for c := 0; c < b.icg; c += b.size {
 		n := min(b.size, b.icg-c)
-		for k, r := range b.reads[cl] {
+		for k, t := range taps[c/b.size*b.ntaps:][:b.ntaps] {
 			w0 := (o*b.icg+c)*b.ntaps + k
 			if !b.w.nonzero(w0) {
 				continue
 			}
-			bu := &job.bundles[index[[2]int{g*b.icg + c, r.phase}]]
-			sum := 0
+			first, sum := b.w.bit(w0), 0
 			for j := 1; j < n; j++ {
-				if b.w.sign(w0+j*b.ntaps) != b.w.sign(w0) {
-					sum |= 1 << (j - 1)
-				}
+				sum |= int(b.w.bit(w0+j*b.ntaps)^first) << (j - 1)
 			}
-			at := bu.at + sum*bu.stride
-			for _, s := range bu.segs {
-				if s.lo <= r.off && r.off <= s.hi {
-					at += s.at + r.off - s.lo
-				}
-			}
-			if b.w.sign(w0) {
-				terms = append(terms, int32(at), 0)
-			} else { // -x is ^x + 1
-				subtracted = append(subtracted, int32(at), -1)
-				io.init[i]++
-			}
+			lists[first] = append(lists[first], int32(t.at+sum*t.stride))
 		}
 	}
-	terms = append(terms, subtracted...)
-	io.terms = append(append(io.terms, int32(len(terms)/2)), terms...)
-	return len(terms) / 2
+	b.lists = lists
+	terms := len(lists[0]) + len(lists[1])
+	io.terms = append(io.terms, int32(terms))
+	for _, at := range lists[1] {
+		io.terms = append(io.terms, at, 0)
+	}
+	for _, at := range lists[0] { // -x is ^x + 1
+		io.terms = append(io.terms, at, -1)
+	}
+	io.init[i] += int32(len(lists[0]))
+	return terms
 }
 
 // fits reports whether the sums of output i, of a number of terms, and their differences from the threshold fit the accumulator

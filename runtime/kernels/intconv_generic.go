@@ -15,28 +15,6 @@ func viewOf[T integer](b []byte) []T {
 	return nil
 }
 
-// sumsGeneric makes the signed sums of up to 4 planes of S in D: first the sums of one plane, then each further plane
-// doubles them.
-func sumsGeneric[S integer, D int16 | int32](dst []byte, stride int, src []byte, offs []int32, blocks int) {
-	n := blocks * block
-	x := viewOf[S](src)
-	to := viewOf[D](dst)[:n]
-	for i, v := range x[offs[0]:][:n] {
-		to[i] = D(v)
-	}
-	for j, off := range offs[1:] {
-		xj := x[off:][:n]
-		for k := range 1 << j {
-			a := viewOf[D](dst[k*stride:])[:n]
-			b := viewOf[D](dst[(k+1<<j)*stride:])[:n]
-			for i, v := range xj {
-				s := a[i]
-				a[i], b[i] = s+D(v), s-D(v)
-			}
-		}
-	}
-}
-
 // accumulate sets acc to init plus the terms of one output at a block of positions and returns the remaining terms.
 func accumulate(acc *[block]int32, src []int32, terms []int32, init int32) []int32 {
 	n := 2 * int(terms[0])

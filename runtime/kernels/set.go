@@ -51,7 +51,7 @@ type Set struct {
 	// element offs[i] of src and n = len(offs) is 1 to 4. S_k is at dst[k*stride:] (bytes), in a form that only accLE and
 	// accInt of the same indices know. Indices: the input's Elem (U8..I32; Bit is nil); 0 for sums in i16, 1 for i32; 1 where
 	// neither the elements of src nor any acc_o or acc_o - t[o] of accLE and accInt leave that width, at any position in front
-	// of a logical one. Else sums wrap. (I32 does not fit i16: nil.)
+	// of a logical one. Else sums wrap. I32 does not fit i16.
 	sums [5][2][2]sumsFunc
 
 	// accLE adds terms and compares: acc_o = init[o] + sum of (src[off+p] ^ sign) over the terms of output o;

@@ -18,10 +18,11 @@ func genericTable() []kernel {
 		{"signs", Generic, func(s *Set) { s.signs = [2]signsFunc{signsGeneric(false), signsGeneric(true)} }},
 		{"levels", Generic, func(s *Set) { s.levels = levelsGeneric }},
 		{"intconv", Generic, func(s *Set) {
-			s.sums[U8] = [2][2]sumsFunc{{sumsGeneric[uint8, int16], sumsWords[uint8](&lane16)}, {sumsGeneric[uint8, int32], sumsWords[uint8](&lane32)}}
-			s.sums[I8] = [2][2]sumsFunc{{sumsGeneric[int8, int16], sumsWords[int8](&lane16)}, {sumsGeneric[int8, int32], sumsWords[int8](&lane32)}}
-			s.sums[I16] = [2][2]sumsFunc{{sumsGeneric[int16, int16], sumsWords[int16](&lane16)}, {sumsGeneric[int16, int32], sumsWords[int16](&lane32)}}
-			s.sums[I32] = [2][2]sumsFunc{{sumsGeneric[int32, int16], nil}, {sumsGeneric[int32, int32], sumsWords[int32](&lane32)}}
+			for e := U8; e <= I32; e++ {
+				for wide, l := range []*lane{&lane16, &lane32} {
+					s.sums[e][wide] = [2]sumsFunc{sumsLanes(l, e.Size(), e != U8), sumsWords(l, e.Size(), e != U8)}
+				}
+			}
 			s.accLE = [2][2]accLEFunc{{accLEWrapping, accLEWords(&lane16)}, {accLEGeneric, accLEWords(&lane32)}}
 			s.accInt = [2][2]accIntFunc{{accIntWrapping, accIntWords(&lane16)}, {accIntGeneric, accIntWords(&lane32)}}
 		}},
