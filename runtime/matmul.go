@@ -64,9 +64,13 @@ func (b *blocking[T]) addScaled(dst, src []T, w T) {
 }
 
 // panels is the number of panels of n columns.
+//
+//go:noinline
 func (b *blocking[T]) panels(n int) int { return (n + b.cols - 1) / b.cols }
 
 // panelLen is the number of elements of the panels of a k by n matrix.
+//
+//go:noinline
 func (b *blocking[T]) panelLen(k, n int) int { return k * roundUp(n, b.cols) }
 
 // pack packs panels lo to hi of the k by n matrix whose element (i,j) is

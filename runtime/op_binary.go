@@ -13,21 +13,19 @@ type pairwise struct {
 	f32     func(dst, a, b []float32)
 	f64     func(dst, a, b []float64)
 	i64     func(dst, a, b []int64)
-	i16     func(dst, a, b []int16) // i16 and i32: where the low bits of the result are those of i64, else nil
-	i32     func(dst, a, b []int32)
 	divides bool // an integer b of 0 ends the run with an error
 }
 
 var pairwises = []pairwise{
-	{billb.OpAdd, addLoop[float32], addLoop[float64], addLoop[int64], addLoop[int16], addLoop[int32], false},
-	{billb.OpSub, subLoop[float32], subLoop[float64], subLoop[int64], subLoop[int16], subLoop[int32], false},
-	{billb.OpMul, mulLoop[float32], mulLoop[float64], mulLoop[int64], mulLoop[int16], mulLoop[int32], false},
-	{billb.OpDiv, divLoop[float32], divLoop[float64], divLoop[int64], nil, nil, true},
-	{billb.OpMod, modLoop[float32], modLoop[float64], remainders(false), nil, nil, true},
-	{billb.OpFMod, modLoop[float32], modLoop[float64], remainders(true), nil, nil, true},
-	{billb.OpMin, minLoop[float32], minLoop[float64], minLoop[int64], nil, nil, false},
-	{billb.OpMax, maxLoop[float32], maxLoop[float64], maxLoop[int64], nil, nil, false},
-	{billb.OpPRelu, preluLoop[float32], preluLoop[float64], preluLoop[int64], nil, nil, false},
+	{billb.OpAdd, addLoop[float32], addLoop[float64], addLoop[int64], false},
+	{billb.OpSub, subLoop[float32], subLoop[float64], subLoop[int64], false},
+	{billb.OpMul, mulLoop[float32], mulLoop[float64], mulLoop[int64], false},
+	{billb.OpDiv, divLoop[float32], divLoop[float64], divLoop[int64], true},
+	{billb.OpMod, modLoop[float32], modLoop[float64], remainders(false), true},
+	{billb.OpFMod, modLoop[float32], modLoop[float64], remainders(true), true},
+	{billb.OpMin, minLoop[float32], minLoop[float64], minLoop[int64], false},
+	{billb.OpMax, maxLoop[float32], maxLoop[float64], maxLoop[int64], false},
+	{billb.OpPRelu, preluLoop[float32], preluLoop[float64], preluLoop[int64], false},
 }
 
 func addLoop[T Number](dst, a, b []T) {
@@ -134,15 +132,9 @@ func (o *pairwise) prepare(p *prep) step {
 			o.walkSingle(set, &op, f, m, w, r, view[float32](y, m), view[float32](a, m), view[float32](b, m))
 		})
 	case F64:
-		return pairs(w, y, a, b, o.f64)
-	case I16:
-		if o.i16 != nil {
-			return pairs(w, y, a, b, o.i16)
-		}
-	case I32:
-		if o.i32 != nil {
-			return pairs(w, y, a, b, o.i32)
-		}
+		return w.step(1, func(m *memory, r run) {
+			walkPair(m, w, r, view[float64](y, m), view[float64](a, m), view[float64](b, m), o.f64)
+		})
 	}
 	return w.step(4, func(m *memory, r run) {
 		av, bv := tmp[int64](m, 0), tmp[int64](m, 1)
@@ -162,11 +154,6 @@ func (o *pairwise) prepare(p *prep) step {
 			storeInts(y, m, r.first+i, av[:n])
 		}
 	})
-}
-
-// pairs is the step of a loop over native elements.
-func pairs[T Number](w *walker, y, a, b *operand, f func(dst, a, b []T)) step {
-	return w.step(1, func(m *memory, r run) { walkPair(m, w, r, view[T](y, m), view[T](a, m), view[T](b, m), f) })
 }
 
 // operator is the vector kernels of an operation on float32: of two operands and, if there is one, where b is one number.

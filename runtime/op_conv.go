@@ -28,7 +28,7 @@ var (
 )
 
 // conv computes a convolution as matrix products, but for groups of very few
-// output channels, which would not repay the gathering (see direct): for every group and tile of
+// output channels in float32, which would not repay the gathering (see convDirect): for every group and tile of
 // output positions the input under all taps is gathered into panels (a column
 // is a position, a row is a channel and tap), and the weights, a matrix with a
 // row for every output channel, are multiplied by them. Memory outside the map
@@ -123,8 +123,8 @@ func prepareConv[T real](p *prep) step {
 			c.weights.load(m, part, parts)
 		})
 	}
-	if c.outC <= directOut && c.window.stride[2] == 1 {
-		s.stages = append(s.stages, c.direct)
+	if single, ok := any(c).(*conv[float32]); ok && c.outC <= directOut && c.window.stride[2] == 1 {
+		s.stages = append(s.stages, func(m *memory, part, parts int) { convDirect(single, m, part, parts) })
 	} else {
 		s.stages = append(s.stages, c.run)
 	}
@@ -161,9 +161,9 @@ func (c *conv[T]) run(m *memory, part, parts int) {
 	}
 }
 
-// direct computes output rows one by one: every tap's weight times an input row
+// convDirect computes output rows one by one: every tap's weight times an input row
 // is added to the whole row, in the order of the sum.
-func (c *conv[T]) direct(m *memory, part, parts int) {
+func convDirect(c *conv[float32], m *memory, part, parts int) {
 	out := c.window.out
 	rows, outs := out[0]*out[1], c.groups*c.outC
 	lo, hi := share(c.batch*outs*rows, part, parts)
@@ -194,7 +194,7 @@ func (c *conv[T]) direct(m *memory, part, parts int) {
 			}
 		}
 		if c.bias != nil {
-			b := view[T](c.bias, m)[o]
+			b := view[float32](c.bias, m)[o]
 			for i := range dst {
 				dst[i] += b
 			}

@@ -40,17 +40,7 @@ func preparePool(p *prep, kind poolKind) step {
 	work := mulSat(billb.Product(w.out[:]), w.kernel[0], w.kernel[1], w.kernel[2])
 	switch y.elem {
 	case F32:
-		if s, ok := p.poolLanes(w, kind, padded, y, x); ok {
-			return s
-		}
-		if w.out[2] >= 4 {
-			if s, ok := p.poolRows(w, kind, padded, y, x, work); ok {
-				return s
-			}
-		}
-		return ranged(x.shape[0]*x.shape[1], work, func(m *memory, lo, hi int) {
-			poolMaps(w, kind, padded, view[float32](y, m), view[float32](x, m), lo, hi, float32(math.Inf(-1)), float32(math.Inf(1)))
-		})
+		return p.poolSingle(w, kind, padded, y, x, work)
 	case F64:
 		return ranged(x.shape[0]*x.shape[1], work, func(m *memory, lo, hi int) {
 			poolMaps(w, kind, padded, view[float64](y, m), view[float64](x, m), lo, hi, math.Inf(-1), math.Inf(1))
@@ -187,25 +177,33 @@ func poolRow[T Number](w *window, kind poolKind, dst, src []T) {
 	}
 }
 
-// poolLanes is a pooling with channels side by side; false where rows serve better: of few channels, and of large windows, whose
-// largest elements results that lie in long rows share.
-func (p *prep) poolLanes(w *window, kind poolKind, padded bool, y, x *operand) (step, bool) {
-	taps := mulSat(w.kernel[:]...)
-	if p.set.ISA() == kernels.Generic || x.n == 0 || x.shape[1] < lanesChannels || taps > lanesTaps ||
-		kind != poolAverage && taps > lanesShared && w.stride[2] == 1 && w.out[2] > lanesWidth {
-		return step{}, false
+// poolSingle pools float32: with channels side by side, or by rows where these serve better: of few channels, and of large windows
+// whose largest elements results that lie in long rows share.
+func (p *prep) poolSingle(w *window, kind poolKind, padded bool, y, x *operand, work int) step {
+	if y.n == 0 {
+		return step{}
 	}
 	var counts []float32
 	if kind == poolAverage {
 		p.charge(4 * billb.Product(w.out[:]))
 		counts = w.counts(padded)
 	}
+	taps := mulSat(w.kernel[:]...)
+	shared := kind != poolAverage && taps > lanesShared && w.stride[2] == 1 && w.out[2] > lanesWidth
+	if p.set.ISA() == kernels.Generic || x.shape[1] < lanesChannels || taps > lanesTaps || shared {
+		if s, ok := p.poolRows(w, kind, counts, y, x, work); ok {
+			return s
+		}
+	}
 	plan, err := kernels.NewDepthPool(p.set, kernels.DotShape{
 		Batch: x.shape[0], Groups: x.shape[1], In: x.shape[1], Out: x.shape[1],
 		Size: w.in, Result: w.out, Kernel: w.kernel, Stride: w.stride, Pad: w.pad, Dil: w.dil,
 	}, poolOperators[kind], counts)
-	if err != nil || plan.Scratch(1) > defaultLimit {
-		return step{}, false
+	if err == nil && plan.Scratch(1) > defaultLimit {
+		err = errorf("%s, which needs %d bytes of scratch memory, at most %d are used", x, plan.Scratch(1), defaultLimit)
+	}
+	if err != nil {
+		p.check(billb.Errorf(ErrLimit, "%w", err))
 	}
 	s := stageOf(mulSat(y.n, taps), func(m *memory, part, parts int) {
 		lo, hi := share(plan.Units(), part, parts)
@@ -214,10 +212,10 @@ func (p *prep) poolLanes(w *window, kind poolKind, padded bool, y, x *operand) (
 		}
 	})
 	s.scratch = plan.Scratch
-	return s, true
+	return s
 }
 
-// Limits of poolLanes: the fewest channels; the most taps; those that long rows could share, and what is not yet a long row.
+// Limits of channels side by side: the fewest; the most taps; those that long rows could share, and what is not yet a long row.
 const (
 	lanesChannels = 6
 	lanesTaps     = 64
@@ -255,8 +253,7 @@ type rowPool struct {
 	set    *kernels.Set
 	op     kernels.Operator
 	first  float32   // adds nothing
-	across []float32 // taps along the last axis that count
-	padded bool      // those in the padding count, too
+	counts []float32 // of sums, what every position is divided by
 	width  int       // of a row of results, rounded up
 	length int       // of a padded row
 }
@@ -271,22 +268,13 @@ const (
 )
 
 // poolRows is a pooling by rows; false where they are too long.
-func (p *prep) poolRows(w *window, kind poolKind, padded bool, y, x *operand, work int) (step, bool) {
+func (p *prep) poolRows(w *window, kind poolKind, counts []float32, y, x *operand, work int) (step, bool) {
 	in, out, _ := w.sizes()
-	r := &rowPool{window: w, kind: kind, set: p.set, op: poolOperators[kind], padded: padded, width: roundUp(w.out[2], 16)}
+	r := &rowPool{window: w, kind: kind, set: p.set, op: poolOperators[kind], counts: counts, width: roundUp(w.out[2], 16)}
 	r.first = startOf(kind, float32(math.Inf(-1)), float32(math.Inf(1)))
 	r.length = max(addSat(mulSat(r.width-1, w.stride[2]), mulSat(w.kernel[2]-1, w.dil[2]))+1, addSat(w.pad[2], roundUp(w.in[2], 16)))
 	if r.length+w.stride[2] > poolRow32 || r.width > poolRow32 {
 		return step{}, false
-	}
-	p.charge(4 * w.out[2])
-	r.across = make([]float32, w.out[2])
-	for ow := range r.across {
-		w0, w1 := w.inside(2, ow)
-		r.across[ow] = float32(w1 - w0)
-		if padded {
-			r.across[ow] = float32(w.within(2, ow))
-		}
 	}
 	rows := w.out[0] * w.out[1]
 	return ranged(x.shape[0]*x.shape[1]*rows, work/rows, func(m *memory, lo, hi int) {
@@ -331,16 +319,8 @@ func (r *rowPool) pool(dst, src []float32, at, result int, buffers []float32) {
 		r.take(sums, row, pieces)
 	}
 	copy(dst, sums)
-	if r.kind == poolAverage {
-		count := float32(taps)
-		if r.padded {
-			count = float32(r.within(0, result/r.out[1]) * r.within(1, result%r.out[1]))
-		}
-		for i, v := range r.across { // no tap: 0 stays
-			if v *= count; v > 0 {
-				dst[i] /= v
-			}
-		}
+	if r.counts != nil {
+		r.set.Combine(kernels.Div, dst, dst, r.counts[result*len(dst):][:len(dst)])
 	}
 }
 
@@ -382,6 +362,8 @@ func splitRow(pieces, src []float32, step, size int) {
 }
 
 // within is the number of taps that do not lie behind the padding after.
+//
+//go:noinline
 func (w *window) within(a, p int) int {
 	start := p*w.stride[a] - w.pad[a]
 	return min(w.kernel[a], (w.in[a]+w.after[a]-1-start)/w.dil[a]+1)

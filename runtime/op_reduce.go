@@ -111,10 +111,6 @@ func prepareReduce(p *prep, op billb.Opcode) step {
 // sumRun is the sum of n elements side by side, of a type that has its own loop.
 func sumRun(x *operand, m *memory, at, n int) (sum int64, ok bool) {
 	switch x.elem {
-	case U8:
-		return sumOf(x.bytes(m)[at:][:n]), true
-	case I8:
-		return sumOf(view[int8](x, m)[at:][:n]), true
 	case I16:
 		return sumOf(view[int16](x, m)[at:][:n]), true
 	case I32:

@@ -79,6 +79,8 @@ func prepareDepthConv(p *prep, c *convShape) (step, bool) {
 }
 
 // dotShape is the geometry as the kernels package has it.
+//
+//go:noinline
 func (c *convShape) dotShape() kernels.DotShape {
 	return kernels.DotShape{
 		Batch: c.batch, Groups: c.groups, In: c.groups * c.inC, Out: c.groups * c.outC,

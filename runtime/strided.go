@@ -91,6 +91,8 @@ func newStrided(shape, stride []int, base int) *strided {
 func (s *strided) rows() int { return billb.Product(s.shape[:len(s.shape)-1]) }
 
 // row is the source element at which row r begins.
+//
+//go:noinline
 func (s *strided) row(r int) int {
 	at := s.base
 	for a := len(s.shape) - 2; a >= 0; a-- {

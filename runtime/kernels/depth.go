@@ -141,6 +141,7 @@ func (d *depth) load(plane, src []float32, channels, first int, outside float32)
 	}
 }
 
+//go:noinline
 func fillF32(v []float32, x float32) {
 	for i := range v {
 		v[i] = x
