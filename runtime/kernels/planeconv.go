@@ -84,10 +84,20 @@ func (c *PlaneConv) Load(part, parts int, src []float32, scratch []byte) {
 				copy(out[lo:hi], x)
 				return
 			}
-			for i := range out[lo:hi] {
-				out[lo+i] = x[i*c.s.Stride[2]]
-			}
+			pickEvery(out[lo:hi], x, c.s.Stride[2])
 		})
+	}
+}
+
+// pickEvery copies every step-th element of x.
+func pickEvery(dst, x []float32, step int) {
+	if step == 2 {
+		for ; len(dst) >= 4 && len(x) >= 8; dst, x = dst[4:], x[8:] {
+			dst[0], dst[1], dst[2], dst[3] = x[0], x[2], x[4], x[6]
+		}
+	}
+	for i := range dst {
+		dst[i] = x[i*step]
 	}
 }
 

@@ -68,8 +68,12 @@ func (g Geom) PutBytes(dst []byte, plane, from int, src []byte) {
 		if g.PW == 1 {
 			copy(dst[s.row(plane, t, h, 0)+w:], src[:n])
 		} else {
-			for i, b := range src[:n] {
-				dst[s.row(plane, t, h, (w+i)%g.PW)+(w+i)/g.PW] = b
+			for rw := range g.PW {
+				i := (rw - w%g.PW + g.PW) % g.PW // the first element of the phase
+				for at := s.row(plane, t, h, rw) + (w+i)/g.PW; i < n; i += g.PW {
+					dst[at] = src[i]
+					at++
+				}
 			}
 		}
 		src, from = src[n:], from+n
