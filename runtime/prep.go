@@ -120,6 +120,7 @@ func (p *prep) charge(bytes int) {
 //go:noinline
 func (p *prep) fail(format string, args ...any) { panic(prepError{errorf(format, args...)}) }
 
+//go:noinline
 func (p *prep) check(err error) {
 	if err != nil {
 		panic(prepError{err})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"io/fs"
+	"slices"
 	"sync"
 
 	"github.com/billnet/billnet/runtime/billb"
@@ -250,6 +251,25 @@ type InstrInfo struct {
 
 // macs is the multiply-accumulates of an instruction in a run of the program.
 func (p *Program) macs(i int) float64 { return p.img.MACs(&p.img.Code[i]) * float64(p.img.Runs(i)) }
+
+// bytes is the size of the operands and results of an instruction in a run of the program.
+func (p *Program) bytes(i int) float64 {
+	in, n := &p.img.Code[i], 0
+	for _, id := range slices.Concat(in.In, in.Out) {
+		if id >= 0 {
+			size, _ := p.img.Buffers[id].Size() // checked when it was loaded
+			n += size
+		} else if id < -1 {
+			n += len(p.img.Consts[billb.ConstOperand(id)].Data)
+		}
+	}
+	for _, id := range in.Const {
+		if id >= 0 {
+			n += len(p.img.Consts[id].Data)
+		}
+	}
+	return float64(n) * float64(p.img.Runs(i))
+}
 
 // Instructions describes the program, instruction by instruction.
 func (p *Program) Instructions() []InstrInfo {

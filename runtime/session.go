@@ -247,11 +247,12 @@ func Output[T Number](s *Session, name string, values []T) error {
 
 // InstrTime is the time that an instruction took.
 type InstrTime struct {
-	Name string        // the layer it comes from, "" when the file does not say
-	Op   string        // the operation
-	MACs float64       // multiply-accumulates of a run, as InstrInfo has them
-	Time time.Duration // of all runs together
-	Runs int
+	Name  string        // the layer it comes from, "" when the file does not say
+	Op    string        // the operation
+	MACs  float64       // multiply-accumulates of a run, as InstrInfo has them
+	Bytes float64       // of operands and results in a run
+	Time  time.Duration // of all runs together
+	Runs  int
 }
 
 // Profile gives the times of all instructions in order, nil when the session
@@ -263,7 +264,7 @@ func (s *Session) Profile() []InstrTime {
 	list := make([]InstrTime, len(s.times))
 	for i := range list {
 		in := &s.prog.img.Code[i]
-		list[i] = InstrTime{Name: in.Name, Op: in.Op.String(), MACs: s.prog.macs(i), Time: s.times[i], Runs: s.runs}
+		list[i] = InstrTime{Name: in.Name, Op: in.Op.String(), MACs: s.prog.macs(i), Bytes: s.prog.bytes(i), Time: s.times[i], Runs: s.runs}
 	}
 	return list
 }

@@ -12,6 +12,8 @@ import (
 // Text replaces what could move the cursor, begin an escape sequence, hide
 // letters or turn their direction around: everything that is no visible letter
 // and no space, and line ends too, so that a name cannot forge a line.
+//
+//go:noinline
 func Text(s string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsGraphic(r) {

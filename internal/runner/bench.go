@@ -19,6 +19,7 @@ type benchCmd struct {
 	Runs    int
 	Time    time.Duration
 	Profile bool
+	Machine bool
 	JSON    bool
 	Format  string
 	inputFlags
@@ -31,6 +32,10 @@ func declareBench(f *flags) runner {
 	f.count(&c.Runs, "runs", "N", "Measure N runs, however long they take.")
 	f.duration(&c.Time, "time", "Without --runs, measure for this long (default 2s).")
 	f.on(&c.Profile, "profile", "Also measure every instruction, in as many runs of its own.")
+	if f.prog.Limits != nil {
+		f.on(&c.Machine, "machine", "Also measure what kernels reach on this machine; with or without a model.")
+		f.alone = &c.Machine
+	}
 	f.on(&c.JSON, "json", "The same as --format json.")
 	f.oneOf(&c.Format, "format", "FORMAT", "text (default), json, or go: lines for benchstat.", "text", "json", "go")
 	c.inputFlags.declare(f)
@@ -41,6 +46,8 @@ func declareBench(f *flags) runner {
 const benchHelp = `
 The model runs a tenth of the time to warm up and is then measured run by run. Clips a second come from the median. Inputs that --input does not give are random, always the same; integers wider than 8 bits are 0.
 Loading, clip reading and the copies into and out of the model are as in any run: the copies are measured, the rest is not. The memory is what a session works in, without the weights: the arena of activations, the kernels' scratch memory, and inputs and outputs kept beside them.
+
+A profile has a row an instruction: its time, its share of all, 1e9 multiply-accumulates a second, and the bytes of its operands and results. With the limits of the machine it also has the share of the limit that applies: the time that its products would take at the rate of their kind, or its bytes at the rate of memory of their size, whichever is longer, over its time. The limits are of one thread.
 
 Examples:
 
@@ -66,6 +73,7 @@ type measured struct {
 	memory    runtime.Memory
 	peak      int // bytes of the process
 	profile   []opRow
+	limits    []Limit
 	times     []int // ns, in the order of the runs
 }
 
@@ -75,6 +83,8 @@ type opRow struct {
 	ms           float64 // a run
 	share        float64 // of the sum of all instructions, 0..1
 	macs         float64 // multiply-accumulates of a run; 0 where the operation has none
+	bytes        float64 // of operands and results in a run
+	ofLimit      float64 // the share of the machine's limit; 0 where it is not known
 }
 
 // rate is 1e9 multiply-accumulates a second; ok is false where there is none.
@@ -109,8 +119,11 @@ func (r *measured) writeJSON(w *jsonWriter) {
 			gmacs, _ := p.rate()
 			w.key("gmac_s").float(gmacs)
 			w.key("mac_run").float(p.macs)
+			w.key("bytes_run").float(p.bytes)
+			w.key("of_limit").float(p.ofLimit)
 		})
 	})
+	writeLimits(w, r.limits)
 }
 
 func (c *benchCmd) Run(e *env) error {
@@ -124,6 +137,24 @@ func (c *benchCmd) Run(e *env) error {
 	}
 	if c.JSON {
 		c.Format = "json"
+	}
+	var limits []Limit
+	if c.Machine {
+		var err error
+		if limits, err = e.Limits(c.ISA); err != nil {
+			return usagef("%v", err)
+		}
+		if c.Model == "" {
+			if c.Format == "go" {
+				return usagef("--format go without a model")
+			}
+			if c.Format == "json" {
+				e.printJSON(func(w *jsonWriter) { writeLimits(w, limits) })
+			} else {
+				printLimits(e.stdout, limits)
+			}
+			return nil
+		}
 	}
 	m, err := e.load(c.Model)
 	if err != nil {
@@ -146,7 +177,11 @@ func (c *benchCmd) Run(e *env) error {
 		if r.profile, err = c.profile(e, m, data, r.runs); err != nil {
 			return err
 		}
+		for i := range r.profile {
+			r.profile[i].setLimit(limits)
+		}
 	}
+	r.limits = limits
 	switch c.Format {
 	case "json":
 		e.printJSON(r.writeJSON)
@@ -254,7 +289,7 @@ func rows(times []runtime.InstrTime) []opRow {
 	}
 	list := make([]opRow, len(times))
 	for i, t := range times {
-		list[i] = opRow{name: t.Name, opcode: t.Op, macs: t.MACs, ms: ms(int(t.Time)) / float64(max(t.Runs, 1))}
+		list[i] = opRow{name: t.Name, opcode: t.Op, macs: t.MACs, bytes: t.Bytes, ms: ms(int(t.Time)) / float64(max(t.Runs, 1))}
 		if sum > 0 {
 			list[i].share = float64(t.Time) / float64(sum)
 		}
@@ -266,16 +301,21 @@ func (r *measured) writeText(w io.Writer) {
 	fmt.Fprintf(w, "%s: kernels %s, threads %d\n", plain.Text(r.model), r.isa, r.threads)
 	fmt.Fprintf(w, "%s; the process had at most %d\n", memoryText(r.memory), r.peak)
 	fmt.Fprintf(w, "runs %d  min_ms %.4g  median_ms %.4g  p95_ms %.4g  clips/s %.4g  allocations/run %d\n", r.runs, r.min, r.median, r.p95, r.clipsPerS, r.allocs)
+	printLimits(w, r.limits)
 	if r.profile == nil {
 		return
 	}
-	fmt.Fprintf(w, "\n%4s %10s %7s %9s  %-14s %s\n", "", "ms", "share", "G MAC/s", "opcode", "name")
+	fmt.Fprintf(w, "\n%4s %10s %7s %9s %11s %8s  %-14s %s\n", "", "ms", "share", "G MAC/s", "bytes", "of limit", "opcode", "name")
 	for i, row := range r.profile {
 		rate := ""
 		if gmacs, ok := row.rate(); ok {
 			rate = fmt.Sprintf("%.4g", gmacs)
 		}
-		fmt.Fprintf(w, "%4d %10.4f %5.1f %% %9s  %-14s %s\n", i, row.ms, 100*row.share, rate, row.opcode, plain.Text(row.name))
+		limit := ""
+		if row.ofLimit > 0 {
+			limit = fmt.Sprintf("%.0f %%", 100*row.ofLimit)
+		}
+		fmt.Fprintf(w, "%4d %10.4f %5.1f %% %9s %11.0f %8s  %-14s %s\n", i, row.ms, 100*row.share, rate, row.bytes, limit, row.opcode, plain.Text(row.name))
 	}
 }
 

@@ -23,6 +23,7 @@ type flags struct {
 	prog    *Program
 	options []option
 	model   *string   // the first argument, which must be there; nil when the command takes none
+	alone   *bool     // a switch that may stand without a model, or nil
 	clips   *[]string // all others; nil when the command takes none
 }
 
@@ -201,6 +202,9 @@ func looksLikeFlag(arg string) bool {
 // take sets the arguments.
 func (f *flags) take(args []string) error {
 	if f.model != nil && f.prog.embedded == nil {
+		if len(args) == 0 && f.alone != nil && *f.alone {
+			return nil
+		}
 		if len(args) == 0 {
 			return errors.New("no model is given")
 		}

@@ -67,6 +67,7 @@ func (w *jsonWriter) string(s string) {
 	w.b = append(w.b, '"')
 }
 
+//go:noinline
 func (w *jsonWriter) int(n int) { w.b = strconv.AppendInt(w.b, int64(n), 10) }
 
 func (w *jsonWriter) ints(list []int) { w.array(len(list), func(i int) { w.int(list[i]) }) }

@@ -41,6 +41,8 @@ type Description struct {
 }
 
 // meta is the value of a metadata key, or "".
+//
+//go:noinline
 func (d *Description) meta(key string) string {
 	for _, kv := range d.Meta {
 		if kv[0] == key {
@@ -107,6 +109,7 @@ func (m *model) outputs() ([][]byte, []values) {
 	return raw, list
 }
 
+//go:noinline
 func size(shape []int) int {
 	n := 1
 	for _, d := range shape {

@@ -25,6 +25,9 @@ type Program struct {
 	Kernels []string // the names of all instruction sets that there are kernels for
 	Machine []string // those of this machine
 
+	// Limits measures what kernels reach on this machine; nil where a program does not.
+	Limits func(isa string) ([]Limit, error)
+
 	commands []command // the first is what happens when none is given
 	style
 	embedded *model                      // the network in the program, or nil and

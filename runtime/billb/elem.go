@@ -57,6 +57,8 @@ func ParseElem(name string) (Elem, bool) {
 
 // Width is the number of bytes of one element of a dense buffer: the natural
 // Go width, one byte for bool and the logic types.
+//
+//go:noinline
 func (e Elem) Width() int { return elemInfo[e].width }
 
 func (e Elem) IsFloat() bool { return e == F32 || e == F64 }

@@ -94,6 +94,7 @@ func (s Spec) Check() error {
 	return nil
 }
 
+//go:noinline
 func (s Spec) layout() string {
 	if s.Layout == "" {
 		return "CTHW"
@@ -118,6 +119,8 @@ func (s Spec) Shape() []int {
 }
 
 // axis points to the size along the axis of that letter.
+//
+//go:noinline
 func (s *Spec) axis(letter byte) *int {
 	switch letter {
 	case 'C':

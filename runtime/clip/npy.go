@@ -33,6 +33,8 @@ var npyTypes = []struct {
 }
 
 // itemSize is the size of an element in bytes, 0 for an unknown type.
+//
+//go:noinline
 func itemSize(dtype string) int {
 	for _, t := range npyTypes {
 		if t.name == dtype {

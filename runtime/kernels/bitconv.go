@@ -1,7 +1,6 @@
 package kernels
 
 import (
-	"fmt"
 	"math/bits"
 )
 
@@ -50,7 +49,7 @@ func NewBitConv(set *Set, in, out Geom, c Conv, signed bool, w Weights, th *Thre
 		}
 		outElem = Bit
 	case outElem != I8 && outElem != I16 && outElem != I32:
-		return nil, fmt.Errorf("kernels: sums of a bit convolution as %v, expected i8, i16 or i32", outElem)
+		return nil, errorf("kernels: sums of a bit convolution as %v, expected i8, i16 or i32", outElem)
 	}
 	ntaps, err := c.check(in, Bit, out, outElem, w)
 	if err != nil {
@@ -184,7 +183,7 @@ func (b *bitBuilder) pattern(lo, hi int) (int, error) {
 	}
 	p := b.p
 	if b.offsets += int64(hi-lo) * int64(b.ntaps) * int64(len(p.walk.classes)); b.offsets > maxTerms {
-		return 0, fmt.Errorf("kernels: a bit convolution with more than %d different terms is not supported", maxTerms)
+		return 0, errorf("kernels: a bit convolution with more than %d different terms is not supported", maxTerms)
 	}
 	g := p.src
 	planes := ceilDiv(p.in.C, 8) * g.Phases()
@@ -251,7 +250,7 @@ func (b *bitBuilder) build(th *Threshold) error {
 			o.base[i] = int32(st.base)
 			if th == nil {
 				if st.lo < int64(minOf(p.outElem)) || st.hi > int64(maxOf(p.outElem)) {
-					return fmt.Errorf("kernels: output channel %d ranges from %d to %d, more than %v holds: use a wider element", 8*ob+i, st.lo, st.hi, p.outElem)
+					return errorf("kernels: output channel %d ranges from %d to %d, more than %v holds: use a wider element", 8*ob+i, st.lo, st.hi, p.outElem)
 				}
 				continue
 			}
@@ -319,7 +318,7 @@ func (b *bitBuilder) stat(wm []byte, i, ch int) (bitStat, error) {
 		nz += int64(bits.OnesCount8(wm[t+8]))
 	}
 	if nz >= 1<<29 {
-		return bitStat{}, fmt.Errorf("kernels: output channel %d sums %d weights, more than are supported", ch, nz)
+		return bitStat{}, errorf("kernels: output channel %d sums %d weights, more than are supported", ch, nz)
 	}
 	s := bitStat{base: pos, nz: nz, lo: pos - nz, hi: pos}
 	switch {

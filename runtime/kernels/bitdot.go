@@ -1,7 +1,6 @@
 package kernels
 
 import (
-	"fmt"
 	"math"
 )
 
@@ -54,22 +53,22 @@ func NewBitDot(set *Set, in Geom, s DotShape, signed bool, w Weights) (*BitDot, 
 	}
 	taps := product3(s.Kernel)
 	if s.Batch != 1 || s.In != in.C || s.Size != [3]int{in.T, in.H, in.W} {
-		return nil, fmt.Errorf("kernels: %+v of a map %+v", s, in)
+		return nil, errorf("kernels: %+v of a map %+v", s, in)
 	}
 	icg := s.In / max(s.Groups, 1)
 	if err := s.check(s.Out * icg * taps); err != nil {
 		return nil, err
 	}
 	if len(w.Sign) < ceilDiv(s.Out*icg*taps, 8) {
-		return nil, fmt.Errorf("kernels: %d bytes of weights for %+v", len(w.Sign), s)
+		return nil, errorf("kernels: %d bytes of weights for %+v", len(w.Sign), s)
 	}
 	switch w = w.simplify(s.Out * icg * taps); {
 	case w.Nonzero != nil:
-		return nil, fmt.Errorf("kernels: weights of 0 among bits")
+		return nil, errorf("kernels: weights of 0 among bits")
 	case s.Groups > 1 && icg%8 != 0:
-		return nil, fmt.Errorf("kernels: groups of %d channels, expected a multiple of 8", icg)
+		return nil, errorf("kernels: groups of %d channels, expected a multiple of 8", icg)
 	case int64(icg)*int64(taps) > bitMost:
-		return nil, fmt.Errorf("kernels: sums of %d bits, expected at most %d", int64(icg)*int64(taps), bitMost)
+		return nil, errorf("kernels: sums of %d bits, expected at most %d", int64(icg)*int64(taps), bitMost)
 	}
 	d := &BitDot{set: set, in: in, s: s, groupByte: ceilDiv(icg, 8), outC: s.Out / s.Groups, positions: product3(s.Result)}
 	d.nb = roundUp(d.groupByte, set.bitGrain)
@@ -78,7 +77,7 @@ func NewBitDot(set *Set, in Geom, s DotShape, signed bool, w Weights) (*BitDot, 
 		d.shift = 1
 	}
 	if float64(product3(s.Size)+1)*float64(s.Groups*d.cells()) > math.MaxInt32 || float64(d.positions)*float64(taps) > maxTerms {
-		return nil, fmt.Errorf("kernels: maps of %v are too large", s.Size)
+		return nil, errorf("kernels: maps of %v are too large", s.Size)
 	}
 	outside := d.places(taps)
 	d.classes, d.blank = len(outside), make([]byte, d.nb*s.Groups)

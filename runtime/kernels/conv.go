@@ -28,10 +28,10 @@ func (th *Threshold) flip(o int) bool { return th.Flip != nil && th.Flip[o/8]>>(
 
 func (th *Threshold) check(outC int) error {
 	if len(th.T) != outC {
-		return fmt.Errorf("kernels: %d thresholds for %d output channels", len(th.T), outC)
+		return errorf("kernels: %d thresholds for %d output channels", len(th.T), outC)
 	}
 	if th.Flip != nil && len(th.Flip) < ceilDiv(outC, 8) {
-		return fmt.Errorf("kernels: %d flip bytes for %d output channels, expected %d", len(th.Flip), outC, ceilDiv(outC, 8))
+		return errorf("kernels: %d flip bytes for %d output channels, expected %d", len(th.Flip), outC, ceilDiv(outC, 8))
 	}
 	return nil
 }
@@ -102,7 +102,7 @@ func newTaps(in, out Geom, kernel, stride, pad, dil [3]int) (tp *taps, direct bo
 			v, min, max int
 		}{{"kernel", kernel[a], 1, maxDim}, {"stride", stride[a], 1, maxDim}, {"padding", pad[a], -maxDim, maxDim}, {"dilation", dil[a], 1, maxDim}} {
 			if v.v < v.min || v.v > v.max {
-				return nil, false, fmt.Errorf("kernels: %s %d along %s, expected %d to %d", v.name, v.v, axisName[a], v.min, v.max)
+				return nil, false, errorf("kernels: %s %d along %s, expected %d to %d", v.name, v.v, axisName[a], v.min, v.max)
 			}
 		}
 		if out3[a] == 1 { // the stride is of no consequence: choose one that fits the phases
@@ -112,12 +112,12 @@ func newTaps(in, out Geom, kernel, stride, pad, dil [3]int) (tp *taps, direct bo
 		}
 		ph := tp.stride[a] * outP[a] // phases the input must have
 		if ph > maxPhase {
-			return nil, false, fmt.Errorf("kernels: stride %d along %s with %d output phases is not supported: their product exceeds %d", stride[a], axisName[a], outP[a], maxPhase)
+			return nil, false, errorf("kernels: stride %d along %s with %d output phases is not supported: their product exceeds %d", stride[a], axisName[a], outP[a], maxPhase)
 		}
 		direct = direct && ph == inP[a]
 		span := int64(kernel[a]-1) * int64(dil[a])
 		if span > maxDim {
-			return nil, false, fmt.Errorf("kernels: kernel %d with dilation %d along %s spans more than %d", kernel[a], dil[a], axisName[a], maxDim)
+			return nil, false, errorf("kernels: kernel %d with dilation %d along %s spans more than %d", kernel[a], dil[a], axisName[a], maxDim)
 		}
 		if pad[a] > 0 || int64(tp.stride[a])*int64(out3[a]-1)+span-int64(pad[a]) >= int64(in3[a]) {
 			tp.outside = true
@@ -144,7 +144,7 @@ func (tp *taps) checkHalo(in Geom) error {
 	_, halo, _ := dims(in)
 	for a := range 3 {
 		if tp.need[a] > halo[a] {
-			return fmt.Errorf("kernels: the taps reach %d beyond the map along %s, the input's halo is %d: store it with a larger halo", tp.need[a], axisName[a], halo[a])
+			return errorf("kernels: the taps reach %d beyond the map along %s, the input's halo is %d: store it with a larger halo", tp.need[a], axisName[a], halo[a])
 		}
 	}
 	return nil
@@ -186,16 +186,16 @@ func (c Conv) check(in Geom, inElem Elem, out Geom, outElem Elem, w Weights) (ta
 	}
 	switch {
 	case c.OutC != out.C:
-		return 0, fmt.Errorf("kernels: convolution with %d output channels into a map of %d", c.OutC, out.C)
+		return 0, errorf("kernels: convolution with %d output channels into a map of %d", c.OutC, out.C)
 	case c.Groups < 1 || in.C%c.Groups != 0 || c.OutC%c.Groups != 0:
-		return 0, fmt.Errorf("kernels: %d groups do not divide %d input and %d output channels", c.Groups, in.C, c.OutC)
+		return 0, errorf("kernels: %d groups do not divide %d input and %d output channels", c.Groups, in.C, c.OutC)
 	}
 	if taps, err = kernelSize(c.Kernel, out); err != nil {
 		return 0, err
 	}
 	n := int64(c.OutC) * int64(in.C/c.Groups) * int64(taps) // below 2^20 * 2^20 * 2^22
 	if bytes := (n + 7) / 8; int64(len(w.Sign)) < bytes || w.Nonzero != nil && int64(len(w.Nonzero)) < bytes {
-		return 0, fmt.Errorf("kernels: %d sign and %d nonzero bytes of weights, expected %d for %d weights", len(w.Sign), len(w.Nonzero), bytes, n)
+		return 0, errorf("kernels: %d sign and %d nonzero bytes of weights, expected %d for %d weights", len(w.Sign), len(w.Nonzero), bytes, n)
 	}
 	return taps, nil
 }
@@ -203,10 +203,10 @@ func (c Conv) check(in Geom, inElem Elem, out Geom, outElem Elem, w Weights) (ta
 // checkMaps validates the input and the output of a plan.
 func checkMaps(in Geom, inElem Elem, out Geom, outElem Elem) error {
 	if err := in.Check(inElem); err != nil {
-		return fmt.Errorf("input: %w", err)
+		return errorf("input: %w", err)
 	}
 	if err := out.Check(outElem); err != nil {
-		return fmt.Errorf("output: %w", err)
+		return errorf("output: %w", err)
 	}
 	return nil
 }
@@ -222,9 +222,14 @@ func kernelSize(kernel [3]int, out Geom) (int, error) {
 		n *= int64(k)
 	}
 	if n > maxTaps || n*int64(out.Phases()) > maxTaps {
-		return 0, fmt.Errorf("kernels: kernel %v with %d output phases, expected 1 to %d taps in all", kernel, out.Phases(), maxTaps)
+		return 0, errorf("kernels: kernel %v with %d output phases, expected 1 to %d taps in all", kernel, out.Phases(), maxTaps)
 	}
 	return int(n), nil
 }
 
 var errNoSet = errors.New("kernels: a plan needs a Set")
+
+// errorf keeps the many calls small.
+//
+//go:noinline
+func errorf(format string, args ...any) error { return fmt.Errorf(format, args...) }

@@ -2,7 +2,6 @@ package kernels
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math/bits"
 )
 
@@ -40,7 +39,7 @@ func NewCount(set *Set, g Geom, perFrame bool) (*Count, error) {
 		return nil, err
 	}
 	if int64(g.T)*int64(g.H)*int64(g.W) > maxBytes {
-		return nil, fmt.Errorf("kernels: counts over [%d %d %d] do not fit 32 bits", g.T, g.H, g.W)
+		return nil, errorf("kernels: counts over [%d %d %d] do not fit 32 bits", g.T, g.H, g.W)
 	}
 	return &Count{set, g, perFrame}, nil
 }

@@ -1,7 +1,5 @@
 package kernels
 
-import "fmt"
-
 // depth is how eight channels lie side by side, in a plane with room for the padding, while a window moves over each of them by
 // itself: so neither stride nor size leave lanes idle. A map is dealt with in bands: some frames, or some rows of a map of one frame.
 type depth struct {
@@ -24,7 +22,7 @@ func newDepth(set *Set, s DotShape) (*depth, error) {
 		return nil, err
 	}
 	if s.In != s.Groups || s.Out != s.Groups {
-		return nil, fmt.Errorf("kernels: %d groups of %d and %d channels, expected one of each a group", s.Groups, s.In, s.Out)
+		return nil, errorf("kernels: %d groups of %d and %d channels, expected one of each a group", s.Groups, s.In, s.Out)
 	}
 	d := &depth{s: s, set: set}
 	if s.Result[0] == 1 {
@@ -34,7 +32,7 @@ func newDepth(set *Set, s DotShape) (*depth, error) {
 		d.size[a] = d.reads(a, s.Result[a])
 	}
 	if bytes := 4 * depthLanes * float64(d.size[0]) * float64(d.size[1]) * float64(d.size[2]); bytes > 1<<31-1 {
-		return nil, fmt.Errorf("kernels: maps of %v are too large", s.Size)
+		return nil, errorf("kernels: maps of %v are too large", s.Size)
 	}
 	whole := d.bytes()
 	d.bands = max(1, min(s.Result[d.axis], whole/depthBytes))

@@ -1,7 +1,5 @@
 package kernels
 
-import "fmt"
-
 // DepthConv is a plan of a convolution of float32 over dense maps in which every channel has weights of its own:
 //
 //	y[n,c,p] = bias[c] + sum over k of w[c,k] * x[n,c,p*stride+k*dil-pad]
@@ -20,7 +18,7 @@ func NewDepthConv(set *Set, s DotShape, w []float32) (*DepthConv, error) {
 	}
 	d, taps := &DepthConv{depth: plan}, len(plan.offs)
 	if len(w) != s.Out*taps {
-		return nil, fmt.Errorf("kernels: %d weights for %+v", len(w), s)
+		return nil, errorf("kernels: %d weights for %+v", len(w), s)
 	}
 	d.w = make([]float32, roundUp(s.Out, depthLanes)*taps)
 	for i, v := range w {

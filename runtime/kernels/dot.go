@@ -2,7 +2,6 @@ package kernels
 
 import (
 	"bytes"
-	"fmt"
 )
 
 // DotShape is the geometry of a convolution over dense maps of bytes [Batch,In,t,h,w], to [Batch,Out,t,h,w]. A matrix product
@@ -75,7 +74,7 @@ func NewDot(set *Set, s DotShape, w []int16, signed bool, zero int32) (*Dot, err
 		d.flip, zero = 0x80, zero+128
 	}
 	if zero < 0 || zero > 255 {
-		return nil, fmt.Errorf("kernels: zero point %d is no element of the map", zero)
+		return nil, errorf("kernels: zero point %d is no element of the map", zero)
 	}
 	d.zero = uint8(zero)
 	terms, err := splitWeights(w)
@@ -109,15 +108,15 @@ func NewDot(set *Set, s DotShape, w []int16, signed bool, zero int32) (*Dot, err
 
 func (s DotShape) check(weights int) error {
 	if s.Batch < 1 || s.Groups < 1 || s.In < 1 || s.Out < 1 || s.In%s.Groups != 0 || s.Out%s.Groups != 0 {
-		return fmt.Errorf("kernels: %d groups of %d and %d channels in a batch of %d", s.Groups, s.In, s.Out, s.Batch)
+		return errorf("kernels: %d groups of %d and %d channels in a batch of %d", s.Groups, s.In, s.Out, s.Batch)
 	}
 	for a := range 3 {
 		if s.Size[a] < 1 || s.Result[a] < 1 || s.Kernel[a] < 1 || s.Stride[a] < 1 || s.Dil[a] < 1 || s.Pad[a] < 0 {
-			return fmt.Errorf("kernels: axis %d of %+v", a, s)
+			return errorf("kernels: axis %d of %+v", a, s)
 		}
 	}
 	if weights != s.Out*(s.In/s.Groups)*product3(s.Kernel) {
-		return fmt.Errorf("kernels: %d weights for %+v", weights, s)
+		return errorf("kernels: %d weights for %+v", weights, s)
 	}
 	return nil
 }
@@ -126,7 +125,7 @@ func (s DotShape) check(weights int) error {
 func (d *Dot) fits() error {
 	const most = 1<<31 - 1
 	if float64(d.plane)*4*float64(ceilDiv(d.inC, 4)) > most || float64(d.Scratch(1)) > most {
-		return fmt.Errorf("kernels: maps of %v are too large", d.s.Size)
+		return errorf("kernels: maps of %v are too large", d.s.Size)
 	}
 	return nil
 }
@@ -152,7 +151,7 @@ func splitWeights(w []int16) ([][]int8, error) {
 	lists := [][]int8{make([]int8, len(w))}
 	for i, v := range w {
 		if v < -256 || v > 254 {
-			return nil, fmt.Errorf("kernels: weight %d, expected -256 to 254", v)
+			return nil, errorf("kernels: weight %d, expected -256 to 254", v)
 		}
 		first := max(-128, min(127, v))
 		lists[0][i] = int8(first)

@@ -79,7 +79,7 @@ func NewGate(set *Set, op GateOp, g Geom) (*Gate, error) {
 		return nil, errNoSet
 	}
 	if op > SelAnd {
-		return nil, fmt.Errorf("kernels: unknown gate %d", uint8(op))
+		return nil, errorf("kernels: unknown gate %d", uint8(op))
 	}
 	if err := g.Check(Bit); err != nil {
 		return nil, err

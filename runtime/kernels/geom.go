@@ -15,6 +15,8 @@ const (
 )
 
 // Size is the number of bytes an element takes in a plane (a Bit plane holds one byte for 8 channels).
+//
+//go:noinline
 func (e Elem) Size() int {
 	switch e {
 	case I16:
@@ -130,7 +132,7 @@ func (g Geom) Index(e Elem, c, t, h, w int) (off int, bit uint) {
 // Check reports why g can not describe a map of elements e, or nil. It is safe for any values.
 func (g Geom) Check(e Elem) error {
 	if e > I32 {
-		return fmt.Errorf("kernels: unknown element type %d", uint8(e))
+		return errorf("kernels: unknown element type %d", uint8(e))
 	}
 	for _, d := range [...]struct {
 		name        string
@@ -141,7 +143,7 @@ func (g Geom) Check(e Elem) error {
 		{"PT", g.PT, 1, maxPhase}, {"PH", g.PH, 1, maxPhase}, {"PW", g.PW, 1, maxPhase},
 	} {
 		if d.v < d.min || d.v > d.max {
-			return fmt.Errorf("kernels: geometry %+v: %s is %d, expected %d to %d", g, d.name, d.v, d.min, d.max)
+			return errorf("kernels: geometry %+v: %s is %d, expected %d to %d", g, d.name, d.v, d.min, d.max)
 		}
 	}
 	// Each factor is below 2^22 and each product is cut at 2^31 before the next, so int64 can not overflow.
@@ -168,7 +170,7 @@ func (g Geom) Check(e Elem) error {
 	reach := int64(g.HT)*frame + int64(g.HH)*pitch + int64(g.HW)
 	total := (size + 2*(reach+block) + block) * int64(e.Size())
 	if over || total > maxBytes {
-		return fmt.Errorf("kernels: geometry %+v of %v needs more than 2^31-1 bytes", g, e)
+		return errorf("kernels: geometry %+v of %v needs more than 2^31-1 bytes", g, e)
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package kernels
 
 import (
-	"fmt"
 	"math"
 	"slices"
 )
@@ -59,32 +58,32 @@ func NewIntConv(set *Set, in Geom, inElem Elem, out Geom, c Conv, w Weights, acc
 	case set == nil:
 		return nil, errNoSet
 	case inElem == Bit || inElem > I32:
-		return nil, fmt.Errorf("kernels: integer convolution of %v, expected u8, i8, i16 or i32", inElem)
+		return nil, errorf("kernels: integer convolution of %v, expected u8, i8, i16 or i32", inElem)
 	case accElem != I16 && accElem != I32:
-		return nil, fmt.Errorf("kernels: sums in %v, expected i16 or i32", accElem)
+		return nil, errorf("kernels: sums in %v, expected i16 or i32", accElem)
 	case th != nil:
 		if err := th.check(c.OutC); err != nil {
 			return nil, err
 		}
 		outElem = Bit
 	case outElem != I8 && outElem != I16 && outElem != I32:
-		return nil, fmt.Errorf("kernels: output of an integer convolution as %v, expected i8, i16 or i32", outElem)
+		return nil, errorf("kernels: output of an integer convolution as %v, expected i8, i16 or i32", outElem)
 	}
 	ntaps, err := c.check(in, inElem, out, outElem, w)
 	if err != nil {
 		return nil, err
 	}
 	if len(lo) != c.OutC || len(hi) != c.OutC {
-		return nil, fmt.Errorf("kernels: ranges of %d and %d channels, expected %d", len(lo), len(hi), c.OutC)
+		return nil, errorf("kernels: ranges of %d and %d channels, expected %d", len(lo), len(hi), c.OutC)
 	}
 	for o := range lo {
 		switch {
 		case lo[o] > hi[o]:
-			return nil, fmt.Errorf("kernels: output channel %d has the empty range %d to %d", o, lo[o], hi[o])
+			return nil, errorf("kernels: output channel %d has the empty range %d to %d", o, lo[o], hi[o])
 		case accElem == I16 && int64(hi[o])-int64(lo[o]) > 1<<16-1:
-			return nil, fmt.Errorf("kernels: output channel %d ranges from %d to %d, more than 16 bits: use i32 sums", o, lo[o], hi[o])
+			return nil, errorf("kernels: output channel %d ranges from %d to %d, more than 16 bits: use i32 sums", o, lo[o], hi[o])
 		case th == nil && (int(lo[o]) < minOf(outElem) || int(hi[o]) > maxOf(outElem)):
-			return nil, fmt.Errorf("kernels: output channel %d ranges from %d to %d, more than %v holds: use a wider element", o, lo[o], hi[o], outElem)
+			return nil, errorf("kernels: output channel %d ranges from %d to %d, more than %v holds: use a wider element", o, lo[o], hi[o], outElem)
 		}
 	}
 	tp, direct, err := newTaps(in, out, c.Kernel, c.Stride, c.Pad, c.Dil)
@@ -148,7 +147,7 @@ func (b *intBuilder) build(lo, hi []int32, th *Threshold) error {
 	b.collect()
 	groups := size / b.ocg
 	if terms := int64(b.c.OutC) * int64(ceilDiv(b.icg, b.size)) * int64(b.ntaps); terms > maxTerms || terms*int64(p.out.Phases()) > maxTerms {
-		return fmt.Errorf("kernels: an integer convolution with more than %d terms is not supported", maxTerms)
+		return errorf("kernels: an integer convolution with more than %d terms is not supported", maxTerms)
 	}
 	tile := b.tile(groups, size)
 	p.walk = newWalk(p.src, p.out, tile, jobs)

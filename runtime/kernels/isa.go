@@ -90,7 +90,7 @@ func ParseISA(name string) (ISA, error) {
 			return ISA(i), nil
 		}
 	}
-	return Generic, fmt.Errorf("kernels: unknown instruction set %q, expected one of %s", name, strings.Join(Names(), ", "))
+	return Generic, errorf("kernels: unknown instruction set %q, expected one of %s", name, strings.Join(Names(), ", "))
 }
 
 // Available reports whether this build and CPU can run kernels of an instruction set.

@@ -1,7 +1,5 @@
 package kernels
 
-import "fmt"
-
 // PlaneConv is a plan of a convolution of float32 over dense maps:
 //
 //	y[n,o,p] = sum over i, k of w[o,i,k] * x[n,i,p*stride+k*dil-pad]
@@ -29,7 +27,7 @@ func NewPlaneConv(set *Set, s DotShape, w []float32) (*PlaneConv, error) {
 		c.outs = 1
 	}
 	if float64(c.Scratch(1)) > 1<<31-1 {
-		return nil, fmt.Errorf("kernels: maps of %v are too large", s.Size)
+		return nil, errorf("kernels: maps of %v are too large", s.Size)
 	}
 	c.offs = c.offsets(1)
 	c.blocks = ceilDiv(outC, c.outs)

@@ -2,7 +2,6 @@ package kernels
 
 import (
 	"encoding/binary"
-	"fmt"
 )
 
 // Pool is the plan of a pool of a bit map: max pooling is OR, and AND is the pool of a threshold that was moved in front
@@ -41,7 +40,7 @@ func NewPool(set *Set, in, out Geom, and bool, kernel, stride, pad, dil [3]int) 
 		return nil, err
 	}
 	if in.C != out.C {
-		return nil, fmt.Errorf("kernels: pool of %d channels into a map of %d", in.C, out.C)
+		return nil, errorf("kernels: pool of %d channels into a map of %d", in.C, out.C)
 	}
 	if _, err := kernelSize(kernel, out); err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package kernels
 
 import (
 	"encoding/binary"
-	"fmt"
 )
 
 // strided says where the elements of a map lie: a Geom, or a dense array as one phase without halo.
@@ -205,7 +204,7 @@ func checkPair(in Geom, ie Elem, out Geom, oe Elem) error {
 		return err
 	}
 	if in.C != out.C || in.T != out.T || in.H != out.H || in.W != out.W {
-		return fmt.Errorf("kernels: input [%d %d %d %d] and output [%d %d %d %d] differ in shape", in.C, in.T, in.H, in.W, out.C, out.T, out.H, out.W)
+		return errorf("kernels: input [%d %d %d %d] and output [%d %d %d %d] differ in shape", in.C, in.T, in.H, in.W, out.C, out.T, out.H, out.W)
 	}
 	return nil
 }
@@ -242,7 +241,7 @@ func newPrep(set *Set, in, to Geom, e Elem, complement bool) (*prep, error) {
 		p.to.C = 2 * roundUp(in.C, 8)
 	}
 	if err := p.to.Check(e); err != nil {
-		return nil, fmt.Errorf("kernels: copy of the input with the phases of the stride: %w", err)
+		return nil, errorf("kernels: copy of the input with the phases of the stride: %w", err)
 	}
 	return p, nil
 }

@@ -1,7 +1,5 @@
 package kernels
 
-import "fmt"
-
 // ThresholdMap is the plan that compares an integer map with a threshold per channel.
 type ThresholdMap struct {
 	set     *Set
@@ -25,9 +23,9 @@ func NewThreshold(set *Set, in Geom, inElem Elem, out Geom, th *Threshold) (*Thr
 	case set == nil:
 		return nil, errNoSet
 	case inElem != I16 && inElem != I32:
-		return nil, fmt.Errorf("kernels: threshold of %v, expected i16 or i32", inElem)
+		return nil, errorf("kernels: threshold of %v, expected i16 or i32", inElem)
 	case th == nil:
-		return nil, fmt.Errorf("kernels: no thresholds")
+		return nil, errorf("kernels: no thresholds")
 	}
 	if err := checkPair(in, inElem, out, Bit); err != nil {
 		return nil, err
