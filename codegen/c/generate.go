@@ -109,8 +109,11 @@ var keywords = strings.Fields("auto break case char const continue default do do
 // prefix checks the name of a network, or makes one.
 func prefix(asked, model string) (string, error) {
 	if asked != "" {
-		if !identifier.MatchString(asked) || isKeyword(asked) {
-			return "", fmt.Errorf("name %q: expected lower-case letters, digits and underscores, a letter first, and no word of C, such as gesture", asked)
+		if !identifier.MatchString(asked) {
+			return "", fmt.Errorf("name %q: expected lower-case letters, digits and underscores, a letter first, as in gesture", asked)
+		}
+		if isKeyword(asked) {
+			return "", fmt.Errorf("name %q is a word of C or of the generated code: take another, as in gesture", asked)
 		}
 		return asked, nil
 	}

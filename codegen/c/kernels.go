@@ -6,7 +6,7 @@ import "embed"
 var kernelFiles embed.FS
 
 // kernelOrder is the kernels in an order in which each comes after those it needs.
-var kernelOrder = []string{"map", "window", "rows_needed", "bits_at", "put", "popcount", "popcount_two", "distance", "bit_conv", "bit_point", "int_conv", "bit_pool", "round_even", "quantized", "to_int", "floor_of", "sqrt_of", "power_of_two", "exp_near", "exp_of", "exp_less_one", "tanh_of", "sigmoid", "log_ratio", "log_of", "dot_float", "ternary_words", "larger", "smaller", "unit_line", "softplus"}
+var kernelOrder = []string{"map", "window", "rows_needed", "bits_at", "put", "popcount", "popcount_two", "distance", "bit_conv", "bit_point", "int_conv", "bit_pool", "round_even", "quantized", "to_int", "floor_of", "sqrt_of", "power_of_two", "exp_near", "exp_of", "exp_less_one", "tanh_of", "sigmoid", "log_ratio", "log_of", "dot_float", "ternary_words", "larger", "smaller", "unit_line", "softplus", "on_grid"}
 
 // needs are the kernels that a kernel uses.
 var needs = map[string][]string{
@@ -25,6 +25,7 @@ var needs = map[string][]string{
 	"tanh_of":       {"exp_less_one"},
 	"sigmoid":       {"exp_of"},
 	"log_of":        {"log_ratio"},
+	"on_grid":       {"round_even", "floor_of"},
 	"softplus":      {"exp_of", "log_ratio", "larger"},
 }
 

@@ -58,6 +58,8 @@ func init() {
 		billb.OpQuantizeLinear:   quantizeLinear,
 		billb.OpDequantizeLinear: dequantizeLinear,
 		billb.OpRequantize:       requantize,
+		billb.OpQuant:            quant,
+		billb.OpQuantLSTMCell:    quantLSTM,
 	}
 	for op := range gateForms {
 		kinds[op] = gate

@@ -16,14 +16,25 @@ func convSteps(g *generator, l *layer) {
 	l.equation = "z[o,p] = the sum of w[o,i,k] * (x[i,p*stride+k*dilation-pad] - zero) over i and k; then a list of steps"
 	x, y := g.input(l, 0, "x"), g.output(l, "y")
 	w := &g.img.Consts[l.in.Constant("w")]
-	axes := len(w.Shape) - 2
+	axes := max(len(w.Shape), len(x.shape), len(y.shape)) - 2
+	kernel, result := spatial(w.Shape, axes), spatial(y.shape, axes)
+	x.shape = spatial(x.shape, axes)
 	win := billb.Window{Stride: v.Stride[3-axes:], PadBefore: v.PadBefore[3-axes:], PadAfter: v.PadAfter[3-axes:], Dilation: v.Dilation[3-axes:]}
 	weights := g.denseWeights(l, w)
 	element := "((int32_t)x[%s] - " + fmt.Sprint(g.zeroPoint(l)) + ")"
-	g.conv(l, x, y.shape, w.Shape, v.Groups, win, "int32_t", element, weights)
-	l.line("int i_y = (b * %d + o) * %d + at;", y.shape[1], billb.Product(y.shape[2:]))
-	g.steps(l, &v.Steps, y, 2, "sum", "o", y.shape[1], billb.Product(y.shape[2:]))
-	l.end(2 + len(y.shape) - 2)
+	g.conv(l, x, result, kernel, v.Groups, win, "int32_t", element, weights)
+	l.line("int i_y = (b * %d + o) * %d + at;", result[1], billb.Product(result[2:]))
+	g.steps(l, &v.Steps, y, 2, "sum", "o", result[1], billb.Product(result[2:]))
+	l.end(2 + axes)
+}
+
+// spatial is a shape [N,C,...] with a number of axes behind the channels: of fewer, the last ones.
+func spatial(shape []int, axes int) []int {
+	out := append([]int{}, shape[:2]...)
+	for range axes + 2 - len(shape) {
+		out = append(out, 1)
+	}
+	return append(out, shape[2:]...)
 }
 
 // zeroPoint is what bytes count from.
