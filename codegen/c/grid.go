@@ -78,7 +78,7 @@ func quantLSTM(g *generator, l *layer) {
 	if v.BatchFirst {
 		steps, batch = batch, steps
 	}
-	hidden := g.img.Consts[l.in.Const[4]].Shape[0]
+	hidden := g.img.Consts[l.in.Constant("w_hi")].Shape[0]
 	y, lastH, lastC := g.wanted(l, 0, "y"), g.wanted(l, 1, "last_h"), g.wanted(l, 2, "last_c")
 	for _, name := range []string{"h", "c", "next"} {
 		l.line("float *%s = (float *)(void *)(memory + %s);", name, l.take(4*hidden))
@@ -88,8 +88,8 @@ func quantLSTM(g *generator, l *layer) {
 		scale, zero := float(billb.F32, g.number(l.in.Const[12+3*k])), float(billb.F32, g.number(l.in.Const[13+3*k]))
 		return fmt.Sprintf(g.onGrid(v.Quantizers[k], scale, zero, g.number(l.in.Const[14+3*k])), value)
 	}
-	gate := func(name string, k, acc, out int, f string) {
-		w, r, b := g.constant(l.in.Const[k]), g.constant(l.in.Const[4+k]), g.constant(l.in.Const[8+k])
+	gate := func(name, letter string, acc, out int, f string) {
+		w, r, b := g.constant(l.in.Constant("w_i"+letter)), g.constant(l.in.Constant("w_h"+letter)), g.constant(l.in.Constant("b_"+letter))
 		at := broadcast(b.shape, []int{hidden})
 		l.line("float %s = dot_float(%s + j * %d, row, %d) + dot_float(%s + j * %d, h, %d);", name, w.name, inputs, inputs, r.name, hidden, hidden)
 		l.spend(statements, float64(3*(inputs+hidden)))
@@ -117,14 +117,14 @@ func quantLSTM(g *generator, l *layer) {
 	}
 	l.line("const float *row = x + (%s) * %d;", step, inputs)
 	l.line("for (int j = 0; j < %d; j++) {", hidden)
-	gate("input", 0, 2, 6, "sigmoid")
+	gate("input", "i", 2, 6, "sigmoid")
 	if v.CIFG {
 		l.line("float forget = %s - input;", grid(6, "1.0f"))
 	} else {
-		gate("forget", 1, 3, 7, "sigmoid")
+		gate("forget", "f", 3, 7, "sigmoid")
 	}
-	gate("cell", 2, 4, 8, "tanh_of")
-	gate("output", 3, 5, 9, "sigmoid")
+	gate("cell", "c", 4, 8, "tanh_of")
+	gate("output", "o", 5, 9, "sigmoid")
 	l.line("float kept = %s;", grid(1, "forget * c[j]"))
 	l.line("float added = %s;", grid(1, "input * cell"))
 	l.line("c[j] = %s;", grid(1, "kept + added"))
