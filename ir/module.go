@@ -2,6 +2,7 @@ package ir
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 )
 
@@ -20,6 +21,39 @@ const MetaUntrained = "untrained"
 
 // Main returns the entry function.
 func (m *Module) Main() *Func { return m.Funcs[0] }
+
+// All returns all functions, each followed by the bodies in it.
+func (m *Module) All() []*Func {
+	var list []*Func
+	for _, f := range m.Funcs {
+		list = append(list, f.WithBodies()...)
+	}
+	return list
+}
+
+// WithBodies returns a function and the bodies in it.
+func (f *Func) WithBodies() []*Func {
+	list := []*Func{f}
+	for _, n := range f.Nodes {
+		if b := n.Body(); b != nil {
+			list = append(list, b.WithBodies()...)
+		}
+	}
+	return list
+}
+
+// All yields the nodes of a function in order, and then those of the bodies in it.
+func (f *Func) All() iter.Seq[*Node] {
+	return func(yield func(*Node) bool) {
+		for _, g := range f.WithBodies() {
+			for _, n := range g.Nodes {
+				if !yield(n) {
+					return
+				}
+			}
+		}
+	}
+}
 
 // Func is a list of nodes in order. Params and Results have names: they are the
 // model's interface.
@@ -328,6 +362,9 @@ func (f *Func) Clone() *Func {
 		if n.Attrs != nil {
 			k.Attrs = map[string]any{}
 			for a, v := range n.Attrs {
+				if body, ok := v.(*Func); ok {
+					v = body.Clone()
+				}
 				k.Attrs[a] = v
 			}
 		}

@@ -95,7 +95,7 @@ type Param struct {
 type Kind uint8
 
 // The kinds of attributes and the Go types that hold them: int, float64,
-// string, bool, []int, []float64, []string.
+// string, bool, []int, []float64, []string, *Func.
 const (
 	KInt Kind = iota
 	KFloat
@@ -104,10 +104,11 @@ const (
 	KInts
 	KFloats
 	KStrings
+	KFunc
 )
 
 func (k Kind) String() string {
-	return [...]string{"int", "float", "string", "bool", "ints", "floats", "strings"}[k]
+	return [...]string{"int", "float", "string", "bool", "ints", "floats", "strings", "function"}[k]
 }
 
 // Attr describes an attribute. Default is what it means when left out; an
@@ -171,7 +172,7 @@ func (o *Op) attrNames() []string {
 
 var kindType = map[Kind]reflect.Type{
 	KInt: reflect.TypeFor[int](), KFloat: reflect.TypeFor[float64](), KString: reflect.TypeFor[string](), KBool: reflect.TypeFor[bool](),
-	KInts: reflect.TypeFor[[]int](), KFloats: reflect.TypeFor[[]float64](), KStrings: reflect.TypeFor[[]string](),
+	KInts: reflect.TypeFor[[]int](), KFloats: reflect.TypeFor[[]float64](), KStrings: reflect.TypeFor[[]string](), KFunc: reflect.TypeFor[*Func](),
 }
 
 // SetAttr sets an attribute, checked against the operation's literal. A value
@@ -183,6 +184,9 @@ func (n *Node) SetAttr(name string, v any) error {
 	}
 	if reflect.TypeOf(v) != kindType[a.Kind] {
 		return fmt.Errorf("attribute %s is %v (%T), expected %s", name, v, v, a.Kind)
+	}
+	if f, ok := v.(*Func); ok && f == nil {
+		return fmt.Errorf("attribute %s is no function", name)
 	}
 	if f, ok := v.(float64); ok && f != f && a.Default != nil {
 		if d := a.Default.(float64); d != d {

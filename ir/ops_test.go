@@ -284,6 +284,8 @@ func mutateAttr(rng *rand.Rand, kind ir.Kind, old any) (v any, small bool) {
 	}
 	small = true
 	switch kind {
+	case ir.KFunc:
+		v = []any{old, (*ir.Func)(nil), &ir.Func{Name: "empty"}}[rng.IntN(3)]
 	case ir.KInt:
 		v = number()
 	case ir.KFloat:

@@ -34,7 +34,7 @@ func PrintWhole(m *Module) string {
 }
 
 func (p *printer) module(m *Module, dataName string) (text string, data []byte) {
-	for _, f := range m.Funcs {
+	for _, f := range m.All() {
 		p.fn(f)
 	}
 	var h strings.Builder
@@ -56,10 +56,13 @@ func (p *printer) module(m *Module, dataName string) (text string, data []byte) 
 	return h.String() + p.b.String(), p.data
 }
 
-// PrintFunc returns a function's text with large constants elided.
+// PrintFunc returns the text of a function and of the bodies in it, with large
+// constants elided.
 func PrintFunc(f *Func) string {
 	p := &printer{elide: true}
-	p.fn(f)
+	for _, g := range f.WithBodies() {
+		p.fn(g)
+	}
 	return p.b.String()
 }
 
@@ -222,6 +225,8 @@ func formatAttr(v any) string {
 		return list(len(v), func(i int) string { return formatFloat(v[i]) })
 	case []string:
 		return list(len(v), func(i int) string { return strconv.Quote(v[i]) })
+	case *Func:
+		return "@" + v.Name
 	}
 	panic(fmt.Sprintf("ir: attribute of type %T", v))
 }

@@ -15,7 +15,7 @@ func Verify(m *Module) error {
 		return fmt.Errorf("module %q has no function", m.Name)
 	}
 	seen := map[string]bool{}
-	for _, f := range m.Funcs {
+	for _, f := range m.All() {
 		if seen[f.Name] {
 			return fmt.Errorf("two functions are named @%s", f.Name)
 		}

@@ -100,10 +100,11 @@ func sweep(ctx context.Context, f *ir.Func, rules []Rule) (changed bool, err err
 	return changed, nil
 }
 
-// EachFunc makes the body of a pass of a body for one function.
+// EachFunc makes the body of a pass of a body for one function, which runs over the
+// bodies of nodes too.
 func EachFunc(run func(c *Context, f *ir.Func) error) func(c *Context, m *ir.Module) error {
 	return func(c *Context, m *ir.Module) error {
-		for _, f := range m.Funcs {
+		for _, f := range m.All() {
 			if err := run(c, f); err != nil {
 				return err
 			}

@@ -112,6 +112,9 @@ func (c *compileCmd) steps(e *emitter) ([]passes.Step, error) {
 	if c.MaxMemory != "" || c.Emit == "c" && len(c.Passes) == 0 {
 		steps = pipeline.WithLittleMemory(steps)
 	}
+	if c.Emit == "c" || c.Emit == "go" {
+		steps = pipeline.WrittenOut(steps)
+	}
 	if c.StopAfter == "none" {
 		steps = nil
 	}

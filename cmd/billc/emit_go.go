@@ -11,13 +11,14 @@ import (
 	"github.com/billnet/billnet/codegen/bytecode"
 	"github.com/billnet/billnet/codegen/gosrc"
 	"github.com/billnet/billnet/ir"
+	"github.com/billnet/billnet/passes/pipeline"
 	"github.com/billnet/billnet/passes/report"
 	"github.com/billnet/billnet/runtime"
 	"github.com/billnet/billnet/runtime/billb"
 	"github.com/billnet/billnet/verify"
 )
 
-// image compiles the model.
+// image compiles the model for an executable.
 func (c *compileCmd) image(ctx context.Context, s *streams) (*compiled, *billb.Image, error) {
 	e, err := c.emitter()
 	if err != nil {
@@ -27,6 +28,7 @@ func (c *compileCmd) image(ctx context.Context, s *streams) (*compiled, *billb.I
 	if err != nil {
 		return nil, nil, err
 	}
+	steps = pipeline.WrittenOut(steps)
 	m, notes, err := c.load(ctx, c.Model)
 	if err != nil {
 		return nil, nil, err

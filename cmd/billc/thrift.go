@@ -13,7 +13,7 @@ const smallWeights = 16 << 20
 // by default it lets garbage grow to as much as is alive. It returns what ends that.
 func spareMemory(m *ir.Module) func() {
 	weights := 0
-	for _, f := range m.Funcs {
+	for _, f := range m.All() {
 		for _, n := range f.Nodes {
 			if n.Const != nil {
 				weights += ir.DataBytes(n.Const.Type)

@@ -68,6 +68,7 @@ func init() {
 		ir.GRU:           recurrent,
 		ir.RNN:           recurrent,
 		ir.QuantLSTMCell: quantLSTM,
+		ir.Scan:          scan,
 	}
 }
 
@@ -146,7 +147,7 @@ const (
 // budgetOf is the bytes that the constants made for f may take in all.
 func budgetOf(f *ir.Func) int {
 	bytes := maxConsts
-	for _, n := range f.Nodes {
+	for n := range f.All() {
 		if n.Const != nil {
 			bytes += constShare * ir.Held(n.Const.Type)
 		}

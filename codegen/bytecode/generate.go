@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"sort"
 	"strings"
 
@@ -52,6 +53,10 @@ func unplaced(m *ir.Module, certificate []byte, rows bool) (*billb.Image, []int,
 		consts: map[*ir.Tensor]int{},
 		inputs: map[*ir.Tensor]int{},
 		rows:   rows,
+
+		chainAt: map[*ir.Node]*chain{},
+		chained: map[*ir.Node]bool{},
+		results: map[*ir.Value]bool{},
 	}
 	keys := make([]string, 0, len(m.Meta))
 	for k := range m.Meta {
@@ -62,7 +67,10 @@ func unplaced(m *ir.Module, certificate []byte, rows bool) (*billb.Image, []int,
 		g.img.Meta = append(g.img.Meta, [2]string{k, m.Meta[k]})
 	}
 	f := m.Main()
-	g.uses, g.budget = f.Uses(), budgetOf(f)
+	g.uses, g.budget = map[*ir.Value][]*ir.Node{}, budgetOf(f)
+	for _, b := range f.WithBodies() {
+		maps.Copy(g.uses, b.Uses())
+	}
 	for _, p := range f.Params {
 		v := p.Value
 		if isHalf(v.Type.DType) {
@@ -79,7 +87,9 @@ func unplaced(m *ir.Module, certificate []byte, rows bool) (*billb.Image, []int,
 			}
 		}
 	}
-	g.chains(f)
+	for _, b := range f.WithBodies() {
+		g.chains(b)
+	}
 	var unsupported UnsupportedError
 	for _, n := range f.Nodes {
 		err := g.chainOrNode(n)
@@ -156,7 +166,7 @@ type gen struct {
 
 	chainAt map[*ir.Node]*chain // by their last nodes
 	chained map[*ir.Node]bool   // nodes that are part of a chain
-	results map[*ir.Value]bool  // of the function
+	results map[*ir.Value]bool  // of functions
 	budget  int                 // bytes of constants that may still be made
 	err     error
 }
@@ -297,10 +307,10 @@ func (g *gen) operand(v *ir.Value) int {
 }
 
 // rounds reports whether an instruction computes results that f16 may have to
-// round. Those that bear an operation's name do what it does.
+// round. Those that bear an operation's name do what it does; bands are moved.
 func rounds(instruction string) bool {
 	op := ir.Lookup(instruction)
-	return instruction != "round" && (op == nil || op.Rounds())
+	return instruction != "round" && !strings.HasPrefix(instruction, "band_") && (op == nil || op.Rounds())
 }
 
 // maxName bounds the bytes of an instruction's name, which is for people.

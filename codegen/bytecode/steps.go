@@ -33,9 +33,6 @@ type chain struct {
 
 // chains finds the chains of a function. A chain is emitted at its last node, when all it reads is there.
 func (g *gen) chains(f *ir.Func) {
-	g.chainAt = map[*ir.Node]*chain{}
-	g.chained = map[*ir.Node]bool{}
-	g.results = map[*ir.Value]bool{}
 	for _, r := range f.Results {
 		g.results[r.Value] = true
 	}

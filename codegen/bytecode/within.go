@@ -42,6 +42,13 @@ func GenerateWithin(m *ir.Module, certificate []byte, limit int) (*billb.Image, 
 	if err != nil {
 		return nil, Plan{}, err
 	}
+	if len(s.img.Regions) > 0 { // it has steps already, and stays as it is
+		img, plan, err := s.image(nil)
+		if err == nil && plan.Memory.Total() > limit {
+			err = &TooLargeError{limit, plan.Memory.Total()}
+		}
+		return img, plan, err
+	}
 	sizes, smallest := []BandSize(nil), 0
 	for _, size := range bandSizes {
 		all := slices.Repeat([]BandSize{size}, s.g.count)
@@ -99,6 +106,9 @@ func GenerateBands(m *ir.Module, certificate []byte, size BandSize) (*billb.Imag
 	if err != nil {
 		return nil, Plan{}, err
 	}
+	if len(s.img.Regions) > 0 {
+		return s.image(nil)
+	}
 	return s.image(slices.Repeat([]BandSize{size}, s.g.count))
 }
 
@@ -125,9 +135,12 @@ func newSearch(m *ir.Module, certificate []byte) (*search, error) {
 	return &search{img, group, groupInstructions(img), map[string]int{}, map[string]trial{}}, nil
 }
 
-// image is the image with bands of a size for every region.
+// image is the image with bands of a size for every region; one with steps that are rolled up stays as it is.
 func (s *search) image(sizes []BandSize) (*billb.Image, Plan, error) {
-	img, group, regions := bands(s.img, s.group, s.g, sizes)
+	img, group, regions := s.img, s.group, []RegionPlan(nil)
+	if len(img.Regions) == 0 {
+		img, group, regions = bands(s.img, s.group, s.g, sizes)
+	}
 	rooms, err := s.roomsOf(img)
 	if err != nil {
 		return nil, Plan{}, err

@@ -49,7 +49,7 @@ func Generate(img *billb.Image, opt Options) (map[string][]byte, error) {
 		return nil, fmt.Errorf("model %q: %w", img.Name, err)
 	}
 	if len(img.Regions) > 0 {
-		return nil, fmt.Errorf("model %q runs on bands, which generated Go does not have: compile it without a limit of memory", img.Name)
+		return nil, fmt.Errorf("model %q runs on bands or in rolled-up steps, which generated Go does not have: compile it without a limit of memory and without pass roll-steps", img.Name)
 	}
 	m := &model{img: img, prog: prog}
 	if m.Package, err = packageName(opt.Package, img.Name); err != nil {

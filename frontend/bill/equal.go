@@ -103,8 +103,12 @@ func equalNode(n, k *ir.Node, twin map[*ir.Value]*ir.Value) string {
 }
 
 // equalAttr compares attributes; floats bit by bit except that NaN equals NaN,
-// and an empty list equals nil.
+// and an empty list equals nil; functions as Equal compares them.
 func equalAttr(a, b any) bool {
+	if f, ok := a.(*ir.Func); ok {
+		g, ok := b.(*ir.Func)
+		return ok && f.Name == g.Name && equalFunc(f, g) == ""
+	}
 	sameFloat := func(x, y float64) bool {
 		return math.Float64bits(x) == math.Float64bits(y) || x != x && y != y
 	}

@@ -133,6 +133,7 @@ type initializer struct {
 type attr struct {
 	Name  word   `parser:"@@ '='"`
 	List  *exprs `parser:"( @@"`
+	Func  string `parser:"| @Func"`
 	Value *expr  `parser:"| @@ )"`
 }
 

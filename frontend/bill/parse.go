@@ -84,6 +84,7 @@ type builder struct {
 	elems    int                   // constant elements that may still be made
 	shared   map[string]*ir.Tensor // constants of the side file by offset and type
 
+	bodies map[string]*fn     // functions that a node may still take for its body
 	lets   map[string]float64 // values for declared numbers that replace the text's
 	blocks map[string]*block  // declared so far
 	top    map[string]number  // the numbers of the text itself
@@ -112,6 +113,16 @@ func (b *builder) module(src *source) error {
 	}
 	b.m.Name, b.m.Level = src.Name.value(), level
 	names := map[string]bool{}
+	b.bodies = map[string]*fn{}
+	for _, it := range src.Items {
+		if it.Func == nil {
+			continue
+		}
+		if names[it.Func.Name] {
+			return errorAt(it.Func.Pos, "a second function is named %s; give it another name", shorten(it.Func.Name))
+		}
+		names[it.Func.Name], b.bodies[it.Func.Name] = true, it.Func
+	}
 	for _, it := range src.Items {
 		var err error
 		switch {
@@ -125,12 +136,11 @@ func (b *builder) module(src *source) error {
 			err = b.let(it.Let, true)
 		case it.Block != nil:
 			err = b.declare(it.Block)
-		default:
-			if names[it.Func.Name] {
-				return errorAt(it.Func.Pos, "a second function is named %s; give it another name", shorten(it.Func.Name))
+		case b.bodies[it.Func.Name] != nil:
+			var f *ir.Func
+			if f, err = b.fn(it.Func); err == nil {
+				b.m.Funcs = append(b.m.Funcs, f)
 			}
-			names[it.Func.Name] = true
-			err = b.fn(it.Func)
 		}
 		if err != nil {
 			return err
@@ -204,36 +214,48 @@ func (b *builder) sideFile(pos lexer.Position, t *data) error {
 	return errorAt(t.CRC.Pos, "side file %q has checksum %d, the text says %d; text and side file belong together, copy or write both", shorten(name), ir.Checksum(b.data), sum)
 }
 
-func (b *builder) fn(t *fn) error {
+// attrFunc builds the function that a node names for its body.
+func (b *builder) attrFunc(pos lexer.Position, name string) (*ir.Func, error) {
+	t := b.bodies[name]
+	if t == nil {
+		return nil, errorAt(pos, "there is no function %s behind this one that is no other node's body; write one for this node alone", shorten(name))
+	}
+	outer, fun, top := b.scope, b.fun, b.top
+	defer func() { b.scope, b.fun, b.top = outer, fun, top }()
+	b.scope = scope{numbers: maps.Clone(top)}
+	return b.fn(t)
+}
+
+func (b *builder) fn(t *fn) (*ir.Func, error) {
+	delete(b.bodies, t.Name)
 	f := &ir.Func{Name: strings.TrimPrefix(t.Name, "@")}
-	b.m.Funcs = append(b.m.Funcs, f)
 	b.values = map[string]*ir.Value{}
 	names := map[string]bool{}
 	for _, p := range t.Params {
 		name := p.Name.value()
 		if names[name] {
-			return errorAt(p.Name.Pos, "two parameters are named %q; give one another name", shorten(name))
+			return nil, errorAt(p.Name.Pos, "two parameters are named %q; give one another name", shorten(name))
 		}
 		names[name] = true
 		ty, err := b.typeOf(&p.Type)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		v := &ir.Value{Type: ty}
 		if err := b.define(&p.Value, v); err != nil {
-			return err
+			return nil, err
 		}
 		f.Params = append(f.Params, ir.Port{Name: name, Value: v})
 	}
 	b.fun, b.top = f, maps.Clone(b.numbers)
 	ret, err := b.body(t.Body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if ret == nil {
-		return errorAt(t.Pos, "function %s has no return; end it with return %%1 \"y\"", shorten(t.Name))
+		return nil, errorAt(t.Pos, "function %s has no return; end it with return %%1 \"y\"", shorten(t.Name))
 	}
-	return b.results(f, ret)
+	return f, b.results(f, ret)
 }
 
 func (b *builder) results(f *ir.Func, t *ret) error {
@@ -374,6 +396,12 @@ func (b *builder) attrValue(op *ir.Op, a *attr) (any, error) {
 			has = "it has " + strings.Join(names, ", ")
 		}
 		return nil, errorAt(a.Name.Pos, "%s has no attribute %s, %s%s", op.Name, shorten(a.Name.Text), has, suggest.Nearest(a.Name.Text, names))
+	}
+	if (kind == ir.KFunc) != (a.Func != "") {
+		return nil, errorAt(a.Name.Pos, "attribute %s of %s is of kind %s", a.Name.Text, op.Name, kind)
+	}
+	if kind == ir.KFunc {
+		return b.attrFunc(a.Name.Pos, a.Func)
 	}
 	isList := kind == ir.KInts || kind == ir.KFloats || kind == ir.KStrings
 	if isList != (a.List != nil) {

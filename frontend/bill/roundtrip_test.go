@@ -198,7 +198,12 @@ func @main(%0 "x": f32[2]) {
   %1 = const [1, nan] : f32[2]
   %2 = add %0, %1 : f32[2] loc("sum")
   %3 = reduce_mean %2 {axes=[0]} : f32[1]
-  return %3 "y"
+  %9 = scan %3 {body=@step, steps=2, states=1} : f32[1]
+  return %3 "y", %9 "last"
+}
+func @step(%0 "s": f32[1]) {
+  %1 = neg %0 : f32[1]
+  return %1 "next"
 }`
 	base, err := Parse("m.bill", []byte(text), nil)
 	if err != nil {
@@ -210,7 +215,8 @@ func @main(%0 "x": f32[2]) {
 	for _, edit := range [][2]string{
 		{`"m"`, `"n"`}, {"packed", "source"}, {`"v"`, `"w"`}, {`labels "a"`, `labels`}, {"@main", "@f"}, {`"x"`, `"z"`},
 		{"[1, nan]", "[-1, nan]"}, {"add %0, %1", "add %1, %0"}, {"add", "mul"}, {`loc("sum")`, ""}, {"{axes=[0]}", ""},
-		{"f32[1]", "f32[1]{halo=0,0,0}"}, {`%3 "y"`, `%2 "y"`}, {`%3 "y"`, ``}, {`return`, `%4 = relu %3 : f32[1] return`},
+		{"f32[1]", "f32[1]{halo=0,0,0}"}, {`%3 "y"`, `%2 "y"`}, {`%3 "y", `, ``}, {`return`, `%4 = relu %3 : f32[1] return`},
+		{"= neg", "= abs"}, {`"next"`, `"n"`}, {"steps=2", "steps=3"},
 	} {
 		m, err := Parse("m.bill", []byte(strings.Replace(text, edit[0], edit[1], 1)), nil)
 		if err != nil {

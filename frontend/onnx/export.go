@@ -98,7 +98,7 @@ func opsetOf(f *ir.Func) int64 {
 		}
 	}
 	wide := func(d ir.DType) bool { return d == ir.I16 || d == ir.U16 }
-	for _, n := range f.Nodes {
+	for n := range f.All() {
 		need(22, bfloatFrom22[n.Op.Onnx] && len(n.Args) > 0 && n.In(0).DType == ir.BF16)
 		switch n.Op {
 		case ir.Pad:
@@ -213,6 +213,9 @@ func (e *exporter) function(f *ir.Func) error {
 		e.names[p.Name] = true
 	}
 	for _, p := range f.Params {
+		if e.slots[p.Value] != nil {
+			continue // of a body that reads it where it is
+		}
 		if err := e.param(p); err != nil {
 			return fmt.Errorf("input %q: %w", p.Name, err)
 		}
@@ -316,11 +319,11 @@ func (e *exporter) rename(from, to string) bool {
 		return false
 	}
 	for _, n := range e.graph.Node {
-		for i, name := range n.Input {
-			if name == from {
-				n.Input[i] = to
+		eachInput(n, func(name *string) {
+			if *name == from {
+				*name = to
 			}
-		}
+		})
 	}
 	for _, s := range e.slots {
 		for _, form := range []*string{&s.native, &s.num, &s.cond} {
@@ -330,6 +333,18 @@ func (e *exporter) rename(from, to string) bool {
 		}
 	}
 	return true
+}
+
+// eachInput calls f for the operands of a node and of those in its bodies.
+func eachInput(n *onnxpb.Node, f func(name *string)) {
+	for i := range n.Input {
+		f(&n.Input[i])
+	}
+	for _, a := range n.Attribute {
+		for _, k := range a.GetG().GetNode() {
+			eachInput(k, f)
+		}
+	}
 }
 
 // prune drops nodes and initializers that nothing reads: a value may have been
@@ -345,9 +360,7 @@ func (e *exporter) prune() {
 		if !slices.ContainsFunc(n.Output, isLive) {
 			continue
 		}
-		for _, name := range n.Input {
-			live[name] = true
-		}
+		eachInput(n, func(name *string) { live[*name] = true })
 		kept = append(kept, n)
 	}
 	slices.Reverse(kept)
@@ -542,6 +555,7 @@ const (
 	kindFloat   = 1
 	kindInt     = 2
 	kindString  = 3
+	kindGraph   = 5
 	kindFloats  = 6
 	kindInts    = 7
 	kindStrings = 8

@@ -20,6 +20,7 @@ var lstmExports = map[*ir.Op]func(e *exporter, n *ir.Node){
 		e.slots[n.Results[0]], e.slots[n.Results[1]], e.slots[n.Results[2]] = &slot{native: y}, &slot{native: h}, &slot{native: last}
 	},
 	ir.BLSTM: exportBLSTM,
+	ir.Scan:  exportScan,
 }
 
 // exportBLSTM: row r's comparison (z >= t) != flip is the norm s*(z - (t-1/2)),

@@ -23,7 +23,7 @@ var Layout = &passes.Pass{
 			return err
 		}
 		m.Level = ir.Packed
-		for i, f := range m.Funcs {
+		for i, f := range m.All() {
 			h, report, err := chooseHalos(f)
 			if err != nil {
 				return err
@@ -42,7 +42,7 @@ var Layout = &passes.Pass{
 // packable refuses operations that the packed level does not have: rolled LSTMs,
 // which others of the exact passes lower.
 func packable(m *ir.Module) error {
-	for _, f := range m.Funcs {
+	for _, f := range m.All() {
 		for _, n := range f.Nodes {
 			if n.Op.Levels&ir.Packed == 0 {
 				return fmt.Errorf("layer %q is a %s, which the packed level does not have: put integer-arithmetic before layout, it lowers what no other pass does", n.LayerName(), n.Op.Name)

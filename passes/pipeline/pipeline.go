@@ -70,6 +70,7 @@ func o2() []*passes.Pass {
 		exact.Reassociate,       // before thresholds go into convolutions: it wants the bare ones
 		exact.PruneChannels,     // once every threshold is there, and while it is a node of its own
 		exact.FuseThreshold,     // once every threshold is there, into the convolution before it
+		exact.RollSteps,         // once steps are as they will run
 		packed.NarrowIntegers,   // after fusing: only maps that reach memory have a width
 		packed.Layout,           // last: it fixes where everything lies
 	}
@@ -102,13 +103,20 @@ func Registry() *passes.Registry {
 // Default returns the steps of an exact compilation, those of O2.
 func Default() []passes.Step { return passes.Steps(o2()...) }
 
-// WithLittleMemory adds passes to those of a pipeline that save memory and cost time.
+// WithLittleMemory adds passes to those of a pipeline that save memory and cost time, and writes
+// steps out, which bands of maps cannot be made of.
 func WithLittleMemory(steps []passes.Step) []passes.Step {
 	at := slices.IndexFunc(steps, func(s passes.Step) bool { return s.Pass == packed.NarrowIntegers })
 	if at < 0 {
 		return steps
 	}
-	return slices.Insert(slices.Clone(steps), at, passes.Steps(exact.SinkGates)...)
+	return WrittenOut(slices.Insert(slices.Clone(steps), at, passes.Steps(exact.SinkGates)...))
+}
+
+// WrittenOut removes the pass that rolls up steps, for what has no form of those: bands
+// of maps and generated code.
+func WrittenOut(steps []passes.Step) []passes.Step {
+	return slices.DeleteFunc(slices.Clone(steps), func(s passes.Step) bool { return s.Pass == exact.RollSteps })
 }
 
 // Before returns the steps of Default that come before the first of a pass.

@@ -100,7 +100,7 @@ func certOf(certs []Certificate, n *ir.Node) *Certificate {
 // still has, in its order, each under the name of the layer that applies it.
 func Certificates(m *ir.Module, r passes.Records) []Certificate {
 	var out []Certificate
-	for _, n := range m.Main().Nodes {
+	for n := range m.Main().All() {
 		if c := CertificateOf(r, n); c != nil {
 			k := *c
 			k.Layer = n.Loc.Name
@@ -218,7 +218,7 @@ func (c *Certificate) MinMargin() float64 {
 // applies them in the certificates' order. It fails when they do not fit.
 func Reattach(m *ir.Module, certs []Certificate) ([]Certificate, error) {
 	next := 0
-	for _, n := range m.Main().Nodes {
+	for n := range m.Main().All() {
 		t := ThresholdConst(n)
 		if t == nil {
 			continue

@@ -47,14 +47,24 @@ type Ledger struct {
 // operations and constants are left out).
 func NewLedger(m *ir.Module, certs []Certificate) *Ledger {
 	l := &Ledger{}
-	last, scaled, between := givesOutput(m.Main()), comparesScaled(m.Main()), requantizes(m.Main())
-	for _, n := range m.Main().Nodes {
-		if movesOnly(n) {
+	l.addFunc(m.Main(), certs, 1)
+	return l
+}
+
+// addFunc accounts for the nodes of a function that runs so many times, those of a
+// body in place of the node that runs it.
+func (l *Ledger) addFunc(f *ir.Func, certs []Certificate, times int) {
+	last, scaled, between := givesOutput(f), comparesScaled(f), requantizes(f)
+	for _, n := range f.Nodes {
+		if n.Is(ir.Scan) {
+			l.addFunc(n.Body(), certs, times*n.Int("steps"))
+		}
+		if movesOnly(n) || n.Is(ir.Scan) {
 			continue
 		}
 		e := Entry{Layer: n.Loc.Name, Op: n.Op.Name, Shape: n.Result().Type.With(n.Result().Type.DType).String(), Class: "exact", Bytes: weightBytes(n)}
 		if n.Op.Work != nil {
-			e.MACs = n.Op.Work(n)
+			e.MACs = times * n.Op.Work(n)
 		}
 		e.Kind, e.Why = kindOf(n)
 		if e.Kind == "float" && between[n] {
@@ -74,7 +84,6 @@ func NewLedger(m *ir.Module, certs []Certificate) *Ledger {
 		}
 		l.Add(e)
 	}
-	return l
 }
 
 // Fill makes empty lists of those that are not there, for JSON.
