@@ -55,6 +55,9 @@ func (d *Dot) window(r *DotBlock, u int, src, mine []byte) {
 	count := min(d.chunk, s.Out-first)
 	acc := view32(mine[roundUp(d.plane+dotSlack, 64):])
 	for i := range count {
+		if i == 0 { // no channel writes to the padding
+			d.fill(mine[:d.plane])
+		}
 		d.channel(acc[i*positions:], n, first+i, src, mine[:d.plane+dotSlack])
 	}
 	r.Rows, r.Along, r.Step = 1, false, 1
@@ -65,7 +68,7 @@ func (d *Dot) window(r *DotBlock, u int, src, mine []byte) {
 func (d *Dot) channel(acc []int32, n, o int, src, padded []byte) {
 	s := &d.s
 	size := product3(s.Size)
-	d.pad(padded, src[(n*s.Groups+o/d.outC)*size:][:size])
+	d.place(padded, src[(n*s.Groups+o/d.outC)*size:][:size])
 	pitch, width := d.axes[2].size, s.Result[2]
 	at := 0
 	for t := range s.Result[0] {
@@ -86,30 +89,28 @@ func (d *Dot) channel(acc []int32, n, o int, src, padded []byte) {
 	}
 }
 
-// pad copies a map between its padding.
-func (d *Dot) pad(dst, x []byte) {
+// place copies a map between its padding, which is there already.
+func (d *Dot) place(dst, x []byte) {
 	s := &d.s
-	pitch := d.axes[2].size
-	for t := range d.axes[0].size {
-		for h := range d.axes[1].size {
-			row := dst[:pitch]
-			dst = dst[pitch:]
-			st, sh := t-s.Pad[0], h-s.Pad[1]
-			if st < 0 || st >= s.Size[0] || sh < 0 || sh >= s.Size[1] {
-				d.fill(row)
-				continue
-			}
-			lo := min(s.Pad[2], pitch)
-			hi := max(lo, min(pitch, s.Size[2]+s.Pad[2]))
-			d.fill(row[:lo])
-			d.fill(row[hi:])
-			inside := row[lo:hi]
-			copy(inside, x[(st*s.Size[1]+sh)*s.Size[2]:])
+	lo := min(s.Pad[2], d.axes[2].size)
+	n := min(s.Size[2], d.axes[2].size-lo)
+	t0, t1 := d.covered(0)
+	h0, h1 := d.covered(1)
+	for t := t0; t < t1; t++ {
+		for h := h0; h < h1; h++ {
+			row := dst[t*d.frame+h*d.axes[2].size+lo:][:n]
+			copy(row, x[((t-s.Pad[0])*s.Size[1]+h-s.Pad[1])*s.Size[2]:])
 			if d.flip != 0 {
-				for i := range inside {
-					inside[i] ^= d.flip
+				for i := range row {
+					row[i] ^= d.flip
 				}
 			}
 		}
 	}
+}
+
+// covered is the part of an axis of a padded map that is inside the map.
+func (d *Dot) covered(a int) (lo, hi int) {
+	lo = min(d.s.Pad[a], d.axes[a].size)
+	return lo, min(d.s.Pad[a]+d.s.Size[a], d.axes[a].size)
 }
