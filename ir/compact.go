@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"unsafe"
 )
 
 // compactFrom is the number of elements from which a tensor is worth compacting.
@@ -111,7 +112,51 @@ func (s *uniform) len() int          { return s.n }
 func (s *uniform) bytes() int        { return 8 }
 func (s *uniform) int(int) int64     { return s.whole }
 func (s *uniform) float(int) float32 { return s.real }
-func (s *uniform) fits(d DType) bool { return s.isInt && holds(d, s.whole) }
+func (s *uniform) fits(d DType) bool {
+	if s.isInt {
+		return holds(d, s.whole)
+	}
+	return d.IsFloat() && d != F64 && math.Float32bits(RoundFloat(d, s.real)) == math.Float32bits(s.real)
+}
+
+// products holds integers times the scales of their channels, as f32.
+type products struct {
+	factors store
+	scales  []float32
+	channel func(i int) int // of element i
+}
+
+func (s *products) len() int          { return s.factors.len() }
+func (s *products) bytes() int        { return s.factors.bytes() + 4*len(s.scales) }
+func (s *products) int(int) int64     { panic("BUG: an integer is read from floats") }
+func (s *products) fits(d DType) bool { return d == F32 }
+
+func (s *products) float(i int) float32 { return s.factors.float(i) * s.scales[s.channel(i)] }
+
+// scaled is the f32 tensor of compact integers x minus zero, which may be nil, times
+// scale, where channel gives the elements of both for one of x. It is compact too,
+// or nil where x is not, or is too wide for exact factors.
+func scaled(x, scale, zero *Tensor, channel func(i int) int) *Tensor {
+	if x.compact == nil {
+		return nil
+	}
+	s := &products{factors: x.compact, scales: scale.Floats(), channel: channel}
+	if z, all := operandSplat(zero); !all || z != 0 {
+		s.factors = x.integers(func(i int) int64 { return x.Int(i) - zero.Int(channel(i)) })
+	}
+	if s.factors == nil || !s.factors.fits(F32) {
+		return nil
+	}
+	return &Tensor{Type: T(F32, x.Type.Shape...), compact: s}
+}
+
+// operandSplat is the number of all elements of an operand, 0 of one left out.
+func operandSplat(t *Tensor) (float64, bool) {
+	if t == nil {
+		return 0, true
+	}
+	return t.Splat()
+}
 
 // Held is the number of bytes that the elements take.
 func (t *Tensor) Held() int {
@@ -240,6 +285,54 @@ func (t *Tensor) half() store {
 		}
 	}
 	return nil
+}
+
+// Fits reports whether the compact form of t is one of type d too, so that to
+// convert it takes no memory and loses nothing.
+func (t *Tensor) Fits(d DType) bool { return t.compact != nil && t.compact.fits(d) }
+
+// stored is the elements as Data has them, where the tensor keeps them so.
+func (t *Tensor) stored() []byte {
+	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
+		return nil
+	}
+	d := t.Type.DType
+	switch s := t.compact.(type) {
+	case nil:
+		if d == F32 {
+			return memory(t.f)
+		}
+	case *planes:
+		if low, _ := d.Range(); d.Bits() == 1 && s.low == low {
+			return s.bits
+		}
+	case *halves:
+		if s.d == d {
+			return memory(s.bits)
+		}
+	case whole[int8]:
+		if d.Bits() == 8 {
+			return memory(s)
+		}
+	case whole[uint8]:
+		if d.Bits() == 8 {
+			return s
+		}
+	case whole[int16]:
+		if d == I16 || d == U16 {
+			return memory(s)
+		}
+	case whole[int32]:
+		if d == I32 || d == U32 {
+			return memory(s)
+		}
+	}
+	return nil
+}
+
+// memory is the bytes of elements.
+func memory[T any](v []T) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), len(v)*int(unsafe.Sizeof(*new(T))))
 }
 
 // widened is a compact tensor with elements that may be written.

@@ -124,3 +124,44 @@ func TestCompactBytes(t *testing.T) {
 		}
 	}
 }
+
+// TestDequantizeCompact checks that constants dequantize to the same numbers as
+// tensors that change.
+func TestDequantizeCompact(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for _, d := range []ir.DType{ir.I8, ir.U8, ir.I16, ir.I32} {
+		for _, zeroed := range []bool{false, true} {
+			lo, hi := d.Range()
+			x, scale, zero := ir.NewTensor(ir.T(d, 6, 40)), ir.NewTensor(ir.T(ir.F32, 6)), ir.NewTensor(ir.T(d, 6))
+			for i := range x.Ints() {
+				x.Ints()[i] = lo + r.Int64N(hi-lo+1)
+			}
+			for i := range 6 {
+				scale.Floats()[i] = float32(r.NormFloat64())
+				if zeroed && d != ir.I32 {
+					zero.Ints()[i] = int64(r.IntN(100))
+				}
+			}
+			var b ir.Builder
+			b.F = &ir.Func{Name: "main"}
+			y := b.Op(ir.DequantizeLinear, map[string]any{"axis": 0}, b.Const(x), b.Const(scale), b.Const(zero))
+			if b.Err != nil {
+				t.Fatal(b.Err)
+			}
+			want, err := ir.EvalNode(y.Def, []*ir.Tensor{x, scale, zero})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := ir.EvalNode(y.Def, []*ir.Tensor{x.Compact(), scale, zero})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if i, same := want[0].FirstDiff(got[0]); !same {
+				t.Errorf("%s: element %d is %v, of a constant %v", d, i, want[0].Float(i), got[0].Float(i))
+			}
+			if most := 2*want[0].Len() + 100; d.Bits() == 8 && got[0].Held() > most {
+				t.Errorf("%s: %d bytes for %d elements, expected at most %d", d, got[0].Held(), got[0].Len(), most)
+			}
+		}
+	}
+}

@@ -30,7 +30,13 @@ var DequantizeLinear = register(&Op{
 		if err != nil {
 			return nil, err
 		}
-		x, scale, zero, out := in[0], in[1], operand(in, 2), NewTensor(n.Results[0].Type)
+		x, scale, zero := in[0], in[1], operand(in, 2)
+		if n.Results[0].Type.DType == F32 && scale.Type.DType == F32 {
+			if y := scaled(x, scale, zero, g.at); y != nil {
+				return []*Tensor{y}, nil
+			}
+		}
+		out := NewTensor(n.Results[0].Type)
 		q := &quantizer{dtype: out.Type.DType}
 		for i, v := range x.Ints() {
 			k := g.at(i)

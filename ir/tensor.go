@@ -361,8 +361,12 @@ func (t *Tensor) FirstDiff(u *Tensor) (int, bool) {
 
 // Data returns the elements as little-endian bytes: bits eight a byte (least
 // significant first, a set bit for 1 or +1), a tern as its sign plane followed
-// by its nonzero plane, everything else in its own width.
+// by its nonzero plane, everything else in its own width. It is for reading: it may
+// be the tensor's own memory.
 func (t *Tensor) Data() []byte {
+	if b := t.stored(); b != nil {
+		return b
+	}
 	n := t.Len()
 	switch d := t.Type.DType; d {
 	case Bit, SBit:

@@ -1,7 +1,6 @@
 package bytecode
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -9,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/billnet/billnet/ir"
-	"github.com/billnet/billnet/runtime"
 	"github.com/billnet/billnet/runtime/billb"
 	"github.com/billnet/billnet/runtime/kernels"
 )
@@ -268,12 +266,8 @@ func (g *gen) constant(t *ir.Tensor) int {
 	return id
 }
 
-// dataOf is the elements of a constant as a file has them: the tensor's own
-// memory where that is in the file's order of bytes.
+// dataOf is the elements of a constant as a file has them.
 func dataOf(t *ir.Tensor) []byte {
-	if t.HoldsFloats() && binary.NativeEndian.Uint16([]byte{1, 0}) == 1 {
-		return runtime.Bytes(t.Floats())
-	}
 	if isHalf(t.Type.DType) {
 		t = t.Convert(ir.F32)
 	}

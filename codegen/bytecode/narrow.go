@@ -26,14 +26,12 @@ func narrow(t *ir.Tensor) billb.Const {
 		c.Data = dataOf(t)
 		return c
 	}
+	t = t.Compact()
 	if !t.HoldsFloats() {
-		if c.Data = bytesOf(t.Ints()); c.Data != nil {
-			c.Form = billb.Bytes
-		} else {
-			c.Data = dataOf(t)
-		}
+		c.Form, c.Data = stored(t, billb.Bytes, ir.I8)
 		return c
 	}
+	all := t.Floats()
 	rows, columns := t.Type.Shape[0], t.Type.Shape[t.Type.Rank()-1]
 	lines := t.Len() / max(columns, 1)
 	for _, f := range []struct {
@@ -41,12 +39,10 @@ func narrow(t *ir.Tensor) billb.Const {
 		scales int
 		data   func() []byte
 	}{
-		{billb.Signs, lines, func() []byte { return signs(t.Floats(), lines) }},
-		{billb.ByRow, rows, func() []byte { return scaled(t.Floats(), rows, t.Len()/rows, 1) }},
-		{billb.ByColumn, columns, func() []byte { return scaled(t.Floats(), columns, 1, columns) }},
-		{billb.ByLine, lines, func() []byte { return scaled(t.Floats(), lines, columns, 1) }},
-		{billb.Half, 0, func() []byte { return halves(t.Floats(), ir.FloatToF16, ir.F16ToFloat) }},
-		{billb.BFloat, 0, func() []byte { return halves(t.Floats(), ir.FloatToBF16, ir.BF16ToFloat) }},
+		{billb.Signs, lines, func() []byte { return signs(all, lines) }},
+		{billb.ByRow, rows, func() []byte { return scaled(all, rows, t.Len()/rows, 1) }},
+		{billb.ByColumn, columns, func() []byte { return scaled(all, columns, 1, columns) }},
+		{billb.ByLine, lines, func() []byte { return scaled(all, lines, columns, 1) }},
 	} {
 		if 8*f.scales > t.Len() {
 			continue // the scales would take half of what is won, or more
@@ -56,33 +52,19 @@ func narrow(t *ir.Tensor) billb.Const {
 			return c
 		}
 	}
-	c.Data = dataOf(t)
+	if c.Form, c.Data = stored(t, billb.Half, ir.F16); c.Form == billb.Plain {
+		c.Form, c.Data = stored(t, billb.BFloat, ir.BF16)
+	}
 	return c
 }
 
-// halves is the elements in a form of two bytes, nil where one is not the same.
-func halves(v []float32, to func(float32) uint16, from func(uint16) float32) []byte {
-	out := make([]byte, 0, 2*min(len(v), narrowFrom)) // most that fail do so soon
-	for _, x := range v {
-		h := to(x)
-		if math.Float32bits(from(h)) != math.Float32bits(x) {
-			return nil
-		}
-		out = binary.LittleEndian.AppendUint16(out, h)
+// stored is a constant in a form for the elements of type d, if its own are such,
+// else as it is.
+func stored(t *ir.Tensor, form billb.Form, d ir.DType) (billb.Form, []byte) {
+	if t.Fits(d) {
+		return form, t.Convert(d).Data()
 	}
-	return out
-}
-
-// bytesOf is integers in a byte each, nil where one has no room.
-func bytesOf(v []int64) []byte {
-	out := make([]byte, len(v))
-	for i, x := range v {
-		if x != int64(int8(x)) {
-			return nil
-		}
-		out[i] = byte(x)
-	}
-	return out
+	return billb.Plain, dataOf(t)
 }
 
 // signs is a scale for each of n lines and the signs of elements, nil where

@@ -87,13 +87,17 @@ func RecoverBinary(t *ir.Tensor) *BinaryWeights {
 // ones: a scale times integers of at most 8 bits. Failing that too, it takes
 // weights that are such products but for rounding (recoverRounded).
 func RecoverWeights(t *ir.Tensor) *BinaryWeights {
-	if b := RecoverBinary(t); b != nil {
-		return b
+	b := RecoverBinary(t)
+	if b == nil {
+		b = recoverFewBit(t)
 	}
-	if b := recoverFewBit(t); b != nil {
-		return b
+	if b == nil {
+		b = recoverRounded(t)
 	}
-	return recoverRounded(t)
+	if b != nil {
+		b.Bits = b.Bits.Compact()
+	}
+	return b
 }
 
 func recoverFewBit(t *ir.Tensor) *BinaryWeights {
