@@ -21,6 +21,10 @@ func scan(e *expansion, n *ir.Node) []*ir.Value {
 			return e.missing("its body has steps of its own")
 		}
 	}
+	// What moves states and elements has the body's name: it is no value of a layer.
+	moves := *n
+	moves.Loc.Name = n.Body().Name
+	e.node = &moves
 	g, body, steps, states := e.g, n.Body(), n.Int("steps"), n.Int("states")
 	axes, outAxes := n.Ints("axes"), n.Ints("out_axes")
 	state := make([]*ir.Value, states)

@@ -623,7 +623,10 @@ func (r *roller) replace(c *stepChain) (int, error) {
 		return 0, nil
 	}
 	out := &ir.Func{}
-	b := &ir.Builder{F: out, Loc: last.nodes[len(last.nodes)-1].Loc}
+	// What is new has a name of its own: values of the source's layers go by those.
+	loc := last.nodes[len(last.nodes)-1].Loc
+	loc.Name += ".steps"
+	b := &ir.Builder{F: out, Loc: loc}
 	operands, ok := operandsOf(b, steps)
 	if !ok || b.Err != nil {
 		return 0, b.Err
@@ -751,7 +754,7 @@ func (w *scanWriter) params(outer *ir.Builder, st *step, operands []operand, n i
 			w.args = append(w.args, arg)
 			w.values[v] = p
 			if o.kept() {
-				b := &ir.Builder{F: w.body, Loc: st.nodes[0].Loc}
+				b := &ir.Builder{F: w.body, Loc: outer.Loc}
 				w.values[v] = b.Op(ir.Unsqueeze, map[string]any{"axes": []int{o.first.axis}}, p)
 			}
 		}
@@ -905,6 +908,7 @@ func (c *collected) redirect(b *ir.Builder, repl map[*ir.Value]*ir.Value, steps 
 	}
 	for s, st := range steps {
 		if v := st.at(c.at); v != nil && ir.ConstOf(v) == nil && repl[v] == nil {
+			b.Loc = v.Def.Loc
 			repl[v] = b.Op(ir.Gather, map[string]any{"axis": c.axis}, y, b.Const(ir.IntTensor(ir.I64, []int64{int64(s)})))
 		}
 	}
