@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strconv"
 )
 
 // Module is a compilation unit. Its first function is the entry.
@@ -53,6 +54,32 @@ func (f *Func) All() iter.Seq[*Node] {
 			}
 		}
 	}
+}
+
+// metaStates is the key in Meta of a module whose main function is a step of a stream.
+const metaStates = "stream.states"
+
+// States is how many of the last parameters and results of the main function are what
+// steps of a stream carry, in pairs: a result is the parameter of the next step, of
+// the same type, and the first step has zeros.
+func (m *Module) States() int {
+	n, err := strconv.Atoi(m.Meta[metaStates])
+	f := m.Main()
+	if err != nil || n < 0 || n >= min(len(f.Params), len(f.Results)) {
+		return 0
+	}
+	return n
+}
+
+// Streams reports whether the main function is a step of a stream.
+func (m *Module) Streams() bool { _, ok := m.Meta[metaStates]; return ok }
+
+// SetStates makes the main function a step of a stream that carries n values.
+func (m *Module) SetStates(n int) {
+	if m.Meta == nil {
+		m.Meta = map[string]string{}
+	}
+	m.Meta[metaStates] = strconv.Itoa(n)
 }
 
 // Func is a list of nodes in order. Params and Results have names: they are the

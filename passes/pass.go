@@ -28,6 +28,7 @@ type Pass struct {
 	After   []string // passes that must have run before it when they are in the pipeline at all
 	To      ir.Level // the level to which it leads; 0: modules stay at theirs
 	Needs   *Pass    // leads to the lowest level that it takes; nil: the source level
+	Ports   bool     // it changes parameters or results: outputs before and after can not be compared
 	Packed  bool     // it takes modules of the packed level too, and keeps their layouts
 	Run     func(c *Context, m *ir.Module) error
 }

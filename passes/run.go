@@ -137,7 +137,7 @@ func (r *run) pass(s *Step, before, m *ir.Module) error {
 		r.moved = append(r.moved, moved(s.Pass, m, r.source, r.last, after)...)
 		r.last = after
 	}
-	if r.o.Check > 0 {
+	if r.o.Check > 0 && !s.Pass.Ports {
 		return check(r.ctx, &r.Context, s.Pass, before, m, r.o.Check)
 	}
 	return nil

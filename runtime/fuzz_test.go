@@ -16,6 +16,7 @@ func FuzzLoad(f *testing.F) {
 	for _, b := range append(opSamples(), kernelSamples()...) {
 		f.Add(encode(f, &b.img))
 	}
+	f.Add(encode(f, &stateNet().img))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		if len(file) < billb.HeaderSize {
 			return
@@ -63,6 +64,7 @@ func runHostile(t testing.TB, prog *Program) {
 			out = append(out, make([]byte, billb.Product(p.Shape)*p.Elem.Width()))
 		}
 		s.Run(in, out) // an error is fine
+		s.Run(in, out) // with what the first has left
 		s.Close()
 		guard.free()
 	}
@@ -97,6 +99,7 @@ func opSamples() []*builder {
 	add(billb.OpTranspose, I16, []int{4, 2, 3}, []*tensor{r(I16, 2, 3, 4)}, []int{2, 0, 1})
 	add(billb.OpGather, F32, []int{2, 2}, []*tensor{r(F32, 2, 3), newTensor(I64, 2)}, []int{1})
 	add(billb.OpConcat, U8, []int{2, 5}, []*tensor{r(U8, 2, 3), r(U8, 2, 2)}, []int{1})
+	add(billb.OpShift, U8, []int{2, 3}, []*tensor{r(U8, 2, 3), r(U8, 2, 2)}, []int{1})
 	add(billb.OpAffine, F32, []int{2, 3}, []*tensor{r(I32, 2, 3)}, []int{1}, []*tensor{r(F64, 3), r(F64, 1), r(F64, 3)})
 	add(billb.OpILinear, I32, []int{2, 3}, []*tensor{r(Bit, 2, 5)}, nil, []*tensor{r(SBit, 3, 5)})
 	add(billb.OpLSTM, F32, []int{3, 2, 2, 4}, []*tensor{r(F32, 3, 2, 5), r(F32, 2, 16, 5), r(F32, 2, 16, 4), r(F32, 2, 32)}, []int{2, 0, 0}, []float64{0})

@@ -112,15 +112,21 @@ func (l *live) define(b int) {
 // alias marks buffer b as another view of buffer x, which holds a value.
 func (l *live) alias(b, x int) { l.value[b] = l.value[x] }
 
-// begin defines the inputs, but for one whose frames arrive one by one.
+// begin defines the states, and the inputs but for one whose frames arrive one by one.
 func (l *live) begin() error {
+	for i, s := range l.img.States {
+		if b := s.From; l.place[b][0] < l.place[b][1] && l.at(b) != 0 {
+			return errorf("state %d: buffer %d overlaps another state's", i, b)
+		}
+		l.define(s.From)
+	}
 	fed, _ := l.img.Fed()
 	for i, p := range l.img.Inputs {
 		if i == fed {
 			continue
 		}
 		if b := p.Buffer; l.place[b][0] < l.place[b][1] && l.at(b) != 0 {
-			return errorf("input %q: buffer %d overlaps another input's", p.Name, b)
+			return errorf("input %q: buffer %d overlaps another input's, or a state's", p.Name, b)
 		}
 		l.define(p.Buffer)
 	}
@@ -212,11 +218,35 @@ func (l *live) run(aliases []bool, from, to int) error {
 	return nil
 }
 
-// end checks that the outputs hold values.
+// end checks that the outputs hold values, once the states are carried.
 func (l *live) end() error {
+	if err := l.carry(); err != nil {
+		return err
+	}
 	for _, p := range l.img.Outputs {
 		if !l.holds(p.Buffer) {
 			return errorf("output %q: buffer %d was never written, or memory that overlaps it was written after it", p.Name, p.Buffer)
+		}
+	}
+	return nil
+}
+
+// carry follows what becomes of the states at the end of a run.
+func (l *live) carry() error {
+	held := make([]int, len(l.img.States))
+	for i, s := range l.img.States {
+		if !l.holds(s.To) {
+			return errorf("state %d: buffer %d was never written, or memory that overlaps it was written after it", i, s.To)
+		}
+		held[i] = s.To
+		if l.img.Buffers[s.From].Offset != l.img.Buffers[s.To].Offset {
+			l.define(s.From)
+			held[i] = s.From
+		}
+	}
+	for i, b := range held {
+		if !l.holds(b) {
+			return errorf("state %d: buffer %d is lost when another state is carried", i, b)
 		}
 	}
 	return nil

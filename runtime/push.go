@@ -144,9 +144,6 @@ func (s *Session) Push(frame []byte) (ready bool, err error) {
 	return true, nil
 }
 
-// Restart forgets the frames that were pushed of a clip that is not complete.
-func (s *Session) Restart() { s.feed.next = 0 }
-
 // pushed executes what a frame makes possible.
 func (s *Session) pushed(frame []byte) error {
 	f := &s.feed

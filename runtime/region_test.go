@@ -274,11 +274,11 @@ func TestRegionRefused(t *testing.T) {
 	}
 }
 
-// TestHostileRegions loads programs with regions that were changed: nothing may panic, and what loads may not depend on
-// what its memory held before, nor leave it.
+// TestHostileRegions loads programs with regions, and with states, that were changed: nothing may panic, and what loads may not
+// depend on what its memory held before, nor leave it.
 func TestHostileRegions(t *testing.T) {
 	n := *regionMutants
-	valid := [][]byte{encode(t, &regionNet().img)}
+	valid := [][]byte{encode(t, &regionNet().img), encode(t, &stateNet().img)}
 	for _, name := range []string{"regions_rolled.billb", "regions_split.billb"} { // as the compiler makes them
 		file, err := os.ReadFile("testdata/" + name)
 		if err != nil {
@@ -292,7 +292,7 @@ func TestHostileRegions(t *testing.T) {
 	for i := range uint64(n) {
 		seed := *firstMutant + i
 		rng := newRand(seed)
-		file := changedRegions(rng, valid[seed%3])
+		file := changedRegions(rng, valid[seed%uint64(len(valid))])
 		if file == nil {
 			continue
 		}
@@ -331,8 +331,10 @@ func TestHostileRegions(t *testing.T) {
 			for _, p := range prog.Outputs() {
 				got = append(got, make([]byte, billb.Product(p.Shape)*p.Elem.Width()))
 			}
-			if err := s.Run(inputs, got); err != nil {
-				t.Fatalf("seed %d: %v", seed, err)
+			for range 3 { // which a program with states tells apart
+				if err := s.Run(inputs, got); err != nil {
+					t.Fatalf("seed %d: %v", seed, err)
+				}
 			}
 			for i := range got {
 				if want != nil && !bytes.Equal(want[i], got[i]) {
@@ -361,6 +363,10 @@ func changedRegions(rng *rand.Rand, valid []byte) []byte {
 	for range 1 + rng.IntN(3) {
 		if rng.IntN(3) == 0 {
 			mutate(rng, img)
+			continue
+		}
+		if len(img.Regions) == 0 {
+			changeStates(rng, img)
 			continue
 		}
 		r := &img.Regions[rng.IntN(len(img.Regions))]

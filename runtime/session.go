@@ -56,6 +56,7 @@ func (p *Program) newSession(opt Options, alloc func(n int) []byte) (*Session, e
 	for _, m := range x.m {
 		m.lent, m.input = lent, s.input
 	}
+	s.forget()
 	if opt.Profile {
 		s.times = make([]time.Duration, len(code.steps))
 	}
@@ -95,7 +96,7 @@ func (s *Session) Run(inputs, outputs [][]byte) error {
 		}
 	}
 	s.feed.next = 0
-	if len(s.prog.img.Regions) == 0 {
+	if s.lends() {
 		s.lendOutputs(inputs, outputs)
 	}
 	if err := s.execute(); err != nil {
@@ -138,7 +139,7 @@ func (s *Session) take(i int, b []byte, lent bool) error {
 	switch {
 	case s.feed.region != nil && i == s.feed.port:
 		s.feed.take(b, lent)
-	case !lent || len(s.prog.img.Regions) > 0 || !s.lendInput(i, b):
+	case !lent || !s.lends() || !s.lendInput(i, b):
 		copy(s.port(p), b)
 	}
 	s.ready[i], s.done = true, false
@@ -186,11 +187,17 @@ func (s *Session) execute() error {
 	}
 	clear(s.ready)
 	if err := s.regions(0, len(s.prog.img.Regions)); err != nil {
+		s.forget() // of which some may be written
 		return err
 	}
+	s.carry()
 	s.finish()
 	return nil
 }
+
+// lends reports whether ports may lie in memory of the caller's: not where they are
+// kept from step to step.
+func (s *Session) lends() bool { return len(s.prog.img.Regions)+len(s.prog.img.States) == 0 }
 
 // instructions executes those from one to before another.
 func (s *Session) instructions(from, to int) error {

@@ -306,7 +306,8 @@ func TestGradients(t *testing.T) {
 				n.Op(ir.Gather, attrs{"axis": 2}, n.x, n.ints(3, 0, 3, -2)), n.Op(ir.Expand, attrs{"shape": []int{2, 3, 4, 5}}, n.x)}
 		}},
 		{"concat and pad", []int{1, 3, 4}, func(n *net) []*ir.Value {
-			return []*ir.Value{n.Op(ir.Concat, attrs{"axis": 2}, n.x, n.param("other", 1, 3, 2), n.x), n.Op(ir.Pad, attrs{"pads": []int{1, 0, 2, 0, 3, 1}}, n.x, n.scalar(2))}
+			return []*ir.Value{n.Op(ir.Concat, attrs{"axis": 2}, n.x, n.param("other", 1, 3, 2), n.x), n.Op(ir.Pad, attrs{"pads": []int{1, 0, 2, 0, 3, 1}}, n.x, n.scalar(2)),
+				n.Op(ir.CumSum, attrs{"axis": 1}, n.x), n.Op(ir.CumSum, attrs{"axis": -1, "reverse": true}, n.x)}
 		}},
 		{"softmax", []int{1, 3, 4}, func(n *net) []*ir.Value {
 			y := n.Op(ir.Softmax, attrs{"axis": 1}, n.x)

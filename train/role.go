@@ -215,12 +215,13 @@ func (b *builder) products(v *ir.Value, seen map[*ir.Value]bool) int {
 	return count
 }
 
-// fromMean reports whether v is a mean over a map, less or plus something.
+// fromMean reports whether v is a mean over a map, or over its frames so far, less or
+// plus something.
 func fromMean(v *ir.Value) bool {
 	for range 8 {
 		d := ir.Def(v)
 		switch {
-		case d.Is(ir.ReduceMean) || d.Is(ir.GlobalAveragePool):
+		case d.Is(ir.ReduceMean) || d.Is(ir.GlobalAveragePool) || d.Is(ir.Div) && ir.Def(d.Args[0]).Is(ir.CumSum):
 			return true
 		case d.Is(ir.Reshape) || d.Is(ir.Squeeze) || d.Is(ir.Unsqueeze) || d.Is(ir.Neg):
 			v = d.Args[0]

@@ -18,6 +18,7 @@ import (
 	"github.com/billnet/billnet/passes"
 	"github.com/billnet/billnet/passes/pipeline"
 	"github.com/billnet/billnet/passes/report"
+	"github.com/billnet/billnet/passes/streaming"
 	"github.com/billnet/billnet/runtime/billb"
 	"github.com/billnet/billnet/verify"
 )
@@ -38,6 +39,8 @@ type compileCmd struct {
 
 	project string // that --layout names
 
+	Stream bool `help:"Compile a causal network to take a frame at a time, with a result after every one: no result may depend on a later frame. What is not causal is an error (exit code 4) that names the layers and the reason."`
+
 	StopAfter    string `help:"Stop after this pass, or before the first one; with --emit=ir or onnx." placeholder:"PASS|none"`
 	PrintIRAfter string `name:"print-ir-after" help:"Print the IR after this pass, or after all." placeholder:"PASS|all"`
 	Verify       int    `help:"Evaluate the model before and after every pass on this many inputs." placeholder:"N"`
@@ -56,6 +59,9 @@ func (c *compileCmd) Run(ctx context.Context, s *streams) error {
 	}
 	if _, err := parseSize(c.MaxMemory); err != nil {
 		return withCode(exitUsage, "--max-memory=%s: %w", c.MaxMemory, err)
+	}
+	if c.Stream && (c.MaxMemory != "" || c.Emit == "c" || c.Emit == "onnx" || c.Emit == "go") {
+		return withCode(exitUsage, "--stream keeps what it needs of earlier frames, and writes bytecode or IR: it goes with no --max-memory and no --emit=c, onnx or go")
 	}
 	steps, err := c.steps(e)
 	if err != nil {
@@ -182,6 +188,9 @@ func (c *compileCmd) compile(ctx context.Context, s *streams, say io.Writer, m *
 		stop = ""
 	}
 	recordPasses(m, pipeline, stop)
+	if c.Stream && !m.Streams() {
+		pipeline = streaming.Into(pipeline)
+	}
 	defer s.idle()
 	built, err := lower(ctx, m, pipeline, passes.RunOptions{
 		After:      s.watch(c.Model, pipeline),
@@ -191,7 +200,7 @@ func (c *compileCmd) compile(ctx context.Context, s *streams, say io.Writer, m *
 		Check:      c.Verify,
 		Clips:      clips,
 		Reproduce: func(name string, before *ir.Module, rest []string) {
-			if ctx.Err() == nil {
+			if ctx.Err() == nil && name != streaming.Pass.Name {
 				c.reproduce(s, name, before, rest)
 			}
 		},

@@ -17,6 +17,7 @@ import (
 	"github.com/billnet/billnet/passes"
 	"github.com/billnet/billnet/passes/pipeline"
 	"github.com/billnet/billnet/passes/report"
+	"github.com/billnet/billnet/passes/streaming"
 	"github.com/billnet/billnet/runtime"
 	"github.com/billnet/billnet/runtime/billb"
 )
@@ -38,6 +39,10 @@ type inspection struct {
 	Inputs  []portInfo        `json:"inputs"`
 	Outputs []portInfo        `json:"outputs"`
 	Labels  []string          `json:"labels"`
+
+	Mode      string               `json:"mode"`       // clip or causal: when there is a result; "" for a network of no clips, and with --raw
+	NotCausal []streaming.Obstacle `json:"not_causal"` // why it is clip
+	frames    int                  // of a clip
 
 	Ledger *report.Ledger `json:"ledger"`
 
@@ -151,13 +156,22 @@ func inspectRefused(e *onnx.UnsupportedError) *inspection {
 }
 
 func (c *inspectCmd) inspectModel(ctx context.Context, s *streams) (*inspection, error) {
-	b, err := c.lowered(ctx, s, pipeline.Default())
+	in := &inspection{}
+	b, err := c.lowered(ctx, s, streaming.Look(pipeline.Default(), in.streams))
 	if err != nil {
 		return nil, err
 	}
 	m := b.module
 	f := m.Main()
-	in := &inspection{Level: m.Level.String(), Meta: m.Meta, Labels: m.Labels, Ledger: b.ledger, Certified: certInfos(b.certs)}
+	in.Level, in.Meta, in.Labels, in.Ledger, in.Certified = m.Level.String(), m.Meta, m.Labels, b.ledger, certInfos(b.certs)
+	if m.Streams() {
+		in.Mode = modeCausal
+	}
+	if axis := streaming.FramesAxis(f.Params, m.Meta); axis >= 0 {
+		in.frames = f.Params[0].Value.Type.Shape[axis]
+	} else {
+		in.Mode, in.NotCausal = "", nil
+	}
 	in.WeightBytes = b.ledger.BitBytes + b.ledger.IntBytes + b.ledger.FloatBytes
 	for _, p := range f.Params {
 		in.Inputs = append(in.Inputs, portInfo{p.Name, p.Value.Type.String()})
@@ -176,6 +190,23 @@ func (c *inspectCmd) inspectModel(ctx context.Context, s *streams) (*inspection,
 		}
 	}
 	return in, nil
+}
+
+// When there is a result: after the last frame of a clip, or after every one.
+const (
+	modeClip   = "clip"
+	modeCausal = "causal"
+)
+
+// streams says what the search for a step has found.
+func (in *inspection) streams(err error) {
+	var e *streaming.Error
+	switch {
+	case err == nil:
+		in.Mode = modeCausal
+	case errors.As(err, &e):
+		in.Mode, in.NotCausal = modeClip, e.Obstacles
+	}
 }
 
 // lowered is the model after the steps, of which a packed one and --raw have none. Notes are printed.
@@ -226,6 +257,12 @@ func inspectBytecode(path string) (*inspection, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	in := &inspection{Level: "bytecode", Meta: map[string]string{}, Labels: img.Labels, ArenaBytes: p.ArenaBytes()}
+	switch {
+	case p.Streams():
+		in.Mode = modeCausal
+	case p.Frames() > 0:
+		in.Mode, in.frames = modeClip, p.Frames()
+	}
 	s, err := p.NewSession(runtime.Options{})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -271,6 +308,7 @@ func (in *inspection) fill() {
 		*list = append([]portInfo{}, *list...)
 	}
 	in.Labels = append([]string{}, in.Labels...)
+	in.NotCausal = append([]streaming.Obstacle{}, in.NotCausal...)
 	in.Operators = append([]operatorInfo{}, in.Operators...)
 	in.Instructions = append([]instruction{}, in.Instructions...)
 	in.Certified = append([]certInfo{}, in.Certified...)
@@ -343,6 +381,17 @@ func (in *inspection) print(w io.Writer) {
 	}
 	if len(in.Labels) > 0 {
 		fmt.Fprintf(w, "labels  %d: %s\n", len(in.Labels), plain.Text(fmt.Sprint(in.Labels)))
+	}
+	switch {
+	case in.Mode == modeClip:
+		fmt.Fprintf(w, "mode    clip: a result after %d frames\n", in.frames)
+	case in.Mode == modeCausal && in.Level == "bytecode":
+		fmt.Fprintln(w, "mode    causal: a result after every frame")
+	case in.Mode == modeCausal:
+		fmt.Fprintln(w, "mode    causal: a result after every frame, with billc compile --stream")
+	}
+	for _, o := range in.NotCausal {
+		fmt.Fprintf(w, "not causal: %s\n", plain.Text(o.String()))
 	}
 	for _, o := range in.Operators {
 		fmt.Fprintf(w, "operator %-24s %d nodes", plain.Text(o.Op), o.Nodes)

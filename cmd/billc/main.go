@@ -25,6 +25,7 @@ import (
 	"github.com/billnet/billnet/internal/atomicfile"
 	"github.com/billnet/billnet/internal/release"
 	"github.com/billnet/billnet/passes"
+	"github.com/billnet/billnet/passes/streaming"
 )
 
 // version is what artifacts record as their compiler.
@@ -185,7 +186,8 @@ func reportError(ctx context.Context, s *streams, err error) int {
 		return coded.code
 	case errors.As(err, new(*passes.PipelineError)):
 		return exitUsage
-	case errors.As(err, &unsupported), errors.As(err, new(*bytecode.UnsupportedError)), errors.As(err, new(*c.UnsupportedError)), errors.As(err, new(*bytecode.LimitError)):
+	case errors.As(err, &unsupported), errors.As(err, new(*bytecode.UnsupportedError)), errors.As(err, new(*c.UnsupportedError)), errors.As(err, new(*bytecode.LimitError)),
+		errors.As(err, new(*streaming.Error)):
 		return exitUnsupported
 	case errors.Is(err, context.DeadlineExceeded):
 		return exitTimeout

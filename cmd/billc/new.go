@@ -30,7 +30,8 @@ type newCmd struct {
 	Height   int    `default:"48" help:"Height of a frame in pixels." placeholder:"N"`
 	Columns  int    `default:"64" help:"Width of a frame in pixels." placeholder:"N"`
 	Hidden   int    `default:"48" help:"Units of the LSTM." placeholder:"N"`
-	Steps    int    `default:"8" help:"Frames that the LSTM sees, --frames or a half, a quarter ... of it: pooling along time leaves them." placeholder:"N"`
+	Steps    int    `help:"Frames that the LSTM sees, --frames or a half, a quarter ... of it: pooling along time leaves them. By default 8, with --causal all." placeholder:"N"`
+	Causal   bool   `help:"No frame sees a later one: convolutions are padded in the past alone, and the gates compare the share of ones in all frames so far. Such a network gives a result after every frame (billc compile --stream); it learns the label of the last."`
 	Wiring   string `enum:"mux-or,or,mux" default:"mux-or" help:"Residual gate: ${enum}."`
 	Mid      string `enum:"linear,bits" default:"linear" help:"Between the convolutions of a CF block: ${enum}."`
 	Seed     int    `default:"1" help:"Of the first weights." placeholder:"N"`
@@ -44,13 +45,15 @@ type architecture struct {
 	Labels                 []string
 	Stages                 []stage
 	Last, Features         int
+	Pad                    string // of a 3x3x3 convolution
+	Area                   string // of a frame behind the stem, in positions
 }
 
 // stage is a pooling, a CF block that widens and an MOR block.
 type stage struct {
 	I, In, Out int // channels are multiples of the width
 	Pool       int // along time
-	From       string
+	From, Area string
 }
 
 func (c *newCmd) Run(s *streams) error {
@@ -98,6 +101,16 @@ func (c *newCmd) architecture() (*architecture, error) {
 		}
 		c.PerGroup = c.Width / c.Groups
 	}
+	switch {
+	case c.Causal && c.Form != "binary":
+		return nil, withCode(exitUsage, "--causal writes the binary form, not --form %s", c.Form)
+	case c.Causal && c.Steps != 0 && c.Steps != c.Frames:
+		return nil, withCode(exitUsage, "--steps %d: a causal network has a step for each of its %d frames", c.Steps, c.Frames)
+	case c.Causal:
+		c.Steps = c.Frames
+	case c.Steps == 0:
+		c.Steps = 8
+	}
 	for _, n := range []struct {
 		flag         string
 		v, low, high int
@@ -121,14 +134,19 @@ func (c *newCmd) architecture() (*architecture, error) {
 		}
 		halvings++
 	}
-	from := "b0"
+	from, height, columns := "b0", (c.Height+1)/2, (c.Columns+1)/2
+	a.Area = fmt.Sprintf("%d*%d", height, columns)
 	for i := 1; i < c.Stages; i++ {
-		st := stage{I: i, In: 1 << (i - 1), Out: 1 << i, Pool: 1, From: from}
+		height, columns = height/2, columns/2
+		st := stage{I: i, In: 1 << (i - 1), Out: 1 << i, Pool: 1, From: from, Area: fmt.Sprintf("%d*%d", height, columns)}
 		if i >= c.Stages-halvings {
 			st.Pool = 2
 		}
 		a.Stages = append(a.Stages, st)
 		from = fmt.Sprintf("b%d", i)
+	}
+	if a.Pad = "1,1,1,1,1,1"; c.Causal {
+		a.Pad = "2,1,1,0,1,1"
 	}
 	a.Last, a.Features = c.Stages-1, 1<<(c.Stages-1)
 	a.Equation = map[string]string{"mux-or": "y = F or (S and x)", "or": "y = F or x", "mux": "y = S ? x : F"}[c.Wiring]

@@ -16,6 +16,7 @@ var dense = map[*ir.Op]row{
 	ir.Gather:         {params: along},
 	ir.Slice:          {params: slice},
 	ir.Concat:         {params: along},
+	ir.Shift:          {params: along},
 	ir.Cast:           {},
 	ir.ToFloat:        {op: "cast"},
 	ir.Affine:         {consts: []int{1, 2, 3}, params: along},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sort"
 	"strings"
 
@@ -69,7 +70,9 @@ func unplaced(m *ir.Module, certificate []byte, rows bool) (*billb.Image, []int,
 	for _, b := range f.WithBodies() {
 		maps.Copy(g.uses, b.Uses())
 	}
-	for _, p := range f.Params {
+	states := m.States()
+	params, results := f.Params[:len(f.Params)-states], f.Results[:len(f.Results)-states]
+	for _, p := range params {
 		v := p.Value
 		if isHalf(v.Type.DType) {
 			p.Value = &ir.Value{Type: v.Type.With(ir.F32)}
@@ -102,7 +105,10 @@ func unplaced(m *ir.Module, certificate []byte, rows bool) (*billb.Image, []int,
 	if unsupported.Nodes != nil {
 		return nil, nil, nil, &unsupported
 	}
-	for _, r := range f.Results {
+	for i := range states {
+		g.state(f.Params[len(params)+i].Value, f.Results[len(results)+i].Value)
+	}
+	for _, r := range results {
 		if c := g.constOf(r.Value); c != nil || g.isInput(r.Value) || g.isOutput(r.Value) {
 			// The result is a constant, an input or another result: it gets a copy.
 			v := &ir.Value{Type: r.Value.Type}
@@ -121,6 +127,27 @@ func unplaced(m *ir.Module, certificate []byte, rows bool) (*billb.Image, []int,
 		return nil, nil, nil, g.err
 	}
 	return g.img, g.group, g.holds(f), nil
+}
+
+// state carries a value from run to run. What is made of a state that nothing else reads
+// may take its place.
+func (g *gen) state(from, to *ir.Value) {
+	if n := to.Def; n != nil && g.isState(to) || to.Def == nil || g.constOf(to) != nil {
+		v := &ir.Value{Type: to.Type}
+		if err := g.emit("identity", "state", []int{g.operand(to)}, []*ir.Value{v}, nil, nil); err != nil && g.err == nil {
+			g.err = err
+		}
+		to = v
+	} else if (n.Is(ir.Shift) || n.Is(ir.Add)) && g.value(n.Args[0]) == from && len(g.uses[from]) == 1 && from.Type.Layout == to.Type.Layout {
+		g.group[g.buffer(to)] = g.group[g.buffer(from)]
+	}
+	g.img.States = append(g.img.States, billb.State{From: g.buffer(from), To: g.buffer(to)})
+}
+
+// isState reports whether a value is carried already.
+func (g *gen) isState(v *ir.Value) bool {
+	id, ok := g.buf[g.value(v)]
+	return ok && slices.ContainsFunc(g.img.States, func(s billb.State) bool { return s.To == id })
 }
 
 // holds finds the values of a function that are in buffers.

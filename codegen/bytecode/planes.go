@@ -22,6 +22,7 @@ var onPlanes = map[*ir.Op]row{
 	ir.Count:     {params: count},
 	ir.Threshold: {consts: []int{1, 2}, params: along},
 	ir.Relayout:  {},
+	ir.Shift:     {params: along},
 	ir.Recode:    {},
 }
 

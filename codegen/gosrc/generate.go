@@ -51,6 +51,9 @@ func Generate(img *billb.Image, opt Options) (map[string][]byte, error) {
 	if len(img.Regions) > 0 {
 		return nil, fmt.Errorf("model %q runs on bands or in rolled-up steps, which generated Go does not have: compile it without a limit of memory and without pass roll-steps", img.Name)
 	}
+	if len(img.States) > 0 {
+		return nil, fmt.Errorf("model %q carries states from frame to frame, which generated Go does not have: compile it to bytecode", img.Name)
+	}
 	m := &model{img: img, prog: prog}
 	if m.Package, err = packageName(opt.Package, img.Name); err != nil {
 		return nil, err

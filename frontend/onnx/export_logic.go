@@ -48,6 +48,11 @@ var logicExports = map[*ir.Op]func(e *exporter, n *ir.Node){
 		e.numbers(n, "Where", e.cond(n.Args[0]), e.emit("Max", in(f, x)), f)
 	},
 	ir.MinPool: exportMinPool,
+	ir.Shift: func(e *exporter, n *ir.Node) {
+		a, _ := ir.Axis(n.Int("axis"), n.In(0).Rank())
+		kept := e.emit("Slice", in(e.num(n.Args[0]), e.ints([]int{n.In(1).Shape[a]}), e.ints([]int{n.In(0).Shape[a]}), e.ints([]int{a})))
+		e.slots[n.Result()] = &slot{num: e.emit("Concat", in(kept, e.num(n.Args[1])), attrInt("axis", a))}
+	},
 	ir.Tally: func(e *exporter, n *ir.Node) {
 		base, bits := n.Int("base"), int64(len(n.Args))
 		e.spans[n.Result()] = span{int64(base), int64(base) + bits}

@@ -201,6 +201,11 @@ var sourceExports = map[*ir.Op]func(e *exporter, n *ir.Node) form{
 		return form{operands: in(e.ints(n.Ints("starts")), e.ints(n.Ints("ends")), e.intsIf(n.Ints("axes")), e.intsIf(n.Ints("steps")))}
 	},
 	ir.Pad: padForm,
+	ir.CumSum: func(e *exporter, n *ir.Node) form {
+		f := asIs(attrInt("reverse", b2i(n.Bool("reverse"))))
+		f.operands = in(e.ints([]int{n.Int("axis")}))
+		return f
+	},
 	ir.DepthToSpace: func(e *exporter, n *ir.Node) form {
 		return asIs(attrInt("blocksize", n.Int("blocksize")), attrString("mode", n.Str("mode")))
 	},

@@ -48,7 +48,7 @@ var becomes = map[string][]*ir.Op{
 	"Constant":                  {},
 	"ConstantOfShape":           {ir.Expand},
 	"ConvTranspose":             {ir.Conv, ir.Pad, ir.Slice, ir.Transpose},
-	"CumSum":                    {ir.Add, ir.Pad},
+	"CumSum":                    {ir.CumSum, ir.Pad},
 	"DequantizeLinear":          {ir.DequantizeLinear, ir.Transpose},
 	"Dropout":                   {ir.Expand},
 	"Einsum":                    {ir.Equal, ir.MatMul, ir.Mul, ir.ReduceSum, ir.Transpose, ir.Where},

@@ -19,8 +19,7 @@ var indexOps = map[string]handler{
 	"Trilu":           {1, 2, trilu},
 }
 
-// cumSum adds neighbours at distances 1, 2, 4, ..., so that every element
-// becomes the sum of all before it in as many steps as the size has bits.
+// cumSum is running sums, of what comes before an element where it is exclusive.
 func cumSum(c *call) []*ir.Value {
 	x := c.args[0]
 	where := c.constIn(1, "axis")
@@ -28,15 +27,11 @@ func cumSum(c *call) []*ir.Value {
 		c.failf("the axis is %s, expected one integer", where.Type)
 	}
 	axis := c.axis(int(where.Float(0)), x.Type.Rank())
-	size := x.Type.Shape[axis]
 	back := c.bool("reverse", false)
 	if c.bool("exclusive", false) {
 		x = c.delay(x, axis, 1, back)
 	}
-	for d := 1; d < size; d *= 2 {
-		x = c.op(ir.Add, x, c.delay(x, axis, d, back))
-	}
-	return one(x)
+	return one(c.emit(ir.CumSum, attrs{"axis": axis, "reverse": back}, x))
 }
 
 // delay moves x along an axis by d places, towards its front with back; zeros

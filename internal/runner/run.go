@@ -21,6 +21,7 @@ type runCmd struct {
 	JSON   bool
 	Logits bool
 	Pipe   bool
+	Stream bool
 	Out    string
 	inputFlags
 	clipFlags
@@ -34,6 +35,7 @@ func declareRun(f *flags) runner {
 	f.on(&c.JSON, "json", "One JSON object a clip and line; notes go to standard error.")
 	f.on(&c.Logits, "logits", "Only the scores of every clip, on one line, in the shortest form that reads back as the same bits.")
 	f.on(&c.Pipe, "pipe", "Inputs as bytes from standard input, outputs as bytes to standard output, run after run.")
+	f.on(&c.Stream, "stream", "Take the frames of clips as they come, none left out: a line after every frame of a causal network (billc compile --stream), else after as many as a clip has.")
 	f.text(&c.Out, "out", "DIR", "With --input: write every output as DIR/NAME.npy.")
 	c.inputFlags.declare(f)
 	c.clipFlags.declare(f)
@@ -56,6 +58,7 @@ Examples:
   PROGRAM model.billb frames/ --fit crop --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
   PROGRAM model.billb --json *.y4m > scores.jsonl
   PROGRAM model.billb - --size 176x144 < frames.rgb
+  ffmpeg -i video.mp4 -f yuv4mpegpipe - | PROGRAM model.billb - --stream
   PROGRAM model.billb --input x=@x.npy --input sel=@sel.npy --out results`
 
 func (c *runCmd) Run(e *env) error {
@@ -74,10 +77,14 @@ func (c *runCmd) Run(e *env) error {
 	if c.Pipe && (c.JSON || c.Logits || c.Out != "" || len(c.Clips) > 0) {
 		return usagef("--pipe reads bytes from standard input and writes bytes: it goes with no clips, --json, --logits or --out")
 	}
+	if c.Stream && len(c.Clips) == 0 {
+		return usagef("--stream takes clips, or - for standard input")
+	}
 	m, err := e.load(c.Model)
 	if err != nil {
 		return err
 	}
+	c.Stream = c.Stream || len(c.Clips) > 0 && m.meta("stream.states") != "" // it takes nothing else
 	in, err := c.bound(m, e.stdin)
 	if err != nil {
 		return err
@@ -92,6 +99,8 @@ func (c *runCmd) Run(e *env) error {
 		return c.pipe(e, m, s, in)
 	case len(c.Clips) == 0:
 		return c.tensors(e, m, s, in)
+	case c.Stream:
+		return c.stream(e, m, s, in)
 	}
 	return c.classify(e, m, s, in)
 }
@@ -111,19 +120,14 @@ func (c *runCmd) bound(m *model, stdin io.Reader) (*inputs, error) {
 // classify prints the scores of every clip. A clip that can not be read is
 // reported, and the others follow.
 func (c *runCmd) classify(e *env, m *model, s Session, in *inputs) error {
-	raw, outs := m.outputs()
-	if len(outs) == 0 || !isRow(outs[0]) {
-		what := "no outputs"
-		if len(outs) > 0 {
-			what = "first output " + portText(m.Outputs[0])
-		}
-		return errorf("%s has %s, not the scores of classes: give its input by --input NAME=@FILE.npy and see --out", m.path, what)
+	if err := c.scored(m); err != nil {
+		return err
 	}
+	raw, outs := m.outputs()
 	labels := m.Labels
-	failed, begun := false, false
-	for _, path := range c.Clips {
-		read := 0
-		err := in.each(e, path, func(index int, data [][]byte, note string) error {
+	begun := false
+	return c.eachClip(e, in, func(path string, read *int) error {
+		return in.each(e, path, func(index int, data [][]byte, note string) error {
 			if err := s.Run(data, raw); err != nil {
 				return err
 			}
@@ -136,7 +140,7 @@ func (c *runCmd) classify(e *env, m *model, s Session, in *inputs) error {
 			case c.JSON:
 				fmt.Fprintf(e.stderr, "%s: %s\n", plain.Text(clipName(path, index)), plain.Text(note))
 				writeScores(e, path, index, in.feeds, outs[0], labels)
-				read = index + 1
+				*read = index + 1
 			case c.Logits:
 				writeLogits(e.stdout, outs[0])
 			default:
@@ -148,6 +152,28 @@ func (c *runCmd) classify(e *env, m *model, s Session, in *inputs) error {
 			}
 			return flush(e)
 		})
+	})
+}
+
+// scored checks that the first output is the scores of classes.
+func (c *runCmd) scored(m *model) error {
+	if len(m.Outputs) > 0 && isRow(values{shape: m.Outputs[0].Shape}) {
+		return nil
+	}
+	what := "no outputs"
+	if len(m.Outputs) > 0 {
+		what = "first output " + portText(m.Outputs[0])
+	}
+	return errorf("%s has %s, not the scores of classes: give its input by --input NAME=@FILE.npy and see --out", m.path, what)
+}
+
+// eachClip calls f for every clip, which counts the results that were read of it. A clip that
+// can not be read is reported, and the others follow.
+func (c *runCmd) eachClip(e *env, in *inputs, f func(path string, read *int) error) error {
+	failed := false
+	for _, path := range c.Clips {
+		read := 0
+		err := f(path, &read)
 		_, stuck := errors.AsType[*writeError](err)
 		switch {
 		case err == nil:

@@ -80,6 +80,10 @@ func (r *Ranger) compute(v *ir.Value) Span {
 		return r.linear(d)
 	case ir.Count:
 		return r.count(d)
+	case ir.CumSum:
+		return r.cumSum(d)
+	case ir.Shift:
+		return r.shift(d)
 	case ir.MaxPool, ir.MinPool:
 		return r.Of(d.Args[0])
 	case ir.Tally:
@@ -242,6 +246,27 @@ func (r *Ranger) linear(n *ir.Node) Span {
 		zlo, zhi = min(zlo, a), max(zhi, b)
 	}
 	return Uniform(zlo, zhi)
+}
+
+// shift bounds frames and those before, which a parameter has as states have them.
+func (r *Ranger) shift(n *ir.Node) Span {
+	lo, hi := r.Of(n.Args[1]).All()
+	slo, shi := int64(0), int64(0)
+	if n.Args[0].Def != nil {
+		slo, shi = r.Of(n.Args[0]).All()
+	}
+	return Uniform(min(lo, slo), max(hi, shi))
+}
+
+// cumSum bounds sums of one element up to as many as the axis has.
+func (r *Ranger) cumSum(n *ir.Node) Span {
+	axis, err := ir.Axis(n.Int("axis"), n.In(0).Rank())
+	lo, hi := r.Of(n.Args[0]).All()
+	if err != nil || min(lo, -hi) < math.MinInt32 {
+		return Uniform(n.Result().Type.DType.Range())
+	}
+	most := int64(n.In(0).Shape[axis])
+	return within(n.Result().Type.DType, min(lo, lo*most), max(hi, hi*most))
 }
 
 func (r *Ranger) count(n *ir.Node) Span {

@@ -26,7 +26,7 @@ func integerRules(r *analysis.Ranger, l *folder) []passes.Rule {
 	ranged := func(f func(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Value) passes.Rule {
 		return func(rw *passes.Rewriter, n *ir.Node) []*ir.Value { return f(rw, r, n) }
 	}
-	return []passes.Rule{l.fold, dropIdentity, convPadding, padIntegers, sinkLayout, moveBelow, liftSingle, ranged(sinkConcat), sinkPool, globalMax, ranged(sinkMean), ranged(sinkSum), meanBelow, ranged(averageWindow),
+	return []passes.Rule{l.fold, dropIdentity, convPadding, padIntegers, sinkLayout, moveBelow, liftSingle, ranged(sinkConcat), sinkPool, globalMax, ranged(sinkMean), ranged(sinkSum), ranged(sinkCumSum), meanBelow, ranged(averageWindow),
 		doubleAffine, sinkGate, gateToMux, gateToMuxOr, ternaryGate, ranged(sumOfIntegers), ranged(binaryConv), ranged(binaryLinear), recurrentInputs}
 }
 

@@ -1,6 +1,7 @@
 package exact
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -175,6 +176,22 @@ func sinkSum(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Value {
 	return []*ir.Value{rw.Op(ir.ToFloat, nil, rw.Op(ir.Count, n.Attrs, z))}
 }
 
+// sinkCumSum: the running sums of integers are integers while f32 is exact.
+func sinkCumSum(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Value {
+	if n.Op != ir.CumSum || n.In(0).DType != ir.F32 || n.Result().Type.Elems() == 0 {
+		return nil
+	}
+	axis, err := ir.Axis(n.Int("axis"), n.In(0).Rank())
+	z := ir.Unwrap(n.Args[0], ir.ToFloat)
+	if err != nil || z == nil || !fitsCount(r, z, n.In(0).Shape[axis], analysis.ExactFloat) {
+		return nil
+	}
+	if z.Type.DType != ir.I32 {
+		z = rw.Op(ir.Cast, map[string]any{"to": "i32"}, z)
+	}
+	return []*ir.Value{rw.Op(ir.ToFloat, nil, rw.Op(ir.CumSum, n.Attrs, z))}
+}
+
 // meanBelow: over the real numbers, the mean over positions of what is linear
 // in every channel, as a batch norm is, is that of the mean; under a window too,
 // where a threshold follows. A map that others read too is there anyway, and what
@@ -265,8 +282,9 @@ func convPadding(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	if !n.Is(ir.Conv) {
 		return nil
 	}
-	p := ir.Def(n.Args[0])
-	if !p.Is(ir.Pad) || p.Str("mode") != "constant" || p.Arg(1) != nil && !ir.IsSplat(p.Args[1], 0) || !leadsToInteger(p.Args[0]) {
+	z := ir.Unwrap(n.Args[0], ir.ToFloat)
+	p := ir.Def(cmp.Or(z, n.Args[0]))
+	if !p.Is(ir.Pad) || p.Str("mode") != "constant" || p.Arg(1) != nil && !ir.IsSplat(p.Args[1], 0) || z == nil && !leadsToInteger(p.Args[0]) {
 		return nil
 	}
 	before, after, ok := padded(p)
@@ -280,7 +298,11 @@ func convPadding(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	}
 	attrs := analysis.ConvAttrs(n)
 	attrs["pad"] = pad
-	return []*ir.Value{rw.Op(ir.Conv, attrs, append([]*ir.Value{p.Args[0]}, n.Args[1:]...)...)}
+	x := p.Args[0]
+	if z != nil {
+		x = rw.Op(ir.ToFloat, nil, x)
+	}
+	return []*ir.Value{rw.Op(ir.Conv, attrs, append([]*ir.Value{x}, n.Args[1:]...)...)}
 }
 
 // padded returns the elements that a pad adds before and after the spatial axes;

@@ -24,11 +24,15 @@ var Layout = &passes.Pass{
 		}
 		m.Level = ir.Packed
 		for i, f := range m.All() {
-			h, report, err := chooseHalos(f)
+			states := 0
+			if i == 0 {
+				states = m.States()
+			}
+			h, report, err := chooseHalos(f, states)
 			if err != nil {
 				return err
 			}
-			if err := layoutFunc(f, h); err != nil {
+			if err := layoutFunc(f, h, states); err != nil {
 				return err
 			}
 			if i == 0 {
@@ -118,6 +122,9 @@ func kernelOnPlanes(n *ir.Node) (planes []bool, ok bool) {
 		ok = x.DType.IsBit() && len(n.Results) == 1
 	case ir.Recode:
 		ok = several
+	case ir.Shift:
+		planes[1] = true
+		ok = n.Int("axis") == 2 && (x.DType.IsBit() || analysis.PlaneInt(x.DType)) && n.Args[0].Def == nil && n.Args[1].Def != nil
 	case ir.Count:
 		axes := n.Ints("axes")
 		ok = x.DType.IsBit() && (slices.Equal(axes, []int{2, 3, 4}) || slices.Equal(axes, []int{3, 4}))
@@ -173,7 +180,9 @@ func mayBeVector(n *ir.Node, i int) bool {
 // resultOnPlanes reports whether the result of a node on planes is planes too.
 func resultOnPlanes(n *ir.Node) bool { return !n.Is(ir.Count) }
 
-func layoutFunc(f *ir.Func, h halos) error {
+// layoutFunc gives the values of a function their layouts. Its last parameters and
+// results, as many as states, stay as they are made; others are dense.
+func layoutFunc(f *ir.Func, h halos, states int) error {
 	out := &ir.Func{}
 	b := &ir.Builder{F: out}
 	converted := map[*ir.Value]map[ir.Layout]*ir.Value{}
@@ -203,7 +212,9 @@ func layoutFunc(f *ir.Func, h halos) error {
 			}
 			l := ir.Layout{}
 			if ok && planes[i] {
-				l = h.layout(a.Type)
+				if l = h.layout(a.Type); n.Is(ir.Shift) && i == 0 {
+					a.Type.Layout = l // a state
+				}
 				if n.Is(ir.BConv) || n.Is(ir.IConv) {
 					l.PT, l.PH, l.PW = strideOf(n)
 				}
@@ -215,8 +226,12 @@ func layoutFunc(f *ir.Func, h halos) error {
 		}
 		out.Nodes = append(out.Nodes, n)
 	}
-	for i, r := range f.Results {
+	ports := len(f.Results) - states
+	for i, r := range f.Results[:ports] {
 		f.Results[i].Value = as(r.Value, ir.Layout{})
+	}
+	for i, p := range f.Params[len(f.Params)-states:] {
+		f.Results[ports+i].Value = as(f.Results[ports+i].Value, p.Value.Type.Layout)
 	}
 	f.Nodes = out.Nodes
 	return b.Err

@@ -36,7 +36,7 @@ const worthwhile = 0.01
 // chooseHalos compares one halo for the maps of all sizes with narrower ones.
 // Sizes get their own halo one after the other, largest maps first, where that
 // makes the whole cheaper by more than the model's precision.
-func chooseHalos(f *ir.Func) (halos, *report.LayoutReport, error) {
+func chooseHalos(f *ir.Func, states int) (halos, *report.LayoutReport, error) {
 	own := neededHalos(f)
 	all := [3]int{}
 	for _, v := range own {
@@ -51,7 +51,7 @@ func chooseHalos(f *ir.Func) (halos, *report.LayoutReport, error) {
 	out := &report.LayoutReport{}
 	try := func(name string, h halos) (int, []report.LayoutRow, error) {
 		trial := f.Clone()
-		if err := layoutFunc(trial, h); err != nil {
+		if err := layoutFunc(trial, h, states); err != nil {
 			return 0, nil, err
 		}
 		rows := layoutRows(trial)

@@ -45,6 +45,9 @@ var NarrowIntegers = &passes.Pass{
 	}),
 }
 
+// Bound records the bounds of an integer convolution's accumulator.
+func Bound(n *ir.Node) error { return recordBounds(n, analysis.NewRanger().Conv(n)) }
+
 func recordBounds(n *ir.Node, s analysis.Span) error {
 	o := n.In(1).Shape[0]
 	lo, hi := make([]int, o), make([]int, o)

@@ -20,7 +20,8 @@ import (
 func o0() []*passes.Pass {
 	return []*passes.Pass{
 		exact.FoldConstants, // instructions read weights as constants
-		packed.Layout,       // the packed level, every value row-major
+		exact.LowerCumSum,
+		packed.Layout, // the packed level, every value row-major
 	}
 }
 
@@ -36,6 +37,7 @@ func o1() []*passes.Pass {
 		exact.FuseBNThreshold,
 		exact.IntegerArithmetic, // a rolled LSTM without a kernel has no instruction
 		packed.NarrowIntegers,   // convolutions on planes need the bounds of their sums
+		exact.LowerCumSum,
 		packed.Layout,
 	}
 }
@@ -72,6 +74,7 @@ func o2() []*passes.Pass {
 		exact.FuseThreshold,     // once every threshold is there, into the convolution before it
 		exact.RollSteps,         // once steps are as they will run
 		packed.NarrowIntegers,   // after fusing: only maps that reach memory have a width
+		exact.LowerCumSum,       // after all that asks what a layer sees of time
 		packed.Layout,           // last: it fixes where everything lies
 	}
 }

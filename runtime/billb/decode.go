@@ -95,7 +95,7 @@ func readSections(file []byte) (map[uint32][]byte, error) {
 			return nil, errorf("the bytes before section %d are not zero", number)
 		}
 		switch id {
-		case secInterface, secBuffers, secCode, secConsts, secData, secCertificate, secDebug, secRegions:
+		case secInterface, secBuffers, secCode, secConsts, secData, secCertificate, secDebug, secRegions, secStates:
 			sections[id] = file[off : off+size : off+size]
 		default:
 			if id&mayIgnore == 0 {
@@ -258,6 +258,11 @@ func readImage(sections map[uint32][]byte, version uint32) (*Image, error) {
 	}
 	if regions, ok := sections[secRegions]; ok {
 		if err := read("REGIONS", regions, func(r *reader) { img.readRegions(r, version) }); err != nil {
+			return nil, err
+		}
+	}
+	if states, ok := sections[secStates]; ok {
+		if err := read("STATES", states, img.readStates); err != nil {
 			return nil, err
 		}
 	}

@@ -60,6 +60,10 @@
 // whatever its inputs are; what depends on values, such as an index held in a
 // buffer, is checked as it runs and ends the run with an error.
 //
+// A state is read before it is written: it holds zeros, or what the run before carried
+// into it. Validation begins with all of them held, as inputs are, and ends with every
+// value carried, one after the other: none may be lost by that, nor an output.
+//
 // Of a region it follows step by step which rows every map keeps: a stage may load
 // only rows that have been stored and that no later row has taken the place of.
 //
@@ -125,6 +129,8 @@
 //	               port + 1; list(stage), with stage = list of six uint: instructions,
 //	               delay, every run, every band, count, bands. Version 3 has neither
 //	               the pace, which is 1, nor the steps from band to band, which are 0.
+//	9 STATES       list(state), with state = uint buffer from, uint buffer to. A file
+//	               without states has no such section.
 //
 // The same Image always makes the same bytes.
 //
@@ -134,6 +140,7 @@
 // What can be added without a new version: opcodes (numbers are never reused,
 // and an opcode never changes its meaning; a file with an unknown opcode is
 // refused), and sections that may be ignored. A new version number is for
-// changes of the layout itself: header, sections 1 to 5, their encoding. The
+// changes of the layout itself: header, sections 1 to 5, their encoding; a runtime that
+// does not know a section that may not be ignored asks for a newer one. The
 // reader then keeps a decoder for each version, all of which make an Image.
 package billb

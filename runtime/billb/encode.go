@@ -32,6 +32,7 @@ const (
 	secCertificate = 6 | mayIgnore
 	secDebug       = 7 | mayIgnore
 	secRegions     = 8
+	secStates      = 9
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -93,6 +94,9 @@ func (img *Image) pieces() ([][]byte, int, error) {
 	}
 	if len(img.Regions) > 0 {
 		sections = append(sections, section{secRegions, img.encodeRegions()})
+	}
+	if len(img.States) > 0 {
+		sections = append(sections, section{secStates, img.encodeStates()})
 	}
 	head := make([]byte, HeaderSize+entrySize*len(sections))
 	pieces, size := [][]byte{head}, len(head)

@@ -21,6 +21,7 @@ type Image struct {
 	Consts          []Const
 	Code            []Instr
 	Regions         []Region // in the order of their instructions
+	States          []State  // carried from run to run; only without regions
 	Certificate     []byte
 	Arena           int // bytes of all buffers together, a multiple of 64
 }
@@ -288,6 +289,9 @@ func (img *Image) checkForm() error {
 		}
 	}
 	if err := img.checkRegions(); err != nil {
+		return err
+	}
+	if err := img.checkStates(); err != nil {
 		return err
 	}
 	fed, _ := img.Fed()

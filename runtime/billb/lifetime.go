@@ -36,6 +36,10 @@ func (img *Image) Lifetimes() []Lifetime {
 	for _, p := range img.Outputs {
 		touch(p.Buffer, len(img.Code), len(img.Code))
 	}
+	for _, s := range img.States {
+		touch(s.From, -1, len(img.Code))
+		touch(s.To, len(img.Code), len(img.Code))
+	}
 	for i := range img.Regions {
 		r := &img.Regions[i]
 		from := r.First

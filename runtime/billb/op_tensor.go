@@ -45,6 +45,14 @@ var (
 		In:   "x...", Out: "y",
 		Params: (*Along)(nil),
 	})
+	// The frames along an axis that were seen last: those of state without the first, as many as x
+	// has, then those of x. All are dense, or all planes that are not split, whose frames are axis 2.
+	_ = register(&Op{
+		Code: OpShift,
+		Name: "shift",
+		In:   "state x", Out: "y", InPlace: true,
+		Params: (*Along)(nil),
+	})
 	// y[a..., i..., b...] = x[a..., index[i...], b...] with index on one axis of x. A negative index
 	// counts from the end. One that is out of range is an error: of loading when index is a constant,
 	// else of the run.

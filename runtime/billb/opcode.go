@@ -34,6 +34,7 @@ const (
 	OpBandStore  Opcode = 18
 	OpBandClip   Opcode = 19
 	OpBandShift  Opcode = 20
+	OpShift      Opcode = 21
 
 	OpTranspose Opcode = 32
 	OpReshape   Opcode = 33

@@ -37,6 +37,7 @@ var allowed = map[string]struct {
 	"passes/exact":         {[]string{"internal/spec", "ir", "passes", "passes/analysis", "passes/hardcell", "passes/report"}, []string{"github.com/alecthomas/participle/v2"}},
 	"passes/lossy":         {[]string{"internal/spec", "ir", "passes", "passes/analysis", "passes/hardcell", "passes/report"}, []string{"gonum.org/v1/gonum", "github.com/alecthomas/participle/v2"}},
 	"passes/packed":        {[]string{"internal/spec", "ir", "passes", "passes/analysis", "passes/report"}, []string{"github.com/alecthomas/participle/v2"}},
+	"passes/streaming":     {append([]string{"internal/spec", "ir", "passes/packed"}, exactPasses...), []string{"github.com/alecthomas/participle/v2"}},
 	"passes/pipeline":      {append([]string{"internal/spec", "ir", "passes/lossy", "passes/packed"}, exactPasses...), []string{"gonum.org/v1/gonum", "github.com/alecthomas/participle/v2"}},
 	"verify":               {[]string{"internal/spec", "ir", "passes", "passes/analysis", "passes/report", "codegen/bytecode", "runtime", "runtime/billb", "runtime/kernels", "runtime/clip"}, []string{""}},
 	"codegen/bytecode":     {[]string{"ir", "runtime", "runtime/billb", "runtime/kernels"}, nil},
