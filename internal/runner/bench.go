@@ -311,11 +311,14 @@ func (r *measured) writeText(w io.Writer) {
 		if gmacs, ok := row.rate(); ok {
 			rate = fmt.Sprintf("%.4g", gmacs)
 		}
-		limit := ""
+		size, limit := "", ""
+		if row.bytes > 0 { // executables do not know
+			size = fmt.Sprintf("%.0f", row.bytes)
+		}
 		if row.ofLimit > 0 {
 			limit = fmt.Sprintf("%.0f %%", 100*row.ofLimit)
 		}
-		fmt.Fprintf(w, "%4d %10.4f %5.1f %% %9s %11.0f %8s  %-14s %s\n", i, row.ms, 100*row.share, rate, row.bytes, limit, row.opcode, plain.Text(row.name))
+		fmt.Fprintf(w, "%4d %10.4f %5.1f %% %9s %11s %8s  %-14s %s\n", i, row.ms, 100*row.share, rate, size, limit, row.opcode, plain.Text(row.name))
 	}
 }
 
