@@ -102,6 +102,13 @@ func (p *Program) Run(ctx context.Context, inputs []*ir.Tensor, visit func(Layer
 	return values[:len(p.img.Outputs)], nil
 }
 
+// endsElsewhere reports whether an instruction is named after the convolution or
+// matrix product that it begins with, though its steps may go on behind that layer:
+// floats are then those of the last step, such as the sum with a residual.
+func endsElsewhere(op billb.Opcode) bool {
+	return op == billb.OpConvSteps || op == billb.OpLinearSteps || op == billb.OpBConvSteps
+}
+
 // expose loads a copy of the program in which every result can be read: buffers
 // do not share memory, and each is an output, those of planes after a conversion
 // to row-major order.
@@ -124,6 +131,9 @@ func (p *Program) expose() error {
 				continue
 			}
 			b := img.Buffers[id]
+			if b.Elem.IsFloat() && endsElsewhere(in.Op) {
+				continue
+			}
 			dense := id
 			if b.Planes {
 				dense = len(img.Buffers)

@@ -16,6 +16,7 @@ import (
 	"github.com/billnet/billnet/passes"
 	"github.com/billnet/billnet/passes/pipeline"
 	"github.com/billnet/billnet/passes/report"
+	"github.com/billnet/billnet/runtime/billb"
 	"github.com/billnet/billnet/tests/golden/script"
 )
 
@@ -257,5 +258,40 @@ func @main(%x "x": f32[3,1,2]) {
 		if l.Compared == 0 || l.First != nil {
 			t.Errorf("input %d: %d layers compared, first difference %+v", i, l.Compared, l.First)
 		}
+	}
+}
+
+// TestCompareLayersOfSteps: a convolution whose steps go on behind it, to the sum
+// with a residual, is not taken for the layer that it begins with.
+func TestCompareLayersOfSteps(t *testing.T) {
+	source, err := bill.Parse("residual", []byte(`bill 1
+module "residual" level=source
+func @main(%x "x": f32[1,2,5,5]) {
+  %a = const [1, -1, -1, 1] : f32[2,2,1,1]
+  %k = const [0.5] : f32[1]
+  %s = sign %x : f32[1,2,5,5] loc("sign")
+  %c = conv %s, %a : f32[1,2,5,5] loc("conv")
+  %d = mul %c, %k : f32[1,2,5,5] loc("conv")
+  %y = add %d, %x : f32[1,2,5,5] loc("sum")
+  %z = softmax %y {axis=1} : f32[1,2,5,5] loc("last")
+  return %z "z"
+}`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, p := compiled(t, source)
+	if !slices.ContainsFunc(p.Image().Code, func(in billb.Instr) bool { return in.Op == billb.OpBConvSteps && in.Name == "conv" }) {
+		t.Fatal("the convolution has no steps")
+	}
+	in, err := RandomInputs(&Module{M: source}, p, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := CompareLayers(context.Background(), &Module{M: source}, p, in[0], DefaultBound)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.Compared == 0 || l.First != nil {
+		t.Errorf("%d layers compared, first difference %+v", l.Compared, l.First)
 	}
 }
