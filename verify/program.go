@@ -104,7 +104,8 @@ func (p *Program) Run(ctx context.Context, inputs []*ir.Tensor, visit func(Layer
 
 // endsElsewhere reports whether an instruction is named after the convolution or
 // matrix product that it begins with, though its steps may go on behind that layer:
-// floats are then those of the last step, such as the sum with a residual.
+// numbers are then those of the last step, such as the sum with a residual. Bits are
+// those of the layer's threshold, or of one that the source knows by another name.
 func endsElsewhere(op billb.Opcode) bool {
 	return op == billb.OpConvSteps || op == billb.OpLinearSteps || op == billb.OpBConvSteps
 }
@@ -131,7 +132,7 @@ func (p *Program) expose() error {
 				continue
 			}
 			b := img.Buffers[id]
-			if b.Elem.IsFloat() && endsElsewhere(in.Op) {
+			if !b.Elem.IsBit() && endsElsewhere(in.Op) {
 				continue
 			}
 			dense := id

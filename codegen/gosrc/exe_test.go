@@ -12,7 +12,6 @@ import (
 
 	"github.com/billnet/billnet/codegen/bytecode"
 	"github.com/billnet/billnet/codegen/gosrc"
-	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/runtime"
 	"github.com/billnet/billnet/runtime/billb"
 	"github.com/billnet/billnet/tests/randgraph"
@@ -39,7 +38,7 @@ func executable(t *testing.T, img *billb.Image, opt gosrc.ExeOptions) map[string
 // TestExecutable builds a program of all operations, with ports of all element
 // types, and runs its self-test.
 func TestExecutable(t *testing.T) {
-	m, args := randgraph.Examples(t, func(*ir.Op) bool { return true })
+	m, args := randgraph.Examples(t, inGo)
 	img, _, err := bytecode.Generate(m, nil)
 	if err != nil {
 		t.Fatal(err)
