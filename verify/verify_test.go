@@ -74,6 +74,23 @@ func TestLayersOfProgram(t *testing.T) {
 	}
 }
 
+// TestWideLayers: layers of many channels, whose thresholds a module keeps in fewer
+// bytes, have certificates like all others.
+func TestWideLayers(t *testing.T) {
+	source, _, err := onnx.ImportFile(context.Background(), filepath.Join("..", "examples", "gestures", "gestures.onnx"), onnx.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, p := compiled(t, source)
+	r, err := CheckCertificate(context.Background(), p, source, pipeline.Default(), passes.RunOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.Sound() || !slices.ContainsFunc(r.Layers, func(l report.LayerCheck) bool { return l.Channels >= 64 }) {
+		t.Errorf("%q, %d layers", r.FirstFault(), len(r.Layers))
+	}
+}
+
 // TestEveryThreshold changes every threshold of a program in turn by one: the
 // check of the certificate names that layer and channel.
 func TestEveryThreshold(t *testing.T) {

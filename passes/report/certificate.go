@@ -136,7 +136,8 @@ func (c *Certificate) Equal(d *Certificate) bool {
 	return true
 }
 
-// Constants returns the operands t and flip of the threshold, and remembers t.
+// Constants returns the operands t and flip of the threshold, and remembers t, in the
+// form that a constant keeps, as what the threshold is known by.
 func (c *Certificate) Constants() (t, flip *ir.Tensor) {
 	n := len(c.Channels)
 	t, flip = ir.NewTensor(ir.T(ir.I32, n)), ir.NewTensor(ir.T(ir.Bit, n))
@@ -146,6 +147,7 @@ func (c *Certificate) Constants() (t, flip *ir.Tensor) {
 			flip.Ints()[i] = 1
 		}
 	}
+	t = t.Compact()
 	c.Thresholds = t
 	return t, flip
 }
