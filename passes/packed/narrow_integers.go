@@ -14,7 +14,8 @@ var NarrowIntegers = &passes.Pass{
 	Doc: "Chooses the width of every integer map from the interval of its values over the actual weights: the result of a convolution that only other convolutions read is i8, i16 or i32, " +
 		"and every integer convolution records the bounds of its accumulator.",
 	Class: passes.Exact,
-	After: []string{"fuse-threshold"},
+	// What makes integer convolutions comes before, or those have no bounds.
+	After: []string{"fuse-threshold", "integer-arithmetic", "few-bit-planes", "ternary-planes", "frames-to-time", "reassociate", "prune-channels"},
 	Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
 		r := analysis.NewRanger()
 		uses := f.Uses()
