@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/billnet/billnet/internal/infile"
 	"github.com/billnet/billnet/train/recipe"
@@ -28,17 +27,14 @@ func (c *curvesCmd) Help() string {
 }
 
 func (c *curvesCmd) Run(s *streams) error {
-	format := strings.TrimPrefix(filepath.Ext(c.Out), ".")
-	if format != "png" && format != "svg" {
-		return withCode(exitUsage, "-o %s: expected a name that ends in .png or .svg", c.Out)
-	}
 	paths := slices.Clone(c.Runs)
 	for i, run := range c.Runs {
 		if info, err := os.Stat(run); err == nil && info.IsDir() {
 			paths[i] = filepath.Join(run, "log.csv")
 		}
 	}
-	if err := mayWrite(c.Out, kind{"picture", "." + format, nil}, append([]string{""}, paths...)...); err != nil {
+	format, err := pictureFormat("-o", c.Out, append([]string{""}, paths...)...) // there is no model
+	if err != nil {
 		return err
 	}
 	runs := make([]recipe.NamedLog, len(paths))

@@ -39,12 +39,10 @@ func (c *evalCmd) Run(ctx context.Context, s *streams) error {
 	if c.Clips < 1 {
 		return withCode(exitUsage, "--clips %d, expected 1 or more", c.Clips)
 	}
-	format := strings.TrimPrefix(filepath.Ext(c.Confusion), ".")
-	if c.Confusion != "" && format != "png" && format != "svg" {
-		return withCode(exitUsage, "--confusion %s: expected a name that ends in .png or .svg", c.Confusion)
-	}
+	var format string
 	if c.Confusion != "" {
-		if err := mayWrite(c.Confusion, kind{"picture", "." + format, nil}, c.Model, c.Labels); err != nil {
+		var err error
+		if format, err = pictureFormat("--confusion", c.Confusion, c.Model, c.Labels); err != nil {
 			return err
 		}
 	}

@@ -86,6 +86,16 @@ func mayWrite(out string, k kind, inputs ...string) error {
 	return nil
 }
 
+// pictureFormat is the format of a picture that a flag names by the ending of a
+// file, if the file may be written; inputs are as for mayWrite.
+func pictureFormat(flag, out string, inputs ...string) (string, error) {
+	format := strings.TrimPrefix(filepath.Ext(out), ".")
+	if format != "png" && format != "svg" {
+		return "", withCode(exitUsage, "%s %s: expected a name that ends in .png or .svg", flag, out)
+	}
+	return format, mayWrite(out, kind{"picture", "." + format, nil}, inputs...)
+}
+
 // fileHead is the beginning of a file.
 func fileHead(path string) []byte {
 	f, err := os.Open(path)

@@ -85,11 +85,10 @@ func parseRow(fields []string) (Row, error) {
 	if row.Step, err = strconv.Atoi(fields[1]); err != nil || row.Step < 0 {
 		return row, fmt.Errorf("step %q, expected a number of steps", fields[1])
 	}
-	numbers := []*float64{&row.Rate, &row.Loss, &row.Accuracy, &row.Norm, new(float64)}
+	numbers := []*float64{&row.Rate, &row.Loss, &row.Accuracy, &row.Norm}
 	if fields[6] != "" {
-		row.Validation = numbers[4]
-	} else {
-		numbers = numbers[:4]
+		row.Validation = new(float64)
+		numbers = append(numbers, row.Validation)
 	}
 	for i, p := range numbers {
 		if *p, err = strconv.ParseFloat(fields[2+i], 64); err != nil {
@@ -103,11 +102,15 @@ func parseRow(fields []string) (Row, error) {
 // picture in the format "png" or "svg". Accuracy is that on the batches, and, with
 // points, that on validation clips.
 func WriteCurves(w io.Writer, format string, log []Row) error {
-	c := newCurves()
-	if err := stageCurves(log, func(stage string, colour color.Color, xs []float64, rows []Row) error {
-		return c.add(stage, colour, xs, rows)
-	}); err != nil {
-		return err
+	c, xs := newCurves(), totalSteps(log)
+	for i, k := 0, 0; i < len(log); k++ {
+		first := i
+		for i < len(log) && log[i].Index == log[first].Index {
+			i++
+		}
+		if err := c.add(log[first].Stage, plotutil.Color(k), xs[first:i], log[first:i]); err != nil {
+			return err
+		}
 	}
 	return c.write(w, format)
 }
@@ -122,14 +125,7 @@ type NamedLog struct {
 func WriteComparison(w io.Writer, format string, runs []NamedLog) error {
 	c := newCurves()
 	for i, run := range runs {
-		var xs []float64
-		if err := stageCurves(run.Log, func(_ string, _ color.Color, stage []float64, _ []Row) error {
-			xs = append(xs, stage...)
-			return nil
-		}); err != nil {
-			return err
-		}
-		if err := c.add(run.Name, plotutil.Color(i), xs, run.Log); err != nil {
+		if err := c.add(run.Name, plotutil.Color(i), totalSteps(run.Log), run.Log); err != nil {
 			return err
 		}
 	}
@@ -169,22 +165,17 @@ func (c curves) write(w io.Writer, format string) error {
 	})
 }
 
-// stageCurves calls f for every stage of a log, with its rows and the steps of the
-// whole run at which they end.
-func stageCurves(log []Row, f func(stage string, colour color.Color, xs []float64, rows []Row) error) error {
-	done := 0
-	for i, k := 0, 0; i < len(log); k++ {
-		first := i
-		var xs []float64
-		for ; i < len(log) && log[i].Index == log[first].Index; i++ {
-			xs = append(xs, float64(done+log[i].Step))
+// totalSteps are the steps of the whole run at the rows of a log, whose own count
+// begins again with every stage.
+func totalSteps(log []Row) []float64 {
+	xs, done := make([]float64, len(log)), 0
+	for i, r := range log {
+		if i > 0 && r.Index != log[i-1].Index {
+			done += log[i-1].Step
 		}
-		if err := f(log[first].Stage, plotutil.Color(k), xs, log[first:i]); err != nil {
-			return err
-		}
-		done += log[i-1].Step
+		xs[i] = float64(done + r.Step)
 	}
-	return nil
+	return xs
 }
 
 // addCurve draws the rows that have a value; that of a run that diverged may be
