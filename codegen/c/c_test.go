@@ -125,6 +125,18 @@ func TestRandom(t *testing.T) {
 	}
 }
 
+// checkSelfTest writes a network as C and runs its self-test.
+func checkSelfTest(t *testing.T, cc string, m *ir.Module, name string, flags []string) {
+	t.Helper()
+	files, _, err := c.Generate(m, c.Options{Name: name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	writeFiles(t, dir, files)
+	runSelfTest(t, cc, dir, name, flags)
+}
+
 // least is the bytes of memory that a network needs at least.
 func least(t *testing.T, m *ir.Module, opt c.Options) int {
 	t.Helper()
@@ -175,13 +187,7 @@ func TestOperations(t *testing.T) {
 		t.Run(ops[0].Name, func(t *testing.T) {
 			t.Parallel()
 			m, _ := randgraph.Examples(t, func(op *ir.Op) bool { return slices.Contains(ops, op) })
-			files, _, err := c.Generate(m, c.Options{Name: "examples"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			dir := t.TempDir()
-			writeFiles(t, dir, files)
-			runSelfTest(t, cc, dir, "examples", sanitized)
+			checkSelfTest(t, cc, m, "examples", sanitized)
 		})
 	}
 }
@@ -230,13 +236,7 @@ func @main(%%x "x": f32[1,8,8,16]) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, _, err := c.Generate(lower(t, m), c.Options{Name: "narrow"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	writeFiles(t, dir, files)
-	runSelfTest(t, cc, dir, "narrow", strict)
+	checkSelfTest(t, cc, lower(t, m), "narrow", strict)
 }
 
 // TestGestures: the example network.
