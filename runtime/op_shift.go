@@ -27,9 +27,9 @@ var _ = executes(billb.OpShift, func(p *prep) step {
 	if state.planes || x.planes || y.planes {
 		return p.shiftPlanes(state, x, y, axis)
 	}
-	kept, added := (y.shape[axis]-x.shape[axis])*billb.Product(y.shape[axis+1:])*y.elem.Width(), 0
 	lines := billb.Product(y.shape[:axis])
-	added = x.size / lines
+	added := x.size / lines
+	kept := y.size/lines - added
 	return moves(y.size, func(m *memory, part, parts int) {
 		src, in, dst := state.bytes(m), x.bytes(m), y.bytes(m)
 		lo, hi := share(lines, part, parts)
