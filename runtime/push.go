@@ -10,6 +10,7 @@ import (
 // clip at one index of an axis.
 type feed struct {
 	port         int           // -1: no input is a clip
+	axis         int           // of its frames
 	region       *billb.Region // that takes the frames as they arrive; nil: the program takes whole clips
 	outer, inner int           // pieces of a frame, and bytes of each
 	frames       int           // of a clip
@@ -34,7 +35,7 @@ func newFeed(img *billb.Image) feed {
 		}
 	}
 	p := &img.Inputs[port]
-	f.port, f.region = port, region
+	f.port, f.axis, f.region = port, axis, region
 	f.outer, f.inner = billb.Product(p.Shape[:axis]), billb.Product(p.Shape[axis+1:])*p.Elem.Width()
 	f.frames = p.Shape[axis]
 	return f
@@ -94,6 +95,16 @@ func (p *Program) Frames() int {
 		return 0
 	}
 	return f.frames
+}
+
+// FramesAxis is the axis of the frames of the input that Push takes frames of; -1 when
+// the program has no single input that is a clip.
+func (p *Program) FramesAxis() int {
+	f := newFeed(p.img)
+	if f.port < 0 {
+		return -1
+	}
+	return f.axis
 }
 
 // Push takes the next frame of a clip: its elements as Run takes those of a clip, in

@@ -1,6 +1,10 @@
 package runtime
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/billnet/billnet/runtime/billb"
+)
 
 // Streams reports whether the program takes a frame at a time and has a result after
 // every one: its runs are steps, each of which goes on where the one before ended.
@@ -36,22 +40,26 @@ func (s *Session) Restart() {
 	s.forget()
 }
 
+func (s *Session) forget() { forget(s.prog.img, s.m[0].arena) }
+
+func (s *Session) carry() { carry(s.prog.img, s.m[0].arena) }
+
 // forget makes the states what they are before the first frame.
-func (s *Session) forget() {
-	for _, st := range s.prog.img.States {
-		b := &s.prog.img.Buffers[st.From]
+func forget(img *billb.Image, arena []byte) {
+	for _, st := range img.States {
+		b := &img.Buffers[st.From]
 		size, _ := b.Size()
-		clear(s.m[0].arena[b.Offset : b.Offset+size])
+		clear(arena[b.Offset : b.Offset+size])
 	}
 }
 
-// carry makes the values of this run the states of the next.
-func (s *Session) carry() {
-	for _, st := range s.prog.img.States {
-		from, to := &s.prog.img.Buffers[st.From], &s.prog.img.Buffers[st.To]
+// carry makes the values of a run the states of the next.
+func carry(img *billb.Image, arena []byte) {
+	for _, st := range img.States {
+		from, to := &img.Buffers[st.From], &img.Buffers[st.To]
 		if from.Offset != to.Offset {
 			size, _ := to.Size()
-			copy(s.m[0].arena[from.Offset:from.Offset+size], s.m[0].arena[to.Offset:])
+			copy(arena[from.Offset:from.Offset+size], arena[to.Offset:])
 		}
 	}
 }

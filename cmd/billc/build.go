@@ -22,6 +22,7 @@ type buildCmd struct {
 	Target []string `help:"Build for these systems, as linux/arm64, windows/amd64, darwin/arm64 or wasip1/wasm; by default for this one." placeholder:"OS/ARCH,..."`
 	Golden []string `sep:"none" help:"Clips whose outputs the executable checks in --selftest, in place of made-up inputs; read as --clips are." placeholder:"PATH"`
 	Fast   bool     `help:"Add unrolled code for this very network: faster on CPUs with AVX-512, and a larger executable."`
+	Stream bool     `help:"Build a causal network that takes a frame at a time and prints a line after every one, as billc compile --stream."`
 	modelFlags
 	clipFlags
 	pipelineFlags
@@ -59,7 +60,7 @@ func (c *buildCmd) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	compile := &compileCmd{Model: c.Model, Emit: "bytecode", modelFlags: c.modelFlags, clipFlags: c.clipFlags, pipelineFlags: c.pipelineFlags, MaxFloat: -1}
+	compile := &compileCmd{Model: c.Model, Emit: "bytecode", modelFlags: c.modelFlags, clipFlags: c.clipFlags, pipelineFlags: c.pipelineFlags, MaxFloat: -1, Stream: c.Stream}
 	built, img, err := compile.image(ctx, s)
 	if err != nil {
 		return err

@@ -88,20 +88,31 @@ func (c clipFlags) golden(ctx context.Context, s *streams, px *pixelFlags, paths
 		return nil, nil
 	}
 	c.Clips, c.MaxClips = paths, min(c.MaxClips, maxGolden)
-	f := built.module.Main()
-	sets, err := c.read(ctx, s, px, (&verify.Module{M: built.module}).Inputs(), built.module.Meta)
+	f, states := built.module.Main(), built.module.States()
+	inputs, outputs := len(f.Params)-states, len(f.Results)-states
+	sets, err := c.read(ctx, s, px, (&verify.Module{M: built.module}).Inputs()[:inputs], built.module.Meta)
 	if err != nil {
 		return nil, err
 	}
+	run, err := newPlainRun(img)
+	if err != nil {
+		return nil, err
+	}
+	defer run.Close()
 	var list []gosrc.Vector
+	var state []*ir.Tensor // of a stream
+	for _, p := range f.Params[inputs:] {
+		state = append(state, ir.NewTensor(p.Value.Type))
+	}
 	for _, in := range sets {
-		in = ir.ConvertInputs(f, in)
+		in = ir.ConvertInputs(f, slices.Concat(in, state))
 		out, err := ir.Eval(ctx, f, in, nil)
 		if err != nil {
 			return nil, err
 		}
+		in, out, state = in[:inputs], out[:outputs], out[outputs:]
 		v := gosrc.Vector{Inputs: portBytes(in), Outputs: portBytes(out)}
-		got, err := runImage(img, v.Inputs)
+		got, err := run.outputs(v.Inputs)
 		if err != nil {
 			return nil, err
 		}
@@ -158,7 +169,13 @@ func sampleOutputs(img *billb.Image) ([][][]byte, error) {
 	return out, err
 }
 
+// sampleVectors are those samples, for a network of frames one after the other.
 func sampleVectors(img *billb.Image) ([]gosrc.Vector, error) {
+	run, err := newPlainRun(img)
+	if err != nil {
+		return nil, err
+	}
+	defer run.Close()
 	var list []gosrc.Vector
 	for k := range samples {
 		var v gosrc.Vector
@@ -166,8 +183,7 @@ func sampleVectors(img *billb.Image) ([]gosrc.Vector, error) {
 		for _, p := range img.Inputs {
 			v.Inputs = append(v.Inputs, runtime.Sample(p, k, r))
 		}
-		var err error
-		if v.Outputs, err = runImage(img, v.Inputs); err != nil {
+		if v.Outputs, err = run.outputs(v.Inputs); err != nil {
 			return nil, err
 		}
 		list = append(list, v)
@@ -175,8 +191,13 @@ func sampleVectors(img *billb.Image) ([]gosrc.Vector, error) {
 	return list, nil
 }
 
-// runImage runs a program with the plain kernels.
-func runImage(img *billb.Image, in [][]byte) ([][]byte, error) {
+// plainRun runs a program with the plain kernels.
+type plainRun struct {
+	*runtime.Session
+	prog *runtime.Program
+}
+
+func newPlainRun(img *billb.Image) (*plainRun, error) {
 	data, err := img.Encode()
 	if err != nil {
 		return nil, err
@@ -186,19 +207,20 @@ func runImage(img *billb.Image, in [][]byte) ([][]byte, error) {
 		return nil, err
 	}
 	s, err := prog.NewSession(runtime.Options{ISA: "generic"})
-	if err != nil {
-		return nil, err
-	}
-	defer s.Close()
+	return &plainRun{s, prog}, err
+}
+
+// outputs is the outputs of a run.
+func (r *plainRun) outputs(in [][]byte) ([][]byte, error) {
 	var out [][]byte
-	for _, p := range prog.Outputs() {
+	for _, p := range r.prog.Outputs() {
 		n := p.Elem.Width()
 		for _, d := range p.Shape {
 			n *= d
 		}
 		out = append(out, make([]byte, n))
 	}
-	return out, s.Run(in, out)
+	return out, r.Run(in, out)
 }
 
 // certified is the thresholds of the certificates.

@@ -23,7 +23,7 @@ import (
 // ExeOptions say what an executable carries beside the model.
 type ExeOptions struct {
 	Certified []Certified
-	Samples   [][][]byte // what the model gives for samples 0, 1, ... (runtime.Sample): an entry for every output
+	Samples   [][][]byte // what the model gives for samples 0, 1, ... (runtime.Sample), one after the other: an entry for every output
 	Golden    []Vector   // more inputs and outputs for the self-test
 	Small     bool       // see Options
 }
@@ -42,7 +42,11 @@ func Executable(img *billb.Image, opt ExeOptions) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &model{Package: "network", img: img, Samples: len(opt.Samples)}
+	prog, err := load(img)
+	if err != nil {
+		return nil, err
+	}
+	m := &model{Package: "network", img: img, prog: prog, Samples: len(opt.Samples)}
 	m.describe()
 	golden, err := m.selftest(opt)
 	if err != nil {

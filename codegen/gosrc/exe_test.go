@@ -20,14 +20,16 @@ import (
 // executable generates a program with the outputs of samples.
 func executable(t *testing.T, img *billb.Image, opt gosrc.ExeOptions) map[string][]byte {
 	t.Helper()
+	var samples [][][]byte
 	for k := range 3 {
 		var in [][]byte
 		r := rand.New(rand.NewPCG(uint64(k), 1))
 		for _, p := range img.Inputs {
 			in = append(in, runtime.Sample(p, k, r))
 		}
-		opt.Samples = append(opt.Samples, outputs(t, img, in))
+		samples = append(samples, in)
 	}
+	opt.Samples = outputs(t, img, samples...)
 	files, err := gosrc.Executable(img, opt)
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +49,7 @@ func TestExecutable(t *testing.T) {
 	for _, x := range args {
 		in = append(in, dense(x))
 	}
-	files := executable(t, img, gosrc.ExeOptions{Golden: []gosrc.Vector{{Inputs: in, Outputs: outputs(t, img, in)}}})
+	files := executable(t, img, gosrc.ExeOptions{Golden: []gosrc.Vector{{Inputs: in, Outputs: outputs(t, img, in)[0]}}})
 	p := &project{dir: t.TempDir()}
 	for name, data := range files {
 		path := filepath.Join(p.dir, name)

@@ -33,26 +33,20 @@ type Options struct {
 
 // Vector is inputs and the outputs that the model gives for them, bit for bit:
 // an entry for every port, in order, as little-endian bytes of dense elements.
-// The generated test checks it.
+// The generated test checks it. Those of a network of frames are steps, one after
+// the other.
 type Vector struct{ Inputs, Outputs [][]byte }
 
 // Generate writes a package for a compiled model: the content of its files by
 // name. It loads the image first, so that what it generates is known to run.
 // The same image and options give the same files.
 func Generate(img *billb.Image, opt Options) (map[string][]byte, error) {
-	data, err := img.Encode()
+	prog, err := load(img)
 	if err != nil {
-		return nil, fmt.Errorf("model %q: %w", img.Name, err)
-	}
-	prog, err := runtime.LoadBytes(data)
-	if err != nil {
-		return nil, fmt.Errorf("model %q: %w", img.Name, err)
+		return nil, err
 	}
 	if len(img.Regions) > 0 {
 		return nil, fmt.Errorf("model %q runs on bands or in rolled-up steps, which generated Go does not have: compile it without a limit of memory and without pass roll-steps", img.Name)
-	}
-	if len(img.States) > 0 {
-		return nil, fmt.Errorf("model %q carries states from frame to frame, which generated Go does not have: compile it to bytecode", img.Name)
 	}
 	m := &model{img: img, prog: prog}
 	if m.Package, err = packageName(opt.Package, img.Name); err != nil {
@@ -110,6 +104,19 @@ func Generate(img *billb.Image, opt Options) (map[string][]byte, error) {
 	}
 	maps.Copy(files, copied)
 	return files, nil
+}
+
+// load loads an image.
+func load(img *billb.Image) (*runtime.Program, error) {
+	data, err := img.Encode()
+	if err != nil {
+		return nil, fmt.Errorf("model %q: %w", img.Name, err)
+	}
+	prog, err := runtime.LoadBytes(data)
+	if err != nil {
+		return nil, fmt.Errorf("model %q: %w", img.Name, err)
+	}
+	return prog, nil
 }
 
 //go:embed *.tmpl

@@ -20,6 +20,7 @@ import (
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
 	"github.com/billnet/billnet/passes/pipeline"
+	"github.com/billnet/billnet/passes/streaming"
 	"github.com/billnet/billnet/runtime"
 	"github.com/billnet/billnet/runtime/billb"
 	"github.com/billnet/billnet/runtime/kernels"
@@ -88,8 +89,8 @@ func (p *project) addImage(t *testing.T, name string, img *billb.Image, inputs [
 		p.opcodes[in.Op] = true
 	}
 	var golden []gosrc.Vector
-	for _, in := range inputs {
-		golden = append(golden, gosrc.Vector{Inputs: in, Outputs: outputs(t, img, in)})
+	for k, out := range outputs(t, img, inputs...) {
+		golden = append(golden, gosrc.Vector{Inputs: inputs[k], Outputs: out})
 	}
 	files, err := gosrc.Generate(img, gosrc.Options{Package: name, Golden: golden})
 	if err != nil {
@@ -110,8 +111,8 @@ func (p *project) addImage(t *testing.T, name string, img *billb.Image, inputs [
 	return golden
 }
 
-// outputs runs an image on the bytecode runtime.
-func outputs(t *testing.T, img *billb.Image, in [][]byte) [][]byte {
+// outputs runs an image on the bytecode runtime, on one input after the other.
+func outputs(t *testing.T, img *billb.Image, inputs ...[][]byte) [][][]byte {
 	t.Helper()
 	file, err := img.Encode()
 	if err != nil {
@@ -126,18 +127,22 @@ func outputs(t *testing.T, img *billb.Image, in [][]byte) [][]byte {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	var out [][]byte
-	for _, o := range prog.Outputs() {
-		n := o.Elem.Width()
-		for _, d := range o.Shape {
-			n *= d
+	var list [][][]byte
+	for _, in := range inputs {
+		var out [][]byte
+		for _, o := range prog.Outputs() {
+			n := o.Elem.Width()
+			for _, d := range o.Shape {
+				n *= d
+			}
+			out = append(out, make([]byte, n))
 		}
-		out = append(out, make([]byte, n))
+		if err := s.Run(in, out); err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, out)
 	}
-	if err := s.Run(in, out); err != nil {
-		t.Fatal(err)
-	}
-	return out
+	return list
 }
 
 // dense is a tensor as a port has it: f16 and bf16 as f32, a byte for a logic
@@ -458,6 +463,50 @@ func @main(%x "x": u8[1,16], %u "u": u8[1,4,3,3], %p "p": f32[1,2,2], %n "n": f3
 	return m, randgraph.Inputs(m.Main(), rand.New(rand.NewPCG(7, 1)), 6)
 }
 
+// stream is the step of a network that sees the frame before and counts bits of all
+// frames, and some frames.
+func stream(t *testing.T) (*billb.Image, [][][]byte) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(8, 1))
+	clip := &ir.Value{Type: ir.T(ir.U8, 1, 3, 4, 8, 32)}
+	f := &ir.Func{Name: "main", Params: []ir.Port{{Name: "clip", Value: clip}}}
+	b := ir.Builder{F: f}
+	signs := func(shape ...int) *ir.Value {
+		w := ir.NewTensor(ir.T(ir.F32, shape...))
+		for i := range w.Len() {
+			w.SetFloat(i, float64(2*rng.IntN(2)-1))
+		}
+		return b.Const(w)
+	}
+	x := b.Op(ir.Cast, map[string]any{"to": "f32"}, clip)
+	for _, to := range []int{8, 16} { // 8 channels of signs go where 3 of bytes came
+		x = b.Op(ir.Conv, map[string]any{"pad": []int{1, 1, 1, 0, 1, 1}}, x, signs(to, x.Type.Shape[1], 2, 3, 3))
+		x = b.Op(ir.Cast, map[string]any{"to": "f32"}, b.Op(ir.Greater, nil, x, b.Scalar(0)))
+	}
+	sum := b.Op(ir.CumSum, map[string]any{"axis": 2}, b.Op(ir.ReduceSum, map[string]any{"axes": []int{3, 4}}, x))
+	y := b.Op(ir.Slice, map[string]any{"starts": []int{3}, "ends": []int{4}, "axes": []int{2}}, sum)
+	f.Results = []ir.Port{{Name: "y", Value: y}}
+	if b.Err != nil {
+		t.Fatal(b.Err)
+	}
+	m := &ir.Module{Name: "stream", Level: ir.Source, Meta: map[string]string{}, Funcs: []*ir.Func{f}}
+	if _, err := passes.Run(context.Background(), m, streaming.Into(pipeline.Default()), passes.RunOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	img, _, err := bytecode.Generate(m, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(img.States) < 3 {
+		t.Fatalf("the step carries %d values, expected those of two convolutions and a sum", len(img.States))
+	}
+	frames := make([][][]byte, 5)
+	for k := range frames {
+		frames[k] = [][]byte{runtime.Sample(img.Inputs[0], 2, rng)}
+	}
+	return img, frames
+}
+
 // inGo reports whether generated Go has an operation: a scan runs step by step, as
 // only bytecode does.
 func inGo(op *ir.Op) bool { return op != ir.Scan }
@@ -480,6 +529,8 @@ func TestGenerated(t *testing.T) {
 	if text, err := os.ReadFile(filepath.Join(p.dir, "special", "special_amd64.go")); err != nil || bytes.Count(text, []byte("&pair{")) != len(pairs) {
 		t.Errorf("not all of %d pairs are joined: %v", len(pairs), err)
 	}
+	step, video := stream(t)
+	p.addImage(t, "stream", step, video)
 	q, inputs := quantized(t)
 	p.add(t, "quantized", q, inputs, false)
 	seeds := 3

@@ -28,8 +28,17 @@ type model struct {
 	Pooled   []*pooled
 	Split    []*split
 
+	Clip *frames // nil when no input is a clip of frames
+
 	img  *billb.Image
 	prog *runtime.Program
+}
+
+// frames is how the only input, a clip, is made of frames; a stream's has one.
+type frames struct {
+	Count        int // of a clip
+	Outer, Inner int // pieces of a frame, and elements of each
+	Bytes        int // of a piece
 }
 
 // port is an input or output of the generated Run.
@@ -48,10 +57,10 @@ type port struct {
 }
 
 // own are the package-level names of the templates.
-var own = []string{"Model", "Options", "New", "NewWith", "ISAs", "Labels", "Name", "Hash", "labels", "program", "prepare", "prepared", "weights", "golden", "next", "same", "special", "specials", "convolution", "pooling", "splitting", "pair", "place", "nothing", "certificate", "certified", "CheckThresholds", "Steps"}
+var own = []string{"Model", "Options", "New", "NewWith", "ISAs", "Labels", "Name", "Hash", "labels", "program", "prepare", "prepared", "weights", "golden", "next", "same", "special", "specials", "convolution", "pooling", "splitting", "pair", "place", "nothing", "certificate", "certified", "CheckThresholds", "Steps", "Frames", "FrameSize"}
 
 // local are names of the templates that a parameter must not have.
-var local = []string{"m", "err", "i", "at", "arena", "len", "copy", "make", "fmt", "errors", "slices", "bytes", "binary", "testing", "b", "t", "data", "got", "want", "isa", "threads", "times", "start", "time"}
+var local = []string{"m", "err", "i", "at", "arena", "len", "copy", "make", "fmt", "errors", "slices", "bytes", "binary", "testing", "b", "t", "data", "got", "want", "isa", "threads", "times", "start", "time", "frame", "ready"}
 
 // goTypes are the element types of Go slices.
 var goTypes = map[runtime.Elem]string{
@@ -106,7 +115,29 @@ func (m *model) describe() {
 	for i := range m.Outputs {
 		m.Outputs[i].Index = len(m.Inputs) + i
 	}
+	if axis := m.prog.FramesAxis(); axis >= 0 {
+		p := m.img.Inputs[0]
+		outer, inner := billb.Product(p.Shape[:axis]), billb.Product(p.Shape[axis+1:])
+		m.Clip = &frames{p.Shape[axis], outer, inner, inner * p.Elem.Width()}
+	}
 }
+
+// Size is the elements of a frame.
+func (f *frames) Size() int { return f.Outer * f.Inner }
+
+// Pushes reports whether it takes the frames of clips.
+func (m *model) Pushes() bool { return m.Clip != nil && !m.Streams() }
+
+// Frame is where an executable keeps the frame that it is given.
+func (m *model) Frame() string {
+	if m.Streams() {
+		return "s.port0"
+	}
+	return "s.frame"
+}
+
+// Streams reports whether a run takes a frame and goes on where the one before ended.
+func (m *model) Streams() bool { return m.prog.Streams() }
 
 // Name is the model's name.
 func (m *model) Name() string { return m.img.Name }
@@ -126,8 +157,15 @@ func (m *model) Meta(key string) string {
 
 // Signature is the parameters of Run.
 func (m *model) Signature() string {
+	return parameters(m.Ports())
+}
+
+// Results is those of them that are outputs.
+func (m *model) Results() string { return parameters(m.Outputs) }
+
+func parameters(ports []port) string {
 	var s []string
-	for _, p := range slices.Concat(m.Inputs, m.Outputs) {
+	for _, p := range ports {
 		s = append(s, p.Param+" []"+p.Type)
 	}
 	return strings.Join(s, ", ")

@@ -326,8 +326,11 @@ func unroll(img *billb.Image) []*unrolled {
 	return list
 }
 
-// readOnce reports whether one instruction reads a buffer, and nothing else.
+// readOnce reports whether one instruction reads a buffer, and nothing else, the next run included.
 func readOnce(img *billb.Image, buffer int) bool {
+	if slices.ContainsFunc(img.States, func(s billb.State) bool { return s.From == buffer || s.To == buffer }) {
+		return false
+	}
 	n := 0
 	for _, in := range img.Code {
 		for _, b := range in.In {

@@ -20,10 +20,7 @@ type streamer interface {
 // after as many as a clip has.
 func (c *runCmd) stream(e *env, m *model, s Session, in *inputs) error {
 	st, ok := s.(streamer)
-	if !ok {
-		return usagef("--stream: %s takes whole clips; a .billb file takes frames", m.path)
-	}
-	if !in.pictures || len(m.Inputs) != 1 {
+	if !ok || !in.pictures || len(m.Inputs) != 1 {
 		return usagef("--stream: %s has no clip as its only input, but %s", m.path, portList(m.Inputs))
 	}
 	if err := c.scored(m); err != nil {
