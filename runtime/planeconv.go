@@ -29,26 +29,19 @@ func preparePlaneConv(p *prep, c *convShape) (step, bool) {
 	if err != nil || plan.Scratch(1) > defaultLimit {
 		return step{}, false
 	}
-	set, bias := p.set, c.bias
+	bias := c.bias
 	return step{
 		work: mulSat(y.n, c.k), scratch: plan.Scratch,
 		stages: []func(*memory, int, int){
 			func(m *memory, part, parts int) { plan.Load(part, parts, view[float32](x, m), m.scratch) },
 			func(m *memory, part, parts int) {
+				var b []float32
+				if bias != nil {
+					b = view[float32](bias, m)
+				}
 				lo, hi := share(plan.Units(), part, parts)
-				b, dst := &m.planes, view[float32](y, m)
 				for u := lo; u < hi; u++ {
-					for i := range plan.Blocks() {
-						plan.Block(b, u, i, part, m.scratch)
-						for r := range b.Rows {
-							out := dst[b.At[r]:][:len(b.Y[r])]
-							if bias == nil {
-								copy(out, b.Y[r])
-							} else {
-								set.Map(kernels.Plus, out, b.Y[r], view[float32](bias, m)[b.Channel[r]], 0)
-							}
-						}
-					}
+					plan.Run(u, part, view[float32](y, m), b, m.scratch)
 				}
 			},
 		},

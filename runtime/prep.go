@@ -32,7 +32,6 @@ type memory struct {
 	temp    []byte // of the step, of this part only: temps vectors of chunk elements
 	dot     kernels.DotBlock
 	row     row
-	planes  kernels.PlaneBlock
 	fault   *fault
 	at      position
 	input   *arriving

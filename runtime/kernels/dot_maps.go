@@ -125,7 +125,7 @@ func (d *Dot) mapped(r *DotBlock, u, b int, scratch, mine []byte) {
 	for i := range r.Rows {
 		z := acc[i*padded:][:count]
 		if pitch != width {
-			z = dropHalo(z, first%pitch, pitch, width)
+			z = dropHalo(z, z, first%pitch, pitch, width)
 		}
 		c := g*d.outC + o + i
 		r.Z[i], r.Channel[i], r.At[i] = z, c, (n/s.Groups*s.Out+c)*product3(s.Result)+at

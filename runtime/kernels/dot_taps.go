@@ -78,7 +78,7 @@ func (d *Dot) channel(acc []int32, n, o int, src, padded []byte) {
 				count := (min(rows, s.Result[1]-h)-1)*pitch + width
 				z := acc[at:][:roundUp(count, 16)]
 				d.set.dotWindow(z, frame[h*pitch:], d.offs, d.w[o], &d.index, 1, d.init[o])
-				at += len(dropHalo(z[:count], 0, pitch, width))
+				at += len(dropHalo(z, z[:count], 0, pitch, width))
 			}
 			continue
 		}

@@ -122,16 +122,16 @@ func (g *grid) run(tile, t int) (first, count, at int) {
 	return first, count, (t*s.Result[1]+h)*width + min(x, width)
 }
 
-// dropHalo moves the elements of rows of width elements, pitch apart, together. The first lies x elements after the
-// beginning of a row.
-func dropHalo[T any](z []T, x, pitch, width int) []T {
+// dropHalo copies the elements of rows of width elements, pitch apart, to where they lie together, which may be the beginning of z,
+// and returns them. The first lies x elements after the beginning of a row.
+func dropHalo[T any](dst, z []T, x, pitch, width int) []T {
 	kept := 0
 	for i := 0; i < len(z); {
 		n := max(0, min(width-x, len(z)-i))
-		copy(z[kept:], z[i:i+n])
+		copy(dst[kept:], z[i:i+n])
 		kept += n
 		i += pitch - x
 		x = 0
 	}
-	return z[:kept]
+	return dst[:kept]
 }

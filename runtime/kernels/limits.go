@@ -36,7 +36,7 @@ func (s *Set) Limits(each time.Duration) []Limit {
 		{"bits", fastest(each, 8*8*terms*n, func() { s.bitLE[0](dst, src, mask, offs, bitWeights, new([8]uint8), 0) })},
 		{"sums", fastest(each, 8*4*terms*n, func() { s.accLE[0][1](dst, src, mask, list, &zeros, &zeros, 0) })},
 		{"bytes", fastest(each, 4*4*terms*n, func() { s.dot(sums, src, offs, byteWeights, new([4]int32)) })},
-		{"floats", fastest(each, 4*terms*n, func() { s.planeConv[1](floatSums, floats, offs, weights) })},
+		{"floats", fastest(each, 4*terms*n, func() { s.planeConv[1](floatSums, n, floats, n, offs, weights, new([4]float32)) })},
 	}
 	data := make([]float32, 64<<20/4)
 	for i := range data { // untouched memory is one page of zeros

@@ -1,12 +1,15 @@
 package kernels
 
+import "math"
+
 // PlaneConv is a plan of a convolution of float32 over dense maps:
 //
-//	y[n,o,p] = sum over i, k of w[o,i,k] * x[n,i,p*stride+k*dil-pad]
+//	y[n,o,p] = bias[o] + sum over i, k of w[o,i,k] * x[n,i,p*stride+k*dil-pad]
 //
-// summed over i, then k, starting at 0, every product and sum rounded; what lies outside a map is 0. Maps are copied into planes
-// with room for the padding, split by position modulo the stride, so that a tap is an offset and the positions of a frame are
-// one run.
+// summed over i, then k, starting at 0, every product and sum rounded; the bias comes last; what lies outside a map is 0. Maps are
+// copied into planes with room for the padding, split by position modulo the stride, so that a tap is an offset and the positions of
+// a frame are one run. Rows of whole registers, and frames without padding, go straight to the result; of others, what belongs to no
+// result is left out on the way.
 type PlaneConv struct {
 	grid
 	set  *Set
@@ -14,7 +17,11 @@ type PlaneConv struct {
 	outs int         // of a block
 
 	blocks, chunk int // blocks of a group, and of a unit
+	rows          int // of a tile, one run each; 0: a tile is one run
 }
+
+// planeGrain is how many positions the kernels take at a time, at most.
+const planeGrain = 16
 
 // NewPlaneConv plans a convolution with weights w [Out,In/Groups,kernel...].
 func NewPlaneConv(set *Set, s DotShape, w []float32) (*PlaneConv, error) {
@@ -28,6 +35,10 @@ func NewPlaneConv(set *Set, s DotShape, w []float32) (*PlaneConv, error) {
 	}
 	if float64(c.Scratch(1)) > 1<<31-1 {
 		return nil, errorf("kernels: maps of %v are too large", s.Size)
+	}
+	if width := c.s.Result[2]; width%planeGrain == 0 && width < c.axes[2].size {
+		c.rows = min(c.s.Result[1], max(1, dotTile/width))
+		c.tile, c.tiles = c.rows*width, ceilDiv(c.s.Result[1], c.rows)
 	}
 	c.offs = c.offsets(1)
 	c.blocks = ceilDiv(outC, c.outs)
@@ -61,9 +72,6 @@ func (c *PlaneConv) Scratch(parts int) int {
 func (c *PlaneConv) Units() int {
 	return c.s.Batch * c.s.Groups * c.s.Result[0] * c.tiles * ceilDiv(c.blocks, c.chunk)
 }
-
-// Blocks is the number of calls of Block that a unit takes.
-func (c *PlaneConv) Blocks() int { return c.chunk }
 
 // Load does a part of the first stage: it copies maps into their planes.
 func (c *PlaneConv) Load(part, parts int, src []float32, scratch []byte) {
@@ -99,55 +107,74 @@ func pickEvery(dst, x []float32, step int) {
 	}
 }
 
-// A PlaneBlock is what Block computes: rows of sums, of one output channel each.
-type PlaneBlock struct {
-	Rows    int
-	Y       [4][]float32
-	Channel [4]int
-	At      [4]int // where Y[i][0] belongs in the result
-}
-
-// Block computes block b of unit u. The rows are part's scratch memory until its next call.
-func (c *PlaneConv) Block(r *PlaneBlock, u, b, part int, scratch []byte) {
+// Run computes unit u. There may be no bias.
+func (c *PlaneConv) Run(u, part int, dst, bias []float32, scratch []byte) {
 	s := &c.s
 	shared, own := c.memory()
+	acc, maps := viewF32(scratch[shared+part*own:][:own]), viewF32(scratch)
 	chunks := ceilDiv(c.blocks, c.chunk)
-	block := u%chunks*c.chunk + b
+	block := u % chunks * c.chunk
 	u /= chunks
 	tile, t, n := u%c.tiles, u/c.tiles%s.Result[0], u/(c.tiles*s.Result[0]) // n counts groups of the batch
-	r.Rows = 0
-	if block >= c.blocks {
-		return
-	}
-	inC, outC := s.In/s.Groups, s.Out/s.Groups
-	first, count, at := c.run(tile, t)
-	padded := roundUp(count, 16)
-	acc := viewF32(scratch[shared+part*own:][:own])[:c.outs*padded]
-	g, o := n%s.Groups, block*c.outs
-	c.set.planeConv[c.outs/4](acc, viewF32(scratch)[n*inC*c.plane+t*c.frame+first:], c.offs, c.w[g*c.blocks+block])
-	r.Rows = min(c.outs, outC-o)
-	pitch, width := c.axes[2].size, s.Result[2]
-	for i := range r.Rows {
-		y := acc[i*padded:][:count]
-		if pitch != width {
-			y = dropHalo(y, first%pitch, pitch, width)
+	inC, outC, g := s.In/s.Groups, s.Out/s.Groups, n%s.Groups
+	src := maps[n*inC*c.plane+t*c.frame:]
+	for end := min(c.blocks, block+c.chunk); block < end; block++ {
+		o := block * c.outs
+		outs, w := min(c.outs, outC-o), c.w[g*c.blocks+block]
+		first := [4]float32{noBias, noBias, noBias, noBias}
+		if bias != nil {
+			copy(first[:], bias[g*outC+o:][:outs])
 		}
-		channel := g*outC + o + i
-		r.Y[i], r.Channel[i], r.At[i] = y, channel, (n/s.Groups*s.Out+channel)*product3(s.Result)+at
+		to := dst[(n*outC+o)*product3(s.Result):]
+		if c.rows == 0 {
+			from, count, at := c.run(tile, t)
+			c.positions(to[at:], acc, src[from:], w, &first, outs, from%c.axes[2].size, count)
+			continue
+		}
+		for h := tile * c.rows; h < min(s.Result[1], (tile+1)*c.rows); h++ {
+			c.positions(to[(t*s.Result[1]+h)*s.Result[2]:], acc, src[h*c.axes[2].size:], w, &first, outs, 0, s.Result[2])
+		}
 	}
 }
 
-func planeConvGeneric(acc, src []float32, offs []int32, w []float32) {
+// noBias is what changes no number that it is added to: -0.
+var noBias = math.Float32frombits(1 << 31)
+
+// positions computes a run of count positions of a block, the first of which lies x positions after the beginning of a row.
+func (c *PlaneConv) positions(dst, acc, src, w []float32, bias *[4]float32, outs, x, count int) {
+	kernel, size := c.set.planeConv[c.outs/4], product3(c.s.Result)
+	pitch, width := c.axes[2].size, c.s.Result[2]
+	if outs == c.outs && count%planeGrain == 0 && (c.rows > 0 || pitch == width) {
+		kernel(dst[:(outs-1)*size+count], size, src, count, c.offs, w, bias)
+		return
+	}
+	padded := roundUp(count, planeGrain)
+	kernel(acc[:c.outs*padded], padded, src, padded, c.offs, w, bias)
+	for o := range outs {
+		z := acc[o*padded:][:count]
+		if c.rows > 0 || pitch == width {
+			copy(dst[o*size:], z)
+		} else {
+			dropHalo(dst[o*size:], z, x, pitch, width)
+		}
+	}
+}
+
+func planeConvGeneric(dst []float32, stride int, src []float32, n int, offs []int32, w []float32, bias *[4]float32) {
 	outs := len(w) / len(offs)
-	n := len(acc) / outs
-	clear(acc)
+	for o := range outs {
+		clear(dst[o*stride:][:n])
+	}
 	for j, off := range offs {
 		x := src[off/4:][:n]
 		for o := range outs {
-			v, row := w[j*outs+o], acc[o*n:][:n]
+			v, row := w[j*outs+o], dst[o*stride:][:n]
 			for i, u := range x {
 				row[i] += float32(v * u)
 			}
 		}
+	}
+	for o := range outs {
+		unaryGeneric[Plus](dst[o*stride:][:n], dst[o*stride:][:n], bias[o], 0)
 	}
 }

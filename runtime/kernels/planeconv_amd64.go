@@ -7,19 +7,19 @@ package kernels
 // See Set.planeConv.
 //
 //go:noescape
-func planeConv1AVX2(acc []float32, src []float32, offs []int32, w []float32)
+func planeConv1AVX2(dst []float32, stride int, src []float32, n int, offs []int32, w []float32, bias *[4]float32)
 
 // See Set.planeConv.
 //
 //go:noescape
-func planeConv4AVX2(acc []float32, src []float32, offs []int32, w []float32)
+func planeConv4AVX2(dst []float32, stride int, src []float32, n int, offs []int32, w []float32, bias *[4]float32)
 
 // See Set.planeConv.
 //
 //go:noescape
-func planeConv1AVX512(acc []float32, src []float32, offs []int32, w []float32)
+func planeConv1AVX512(dst []float32, stride int, src []float32, n int, offs []int32, w []float32, bias *[4]float32)
 
 // See Set.planeConv.
 //
 //go:noescape
-func planeConv4AVX512(acc []float32, src []float32, offs []int32, w []float32)
+func planeConv4AVX512(dst []float32, stride int, src []float32, n int, offs []int32, w []float32, bias *[4]float32)

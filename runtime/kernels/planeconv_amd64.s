@@ -4,16 +4,17 @@
 
 #include "textflag.h"
 
-// func planeConv1AVX2(acc []float32, src []float32, offs []int32, w []float32)
+// func planeConv1AVX2(dst []float32, stride int, src []float32, n int, offs []int32, w []float32, bias *[4]float32)
 // Requires: AVX, AVX2
-TEXT ·planeConv1AVX2(SB), NOSPLIT, $0-96
-	MOVQ acc_base+0(FP), AX
-	MOVQ acc_len+8(FP), DX
-	MOVQ src_base+24(FP), BX
-	MOVQ offs_base+48(FP), SI
-	MOVQ offs_len+56(FP), DI
-	MOVQ w_base+72(FP), R8
-	MOVQ DX, CX
+TEXT ·planeConv1AVX2(SB), NOSPLIT, $0-120
+	MOVQ dst_base+0(FP), AX
+	MOVQ stride+24(FP), CX
+	MOVQ src_base+32(FP), BX
+	MOVQ n+56(FP), DX
+	MOVQ offs_base+64(FP), SI
+	MOVQ offs_len+72(FP), DI
+	MOVQ w_base+88(FP), R8
+	MOVQ bias+112(FP), R9
 	SHLQ $0x02, CX
 
 block1:
@@ -22,23 +23,26 @@ block1:
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	XORQ  CX, CX
-	MOVQ  R8, R10
+	MOVQ  R8, R11
 
 term3:
-	MOVLQSX      (SI)(CX*4), R9
-	VMOVDQU      (BX)(R9*1), Y2
-	VMOVDQU      32(BX)(R9*1), Y3
-	VBROADCASTSS (R10), Y4
+	MOVLQSX      (SI)(CX*4), R10
+	VMOVDQU      (BX)(R10*1), Y2
+	VMOVDQU      32(BX)(R10*1), Y3
+	VBROADCASTSS (R11), Y4
 	VMULPS       Y2, Y4, Y2
 	VADDPS       Y2, Y0, Y0
 	VMULPS       Y3, Y4, Y2
 	VADDPS       Y2, Y1, Y1
-	ADDQ         $+4, R10
+	ADDQ         $+4, R11
 	INCQ         CX
 	CMPQ         CX, DI
 	JLT          term3
 	MOVQ         AX, CX
+	VBROADCASTSS (R9), Y2
+	VADDPS       Y2, Y0, Y0
 	VMOVDQU      Y0, (CX)
+	VADDPS       Y2, Y1, Y1
 	VMOVDQU      Y1, 32(CX)
 	ADDQ         $+64, AX
 	ADDQ         $+64, BX
@@ -49,17 +53,17 @@ end2:
 	VZEROUPPER
 	RET
 
-// func planeConv4AVX2(acc []float32, src []float32, offs []int32, w []float32)
+// func planeConv4AVX2(dst []float32, stride int, src []float32, n int, offs []int32, w []float32, bias *[4]float32)
 // Requires: AVX, AVX2
-TEXT ·planeConv4AVX2(SB), NOSPLIT, $0-96
-	MOVQ acc_base+0(FP), AX
-	MOVQ acc_len+8(FP), DX
-	MOVQ src_base+24(FP), BX
-	MOVQ offs_base+48(FP), SI
-	MOVQ offs_len+56(FP), DI
-	MOVQ w_base+72(FP), R8
-	SHRQ $0x02, DX
-	MOVQ DX, CX
+TEXT ·planeConv4AVX2(SB), NOSPLIT, $0-120
+	MOVQ dst_base+0(FP), AX
+	MOVQ stride+24(FP), CX
+	MOVQ src_base+32(FP), BX
+	MOVQ n+56(FP), DX
+	MOVQ offs_base+64(FP), SI
+	MOVQ offs_len+72(FP), DI
+	MOVQ w_base+88(FP), R8
+	MOVQ bias+112(FP), R9
 	SHLQ $0x02, CX
 
 block4:
@@ -73,49 +77,61 @@ block4:
 	VPXOR Y5, Y5, Y5
 	VPXOR Y6, Y6, Y6
 	VPXOR Y7, Y7, Y7
-	XORQ  R9, R9
-	MOVQ  R8, R11
+	XORQ  R10, R10
+	MOVQ  R8, R12
 
 term6:
-	MOVLQSX      (SI)(R9*4), R10
-	VMOVDQU      (BX)(R10*1), Y8
-	VMOVDQU      32(BX)(R10*1), Y9
-	VBROADCASTSS (R11), Y10
+	MOVLQSX      (SI)(R10*4), R11
+	VMOVDQU      (BX)(R11*1), Y8
+	VMOVDQU      32(BX)(R11*1), Y9
+	VBROADCASTSS (R12), Y10
 	VMULPS       Y8, Y10, Y11
 	VADDPS       Y11, Y0, Y0
 	VMULPS       Y9, Y10, Y10
 	VADDPS       Y10, Y1, Y1
-	VBROADCASTSS 4(R11), Y10
+	VBROADCASTSS 4(R12), Y10
 	VMULPS       Y8, Y10, Y11
 	VADDPS       Y11, Y2, Y2
 	VMULPS       Y9, Y10, Y10
 	VADDPS       Y10, Y3, Y3
-	VBROADCASTSS 8(R11), Y10
+	VBROADCASTSS 8(R12), Y10
 	VMULPS       Y8, Y10, Y11
 	VADDPS       Y11, Y4, Y4
 	VMULPS       Y9, Y10, Y10
 	VADDPS       Y10, Y5, Y5
-	VBROADCASTSS 12(R11), Y10
+	VBROADCASTSS 12(R12), Y10
 	VMULPS       Y8, Y10, Y8
 	VADDPS       Y8, Y6, Y6
 	VMULPS       Y9, Y10, Y8
 	VADDPS       Y8, Y7, Y7
-	ADDQ         $+16, R11
-	INCQ         R9
-	CMPQ         R9, DI
+	ADDQ         $+16, R12
+	INCQ         R10
+	CMPQ         R10, DI
 	JLT          term6
-	MOVQ         AX, R9
-	VMOVDQU      Y0, (R9)
-	VMOVDQU      Y1, 32(R9)
-	ADDQ         CX, R9
-	VMOVDQU      Y2, (R9)
-	VMOVDQU      Y3, 32(R9)
-	ADDQ         CX, R9
-	VMOVDQU      Y4, (R9)
-	VMOVDQU      Y5, 32(R9)
-	ADDQ         CX, R9
-	VMOVDQU      Y6, (R9)
-	VMOVDQU      Y7, 32(R9)
+	MOVQ         AX, R10
+	VBROADCASTSS (R9), Y8
+	VADDPS       Y8, Y0, Y0
+	VMOVDQU      Y0, (R10)
+	VADDPS       Y8, Y1, Y1
+	VMOVDQU      Y1, 32(R10)
+	ADDQ         CX, R10
+	VBROADCASTSS 4(R9), Y0
+	VADDPS       Y0, Y2, Y2
+	VMOVDQU      Y2, (R10)
+	VADDPS       Y0, Y3, Y3
+	VMOVDQU      Y3, 32(R10)
+	ADDQ         CX, R10
+	VBROADCASTSS 8(R9), Y0
+	VADDPS       Y0, Y4, Y4
+	VMOVDQU      Y4, (R10)
+	VADDPS       Y0, Y5, Y5
+	VMOVDQU      Y5, 32(R10)
+	ADDQ         CX, R10
+	VBROADCASTSS 12(R9), Y0
+	VADDPS       Y0, Y6, Y6
+	VMOVDQU      Y6, (R10)
+	VADDPS       Y0, Y7, Y7
+	VMOVDQU      Y7, 32(R10)
 	ADDQ         $+64, AX
 	ADDQ         $+64, BX
 	SUBQ         $+16, DX
@@ -125,16 +141,17 @@ end5:
 	VZEROUPPER
 	RET
 
-// func planeConv1AVX512(acc []float32, src []float32, offs []int32, w []float32)
+// func planeConv1AVX512(dst []float32, stride int, src []float32, n int, offs []int32, w []float32, bias *[4]float32)
 // Requires: AVX, AVX512F
-TEXT ·planeConv1AVX512(SB), NOSPLIT, $0-96
-	MOVQ acc_base+0(FP), AX
-	MOVQ acc_len+8(FP), DX
-	MOVQ src_base+24(FP), BX
-	MOVQ offs_base+48(FP), SI
-	MOVQ offs_len+56(FP), DI
-	MOVQ w_base+72(FP), R8
-	MOVQ DX, CX
+TEXT ·planeConv1AVX512(SB), NOSPLIT, $0-120
+	MOVQ dst_base+0(FP), AX
+	MOVQ stride+24(FP), CX
+	MOVQ src_base+32(FP), BX
+	MOVQ n+56(FP), DX
+	MOVQ offs_base+64(FP), SI
+	MOVQ offs_len+72(FP), DI
+	MOVQ w_base+88(FP), R8
+	MOVQ bias+112(FP), R9
 	SHLQ $0x02, CX
 
 block7:
@@ -145,15 +162,15 @@ block7:
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 	XORQ   CX, CX
-	MOVQ   R8, R10
+	MOVQ   R8, R11
 
 term9:
-	MOVLQSX      (SI)(CX*4), R9
-	VMOVDQU64    (BX)(R9*1), Z4
-	VMOVDQU64    64(BX)(R9*1), Z5
-	VMOVDQU64    128(BX)(R9*1), Z6
-	VMOVDQU64    192(BX)(R9*1), Z7
-	VBROADCASTSS (R10), Z8
+	MOVLQSX      (SI)(CX*4), R10
+	VMOVDQU64    (BX)(R10*1), Z4
+	VMOVDQU64    64(BX)(R10*1), Z5
+	VMOVDQU64    128(BX)(R10*1), Z6
+	VMOVDQU64    192(BX)(R10*1), Z7
+	VBROADCASTSS (R11), Z8
 	VMULPS       Z4, Z8, Z4
 	VADDPS       Z4, Z0, Z0
 	VMULPS       Z5, Z8, Z4
@@ -162,14 +179,19 @@ term9:
 	VADDPS       Z4, Z2, Z2
 	VMULPS       Z7, Z8, Z4
 	VADDPS       Z4, Z3, Z3
-	ADDQ         $+4, R10
+	ADDQ         $+4, R11
 	INCQ         CX
 	CMPQ         CX, DI
 	JLT          term9
 	MOVQ         AX, CX
+	VBROADCASTSS (R9), Z4
+	VADDPS       Z4, Z0, Z0
 	VMOVDQU64    Z0, (CX)
+	VADDPS       Z4, Z1, Z1
 	VMOVDQU64    Z1, 64(CX)
+	VADDPS       Z4, Z2, Z2
 	VMOVDQU64    Z2, 128(CX)
+	VADDPS       Z4, Z3, Z3
 	VMOVDQU64    Z3, 192(CX)
 	ADDQ         $+256, AX
 	ADDQ         $+256, BX
@@ -182,19 +204,21 @@ block10:
 	JLT    end11
 	VPXORD Z9, Z9, Z9
 	XORQ   CX, CX
-	MOVQ   R8, R10
+	MOVQ   R8, R11
 
 term12:
-	MOVLQSX      (SI)(CX*4), R9
-	VMOVDQU64    (BX)(R9*1), Z0
-	VBROADCASTSS (R10), Z1
+	MOVLQSX      (SI)(CX*4), R10
+	VMOVDQU64    (BX)(R10*1), Z0
+	VBROADCASTSS (R11), Z1
 	VMULPS       Z0, Z1, Z0
 	VADDPS       Z0, Z9, Z9
-	ADDQ         $+4, R10
+	ADDQ         $+4, R11
 	INCQ         CX
 	CMPQ         CX, DI
 	JLT          term12
 	MOVQ         AX, CX
+	VBROADCASTSS (R9), Z0
+	VADDPS       Z0, Z9, Z9
 	VMOVDQU64    Z9, (CX)
 	ADDQ         $+64, AX
 	ADDQ         $+64, BX
@@ -205,17 +229,17 @@ end11:
 	VZEROUPPER
 	RET
 
-// func planeConv4AVX512(acc []float32, src []float32, offs []int32, w []float32)
+// func planeConv4AVX512(dst []float32, stride int, src []float32, n int, offs []int32, w []float32, bias *[4]float32)
 // Requires: AVX, AVX512F
-TEXT ·planeConv4AVX512(SB), NOSPLIT, $0-96
-	MOVQ acc_base+0(FP), AX
-	MOVQ acc_len+8(FP), DX
-	MOVQ src_base+24(FP), BX
-	MOVQ offs_base+48(FP), SI
-	MOVQ offs_len+56(FP), DI
-	MOVQ w_base+72(FP), R8
-	SHRQ $0x02, DX
-	MOVQ DX, CX
+TEXT ·planeConv4AVX512(SB), NOSPLIT, $0-120
+	MOVQ dst_base+0(FP), AX
+	MOVQ stride+24(FP), CX
+	MOVQ src_base+32(FP), BX
+	MOVQ n+56(FP), DX
+	MOVQ offs_base+64(FP), SI
+	MOVQ offs_len+72(FP), DI
+	MOVQ w_base+88(FP), R8
+	MOVQ bias+112(FP), R9
 	SHLQ $0x02, CX
 
 block13:
@@ -237,16 +261,16 @@ block13:
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
-	XORQ   R9, R9
-	MOVQ   R8, R11
+	XORQ   R10, R10
+	MOVQ   R8, R12
 
 term15:
-	MOVLQSX      (SI)(R9*4), R10
-	VMOVDQU64    (BX)(R10*1), Z16
-	VMOVDQU64    64(BX)(R10*1), Z17
-	VMOVDQU64    128(BX)(R10*1), Z18
-	VMOVDQU64    192(BX)(R10*1), Z19
-	VBROADCASTSS (R11), Z20
+	MOVLQSX      (SI)(R10*4), R11
+	VMOVDQU64    (BX)(R11*1), Z16
+	VMOVDQU64    64(BX)(R11*1), Z17
+	VMOVDQU64    128(BX)(R11*1), Z18
+	VMOVDQU64    192(BX)(R11*1), Z19
+	VBROADCASTSS (R12), Z20
 	VMULPS       Z16, Z20, Z21
 	VADDPS       Z21, Z0, Z0
 	VMULPS       Z17, Z20, Z21
@@ -255,7 +279,7 @@ term15:
 	VADDPS       Z21, Z2, Z2
 	VMULPS       Z19, Z20, Z20
 	VADDPS       Z20, Z3, Z3
-	VBROADCASTSS 4(R11), Z20
+	VBROADCASTSS 4(R12), Z20
 	VMULPS       Z16, Z20, Z21
 	VADDPS       Z21, Z4, Z4
 	VMULPS       Z17, Z20, Z21
@@ -264,7 +288,7 @@ term15:
 	VADDPS       Z21, Z6, Z6
 	VMULPS       Z19, Z20, Z20
 	VADDPS       Z20, Z7, Z7
-	VBROADCASTSS 8(R11), Z20
+	VBROADCASTSS 8(R12), Z20
 	VMULPS       Z16, Z20, Z21
 	VADDPS       Z21, Z8, Z8
 	VMULPS       Z17, Z20, Z21
@@ -273,7 +297,7 @@ term15:
 	VADDPS       Z21, Z10, Z10
 	VMULPS       Z19, Z20, Z20
 	VADDPS       Z20, Z11, Z11
-	VBROADCASTSS 12(R11), Z20
+	VBROADCASTSS 12(R12), Z20
 	VMULPS       Z16, Z20, Z16
 	VADDPS       Z16, Z12, Z12
 	VMULPS       Z17, Z20, Z16
@@ -282,30 +306,50 @@ term15:
 	VADDPS       Z16, Z14, Z14
 	VMULPS       Z19, Z20, Z16
 	VADDPS       Z16, Z15, Z15
-	ADDQ         $+16, R11
-	INCQ         R9
-	CMPQ         R9, DI
+	ADDQ         $+16, R12
+	INCQ         R10
+	CMPQ         R10, DI
 	JLT          term15
-	MOVQ         AX, R9
-	VMOVDQU64    Z0, (R9)
-	VMOVDQU64    Z1, 64(R9)
-	VMOVDQU64    Z2, 128(R9)
-	VMOVDQU64    Z3, 192(R9)
-	ADDQ         CX, R9
-	VMOVDQU64    Z4, (R9)
-	VMOVDQU64    Z5, 64(R9)
-	VMOVDQU64    Z6, 128(R9)
-	VMOVDQU64    Z7, 192(R9)
-	ADDQ         CX, R9
-	VMOVDQU64    Z8, (R9)
-	VMOVDQU64    Z9, 64(R9)
-	VMOVDQU64    Z10, 128(R9)
-	VMOVDQU64    Z11, 192(R9)
-	ADDQ         CX, R9
-	VMOVDQU64    Z12, (R9)
-	VMOVDQU64    Z13, 64(R9)
-	VMOVDQU64    Z14, 128(R9)
-	VMOVDQU64    Z15, 192(R9)
+	MOVQ         AX, R10
+	VBROADCASTSS (R9), Z16
+	VADDPS       Z16, Z0, Z0
+	VMOVDQU64    Z0, (R10)
+	VADDPS       Z16, Z1, Z1
+	VMOVDQU64    Z1, 64(R10)
+	VADDPS       Z16, Z2, Z2
+	VMOVDQU64    Z2, 128(R10)
+	VADDPS       Z16, Z3, Z3
+	VMOVDQU64    Z3, 192(R10)
+	ADDQ         CX, R10
+	VBROADCASTSS 4(R9), Z16
+	VADDPS       Z16, Z4, Z4
+	VMOVDQU64    Z4, (R10)
+	VADDPS       Z16, Z5, Z5
+	VMOVDQU64    Z5, 64(R10)
+	VADDPS       Z16, Z6, Z6
+	VMOVDQU64    Z6, 128(R10)
+	VADDPS       Z16, Z7, Z7
+	VMOVDQU64    Z7, 192(R10)
+	ADDQ         CX, R10
+	VBROADCASTSS 8(R9), Z16
+	VADDPS       Z16, Z8, Z8
+	VMOVDQU64    Z8, (R10)
+	VADDPS       Z16, Z9, Z9
+	VMOVDQU64    Z9, 64(R10)
+	VADDPS       Z16, Z10, Z10
+	VMOVDQU64    Z10, 128(R10)
+	VADDPS       Z16, Z11, Z11
+	VMOVDQU64    Z11, 192(R10)
+	ADDQ         CX, R10
+	VBROADCASTSS 12(R9), Z16
+	VADDPS       Z16, Z12, Z12
+	VMOVDQU64    Z12, (R10)
+	VADDPS       Z16, Z13, Z13
+	VMOVDQU64    Z13, 64(R10)
+	VADDPS       Z16, Z14, Z14
+	VMOVDQU64    Z14, 128(R10)
+	VADDPS       Z16, Z15, Z15
+	VMOVDQU64    Z15, 192(R10)
 	ADDQ         $+256, AX
 	ADDQ         $+256, BX
 	SUBQ         $+64, DX
@@ -319,36 +363,44 @@ block16:
 	VPXORD Z23, Z23, Z23
 	VPXORD Z24, Z24, Z24
 	VPXORD Z25, Z25, Z25
-	XORQ   R9, R9
-	MOVQ   R8, R11
+	XORQ   R10, R10
+	MOVQ   R8, R12
 
 term18:
-	MOVLQSX      (SI)(R9*4), R10
-	VMOVDQU64    (BX)(R10*1), Z0
-	VBROADCASTSS (R11), Z1
+	MOVLQSX      (SI)(R10*4), R11
+	VMOVDQU64    (BX)(R11*1), Z0
+	VBROADCASTSS (R12), Z1
 	VMULPS       Z0, Z1, Z1
 	VADDPS       Z1, Z22, Z22
-	VBROADCASTSS 4(R11), Z1
+	VBROADCASTSS 4(R12), Z1
 	VMULPS       Z0, Z1, Z1
 	VADDPS       Z1, Z23, Z23
-	VBROADCASTSS 8(R11), Z1
+	VBROADCASTSS 8(R12), Z1
 	VMULPS       Z0, Z1, Z1
 	VADDPS       Z1, Z24, Z24
-	VBROADCASTSS 12(R11), Z1
+	VBROADCASTSS 12(R12), Z1
 	VMULPS       Z0, Z1, Z0
 	VADDPS       Z0, Z25, Z25
-	ADDQ         $+16, R11
-	INCQ         R9
-	CMPQ         R9, DI
+	ADDQ         $+16, R12
+	INCQ         R10
+	CMPQ         R10, DI
 	JLT          term18
-	MOVQ         AX, R9
-	VMOVDQU64    Z22, (R9)
-	ADDQ         CX, R9
-	VMOVDQU64    Z23, (R9)
-	ADDQ         CX, R9
-	VMOVDQU64    Z24, (R9)
-	ADDQ         CX, R9
-	VMOVDQU64    Z25, (R9)
+	MOVQ         AX, R10
+	VBROADCASTSS (R9), Z0
+	VADDPS       Z0, Z22, Z22
+	VMOVDQU64    Z22, (R10)
+	ADDQ         CX, R10
+	VBROADCASTSS 4(R9), Z0
+	VADDPS       Z0, Z23, Z23
+	VMOVDQU64    Z23, (R10)
+	ADDQ         CX, R10
+	VBROADCASTSS 8(R9), Z0
+	VADDPS       Z0, Z24, Z24
+	VMOVDQU64    Z24, (R10)
+	ADDQ         CX, R10
+	VBROADCASTSS 12(R9), Z0
+	VADDPS       Z0, Z25, Z25
+	VMOVDQU64    Z25, (R10)
 	ADDQ         $+64, AX
 	ADDQ         $+64, BX
 	SUBQ         $+16, DX

@@ -89,8 +89,8 @@ type Set struct {
 	packDot func(w []int8) []byte
 	dot     dotFunc
 
-	// planeConv computes one output (index 0) or four at n positions, a multiple of 16: acc[o*n+p] = sum over j of
-	// w[j*outputs+o] * src[offs[j]/4+p], in the order of j, starting at 0, every product and sum rounded.
+	// planeConv computes one output (index 0) or four at n positions, a multiple of 16: dst[o*stride+p] = bias[o] + sum over j of
+	// w[j*outputs+o] * src[offs[j]/4+p], in the order of j, starting at 0, every product and sum rounded, the bias last.
 	planeConv [2]planeConvFunc
 
 	// depth computes eight channels at len(dst)/8 positions: dst[8*p+c] = bias[c] + sum over j of w[8*j+c] * src[offs[j]/4+p*step+c], in
@@ -170,7 +170,7 @@ type (
 	dequantizeFunc  func(dst []float32, src []byte, scale float32, zero int32)
 	interleaveFunc  func(dst, s0, s1, s2, s3 []byte, flip uint8)
 	dotFunc         func(acc []int32, src []byte, offs []int32, w []byte, init *[4]int32)
-	planeConvFunc   func(acc, src []float32, offs []int32, w []float32)
+	planeConvFunc   func(dst []float32, stride int, src []float32, n int, offs []int32, w []float32, bias *[4]float32)
 	depthFunc       func(dst, src []float32, step int, offs []int32, w []float32, bias *[8]float32)
 	depthPoolFunc   func(dst, src []float32, step int, offs []int32, counts []float32)
 	dotRowsFunc     func(acc []int32, x, w []byte)

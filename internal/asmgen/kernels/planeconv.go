@@ -20,19 +20,17 @@ func PlaneConv(a *asm.Gen) {
 // planeConv computes outs outputs at a run of positions.
 func (v floats) planeConv(outs int) {
 	name := map[int]string{1: "planeConv1", 4: "planeConv4"}[outs]
-	v.Func(name+v.Name, "func(acc, src []float32, offs []int32, w []float32)", "See Set.planeConv.")
-	acc, stride, left := v.GP64(), v.GP64(), v.GP64()
-	src, offs, terms, w := v.GP64(), v.GP64(), v.GP64(), v.GP64()
-	v.Load(v.Param("acc").Base(), acc)
-	v.Load(v.Param("acc").Len(), left)
+	v.Func(name+v.Name, "func(dst []float32, stride int, src []float32, n int, offs []int32, w []float32, bias *[4]float32)", "See Set.planeConv.")
+	dst, stride, left := v.GP64(), v.GP64(), v.GP64()
+	src, offs, terms, w, bias := v.GP64(), v.GP64(), v.GP64(), v.GP64(), v.GP64()
+	v.Load(v.Param("dst").Base(), dst)
+	v.Load(v.Param("stride"), stride)
 	v.Load(v.Param("src").Base(), src)
+	v.Load(v.Param("n"), left)
 	v.Load(v.Param("offs").Base(), offs)
 	v.Load(v.Param("offs").Len(), terms)
 	v.Load(v.Param("w").Base(), w)
-	if outs == 4 {
-		v.SHRQ(Imm(2), left)
-	}
-	v.MOVQ(left, stride)
+	v.Load(v.Param("bias"), bias)
 	v.SHLQ(Imm(2), stride) // bytes of a row
 	vecs := []int{4, 1}
 	if !v.Wide() {
@@ -73,16 +71,19 @@ func (v floats) planeConv(outs int) {
 		v.CMPQ(j, terms)
 		v.JLT(LabelRef(next))
 		row := v.GP64()
-		v.MOVQ(acc, row)
+		v.MOVQ(dst, row)
 		for o := range sums {
+			b := v.Vec()
+			v.VBROADCASTSS(Mem{Base: bias, Disp: 4 * o}, b)
 			for i := range sums[o] {
+				v.VADDPS(b, sums[o][i], sums[o][i])
 				v.move(sums[o][i], Mem{Base: row, Disp: v.Bytes * i})
 			}
 			if o < outs-1 {
 				v.ADDQ(stride, row)
 			}
 		}
-		v.ADDQ(step(n*v.Bytes), acc)
+		v.ADDQ(step(n*v.Bytes), dst)
 		v.ADDQ(step(n*v.Bytes), src)
 		v.SUBQ(step(n*v.Lanes()), left)
 		v.JMP(LabelRef(loop))
