@@ -70,6 +70,8 @@ const hugeBytes = 4 << 20
 func address(b []byte) int { return int(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) }
 
 // begin takes the machine for a run, which end gives back.
+//
+//go:noinline
 func (x *machine) begin() error {
 	switch {
 	case x.closed.Load():

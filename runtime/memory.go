@@ -14,7 +14,7 @@ func (m Memory) Total() int { return m.Arena + m.Scratch + m.Ports }
 // not part of it.
 func (s *Session) Memory() Memory {
 	m := s.memory()
-	m.Ports += len(s.feed.kept)
+	m.Ports += len(s.feed.kept) + len(s.feed.window)
 	return m
 }
 

@@ -33,6 +33,8 @@ func clearByte(e Elem) byte {
 }
 
 // sameGeom requires planes of one geometry.
+//
+//go:noinline
 func (p *prep) sameGeom(a, b *operand) {
 	if !a.planes || !b.planes || a.geom != b.geom {
 		p.fail("%s and %s, expected planes of one geometry", a, b)

@@ -85,6 +85,7 @@ func (o *operand) bytes(m *memory) []byte {
 //go:noinline
 func view[T Number](o *operand, m *memory) []T { return as[T](o.bytes(m)) }
 
+//go:noinline
 func (o *operand) String() string {
 	return fmt.Sprintf("%s is %s", o.name, billb.Buffer{Elem: o.elem, Shape: o.shape, Planes: o.planes, Geom: o.geom})
 }
@@ -482,6 +483,8 @@ func mulSat(v ...int) int {
 }
 
 // addSat adds and saturates.
+//
+//go:noinline
 func addSat(a, b int) int { return int(min(int64(a)+int64(b), 1<<31-1)) }
 
 // plan is what the kernels package plans.

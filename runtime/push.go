@@ -15,6 +15,8 @@ type feed struct {
 	outer, inner int           // pieces of a frame, and bytes of each
 	frames       int           // of a clip
 	next         int           // the frame that Push takes next
+	every        int           // frames from one result of a sliding window to the next; 0: windows do not overlap
+	window       []byte        // the frames of a sliding window
 	clip         []byte        // all frames, of the run that begins
 	kept         []byte        // the memory of a clip that was set before its run
 }
@@ -70,6 +72,28 @@ func (f *feed) take(clip []byte, lent bool) {
 	f.clip = clip
 }
 
+// slide moves a window on when it has had its result: its first frames leave it.
+func (f *feed) slide() {
+	kept := f.frames - f.every
+	for i := range f.outer {
+		line := f.window[i*f.frames*f.inner:][:f.frames*f.inner]
+		copy(line[:kept*f.inner], line[f.every*f.inner:])
+	}
+	f.next = kept
+}
+
+// slides makes the window slide by n frames. It forgets the frames so far.
+func (f *feed) slides(n int) error {
+	if n < 1 || n > f.frames {
+		return errorf("a window of %d frames that slides by %d, expected 1 to %d", f.frames, n, f.frames)
+	}
+	f.every, f.next = n, 0
+	if f.window == nil {
+		f.window = alignedBytes(f.outer * f.frames * f.inner) // a run reads it where it lies
+	}
+	return nil
+}
+
 // put copies the frame that is next into the memory of a clip.
 func (f *feed) put(clip, frame []byte) {
 	for i := range f.outer {
@@ -112,8 +136,8 @@ func (p *Program) FramesAxis() int {
 // the last frame of a clip, and that the outputs, which Output reads, are those of
 // the clip; the next frame begins another one. A program that was compiled for little
 // memory computes with every frame what it can; others when the last one is there.
-// Run and Execute in between forget the frames so far, as does Restart. Push
-// allocates nothing.
+// Slide makes the clips overlap. Run and Execute in between forget the frames so far, as
+// does Restart. Push allocates nothing.
 func (s *Session) Push(frame []byte) (ready bool, err error) {
 	if err := s.begin(); err != nil {
 		return false, s.named(err)
@@ -129,6 +153,9 @@ func (s *Session) Push(frame []byte) (ready bool, err error) {
 	}
 	if at := invalidLogic(p.Elem, frame); at >= 0 {
 		return false, errorf("input %q, frame %d: element %d is %d, not a %s", p.Name, f.next, at, int8(frame[at]), p.Elem)
+	}
+	if f.every > 0 {
+		return s.slide(frame)
 	}
 	if f.region != nil {
 		err = s.pushed(frame)
@@ -152,6 +179,44 @@ func (s *Session) Push(frame []byte) (ready bool, err error) {
 		return false, err
 	}
 	s.finish()
+	return true, nil
+}
+
+// Slide makes the clips that Push takes overlap: the first result is ready after a whole
+// clip, the next ones after every n further frames, 1 to Frames, each that of the clip
+// that ends there, bit for bit, and for the work of a Run. The session keeps the frames of
+// a clip for it. Slide forgets the frames so far.
+func (s *Session) Slide(n int) error {
+	if err := s.begin(); err != nil {
+		return s.named(err)
+	}
+	defer s.end()
+	if s.feed.port < 0 || len(s.prog.img.Inputs) != 1 || s.prog.Streams() {
+		return errorf("%s: Slide needs a program with one input that is a clip; one that carries states has a result after every frame", s.prog.img.Name)
+	}
+	if err := s.feed.slides(n); err != nil {
+		return s.named(err)
+	}
+	return nil
+}
+
+// slide takes a frame into the sliding window, and executes the program when it is full.
+func (s *Session) slide(frame []byte) (ready bool, err error) {
+	f := &s.feed
+	f.put(f.window, frame)
+	s.done = false
+	if f.next++; f.next < f.frames {
+		return false, nil
+	}
+	f.next = 0
+	if err := s.take(f.port, f.window, true); err != nil {
+		return false, err
+	}
+	defer clear(s.m[0].lent)
+	if err := s.execute(); err != nil {
+		return false, err
+	}
+	f.slide()
 	return true, nil
 }
 

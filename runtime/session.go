@@ -173,10 +173,13 @@ func (s *Session) Execute() error {
 		return s.named(err)
 	}
 	defer s.end()
+	s.feed.next = 0
 	return s.execute()
 }
 
 // named is an error of the model's name.
+//
+//go:noinline
 func (s *Session) named(err error) error { return errorf("%s: %w", s.prog.img.Name, err) }
 
 func (s *Session) execute() error {

@@ -42,7 +42,9 @@ type steps struct {
 // The temporary vectors of a list: elements, an operand, bytes.
 func stepFloats(m *memory) []float32  { return as[float32](m.temp[:4*stepChunk]) }
 func stepOperand(m *memory) []float32 { return as[float32](m.temp[4*stepChunk : 8*stepChunk]) }
-func stepBytes(m *memory) []byte      { return m.temp[8*stepChunk : 9*stepChunk] }
+
+//go:noinline
+func stepBytes(m *memory) []byte { return m.temp[8*stepChunk : 9*stepChunk] }
 
 // run computes a row, whose elements are at most stepChunk.
 func (s *steps) run(m *memory, r *row) {

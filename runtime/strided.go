@@ -13,6 +13,8 @@ type strided struct {
 }
 
 // strides returns the row-major strides of a shape.
+//
+//go:noinline
 func strides(shape []int) []int {
 	s := make([]int, len(shape))
 	n := 1

@@ -384,7 +384,7 @@ func (in *inspection) print(w io.Writer) {
 	}
 	switch {
 	case in.Mode == modeClip:
-		fmt.Fprintf(w, "mode    clip: a result after %d frames\n", in.frames)
+		fmt.Fprintf(w, "mode    clip: a result after %d frames, or for clips that overlap after every N more (billrun --slide N), for a whole run each\n", in.frames)
 	case in.Mode == modeCausal && in.Level == "bytecode":
 		fmt.Fprintln(w, "mode    causal: a result after every frame")
 	case in.Mode == modeCausal:

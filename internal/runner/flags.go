@@ -42,6 +42,8 @@ func (f *flags) add(name, value, usage string, set func(string) error) {
 }
 
 // on declares a switch. It is also set by =true and =false.
+//
+//go:noinline
 func (f *flags) on(p *bool, name, usage string) {
 	f.add(name, "", usage, func(s string) (err error) {
 		if *p, err = strconv.ParseBool(s); err != nil {

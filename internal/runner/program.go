@@ -89,6 +89,8 @@ type env struct {
 
 // stopped is the reason why the command has to end, nil while it may go on.
 // Package context would do the same and is several times as large.
+//
+//go:noinline
 func (e *env) stopped() error {
 	if stop := e.stop.Load(); stop != nil {
 		return stop

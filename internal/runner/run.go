@@ -22,6 +22,7 @@ type runCmd struct {
 	Logits bool
 	Pipe   bool
 	Stream bool
+	Slide  int
 	Out    string
 	inputFlags
 	clipFlags
@@ -36,6 +37,7 @@ func declareRun(f *flags) runner {
 	f.on(&c.Logits, "logits", "Only the scores of every clip, on one line, in the shortest form that reads back as the same bits.")
 	f.on(&c.Pipe, "pipe", "Inputs as bytes from standard input, outputs as bytes to standard output, run after run.")
 	f.on(&c.Stream, "stream", "Take the frames of clips as they come, none left out: a line after every frame of a causal network (billc compile --stream), else after as many as a clip has.")
+	f.count(&c.Slide, "slide", "N", "With --stream, which it implies, of a network of clips: clips overlap, a line after every N frames once there are as many as a clip has. Each costs a whole run.")
 	f.text(&c.Out, "out", "DIR", "With --input: write every output as DIR/NAME.npy.")
 	c.inputFlags.declare(f)
 	c.clipFlags.declare(f)
@@ -58,7 +60,7 @@ Examples:
   PROGRAM model.billb frames/ --fit crop --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
   PROGRAM model.billb --json *.y4m > scores.jsonl
   PROGRAM model.billb - --size 176x144 < frames.rgb
-  ffmpeg -i video.mp4 -f yuv4mpegpipe - | PROGRAM model.billb - --stream
+  ffmpeg -i video.mp4 -f yuv4mpegpipe - | PROGRAM model.billb - --slide 4
   PROGRAM model.billb --input x=@x.npy --input sel=@sel.npy --out results`
 
 func (c *runCmd) Run(e *env) error {
@@ -77,6 +79,7 @@ func (c *runCmd) Run(e *env) error {
 	if c.Pipe && (c.JSON || c.Logits || c.Out != "" || len(c.Clips) > 0) {
 		return usagef("--pipe reads bytes from standard input and writes bytes: it goes with no clips, --json, --logits or --out")
 	}
+	c.Stream = c.Stream || c.Slide != 0
 	if c.Stream && len(c.Clips) == 0 {
 		return usagef("--stream takes clips, or - for standard input")
 	}

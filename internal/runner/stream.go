@@ -12,12 +12,13 @@ import (
 // streamer is a session that takes a clip frame by frame, as runtime.Session does.
 type streamer interface {
 	Push(frame []byte) (ready bool, err error)
+	Slide(n int) error
 	Result(i int, dst []byte) error
 	Restart()
 }
 
 // stream prints a result as soon as there is one: after every frame of a causal network, else
-// after as many as a clip has.
+// after as many as a clip has, or with --slide after fewer.
 func (c *runCmd) stream(e *env, m *model, s Session, in *inputs) error {
 	st, ok := s.(streamer)
 	if !ok || !in.pictures || len(m.Inputs) != 1 {
@@ -25,6 +26,11 @@ func (c *runCmd) stream(e *env, m *model, s Session, in *inputs) error {
 	}
 	if err := c.scored(m); err != nil {
 		return err
+	}
+	if c.Slide != 0 {
+		if err := st.Slide(c.Slide); err != nil {
+			return usagef("--slide %d: %v", c.Slide, err)
+		}
 	}
 	fmt.Fprintf(e.stderr, "input %s is given %s\n", portText(m.Inputs[in.open]), in.feeds)
 	return c.eachClip(e, in, func(path string, read *int) error {
@@ -53,7 +59,9 @@ func (c *runCmd) frames(e *env, m *model, st streamer, in *inputs, path string, 
 		}
 		t, err := video.Next()
 		if err == io.EOF {
-			if rest > 0 {
+			if rest > 0 && c.Slide != 0 && frame >= in.spec.T {
+				fmt.Fprintf(e.stderr, "note: %s: the last %d frames are fewer than --slide %d\n", plain.Text(path), rest, c.Slide)
+			} else if rest > 0 {
 				fmt.Fprintf(e.stderr, "note: %s: the last %d frames are no clip of %d\n", plain.Text(path), rest, in.spec.T)
 			}
 			return nil

@@ -17,6 +17,7 @@ func (s shapes) konst(i int) []int {
 	return s.img.Consts[s.instr.Const[i]].Shape
 }
 
+//go:noinline
 func (s shapes) of(ids []int, i int) []int {
 	switch {
 	case i >= len(ids) || ids[i] == -1:

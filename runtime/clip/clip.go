@@ -185,6 +185,7 @@ const DefaultSpool = 4 << 30
 // maxSide bounds width and height, so that the sums of the resizer fit their integers.
 const maxSide = 1 << 16
 
+//go:noinline
 func (o Options) limit() int64 {
 	if o.Limit <= 0 {
 		return DefaultLimit
@@ -259,6 +260,8 @@ func readN(r io.Reader, n int64) ([]byte, error) {
 }
 
 // noEOF turns a clean end of file into an unexpected one, so that io.EOF keeps its one meaning: no more clips or frames.
+//
+//go:noinline
 func noEOF(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF

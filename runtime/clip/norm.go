@@ -20,6 +20,8 @@ type Norm struct {
 type Scale struct{ Mul, Div float32 }
 
 // Set reports whether n says anything.
+//
+//go:noinline
 func (n Norm) Set() bool { return len(n.Mean)+len(n.Std) > 0 || n.Scale != Scale{} }
 
 // Check reports the first thing wrong with n for pixels of some channels.
