@@ -326,6 +326,29 @@ func TestPrepareLimit(t *testing.T) {
 	}
 }
 
+// TestPrepareWide loads binary layers of many channels, as Bi-Real networks of ternary signs end with: what is made of the weights is
+// a few times as large as they are.
+func TestPrepareWide(t *testing.T) {
+	const c, size = 512, 2
+	var b builder
+	w := randTensor(newRand(1), SBit, c, 2*c, 1, 3, 3)
+	for o := range c {
+		for i := range c * 9 {
+			w.v[o*2*c*9+c*9+i] = -w.v[o*2*c*9+i]
+		}
+	}
+	x := b.toPlanes(b.input(newTensor(Bit, 1, 2*c, 1, size, size)), geom(2*c, 1, size, size, [3]int{1, 1, 1}, [3]int{1, 1, 1}))
+	y := b.dense(F32, 1, c, size, size)
+	b.op(billb.OpBConvSteps, []int{x}, []int{y}, []int{1, 1, 1, 1, 0, 1, 1, 0, 1, 1, 1, 1, 1, int(billb.StepToFloat)}, []int{b.konst(w)})
+	b.output(y)
+	file := encode(t, &b.img)
+	for _, isa := range kernels.Machine() {
+		if _, err := (Loader{MaxPrepared: 8 * len(file), ISA: isa}).LoadBytes(file); err != nil {
+			t.Errorf("%s: %v", isa, err)
+		}
+	}
+}
+
 // TestLoadMemory loads small files that ask for much memory in different ways, and
 // measures what loading allocates before it refuses.
 func TestLoadMemory(t *testing.T) {

@@ -77,10 +77,16 @@ func convWork(y *operand, c kernels.Conv, x *operand) int {
 }
 
 // chargePlan charges what the plan of a convolution keeps: terms of weights, and
-// where taps read.
+// where taps read. A term of bits is a byte of channels for eight outputs.
 func (p *prep) chargePlan(x, y *operand, c kernels.Conv) {
-	taps := mulSat(c.Kernel[0], c.Kernel[1], c.Kernel[2])
-	weights := mulSat(c.OutC, (x.geom.C/c.Groups+3)/4, taps)
-	p.charge(addSat(mulSat(32, weights, y.geom.Phases()), mulSat(64, taps, y.geom.Phases())))
+	taps, phases := mulSat(c.Kernel[0], c.Kernel[1], c.Kernel[2]), y.geom.Phases()
+	in, out := x.geom.C/c.Groups, c.OutC/c.Groups
+	if x.elem.IsBit() {
+		under := min(x.geom.C, mulSat(7/max(out, 1)+2, in)) // eight outputs
+		p.charge(mulSat((c.OutC+7)/8, under/8+2, taps, addSat(160, mulSat(8, phases))))
+	} else {
+		weights := mulSat(c.OutC, (in+3)/4, taps)
+		p.charge(addSat(mulSat(32, weights, phases), mulSat(64, taps, phases)))
+	}
 	p.charge(addSat(mulSat(256, c.OutC), mulSat(64, x.geom.C, taps)))
 }

@@ -21,11 +21,11 @@ var _ = executes(billb.OpBConvSteps, func(p *prep) step {
 	return p.ternaryConv(x, w, v.Groups, func(x *operand, w *billb.Const) step {
 		c := *c
 		c.inC = w.Shape[1]
-		p.chargePlan(x, &operand{geom: out}, conv)
 		work := mulSat(y.n, max(1, c.inC/8)+4*len(v.Steps.Steps), c.taps)
 		if d := p.bitRows(x, w, &c); d != nil {
 			return dotStep(d, x, work, p.newSteps(y, &v.Steps, d.Contiguous(), out.C, c.outSize, 1, 1, I32, c.inC*c.taps).runDot)
 		}
+		p.chargePlan(x, &operand{geom: out}, conv)
 		pl, err := kernels.NewBitConv(p.set, x.geom, out, conv, x.elem == SBit, weights(w), nil, kernels.I32)
 		p.check(err)
 		return sumsStep(pl, x, out, work, p.newSteps(y, &v.Steps, false, out.C, c.outSize, 1, 1, I32, c.inC*c.taps))

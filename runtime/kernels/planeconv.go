@@ -59,7 +59,7 @@ func NewPlaneConv(set *Set, s DotShape, w []float32) (*PlaneConv, error) {
 }
 
 func (c *PlaneConv) memory() (shared, own int) {
-	return roundUp(c.s.Batch*c.s.In*c.plane*4+4*dotSlack, 64), 4 * c.outs * c.tile
+	return roundUp(c.s.Batch*c.s.In*c.plane*4+4*dotSlack, 64), 4*c.outs*c.tile + 64 // and the biases of a block
 }
 
 // Scratch is the bytes of scratch memory of all parts together.
@@ -111,7 +111,8 @@ func pickEvery(dst, x []float32, step int) {
 func (c *PlaneConv) Run(u, part int, dst, bias []float32, scratch []byte) {
 	s := &c.s
 	shared, own := c.memory()
-	acc, maps := viewF32(scratch[shared+part*own:][:own]), viewF32(scratch)
+	mine, maps := viewF32(scratch[shared+part*own:][:own]), viewF32(scratch)
+	last, acc := (*[4]float32)(mine), mine[16:]
 	chunks := ceilDiv(c.blocks, c.chunk)
 	block := u % chunks * c.chunk
 	u /= chunks
@@ -121,18 +122,18 @@ func (c *PlaneConv) Run(u, part int, dst, bias []float32, scratch []byte) {
 	for end := min(c.blocks, block+c.chunk); block < end; block++ {
 		o := block * c.outs
 		outs, w := min(c.outs, outC-o), c.w[g*c.blocks+block]
-		first := [4]float32{noBias, noBias, noBias, noBias}
+		*last = [4]float32{noBias, noBias, noBias, noBias}
 		if bias != nil {
-			copy(first[:], bias[g*outC+o:][:outs])
+			copy(last[:], bias[g*outC+o:][:outs])
 		}
 		to := dst[(n*outC+o)*product3(s.Result):]
 		if c.rows == 0 {
 			from, count, at := c.run(tile, t)
-			c.positions(to[at:], acc, src[from:], w, &first, outs, from%c.axes[2].size, count)
+			c.positions(to[at:], acc, src[from:], w, last, outs, from%c.axes[2].size, count)
 			continue
 		}
 		for h := tile * c.rows; h < min(s.Result[1], (tile+1)*c.rows); h++ {
-			c.positions(to[(t*s.Result[1]+h)*s.Result[2]:], acc, src[h*c.axes[2].size:], w, &first, outs, 0, s.Result[2])
+			c.positions(to[(t*s.Result[1]+h)*s.Result[2]:], acc, src[h*c.axes[2].size:], w, last, outs, 0, s.Result[2])
 		}
 	}
 }

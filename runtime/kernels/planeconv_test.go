@@ -81,6 +81,9 @@ func checkPlaneConv(t *testing.T, set *Set) {
 				c.Run(u, part, y, bias, scratch)
 			}
 		}
+		if n := testing.AllocsPerRun(3, func() { c.Run(0, 0, y, bias, scratch) }); n != 0 {
+			t.Errorf("case %d: %v allocations a run", i, n)
+		}
 		for j, v := range y {
 			if v != want[j] {
 				t.Fatalf("case %d %+v: element %d is %v, want %v", i, s, j, v, want[j])
