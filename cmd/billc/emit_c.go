@@ -35,6 +35,9 @@ func (cmd *compileCmd) commandLine(dir string) string {
 	if cmd.Name != "" {
 		line += " --name " + cmd.Name
 	}
+	if cmd.Stream {
+		line += " --stream"
+	}
 	if cmd.MaxMemory != "" {
 		line += " --max-memory=" + cmd.MaxMemory
 	}

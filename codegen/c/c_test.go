@@ -155,7 +155,7 @@ var refused = []*ir.Op{
 	ir.Div, ir.Mod, // of integers, where 0 is an error
 	ir.GatherElements, ir.Scatter, ir.TopK, // whose places come from data
 	ir.TruncQuant,
-	ir.Scan, ir.Shift, // whose states only bytecode keeps
+	ir.Scan,      // whose states only bytecode keeps
 	ir.ReduceMin, // whose example has no elements
 }
 

@@ -11,6 +11,6 @@
 //
 // kinds.go has the table of instructions. maps.go and conv.go write layers over
 // maps; elementwise.go, moves.go, reduce.go, product.go, steps.go and blstm.go those
-// over dense tensors. An instruction that no function stands for is an
+// over dense tensors; stream.go what is carried from frame to frame. An instruction that no function stands for is an
 // *UnsupportedError.
 package c

@@ -7,14 +7,18 @@ import (
 	"github.com/billnet/billnet/ir"
 )
 
-// Expected is what testdata/boards/clips.c prints of a clip when it is compiled for the self-test: the elements of the
+// Expected is what testdata/boards/clips.c prints of a clip, or of frames one after the other, when it is compiled for the self-test: the elements of the
 // first output and the checksums of all layers.
-func Expected(m *ir.Module, opt Options, clip *ir.Tensor) (string, error) {
+func Expected(m *ir.Module, opt Options, runs ...*ir.Tensor) (string, error) {
 	g, err := prepare(m, opt)
 	if err != nil {
 		return "", err
 	}
-	sums, out, err := g.evaluate(m.Main(), []*ir.Tensor{clip})
+	var in [][]*ir.Tensor
+	for _, x := range runs {
+		in = append(in, []*ir.Tensor{x})
+	}
+	sums, out, err := g.evaluate(m, in)
 	if err != nil {
 		return "", err
 	}

@@ -76,15 +76,16 @@ func prepare(m *ir.Module, opt Options) (*generator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return fitting(img, &plan, name, opt)
+	shiftMaps(img, &plan)
+	return fitting(img, &plan, name, opt, m.Streams())
 }
 
-// fitting chooses the memory for sums: the most with which the network fits.
-func fitting(img *billb.Image, plan *bytecode.Plan, name string, opt Options) (*generator, error) {
+// fitting chooses the memory for sums: the most with which the network fits. causal networks have a result after every frame.
+func fitting(img *billb.Image, plan *bytecode.Plan, name string, opt Options, causal bool) (*generator, error) {
 	least := math.MaxInt
 	for sums := 1024; sums >= 64; sums /= 2 {
 		g := newGenerator(img, plan, name, opt)
-		g.sums = sums
+		g.sums, g.causal = sums, causal
 		if err := g.ports(); err != nil {
 			return nil, err
 		}

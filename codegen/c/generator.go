@@ -28,7 +28,9 @@ type generator struct {
 	stepCount int         // of the schedule
 	counters  int         // layers over maps
 	ring      map[int]int // rows that maps keep, by the buffer in whose memory they lie
-	streams   bool        // frames are read where the caller has them, as they come
+	feeds     bool        // frames are read where the caller has them, as they come
+	causal    bool        // there is a result after every frame
+	behind    map[int]int // of a map in a ring that turns, the rows from its first to the first of the newest frame
 
 	sums    int   // bytes of the sums that a convolution of integers keeps at a time
 	offset  []int // of buffers, by number
@@ -40,7 +42,7 @@ type generator struct {
 }
 
 func newGenerator(img *billb.Image, plan *bytecode.Plan, name string, opt Options) *generator {
-	g := &generator{img: img, plan: plan, opt: opt, name: name, kernels: map[string]bool{}, maps: map[int]bool{}, consts: map[int]constant{}}
+	g := &generator{img: img, plan: plan, opt: opt, name: name, kernels: map[string]bool{}, maps: map[int]bool{}, consts: map[int]constant{}, behind: map[int]int{}}
 	g.data.name = name
 	g.parent = make([]int, len(img.Buffers))
 	for i := range g.parent {
@@ -51,6 +53,7 @@ func newGenerator(img *billb.Image, plan *bytecode.Plan, name string, opt Option
 			g.share(b, a.Buffers[0])
 		}
 	}
+	g.unite()
 	return g
 }
 

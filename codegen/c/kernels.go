@@ -1,7 +1,13 @@
 package c
 
-import "embed"
+import (
+	"embed"
+	"strings"
+	"text/template"
+)
 
+// kernelFiles are templates, of the generator's choices.
+//
 //go:embed kernels/*.c
 var kernelFiles embed.FS
 
@@ -30,10 +36,14 @@ var needs = map[string][]string{
 }
 
 // kernel is the text of a kernel.
-func kernel(name string) string {
-	b, err := kernelFiles.ReadFile("kernels/" + name + ".c")
+func (g *generator) kernel(name string) string {
+	t, err := template.ParseFS(kernelFiles, "kernels/"+name+".c")
 	if err != nil {
-		panic("c: no kernel " + name)
+		panic("c: BUG: kernel " + name + ": " + err.Error())
 	}
-	return string(b)
+	var b strings.Builder
+	if err := t.Execute(&b, struct{ Causal bool }{g.causal}); err != nil {
+		panic("c: BUG: kernel " + name + ": " + err.Error())
+	}
+	return b.String()
 }

@@ -27,6 +27,7 @@ func init() {
 		billb.OpTile:      tile,
 		billb.OpGather:    gather,
 		billb.OpPad:       pad,
+		billb.OpShift:     shift,
 
 		billb.OpILinear:     ilinear,
 		billb.OpGemm:        gemm,

@@ -55,8 +55,12 @@ func (g *generator) cmap(b int) cmap {
 	if !g.maps[b] {
 		g.maps[b] = true
 		g.use("map")
-		g.table("map_t", fmt.Sprintf("map_%d", b), "at", fmt.Sprintf("BUFFER_%d", g.root(b)), "pitch", m.pitch(), "ring", fmt.Sprintf("RING_%d", g.root(b)),
-			"frames", m.frames, "rows", m.rows, "width", m.width, "channels", m.channels, "type", m.kind, "unit", m.unit, "units", m.units)
+		fields := []any{"at", fmt.Sprintf("BUFFER_%d", g.root(b)), "pitch", m.pitch(), "ring", fmt.Sprintf("RING_%d", g.root(b)),
+			"frames", m.frames, "rows", m.rows, "width", m.width, "channels", m.channels, "type", m.kind, "unit", m.unit, "units", m.units}
+		if _, turns := g.behind[b]; turns {
+			fields = append(fields, "turn", fmt.Sprintf("TURN_%d", b), "skip", fmt.Sprintf("SKIP_%d", b))
+		}
+		g.table("map_t", fmt.Sprintf("map_%d", b), fields...)
 	}
 	return m
 }
@@ -66,7 +70,7 @@ func (g *generator) inMap(l *layer, k int) cmap {
 	if !g.isMap(l, k) {
 		refuse("BUG: operand %d is no map", k)
 	}
-	l.reads = append(l.reads, read{g.root(l.in.In[k]), nil})
+	l.reads = append(l.reads, read{l.in.In[k], nil})
 	return g.cmap(l.in.In[k])
 }
 

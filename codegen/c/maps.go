@@ -13,15 +13,14 @@ import (
 // there is nothing to do: layouts of planes differ where those of maps do not.
 func relayout(g *generator, l *layer) {
 	from, to := g.isMap(l, 0), g.toMap(l)
-	if from && to {
-		g.share(l.in.Out[0], l.in.In[0])
+	if from && to { // as unite knows
 		l.nothing = true
 		return
 	}
 	l.rows, l.equation = true, "y[c,t,h,w] = x[c,t,h,w], the same elements in another order"
 	if to {
 		m := g.outMap(l)
-		if g.streams && l.in.In[0] == g.img.Inputs[0].Buffer {
+		if g.feeds && l.in.In[0] == g.img.Inputs[0].Buffer {
 			l.feeds = true
 			l.line("(void)t;")
 		} else {
@@ -212,8 +211,7 @@ func threshold(g *generator, l *layer) {
 
 // recode gives bits another encoding, which maps do not know.
 func recode(g *generator, l *layer) {
-	if g.isMap(l, 0) {
-		g.share(l.in.Out[0], l.in.In[0])
+	if g.isMap(l, 0) { // as unite knows
 		l.nothing = true
 		return
 	}

@@ -44,7 +44,7 @@ func (g *generator) place() {
 		p.First, p.Last = min(p.First, at), max(p.Last, at)
 	}
 	for _, p := range g.img.Inputs {
-		if !g.streams {
+		if !g.feeds {
 			touch(p.Buffer, -1)
 		}
 	}
@@ -71,7 +71,16 @@ func (g *generator) place() {
 			p.Size = max(p.Size, l.scratch)
 		}
 	}
-	counters := &bytecode.Piece{Size: (4*g.counters + align - 1) / align * align, First: -1, Last: g.stepCount}
+	for _, s := range g.img.States {
+		touch(s.From, -1)
+		touch(s.From, g.stepCount)
+		touch(s.To, g.stepCount)
+	}
+	words := g.counters
+	if g.causal {
+		words += 1 + len(g.turning())
+	}
+	counters := &bytecode.Piece{Size: (4*words + align - 1) / align * align, First: -1, Last: g.stepCount}
 	pieces = append(pieces, counters)
 	g.arena = bytecode.Pack(pieces)
 	g.offset = make([]int, len(g.img.Buffers))
@@ -94,6 +103,11 @@ func (g *generator) memoryBytes() int { return g.arena + align - 1 }
 // ports finds the axis along which frames come: T of the clip's layout, that of a
 // clip of five axes where nothing is said, or none.
 func (g *generator) ports() error {
+	for _, s := range g.img.States {
+		if _, ok := g.behind[s.From]; !ok && g.buffer(s.From).Planes {
+			return &UnsupportedError{[]string{fmt.Sprintf("a state that is a map (%s)", g.shapeOf(s.From))}}
+		}
+	}
 	if len(g.img.Inputs) == 0 || len(g.img.Outputs) == 0 {
 		return &UnsupportedError{[]string{"a network without inputs or outputs"}}
 	}
@@ -123,7 +137,7 @@ func (g *generator) ports() error {
 		g.frames, g.timeAt = p.Shape[t], t
 	}
 	g.frameOf = billb.Product(p.Shape) / g.frames
-	g.streams = g.timeAt == 2 && len(p.Shape) == 5 && len(g.img.Inputs) == 1 && g.onlyLoaded(p.Buffer)
+	g.feeds = g.timeAt == 2 && len(p.Shape) == 5 && len(g.img.Inputs) == 1 && g.onlyLoaded(p.Buffer)
 	return nil
 }
 

@@ -24,7 +24,7 @@ type phase struct {
 
 // read is a map that a layer over maps reads.
 type read struct {
-	root   int // buffer
+	buffer int
 	window *windowSize
 }
 
@@ -52,6 +52,20 @@ func (w *windowSize) needs(n, rows, inFrames, inRows int) (lo, end int) {
 		}
 	}
 	return first[0]*inRows + first[1], last[0]*inRows + last[1] + 1
+}
+
+// needs are the rows that row n of a layer reads of a map, counted from the first row of the newest frame of its ring: rows
+// before it are there from earlier frames.
+func (g *generator) needs(l *layer, r read, n int) (lo, end int) {
+	m := mapLayout(g.buffer(r.buffer))
+	lo, end = r.window.needs(n, g.rowsOf(l).rows, m.frames, m.rows)
+	return lo - g.behind[r.buffer], end - g.behind[r.buffer]
+}
+
+// waits reports whether a layer reads rows of a map that are computed in the same phase.
+func (g *generator) waits(p *phase, r read, producer map[int]*layer) bool {
+	m := mapLayout(g.buffer(r.buffer))
+	return m.ring() > g.behind[r.buffer] && slices.Contains(p.rows, producer[g.root(r.buffer)])
 }
 
 // schedule puts layers into phases and finds the rings.
@@ -115,20 +129,24 @@ func (g *generator) total(l *layer) int { return g.rowsOf(l).ring() }
 // rings simulates a phase.
 func (g *generator) rings(p *phase, producer map[int]*layer) {
 	within := map[int][]*layer{} // readers in the phase of maps of the phase
-	outside := map[int]bool{}
 	for _, l := range p.rows {
 		p.sources[l] = true
 		for _, r := range l.reads {
-			if slices.Contains(p.rows, producer[r.root]) {
+			if g.waits(p, r, producer) {
 				p.sources[l] = false
-				within[r.root] = append(within[r.root], l)
+			}
+			if root := g.root(r.buffer); slices.Contains(p.rows, producer[root]) {
+				within[root] = append(within[root], l)
 			}
 		}
 	}
+	outside := map[int]int{} // the rows that are kept of maps that are read in other phases
 	for _, q := range g.phases {
 		for _, l := range q.rows {
 			for _, r := range l.reads {
-				outside[r.root] = outside[r.root] || q != p
+				if m, root := mapLayout(g.buffer(r.buffer)), g.root(r.buffer); q != p {
+					outside[root] = max(outside[root], m.ring(), m.rows+g.behind[r.buffer])
+				}
 			}
 		}
 	}
@@ -142,27 +160,15 @@ func (g *generator) rings(p *phase, producer map[int]*layer) {
 			p.sweeps = g.total(l)
 		}
 	}
-	// lowest[l][r][n] is the first row of the map that l still reads when it has computed n rows.
 	lowest := map[*layer]map[int][]int{}
 	for _, l := range p.rows {
 		lowest[l] = map[int][]int{}
-		n := g.total(l)
 		for _, r := range l.reads {
-			m := mapLayout(g.buffer(r.root))
-			list := make([]int, n+1)
-			list[n] = m.ring()
-			for i := n - 1; i >= 0; i-- {
-				list[i] = list[i+1]
-				if lo, end := r.window.needs(i, g.rowsOf(l).rows, m.frames, m.rows); lo < end {
-					list[i] = min(list[i], lo)
-				}
+			root, list := g.root(r.buffer), g.lowest(l, r)
+			for i, row := range lowest[l][root] {
+				list[i] = min(list[i], row)
 			}
-			if old := lowest[l][r.root]; old != nil {
-				for i := range list {
-					list[i] = min(list[i], old[i])
-				}
-			}
-			lowest[l][r.root] = list
+			lowest[l][root] = list
 		}
 	}
 	done, held := map[*layer]int{}, map[int]int{}
@@ -199,9 +205,8 @@ func (g *generator) rings(p *phase, producer map[int]*layer) {
 			panic(fmt.Sprintf("c: BUG: layer %d stops at row %d of %d", l.index, done[l], g.total(l)))
 		}
 		if g.toMap(l) {
-			if root := g.root(l.in.Out[0]); !outside[root] {
-				g.ring[root] = held[root]
-			}
+			root := g.root(l.in.Out[0])
+			g.ring[root] = max(held[root], outside[root])
 		}
 	}
 }
@@ -209,16 +214,37 @@ func (g *generator) rings(p *phase, producer map[int]*layer) {
 // ready reports whether the rows are there that the next row of a layer is made of.
 func (g *generator) ready(p *phase, l *layer, done map[*layer]int, producer map[int]*layer) bool {
 	for _, r := range l.reads {
-		from := producer[r.root]
-		if !slices.Contains(p.rows, from) {
-			continue
-		}
-		m := mapLayout(g.buffer(r.root))
-		if lo, end := r.window.needs(done[l], g.rowsOf(l).rows, m.frames, m.rows); lo < end && done[from] < end {
+		if lo, end := g.needs(l, r, done[l]); lo < end && g.waits(p, r, producer) && done[producer[g.root(r.buffer)]] < end {
 			return false
 		}
 	}
 	return true
+}
+
+// lowest is, for every number of rows that a layer has computed, the first row of a map that it still reads: for this frame,
+// or for the next one where the map has earlier frames.
+func (g *generator) lowest(l *layer, r read) []int {
+	m, n := mapLayout(g.buffer(r.buffer)), g.total(l)
+	list := make([]int, n+1)
+	behind, turns := g.behind[r.buffer]
+	list[n] = m.ring() - behind
+	back := func() {
+		for i := n - 1; i >= 0; i-- {
+			list[i] = min(list[i], list[i+1])
+		}
+	}
+	for i := range n {
+		list[i] = list[n]
+		if lo, end := g.needs(l, r, i); lo < end {
+			list[i] = lo
+		}
+	}
+	back()
+	if turns {
+		list[n] = list[0] + m.rows
+		back()
+	}
+	return list
 }
 
 // running is the layers in an order in which the code checks them.
@@ -255,7 +281,7 @@ func (g *generator) phaseFunctions(p *page) string {
 			continue
 		}
 		b.WriteString("    int32_t *done = (int32_t *)(void *)(memory + DONE);\n")
-		if i == 0 && g.streams {
+		if i == 0 && g.feeds {
 			b.WriteString("    if (from == 0) {\n")
 		} else {
 			b.WriteString("    {\n")
@@ -265,7 +291,7 @@ func (g *generator) phaseFunctions(p *page) string {
 			g.callDense(&b, l, p, "        ")
 		}
 		b.WriteString("    }\n")
-		if i == 0 && g.streams {
+		if i == 0 && g.feeds {
 			b.WriteString("    for (int sweep = from; sweep < to; sweep++) {\n")
 		} else {
 			fmt.Fprintf(&b, "    for (int sweep = 0; sweep < %d; sweep++) {\n", ph.sweeps)
@@ -293,7 +319,7 @@ func (g *generator) phaseFunctions(p *page) string {
 // phaseArguments are the parameters of a phase's function, or what is passed.
 func (g *generator) phaseArguments(i int, types bool) string {
 	switch {
-	case i != 0 || !g.streams:
+	case i != 0 || !g.feeds:
 		return map[bool]string{true: "uint8_t *memory", false: "memory"}[types]
 	case types:
 		return fmt.Sprintf("uint8_t *memory, const %s_frame_t *frame, int from, int to", g.name)
@@ -323,13 +349,17 @@ func (g *generator) callRows(b *strings.Builder, ph *phase, l *layer, p *page, p
 	default:
 		conditions = []string{fmt.Sprintf("done[%d] < %d", k, n)}
 		for _, r := range l.reads {
-			from := producer[r.root]
-			switch {
-			case !slices.Contains(ph.rows, from):
-			case r.window == nil:
-				conditions = append(conditions, fmt.Sprintf("done[%d] > done[%d]", from.counter, k))
-			default:
-				conditions = append(conditions, fmt.Sprintf("done[%d] >= rows_needed(&%s, done[%d])", from.counter, l.conv, k))
+			if !g.waits(ph, r, producer) {
+				continue
+			}
+			rows := fmt.Sprintf("done[%d]", producer[g.root(r.buffer)].counter)
+			if behind := g.behind[r.buffer]; behind > 0 {
+				rows += fmt.Sprintf(" + %d", behind)
+			}
+			if r.window == nil {
+				conditions = append(conditions, fmt.Sprintf("%s > done[%d]", rows, k))
+			} else {
+				conditions = append(conditions, fmt.Sprintf("%s >= rows_needed(&%s, done[%d])", rows, l.conv, k))
 			}
 		}
 	}

@@ -13,6 +13,7 @@ import (
 // selfTest is what the self-test expects.
 type selfTest struct {
 	Clips    []testClip
+	Frames   int      // of a clip
 	Layers   []string // names, as C strings
 	Known    int      // elements of the first output that are compared one by one
 	Word     string   // the type in which they are
@@ -24,15 +25,21 @@ type testClip struct{ Checksums, Output string }
 
 func (t *selfTest) KnownSize() int { return max(1, t.Known) }
 
-// testClips is the number of clips of a self-test.
-const testClips = 3
+// testClips is the number of clips of a self-test, testFrames that of the frames of each where there is a result after every one.
+const (
+	testClips  = 3
+	testFrames = 7
+)
 
 // maxKnown bounds the elements of the output that a self-test lists.
 const maxKnown = 256
 
 // selfTest evaluates the module on clips of seeds.
 func (g *generator) selfTest(m *ir.Module) (*selfTest, error) {
-	t := &selfTest{}
+	t := &selfTest{Frames: g.frames}
+	if g.causal {
+		t.Frames = testFrames
+	}
 	for _, l := range g.checkedLayers() {
 		t.Layers = append(t.Layers, cString(l.in.Name))
 	}
@@ -49,7 +56,7 @@ func (g *generator) selfTest(m *ir.Module) (*selfTest, error) {
 		t.Known = n
 	}
 	for clip := range testClips {
-		sums, out, err := g.evaluate(m.Main(), g.clip(m.Main(), clip))
+		sums, out, err := g.evaluate(m, g.clip(m, clip))
 		if err != nil {
 			return nil, err
 		}
@@ -85,24 +92,34 @@ func (g *generator) checkedLayers() (list []*layer) {
 	return list
 }
 
-// evaluate is the checksums of those layers and the first output for inputs.
-func (g *generator) evaluate(f *ir.Func, in []*ir.Tensor) ([]uint32, *ir.Tensor, error) {
-	sums := map[*ir.Value]uint32{}
-	out, err := ir.Eval(context.Background(), f, ir.ConvertInputs(f, in), func(n *ir.Node, out []*ir.Tensor) {
-		for i, v := range n.Results {
-			if !n.Is(ir.Const) {
-				sums[v] = checksum(out[i])
+// evaluate is the checksums of those layers and the first output for the inputs of a run, or of one after the other.
+func (g *generator) evaluate(m *ir.Module, runs [][]*ir.Tensor) (sums []uint32, first *ir.Tensor, err error) {
+	f, states := m.Main(), m.States()
+	var carried []*ir.Tensor
+	for _, p := range f.Params[len(f.Params)-states:] {
+		carried = append(carried, ir.NewTensor(p.Value.Type))
+	}
+	layers := g.checkedLayers()
+	sums = make([]uint32, len(layers))
+	for _, in := range runs {
+		of := map[*ir.Value]uint32{}
+		in = append(ir.ConvertInputs(f, in), carried...)
+		out, err := ir.Eval(context.Background(), f, in, func(n *ir.Node, out []*ir.Tensor) {
+			for i, v := range n.Results {
+				if !n.Is(ir.Const) {
+					of[v] = checksum(out[i])
+				}
 			}
+		})
+		if err != nil {
+			return nil, nil, err
 		}
-	})
-	if err != nil {
-		return nil, nil, err
+		for i, l := range layers {
+			sums[i] = sums[i]*16777619 + of[g.checked(l)]
+		}
+		first, carried = out[0], out[len(out)-states:]
 	}
-	var list []uint32
-	for _, l := range g.checkedLayers() {
-		list = append(list, sums[g.checked(l)])
-	}
-	return list, out[0], nil
+	return sums, first, nil
 }
 
 // wordType is the type in which elements are compared: floats as their bits.
@@ -188,33 +205,47 @@ func elementValue(d ir.DType, v byte) float64 {
 	return float64(v)
 }
 
-// clip makes the inputs of a clip as the self-test does.
-func (g *generator) clip(f *ir.Func, clip int) []*ir.Tensor {
-	var in []*ir.Tensor
-	for k, p := range f.Params {
-		x := ir.NewTensor(p.Value.Type)
-		seed, left, hold := uint32(clip+1+100*k), 0, []int{1, 16, 64}[clip%3]
-		b := byte(0)
-		next := func() float64 {
-			if left == 0 {
-				seed = seed*1664525 + 1013904223
-				b, left = byte(seed>>24), hold
+// clip makes the inputs of a clip as the self-test does, or of its frames where there is a result after every one.
+func (g *generator) clip(m *ir.Module, clip int) (runs [][]*ir.Tensor) {
+	params := m.Main().Params
+	params = params[:len(params)-m.States()]
+	next := make([]func() byte, len(params))
+	for k := range params {
+		next[k] = testBytes(uint32(clip+1+100*k), []int{1, 16, 64}[clip%3])
+	}
+	runs = make([][]*ir.Tensor, 1)
+	if g.causal {
+		runs = make([][]*ir.Tensor, testFrames)
+	}
+	for r := range runs {
+		for k, p := range params {
+			x := ir.NewTensor(p.Value.Type)
+			frames, outer, inner := 1, 1, x.Len()
+			if k == 0 {
+				frames, outer, inner = g.frames, g.outer(), g.inner()
 			}
-			left--
-			return elementValue(p.Value.Type.DType, b)
-		}
-		frames, outer, inner := 1, 1, x.Len()
-		if k == 0 {
-			frames, outer, inner = g.frames, g.outer(), g.inner()
-		}
-		for t := range frames {
-			for o := range outer {
-				for i := range inner {
-					x.SetFloat((o*frames+t)*inner+i, next())
+			for t := range frames {
+				for o := range outer {
+					for i := range inner {
+						x.SetFloat((o*frames+t)*inner+i, elementValue(p.Value.Type.DType, next[k]()))
+					}
 				}
 			}
+			runs[r] = append(runs[r], x)
 		}
-		in = append(in, x)
 	}
-	return in
+	return runs
+}
+
+// testBytes is bytes of a linear congruential generator, each hold times.
+func testBytes(seed uint32, hold int) func() byte {
+	b, left := byte(0), 0
+	return func() byte {
+		if left == 0 {
+			seed = seed*1664525 + 1013904223
+			b, left = byte(seed>>24), hold
+		}
+		left--
+		return b
+	}
 }

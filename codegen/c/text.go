@@ -32,6 +32,7 @@ type port struct {
 type page struct {
 	Name, Upper, Title, Generated, Command string
 	Sentence                               string // what it is, in letters that any file takes
+	When                                   string // there is a label
 	About                                  []string
 	MemoryBytes, StackBytes                int
 	DataBytes, FlashBytes                  int
@@ -43,7 +44,9 @@ type page struct {
 	Test                                   *selfTest
 
 	Kernels, Layers, Run string
-	Stream               string // the call that takes a frame, "" when all frames are kept first
+	Causal               bool     // there is a result after every frame
+	Carry, Forget        []string // statements at the end of a push, and before the first
+	Stream               string   // the call that takes a frame, "" when all frames are kept first
 	Calls                []string
 	Declarations, Tables string
 	Offsets              []string
@@ -62,10 +65,17 @@ func (p *page) MainStack() int { return (p.StackBytes + 2047) / 1024 * 1024 }
 func (p *page) InputAt(i int) string  { return p.at(p.Inputs[i]) }
 func (p *page) OutputAt(i int) string { return p.at(p.Outputs[i]) }
 
-// ClearChecks begins the checksums at the first frame.
-func (p *page) ClearChecks() string {
-	return fmt.Sprintf("\n#ifdef %s_SELFTEST\n    if (net->frame == 0) {\n        memset(%s_checksums, 0, sizeof %s_checksums);\n    }\n#endif", p.Upper, p.Name, p.Name)
+// BeginChecks begins the checksums at the first frame; those of a stream go on.
+func (p *page) BeginChecks() string {
+	begin := fmt.Sprintf("if (net->frame == 0) {\n        memset(%s_checksums, 0, sizeof %s_checksums);\n    }", p.Name, p.Name)
+	if p.Causal {
+		begin = fmt.Sprintf("for (int i = 0; i < %s_CHECKS; i++) {\n        %s_checksums[i] *= 16777619u;\n    }", p.Upper, p.Name)
+	}
+	return fmt.Sprintf("\n#ifdef %s_SELFTEST\n    %s\n#endif", p.Upper, begin)
 }
+
+// Turns reports whether some ring turns.
+func (p *page) Turns() bool { return len(p.Carry) > 0 && strings.HasPrefix(p.Carry[0], "turn") }
 
 func (p *page) at(x port) string { return fmt.Sprintf("BUFFER_%d", x.Buffer) }
 
@@ -104,7 +114,7 @@ func (g *generator) files(test *selfTest) (map[string][]byte, error) {
 func (g *generator) page(test *selfTest) *page {
 	p := &page{Name: g.name, Upper: strings.ToUpper(g.name), Title: "the network " + comment(fmt.Sprintf("%q", g.img.Name)), Generated: Header, Command: comment(g.opt.Command),
 		MemoryBytes: g.memoryBytes(), DataBytes: g.data.bytes, Frames: g.frames, FrameElements: g.frameOf, Test: test, Outer: g.outer(), Inner: g.inner(),
-		Uses: map[string]bool{}, Tables: g.tables.String(), Declarations: g.data.declarations.String()}
+		Causal: g.causal, Uses: map[string]bool{}, Tables: g.tables.String(), Declarations: g.data.declarations.String()}
 	for _, l := range g.img.Labels {
 		p.Labels = append(p.Labels, cString(l))
 	}
@@ -128,15 +138,20 @@ func (g *generator) page(test *selfTest) *page {
 	p.FrameType = billb.ShapeString(shape)
 	for _, k := range kernelOrder {
 		if g.kernels[k] {
-			p.Kernels += kernel(k) + "\n"
+			p.Kernels += g.kernel(k) + "\n"
 		}
 	}
 	for b := range g.offset {
-		if g.root(b) == b && !(g.streams && b == g.img.Inputs[0].Buffer) {
+		if g.root(b) == b && !(g.feeds && b == g.img.Inputs[0].Buffer) {
 			p.Offsets = append(p.Offsets, fmt.Sprintf("BUFFER_%d = %d", b, g.offset[b]))
 		}
 	}
 	p.Offsets = append(p.Offsets, fmt.Sprintf("DONE = %d", g.doneAt))
+	if g.causal {
+		p.Offsets = append(p.Offsets, fmt.Sprintf("TURNS = %d", g.doneAt+4*g.counters))
+		p.Offsets = append(p.Offsets, g.turnOffsets()...)
+		p.Carry, p.Forget = g.carry(), g.forget()
+	}
 	for _, l := range g.layers {
 		if l.scratch > 0 {
 			p.Offsets = append(p.Offsets, fmt.Sprintf("SCRATCH_%d = %d", l.index, l.at))
@@ -155,13 +170,17 @@ func (g *generator) page(test *selfTest) *page {
 	p.Layers, p.Run = layers.String(), g.phaseFunctions(p)
 	for i := range g.phases {
 		call := fmt.Sprintf("phase_%d(%s);", i, g.phaseArguments(i, false))
-		if i == 0 && g.streams {
+		if i == 0 && g.feeds {
 			p.Stream = call
 		} else {
 			p.Calls = append(p.Calls, call)
 		}
 	}
-	p.Sentence = fmt.Sprintf("A network of bits and integers: a label for %d frames of %s %s.", p.Frames, p.Input().C, p.FrameType)
+	p.When = fmt.Sprintf("for %d frames", p.Frames)
+	if p.Causal {
+		p.When = "after every frame"
+	}
+	p.Sentence = fmt.Sprintf("A network of bits and integers: a label %s of %s %s.", p.When, p.Input().C, p.FrameType)
 	size := g.sizes()
 	p.StackBytes, p.FlashBytes = size.Stack, size.Flash
 	return p
@@ -228,7 +247,7 @@ func (g *generator) rowsOf(l *layer) cmap {
 
 // sizes are the bytes that the header tells.
 func (g *generator) sizes() Sizes {
-	return Sizes{Memory: g.memoryBytes(), Stack: g.stackBytes(), Data: g.data.bytes, Flash: g.data.bytes + 28*len(g.maps) + g.codeBytes()}
+	return Sizes{Memory: g.memoryBytes(), Stack: g.stackBytes(), Data: g.data.bytes, Flash: g.data.bytes + g.mapBytes()*len(g.maps) + g.codeBytes()}
 }
 
 // stackBytes bounds the stack of a call: some frames of functions, and the arrays
@@ -251,13 +270,21 @@ func (g *generator) stackBytes() int {
 	return (600 + most + 7) / 8 * 8
 }
 
+// mapBytes is the bytes of the description of a map.
+func (g *generator) mapBytes() int {
+	if g.causal {
+		return 36
+	}
+	return 28
+}
+
 // codeBytes estimates the bytes of code at -Os on a Cortex-M4: of the kernels, and
 // of layers by their text.
 func (g *generator) codeBytes() int {
 	n := 400
 	for _, k := range kernelOrder {
 		if g.kernels[k] {
-			n += len(kernel(k)) / 4
+			n += len(g.kernel(k)) / 4
 		}
 	}
 	for _, l := range g.layers {

@@ -893,9 +893,9 @@ static void check(int n, uint32_t v, int i)
     tiny_checksums[n] += (v + 1u) * (2u * (uint32_t)i + 1u) * 2654435761u;
 }
 
-static void check_row(const uint8_t *memory, int n, const map_t *m, int is_signed, int t, int h)
+static void check_row(uint8_t *memory, int n, const map_t *m, int is_signed, int t, int h)
 {
-    const uint8_t *row = memory + m->at + (uint32_t)((t * m->rows + h) % m->ring * m->pitch);
+    const uint8_t *row = row_of(memory, m, t, h);
     for (int c = 0; c < m->channels; c++) {
         for (int w = 0; w < m->width; w++) {
             int i = ((c * m->frames + t) * m->rows + h) * m->width + w, at = w * m->channels + c;
@@ -1080,6 +1080,17 @@ int tiny_init(tiny_t *net, void *memory)
     }
     net->memory = (uint8_t *)memory + (8u - (uintptr_t)memory % 8u) % 8u;
     net->state = STARTED;
+    return tiny_reset(net);
+}
+
+int tiny_reset(tiny_t *net)
+{
+    if (net == NULL) {
+        return TINY_ERROR_NULL;
+    }
+    if (!started(net)) {
+        return TINY_ERROR_STATE;
+    }
     net->inputs = 0;
     net->frame = 0;
     return TINY_MORE;

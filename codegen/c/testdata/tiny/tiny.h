@@ -75,6 +75,10 @@ typedef struct {
  * called again at any time, to begin a new clip. */
 int tiny_init(tiny_t *net, void *memory);
 
+/* Forgets the frames so far: the next one is the first. Returns TINY_MORE, or TINY_ERROR_NULL, or
+ * TINY_ERROR_STATE. */
+int tiny_reset(tiny_t *net);
+
 /* Takes the next frame of the clip, which is copied. The last frame of a clip computes the results
  * and returns TINY_READY; the frame after it begins the next clip. Else it returns TINY_MORE, or
  * TINY_ERROR_NULL, or TINY_ERROR_STATE. After an error the same frame may be pushed again. */

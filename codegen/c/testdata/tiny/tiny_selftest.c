@@ -16,7 +16,7 @@
 
 /* Clip k is made of seed k + 1: bytes of a linear congruential generator, each repeated for
    1, 16 or 64 elements. */
-enum { CLIPS = 3 };
+enum { CLIPS = 3, FRAMES = 4 };
 
 static uint32_t seed, left, hold;
 static uint8_t byte;
@@ -97,6 +97,8 @@ static void misuse(void)
     expect(tiny_init(&net, NULL) == TINY_ERROR_NULL, "init without memory", -1);
     expect(tiny_push(&net, frame) == TINY_ERROR_STATE, "push before init", -1);
     expect(tiny_run(&net, frame) == TINY_ERROR_STATE, "run before init", -1);
+    expect(tiny_reset(&net) == TINY_ERROR_STATE, "reset before init", -1);
+    expect(tiny_reset(NULL) == TINY_ERROR_NULL, "reset without an instance", -1);
     expect(tiny_label(&net) == TINY_ERROR_STATE, "label before init", -1);
     expect(tiny_label(NULL) == TINY_ERROR_NULL, "label without an instance", -1);
     expect(tiny_output(&net, 0) == NULL, "output before init", -1);
@@ -115,8 +117,11 @@ int main(void)
     misuse();
     for (int clip = 0; clip < CLIPS; clip++) {
         int result = tiny_init(&net, memory + clip); /* memory may begin anywhere */
+        tiny_push(&net, frame);
+        expect(tiny_reset(&net) == result, "reset, which forgets the frame", clip);
+        expect(tiny_label(&net) == TINY_ERROR_STATE, "label after reset", clip);
         begin((uint32_t)clip, 0);
-        for (int t = 0; t < TINY_FRAMES; t++) {
+        for (int t = 0; t < FRAMES; t++) {
             expect(result == TINY_MORE, "push", clip);
             expect(tiny_push(&net, NULL) == TINY_ERROR_NULL, "push without a frame", clip); /* which changes nothing */
             for (int i = 0; i < TINY_FRAME_ELEMENTS; i++) {
