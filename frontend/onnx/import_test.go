@@ -363,7 +363,7 @@ func TestUnsupported(t *testing.T) {
 	}
 	want := `m.onnx: not supported:
   Foo (node "Foo#0", "Foo#2")
-  com.evil.Sign (node "Sign#3")
+  com.evil.Sign: ONNX's own Sign has no domain (node "Sign#3")
   BatchNormalization: with spatial=0 (node "BatchNormalization#4")
   Bar (node "Bar#6")`
 	if err.Error() != want {

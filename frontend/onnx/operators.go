@@ -2,10 +2,12 @@ package onnx
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"github.com/billnet/billnet/internal/suggest"
 	"github.com/billnet/billnet/ir"
 )
 
@@ -159,6 +161,7 @@ const (
 
 	dataSize = "the size of its result depends on data; export the network up to it and do this in the program around it"
 	random   = "its result is random: every run must give the same outputs"
+	custom   = "a custom operator: define it as a function in the model, or export it as ONNX's own operators"
 	training = "it belongs to training: export the model in evaluation mode"
 )
 
@@ -167,10 +170,25 @@ func refusal(n *Node) string {
 	if why, ok := refusals[n.Domain]; ok {
 		return why
 	}
-	if n.Domain != "" {
-		return ""
+	_, own := handlers[operator{"", n.Op}]
+	switch {
+	case n.Domain == "":
+		return cmp.Or(refusals[n.Op], misspelled(n.Op))
+	case own:
+		return fmt.Sprintf("ONNX's own %s has no domain", n.Op)
 	}
-	return refusals[n.Op]
+	return custom
+}
+
+// misspelled names the operator of which a name differs by capitals or one letter;
+// "" when there is none.
+func misspelled(name string) string {
+	for _, op := range slices.SortedFunc(maps.Keys(handlers), func(a, b operator) int { return cmp.Compare(a.name, b.name) }) {
+		if op.domain == "" && suggest.Distance(strings.ToLower(op.name), strings.ToLower(name), 2) <= min(1, len(name)/4) {
+			return fmt.Sprintf("there is no such operator; did you mean %q?", op.name)
+		}
+	}
+	return ""
 }
 
 // Operators lists all operators that can be imported, by domain and name.

@@ -19,7 +19,7 @@ var BinaryActivations = &passes.Pass{
 		return passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
 			nans := analysis.NewNaNs()
 			return c.Rewrite(f, compareToStep, notOfBit, logicOfBits, castOfBit, integerCast, whereOfBit, twiceLessOne, bipolarQuant,
-				ofNumbers(nans, signFunction), ofNumbers(nans, selectedLimit), moveOfBit, ofNumbers(nans, straightThrough), recodeStep, notStep)
+				ofNumbers(nans, signFunction), ofNumbers(nans, levelsOfCases), ofNumbers(nans, selectedLimit), moveOfBit, ofNumbers(nans, straightThrough), recodeStep, notStep)
 		})(c, m)
 	},
 }
@@ -152,7 +152,8 @@ func integerCast(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	return nil
 }
 
-// whereOfBit: where(bit, a, b) of two splats is the bit under another encoding.
+// whereOfBit: where(bit, a, b) of two splats is the bit under another encoding,
+// with a scale and an offset where they are no numbers of an encoding.
 func whereOfBit(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	if n.Op != ir.Where || n.Result().Type.DType != ir.F32 {
 		return nil
@@ -166,18 +167,7 @@ func whereOfBit(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	if !okX || !okY || b.Type.DType != ir.Bit {
 		return nil
 	}
-	switch {
-	case x == 1 && y == 0:
-	case x == 0 && y == 1:
-		b = rw.Op(ir.BitNot, nil, b)
-	case x == 1 && y == -1:
-		b = rw.Op(ir.Recode, nil, b)
-	case x == -1 && y == 1:
-		b = rw.Op(ir.Recode, nil, rw.Op(ir.BitNot, nil, b))
-	default:
-		return nil
-	}
-	return []*ir.Value{rw.Op(ir.ToFloat, nil, b)}
+	return ofTwo(rw, b, float32(x), float32(y))
 }
 
 // twiceLessOne: 2*b - 1 is the bit under the encoding of signs.

@@ -2,6 +2,7 @@ package exact
 
 import (
 	"math"
+	"slices"
 
 	"github.com/billnet/billnet/ir"
 	"github.com/billnet/billnet/passes"
@@ -11,22 +12,19 @@ import (
 // MultiBit is the pass multi-bit.
 var MultiBit = &passes.Pass{
 	Name: "multi-bit",
-	Doc: "Recognises the few-bit quantizers of exporters (QONNX Quant, QuantizeLinear and DequantizeLinear, Round of a value that was limited, as DoReFa, PACT and LSQ write it) " +
+	Doc: "Recognises the few-bit quantizers of exporters (QONNX Quant, QuantizeLinear and DequantizeLinear, Round, Floor, Ceil or a cast of a value that was limited or is limited behind it, as DoReFa, PACT and LSQ write it) " +
 		"and writes each as a quantization to integers, scaled back.",
 	Class: passes.Exact,
 	Needs: BinaryActivations,
 	After: []string{"fold-constants", "binary-activations"},
 	Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
-		return c.Rewrite(f, quantToInteger, dequantize, roundOfBounded)
+		return c.Rewrite(f, quantToInteger, dequantize, limitOfRounded, roundOfBounded)
 	}),
 }
 
 // toGrid quantizes x to lo..hi with a scale: clip(quantize_linear(x)).
 func toGrid(rw *passes.Rewriter, x *ir.Value, scale float64, lo, hi int64) *ir.Value {
-	d := ir.U8
-	if lo < 0 {
-		d = ir.I8
-	}
+	d := gridType(lo)
 	k := func(v int64) *ir.Value { return rw.Const(ir.IntTensor(d, []int64{v})) }
 	zero := ir.IntTensor(d, []int64{0})
 	q := rw.Op(ir.QuantizeLinear, nil, x, rw.Const(ir.Scalar(ir.F32, scale)), rw.Const(zero.Reshape()))
@@ -92,23 +90,122 @@ func dequantize(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	return scaleBack(rw, q, s)
 }
 
-// roundOfBounded: round(v) of a value that was limited is an integer of few
-// bits: DoReFa, PACT, LSQ and rounded sigmoids, whatever they scale by. Between 0
-// and 1 it is the bit v > 1/2, since halves go to even.
-func roundOfBounded(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
-	if n.Op != ir.Round || n.In(0).DType != ir.F32 || ir.ConstOf(n.Args[0]) != nil {
-		return nil
+// rounds reports whether an operation takes floats to whole numbers, whatever they are.
+func rounds(n *ir.Node) bool { return n.Is(ir.Round) || n.Is(ir.Floor) || n.Is(ir.Ceil) }
+
+// limits reports whether an operation cuts its first operand off at constants, and
+// at whole ones.
+func limits(n *ir.Node) bool {
+	whole := func(v *ir.Value) bool {
+		k, ok := number(v)
+		return ok && k == math.Trunc(k)
 	}
-	least, most := bounds(n.Args[0])
-	lo, hi := math.RoundToEven(least), math.RoundToEven(most)
 	switch {
-	case lo == 0 && hi == 1:
-		v := rw.Op(ir.Sub, nil, n.Args[0], rw.Const(ir.Scalar(ir.F32, 0.5)))
-		return []*ir.Value{rw.Op(ir.ToFloat, nil, rw.Op(ir.Step, map[string]any{"strict": true}, v))}
-	case lo == hi || lo < -128 || hi > 255 || lo < 0 && hi > 127:
+	case n.Is(ir.Relu):
+		return true
+	case n.Is(ir.Clip):
+		return (n.Arg(1) == nil || whole(n.Args[1])) && (n.Arg(2) == nil || whole(n.Args[2]))
+	case n.Is(ir.Min), n.Is(ir.Max):
+		return len(n.Args) == 2 && (whole(n.Args[0]) || whole(n.Args[1])) && ir.ConstOf(n.Result()) == nil
+	}
+	return false
+}
+
+// limitOfRounded: cutting a rounded value off at whole numbers is rounding what was
+// cut off at them.
+func limitOfRounded(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	if !limits(n) || n.Result().Type.DType != ir.F32 || slices.ContainsFunc(rw.Readers(n.Result()), limits) {
 		return nil
 	}
-	return scaleBack(rw, toGrid(rw, n.Args[0], 1, int64(lo), int64(hi)), 1)
+	least, most := bounds(n.Result())
+	if math.IsInf(least, 0) || math.IsInf(most, 0) {
+		return nil
+	}
+	var round *ir.Node
+	var below func(v *ir.Value) *ir.Value
+	below = func(v *ir.Value) *ir.Value {
+		switch d := ir.Def(v); {
+		case rounds(d):
+			round = d
+			return d.Args[0]
+		case limits(d):
+			args := slices.Clone(d.Args)
+			for i, a := range args {
+				if a != nil && ir.ConstOf(a) == nil {
+					if args[i] = below(a); args[i] == nil {
+						return nil
+					}
+				}
+			}
+			return rw.Op(d.Op, d.Attrs, args...)
+		}
+		return nil
+	}
+	if v := below(n.Result()); v != nil {
+		return []*ir.Value{rw.Op(round.Op, round.Attrs, v)}
+	}
+	return nil
+}
+
+// roundOfBounded: a limited value that is rounded to a whole number is an integer
+// of few bits: DoReFa, PACT, LSQ and rounded sigmoids, whatever they scale by.
+// Between 0 and 1 it is a bit: v > 1/2 for Round, whose halves go to even, v >= 1
+// for Floor and v > 0 for Ceil.
+func roundOfBounded(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	if len(n.Results) != 1 || n.Result().Type.DType != ir.F32 || ir.ConstOf(n.Result()) != nil {
+		return nil
+	}
+	to, v := math.RoundToEven, n.Arg(0)
+	switch {
+	case n.Is(ir.Round):
+	case n.Is(ir.Floor):
+		to = math.Floor
+	case n.Is(ir.Ceil):
+		to = math.Ceil
+	case n.Is(ir.Cast) && ir.Def(v).Is(ir.Cast) && v.Type.DType.IsInt():
+		to, v = math.Trunc, ir.Def(v).Args[0]
+	default:
+		return nil
+	}
+	cut := func(u *ir.Node) bool { return u.Is(ir.Cast) && u.Result().Type.DType.IsInt() }
+	if v.Type.DType != ir.F32 || ir.ConstOf(v) != nil || !slices.ContainsFunc(rw.Readers(n.Result()), func(u *ir.Node) bool { return !cut(u) }) {
+		return nil
+	}
+	least, most := bounds(v)
+	lo, hi := to(least), to(most)
+	if first, last := n.In(0).DType.Range(); n.Is(ir.Cast) && (lo < float64(first) || hi > float64(last)) {
+		return nil
+	}
+	switch {
+	case lo == 0 && hi == 1 && !n.Is(ir.Cast):
+		at := map[*ir.Op]float64{ir.Round: 0.5, ir.Floor: 1, ir.Ceil: 0}[n.Op]
+		if at != 0 {
+			v = rw.Op(ir.Sub, nil, v, rw.Scalar(at))
+		}
+		return []*ir.Value{rw.Op(ir.ToFloat, nil, rw.Op(ir.Step, map[string]any{"strict": !n.Is(ir.Floor)}, v))}
+	case !(lo < hi) || lo < -128 || hi > 255 || lo < 0 && hi > 127:
+		return nil
+	case n.Is(ir.Round):
+		return scaleBack(rw, toGrid(rw, v, 1, int64(lo), int64(hi)), 1)
+	case n.Is(ir.Cast):
+		return scaleBack(rw, cutToGrid(rw, v, int64(lo), int64(hi)), 1)
+	}
+	return scaleBack(rw, cutToGrid(rw, rw.Op(n.Op, nil, v), int64(lo), int64(hi)), 1)
+}
+
+// cutToGrid is the whole part of v, which lies between lo and hi, as an integer.
+func cutToGrid(rw *passes.Rewriter, v *ir.Value, lo, hi int64) *ir.Value {
+	d := gridType(lo)
+	k := func(v int64) *ir.Value { return rw.Const(ir.IntTensor(d, []int64{v})) }
+	return rw.Op(ir.Clip, nil, rw.Op(ir.Cast, map[string]any{"to": d.String()}, v), k(lo), k(hi))
+}
+
+// gridType is the narrowest type of integers from lo on.
+func gridType(lo int64) ir.DType {
+	if lo < 0 {
+		return ir.I8
+	}
+	return ir.U8
 }
 
 // bounds returns what a float32 value lies between, infinities where nothing
@@ -131,6 +228,9 @@ func bounds(v *ir.Value) (lo, hi float64) {
 		return -1, 1
 	case ir.Relu:
 		return cut(d.Args[0], 0, hi)
+	case ir.Round, ir.Floor, ir.Ceil:
+		lo, hi = bounds(d.Args[0])
+		return math.Floor(lo), math.Ceil(hi)
 	case ir.Clip:
 		return cut(d.Args[0], limit(d.Arg(1), lo), limit(d.Arg(2), hi))
 	case ir.Min, ir.Max:

@@ -9,8 +9,20 @@ import (
 )
 
 // quantizer recognises a quantization to lo..hi with one scale and zero point 0:
-// quantize_linear, which saturates at its type, or the clip behind it.
+// quantize_linear, which saturates at its type, or the clip behind it, or a clip of
+// the whole part of a number, of its floor or its ceiling. q is its first operation.
 func quantizer(rw *passes.Rewriter, n *ir.Node) (q *ir.Node, grid []*ir.Node, lo, hi int64) {
+	if lo, hi, ok := wholeLimits(n); ok && ir.Def(n.Args[0]).Is(ir.Cast) {
+		q = ir.Def(n.Args[0])
+		grid = []*ir.Node{q, n}
+		if d := ir.Def(q.Args[0]); d.Is(ir.Floor) || d.Is(ir.Ceil) {
+			q, grid = d, []*ir.Node{d, q, n}
+		}
+		if q.In(0).DType == ir.F32 {
+			return q, grid, lo, hi
+		}
+		return nil, nil, 0, 0
+	}
 	if n.Is(ir.QuantizeLinear) {
 		q, grid = n, []*ir.Node{n}
 	} else if n.Is(ir.Clip) && n.Arg(1) != nil && n.Arg(2) != nil {
@@ -31,12 +43,21 @@ func quantizer(rw *passes.Rewriter, n *ir.Node) (q *ir.Node, grid []*ir.Node, lo
 		}
 		return q, grid, lo, hi
 	}
-	a, ok1 := ir.Splat(n.Args[1])
-	b, ok2 := ir.Splat(n.Args[2])
-	if !ok1 || !ok2 || b <= a {
+	a, b, ok := wholeLimits(n)
+	if !ok {
 		return nil, nil, 0, 0
 	}
-	return q, grid, max(lo, int64(a)), min(hi, int64(b))
+	return q, grid, max(lo, a), min(hi, b)
+}
+
+// wholeLimits returns the limits of a clip of integers.
+func wholeLimits(n *ir.Node) (lo, hi int64, ok bool) {
+	if !n.Is(ir.Clip) || n.In(0).DType.IsFloat() || n.Arg(1) == nil || n.Arg(2) == nil {
+		return 0, 0, false
+	}
+	a, ok1 := ir.Splat(n.Args[1])
+	b, ok2 := ir.Splat(n.Args[2])
+	return int64(a), int64(b), ok1 && ok2 && a < b
 }
 
 // sameGrid: what was dequantized and is quantized with the same scale and zero

@@ -78,6 +78,12 @@ func (a *activation) tie() (at *big.Float, strict bool) {
 	if a.step != nil {
 		return real(0), a.step.Bool("strict")
 	}
+	switch {
+	case a.grid[0].Is(ir.Floor), a.grid[0].Is(ir.Cast) && a.level > 0: // from the level on
+		return real(float64(a.level)), false
+	case a.grid[0].Is(ir.Ceil), a.grid[0].Is(ir.Cast): // above the level before
+		return real(float64(a.level - 1)), true
+	}
 	// round(x/scale) >= level from x = (level - 1/2)*scale on; halves go to even.
 	s := real(ir.ConstOf(a.grid[0].Args[1]).Float(0))
 	return s.Mul(s, real(float64(a.level)-0.5)), a.level%2 != 0

@@ -49,6 +49,7 @@ func o2() []*passes.Pass {
 		exact.FoldConstants,     // first: binary weights arrive as Where(w >= 0, 1, -1), shapes as Gather(Shape(x))
 		exact.MergeEqual,        // one value for equal constants, so that recognising patterns can compare values
 		exact.SinkTransposes,    // before the activations are recognised: channels-last exports put transposes inside the idioms
+		exact.Limits,            // before selections become limits, and limited values integers
 		exact.BinaryActivations, // comparisons become steps, the one form that every later pass knows
 		exact.MultiBit,          // likewise the few-bit quantizers
 		exact.MergeEqual,        // the steps of one comparison written twice

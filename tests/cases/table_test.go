@@ -177,11 +177,21 @@ func TestRefused(t *testing.T) {
 		Input: x(2, 3), Output: untyped("y"), ValueInfo: []*onnxpb.ValueInfo{typed("h", 7, 2, 3)},
 		Node: []*onnxpb.Node{{OpType: "Relu", Name: "r", Input: []string{"x"}, Output: []string{"h"}}, {OpType: "Neg", Input: []string{"h"}, Output: []string{"y"}}},
 	})
+	foreign := func(op string) *onnxpb.Model {
+		m := one(13, op, "x", nil)
+		m.Graph.Node[0].Domain = "com.acme"
+		m.OpsetImport = append(m.OpsetImport, &onnxpb.OperatorSet{Domain: "com.acme", Version: 1})
+		return m
+	}
 	for name, c := range map[string]struct {
 		m     *onnxpb.Model
 		input []*onnxpb.ValueInfo
 		want  string
 	}{
+		"a letter too many":      {one(13, "Relux", "x", nil), x(3), `Relux: there is no such operator; did you mean "Relu"\? \(node "Relux#0"\)`},
+		"capitals":               {one(13, "softMax", "x", nil), x(3), `softMax: there is no such operator; did you mean "Softmax"\?`},
+		"another domain":         {foreign("Relu"), x(3), `com\.acme\.Relu: ONNX's own Relu has no domain`},
+		"a custom operator":      {foreign("Fancy"), x(3), `com\.acme\.Fancy: a custom operator: define it as a function`},
 		"declared size":          {contradiction, x(10), `node "Resize#0" \(Resize\): output "y" is f32\[7\], but the file declares it as float32\[5\]`},
 		"declared type":          {between, x(2, 3), `node "r" \(Relu\): output "h" is f32\[2,3\], but the file declares it as int64\[2,3\]`},
 		"index out of range":     {one(13, "Gather", "x i", []*onnxpb.Tensor{int64s("i", 3)}), x(3), `node "Gather#0" \(Gather\): indices element 0 is 3, expected -3 to 2`},
