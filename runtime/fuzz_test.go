@@ -151,6 +151,7 @@ func opSamples() []*builder {
 	add(billb.OpConvSteps, U8, []int{1, 4, 3, 4}, []*tensor{r(U8, 1, 2, 3, 4)}, []int{2, 1, 1, 1, 0, 1, 1, 0, 1, 1, 1, 1, 1, int(billb.StepToFloat), int(billb.StepRelu), int(billb.StepQuantize)},
 		[]float64{0, 255}, append([]*tensor{r(I8, 4, 1, 3, 3), r(U8, 1)}, grid...))
 	add(billb.OpLinearSteps, F32, []int{3, 5}, []*tensor{r(U8, 3, 7)}, []int{int(billb.StepAffine)}, []*tensor{r(I8, 5, 7), r(U8, 1), r(F64, 5), r(F64, 1), r(F64, 1)})
+	add(billb.OpRows, F32, []int{3, 5}, []*tensor{r(F32, 3, 5), r(F32, 3)}, []int{5, rowNumber(billb.OpReduceMean), rowNumber(billb.OpSub), rowNumber(billb.OpMul), 0, 0, 5, 0, 4, 2}, []*tensor{r(F32, 5), r(F32, 1)})
 	signs := &builder{}
 	stream, bits, sum := signs.input(r(F32, 1, 9, 3, 4)), signs.planes(SBit, geom(9, 1, 3, 4, ones, ones)), signs.dense(F32, 1, 4, 3, 4)
 	signs.op(billb.OpMapSteps, []int{stream}, []int{bits}, []int{int(billb.StepPlus), int(billb.StepSign)}, []float64{1, 0}, []int{signs.konst(r(F32, 9))})

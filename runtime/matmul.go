@@ -106,22 +106,40 @@ func (b *blocking[T]) multiply(y []T, ldy int, a []T, lda int, panels []T, rows,
 		return
 	}
 	var sums [maxTile]T
-	for p := lo; p < hi; p++ {
+	whole := rows - rows%b.rows
+	for p := lo; p < hi && whole > 0; p++ {
 		panel := panels[(p-lo)*k*b.cols : (p-lo+1)*k*b.cols]
 		col := p * b.cols
 		cols := min(b.cols, n-col)
-		i := 0
-		for ; i+b.rows <= rows; i += b.rows {
+		for i := 0; i < whole; i += b.rows {
 			b.tile(&sums, a[i*lda:], lda, panel, b.rows, k)
 			for r := range b.rows {
 				copy(y[(i+r)*ldy+col:][:cols], sums[r*b.cols:])
 			}
 		}
-		for ; i < rows; i++ {
-			b.tile(&sums, a[i*lda:], lda, panel, 1, k)
-			copy(y[i*ldy+col:][:cols], sums[:])
+	}
+	for i := whole; i < rows; i++ {
+		for p := lo; p < hi; {
+			panel, count := panels[(p-lo)*k*b.cols:], 1
+			if b.simd && p+simdPanels <= hi {
+				count = simdPanels
+			}
+			b.row(&sums, a[i*lda:], panel, count, k)
+			copy(y[i*ldy+p*b.cols:i*ldy+min(n, (p+count)*b.cols)], sums[:])
+			p += count
 		}
 	}
+}
+
+// row sets sums to the products of a row of a with the columns of a panel, or of simdPanels of them: none of so many sums waits for
+// another.
+func (b *blocking[T]) row(sums *[maxTile]T, a, panels []T, count, k int) {
+	if count == 1 {
+		b.tile(sums, a, 0, panels, 1, k)
+		return
+	}
+	_, _ = a[k-1], panels[count*b.cols*k-1]
+	simdWide(unsafe.Pointer(sums), unsafe.Pointer(&a[0]), unsafe.Pointer(&panels[0]), k)
 }
 
 func tile2x4[T real](sums *[maxTile]T, a []T, lda int, panel []T, k int) {

@@ -9,14 +9,21 @@ var _ = executes(billb.OpGemm, func(p *prep) step {
 	return prepareGemm[float32](p)
 })
 
-func prepareGemm[T float](p *prep) step {
+// gemmShape is the operands and sizes of a product: y is m by n, the sums are of k products, and element (i,j) of the right matrix is
+// element i*rowStep + j*colStep of b.
+type gemmShape struct {
+	a, b, c, y                *operand
+	bias                      *strided // of c; nil: none
+	m, k, n, rowStep, colStep int
+}
+
+func newGemmShape(p *prep, v *billb.Gemm) *gemmShape {
 	a, b, c, y := p.dense(p.in(0)), p.dense(p.in(1)), p.optIn(2), p.dense(p.out(0), F32, F64)
 	p.sameElem(a, y)
 	p.sameElem(b, y)
 	if a.rank() != 2 || b.rank() != 2 {
 		p.fail("%s and %s, expected matrices", a, b)
 	}
-	v := params[billb.Gemm](p)
 	m, k := a.shape[0], a.shape[1]
 	if v.TransA {
 		m, k = k, m
@@ -29,20 +36,27 @@ func prepareGemm[T float](p *prep) step {
 		p.fail("%s and %s: %d columns against %d rows", a, b, k, rows)
 	}
 	p.shaped(y, m, n)
-	var bias *strided
+	g := &gemmShape{a: a, b: b, c: c, y: y, m: m, k: k, n: n, rowStep: rowStep, colStep: colStep}
 	if c != nil {
 		p.sameElem(p.dense(c), y)
 		s, ok := broadcast(c.shape, y.shape)
 		if !ok {
 			p.fail("%s does not broadcast to %s", c, y)
 		}
-		bias = &strided{shape: y.shape, stride: s}
+		g.bias = &strided{shape: y.shape, stride: s}
 	}
+	return g
+}
+
+func prepareGemm[T float](p *prep) step {
+	v := params[billb.Gemm](p)
+	g := newGemmShape(p, v)
+	a, c, y, bias, m, k, n := g.a, g.c, g.y, g.bias, g.m, g.k, g.n
 	if y.n == 0 {
 		return step{}
 	}
 	mem := area{p: p}
-	right := newMatrix[T](&mem, b, 0, k, n, rowStep, colStep)
+	right := newMatrix[T](&mem, g.b, 0, k, n, g.rowStep, g.colStep)
 	left := -1 // offset of the transpose of a in scratch memory
 	if v.TransA {
 		left = mem.take(a.size, 1)

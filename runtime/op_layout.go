@@ -97,59 +97,56 @@ func indexed(p *prep, y, x, value *operand, from func(a, i int) int) step {
 			table[a][i] = int32(j)
 		}
 	}
-	switch y.elem.Width() {
-	case 1:
-		return indexedStep[uint8](y, x, value, table)
-	case 2:
-		return indexedStep[uint16](y, x, value, table)
-	case 4:
-		return indexedStep[uint32](y, x, value, table)
+	if y.rank() == 0 {
+		return move(y, x)
 	}
-	return indexedStep[uint64](y, x, value, table)
-}
-
-func indexedStep[T Number](y, x, value *operand, table [][]int32) step {
-	last := y.rank() - 1
-	if last < 0 {
-		return ranged(1, 1, func(m *memory, _, _ int) { view[T](y, m)[0] = view[T](x, m)[0] })
-	}
-	own, inner := strides(x.shape), 1 // elements of trailing axes that stay as they are move together
+	width, own, last := y.elem.Width(), strides(x.shape), y.rank()-1
+	inner := width // bytes of trailing axes that stay as they are, which move together
 	for last > 0 && isWhole(table[last], x.shape[last]) {
 		inner *= x.shape[last]
 		last--
 	}
 	n := y.shape[last]
-	return ranged(y.n/n/inner, n*inner, func(m *memory, lo, hi int) {
-		src, dst := view[T](x, m), view[T](y, m)
-		var fill T
+	return ranged(y.n*width/n/inner, n*inner, func(m *memory, lo, hi int) {
+		src, dst, fill := x.bytes(m), y.bytes(m), make([]byte, 8)[:width]
 		if value != nil {
-			fill = view[T](value, m)[0]
+			fill = value.bytes(m)[:width]
 		}
 		for r := lo; r < hi; r++ {
-			row, q, at := dst[r*n*inner:(r+1)*n*inner], r, 0
+			q, at := r, 0
 			for a := last - 1; a >= 0; a-- {
 				j := int(table[a][q%y.shape[a]])
 				q /= y.shape[a]
 				if j < 0 || at < 0 {
 					at = -1
 				} else {
-					at += j * own[a]
+					at += j * own[a] * width
 				}
 			}
-			for i, j := range table[last] {
-				switch {
-				case at >= 0 && j >= 0 && inner == 1:
-					row[i] = src[at+int(j)]
-				case at >= 0 && j >= 0:
-					copy(row[i*inner:(i+1)*inner], src[at+int(j)*inner:])
-				default:
-					for k := range inner {
-						row[i*inner+k] = fill
-					}
-				}
-			}
+			indexedRow(dst[r*n*inner:(r+1)*n*inner], src, table[last], at, inner, fill)
 		}
 	})
+}
+
+// indexedRow takes pieces of inner bytes of src, behind an offset, at the indices of a table; those of -1, and all where the offset
+// is, are filled.
+func indexedRow(dst, src []byte, table []int32, at, inner int, fill []byte) {
+	for i, j := range table {
+		to := dst[i*inner:][:inner]
+		from := at + int(j)*inner
+		switch {
+		case at < 0 || j < 0:
+			for len(to) > 0 {
+				to = to[copy(to, fill):]
+			}
+		case inner == 1:
+			to[0] = src[from]
+		case inner == 4:
+			*(*[4]byte)(to) = *(*[4]byte)(src[from:])
+		default:
+			copy(to, src[from:])
+		}
+	}
 }
 
 // isWhole reports that an axis of d elements is taken as it is.

@@ -73,6 +73,19 @@ func newMatMulShape(p *prep) matMulShape {
 	return matMulShape{m, k, n, batch, sa, sb, billb.Product(bs)}
 }
 
+// matrices are the numbers of the matrices of a and b whose product is matrix i of y.
+//
+//go:noinline
+func (sh *matMulShape) matrices(i int) (a, b int) {
+	for d := len(sh.batch) - 1; d >= 0; d-- {
+		at := i % sh.batch[d]
+		a += at * sh.a[d]
+		b += at * sh.b[d]
+		i /= sh.batch[d]
+	}
+	return a, b
+}
+
 func prepareMatMul[T real](p *prep) step {
 	a, b, y := p.in(0), p.in(1), p.out(0)
 	sh := newMatMulShape(p)
@@ -99,12 +112,7 @@ func prepareMatMul[T real](p *prep) step {
 		lo, hi := share(billb.Product(batch)*rowUnits*panelUnits, part, parts)
 		for u := lo; u < hi; u++ {
 			i, row, panel := u/(rowUnits*panelUnits), u/panelUnits%rowUnits*unitRows, u%panelUnits*unitPanels
-			atA, atB, q := 0, 0, i
-			for d := len(batch) - 1; d >= 0; d-- {
-				atA += q % batch[d] * sh.a[d]
-				atB += q % batch[d] * sh.b[d]
-				q /= batch[d]
-			}
+			atA, atB := sh.matrices(i)
 			right.batchProduct(mm, atB, dst[(i*m+row)*n:], n, x[(atA*m+row)*k:], k, min(unitRows, m-row), panel, min(panel+unitPanels, right.count()))
 		}
 	})

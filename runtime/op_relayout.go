@@ -26,46 +26,53 @@ var _ = executes(billb.OpRelayout, func(p *prep) step {
 	case e == kernels.Bit:
 		return unpackBits(p, y, x)
 	}
-	switch y.elem.Width() {
-	case 1:
-		return moveDense[uint8](y, x)
-	case 2:
-		return moveDense[uint16](y, x)
-	}
-	return moveDense[uint32](y, x)
+	return moveDense(y, x)
 })
 
 // moveDense stores dense integers as planes, or planes as dense integers.
-func moveDense[T Number](y, x *operand) step {
-	toPlanes := y.planes
+func moveDense(y, x *operand) step {
+	toPlanes, width := y.planes, y.elem.Width()
 	g := x.geom
 	if toPlanes {
 		g = y.geom
 	}
 	return stageOf(x.size, func(m *memory, part, parts int) {
-		src, dst := view[T](x, m), view[T](y, m)
+		src, dst := x.bytes(m), y.bytes(m)
 		lo, hi := share(g.C, part, parts)
 		if toPlanes {
-			clear(dst[g.Plane(lo*g.Phases()):g.Plane(hi*g.Phases())])
+			clear(dst[g.Plane(lo*g.Phases())*width : g.Plane(hi*g.Phases())*width])
 			if part == 0 {
-				clear(dst[:g.Plane(0)])
-				clear(dst[g.Plane(g.C*g.Phases()):])
+				clear(dst[:g.Plane(0)*width])
+				clear(dst[g.Plane(g.C*g.Phases())*width:])
 			}
 		}
 		eachRow(g, lo, hi, func(at, step, dense, n int) {
 			if toPlanes {
-				row := dst[at:]
-				for i := range n {
-					row[i] = src[dense+i*step]
-				}
+				moveElements(dst[at*width:], src[dense*width:], width, 1, step, n)
 			} else {
-				row := src[at:]
-				for i := range n {
-					dst[dense+i*step] = row[i]
-				}
+				moveElements(dst[dense*width:], src[at*width:], width, step, 1, n)
 			}
 		})
 	})
+}
+
+// moveElements copies n elements of a width of 1, 2 or 4 bytes, which lie to and from elements apart.
+func moveElements(dst, src []byte, width, to, from, n int) {
+	if to == 1 && from == 1 {
+		copy(dst[:n*width], src)
+		return
+	}
+	for i := range n {
+		d, s := dst[i*to*width:], src[i*from*width:]
+		switch width {
+		case 1:
+			d[0] = s[0]
+		case 2:
+			*(*[2]byte)(d) = *(*[2]byte)(s)
+		default:
+			*(*[4]byte)(d) = *(*[4]byte)(s)
+		}
+	}
 }
 
 // eachRow calls f for every stored row of channels lo to hi of integer planes:

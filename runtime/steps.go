@@ -400,6 +400,8 @@ func (r *stepReader) step(op billb.StepOp) func(m *memory, r *row, v []float32) 
 		return r.function(kernels.Tanh, 0, 0)
 	case billb.StepExp:
 		return r.function(kernels.Exp, 0, 0)
+	case billb.StepErf:
+		return r.function(kernels.Erf, 0, 0)
 	case billb.StepHardSigmoid:
 		alpha, beta := r.value(), r.value()
 		return func(_ *memory, _ *row, v []float32) { set.HardSigmoid(v, v, alpha, beta) }

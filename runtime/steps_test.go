@@ -118,7 +118,7 @@ func TestMapSteps(t *testing.T) {
 			step   billb.StepOp
 			code   billb.Opcode
 			values []float64
-		}{{billb.StepHardSwish, billb.OpHardSwish, nil}, {billb.StepHardSigmoid, billb.OpHardSigmoid, []float64{0.7, 0.1}}, {billb.StepLeakyRelu, billb.OpLeakyRelu, []float64{0.25}}, {billb.StepSigmoid, billb.OpSigmoid, nil}, {billb.StepTanh, billb.OpTanh, nil}, {billb.StepExp, billb.OpExp, nil}, {billb.StepRelu, billb.OpRelu, nil}} {
+		}{{billb.StepHardSwish, billb.OpHardSwish, nil}, {billb.StepHardSigmoid, billb.OpHardSigmoid, []float64{0.7, 0.1}}, {billb.StepLeakyRelu, billb.OpLeakyRelu, []float64{0.25}}, {billb.StepSigmoid, billb.OpSigmoid, nil}, {billb.StepTanh, billb.OpTanh, nil}, {billb.StepExp, billb.OpExp, nil}, {billb.StepRelu, billb.OpRelu, nil}, {billb.StepErf, billb.OpErf, nil}} {
 			if rng.IntN(3) > 0 {
 				s.values = append(s.values, op.values...)
 				s.then(op.step, op.code, F32, nil, nil, op.values)

@@ -15,10 +15,13 @@ type row struct {
 	params func(n *ir.Node) billb.Params
 }
 
-// chainOrNode emits a node, or the chain that ends with it.
+// chainOrNode emits a node, or the chain or group of rows that ends with it.
 func (g *gen) chainOrNode(n *ir.Node) error {
 	if c := g.chainAt[n]; c != nil {
 		return c.emit()
+	}
+	if r := g.rowsAt[n]; r != nil {
+		return r.emit()
 	}
 	if g.chained[n] {
 		return nil

@@ -54,6 +54,7 @@ func unplaced(m *ir.Module, certificate []byte, rows bool) (*billb.Image, []int,
 		rows:   rows,
 
 		chainAt: map[*ir.Node]*chain{},
+		rowsAt:  map[*ir.Node]*rowGroup{},
 		chained: map[*ir.Node]bool{},
 		results: map[*ir.Value]bool{},
 	}
@@ -189,10 +190,11 @@ type gen struct {
 	inputs map[*ir.Tensor]int // constants that are inputs, which may be narrow
 	uses   map[*ir.Value][]*ir.Node
 
-	chainAt map[*ir.Node]*chain // by their last nodes
-	chained map[*ir.Node]bool   // nodes that are part of a chain
-	results map[*ir.Value]bool  // of functions
-	budget  int                 // bytes of constants that may still be made
+	chainAt map[*ir.Node]*chain    // by their last nodes
+	rowsAt  map[*ir.Node]*rowGroup // likewise
+	chained map[*ir.Node]bool      // nodes that are part of a chain or group
+	results map[*ir.Value]bool     // of functions
+	budget  int                    // bytes of constants that may still be made
 	err     error
 }
 

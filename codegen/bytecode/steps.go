@@ -36,6 +36,7 @@ func (g *gen) chains(f *ir.Func) {
 	for _, r := range f.Results {
 		g.results[r.Value] = true
 	}
+	g.rowGroups(f)
 	for _, n := range f.Nodes {
 		if n.Op == ir.Const || g.chained[n] || usesPlanes(n) && !g.bitSums(n) {
 			continue
@@ -61,11 +62,15 @@ func (g *gen) chains(f *ir.Func) {
 func (g *gen) dropUnread(f *ir.Func) {
 	needed := maps.Clone(g.results)
 	for _, n := range slices.Backward(f.Nodes) {
-		c := g.chainAt[n]
+		c, r := g.chainAt[n], g.rowsAt[n]
 		switch {
 		case c != nil:
 			needed[c.x] = true
 			for _, v := range c.in {
+				needed[v] = true
+			}
+		case r != nil:
+			for _, v := range r.reads() {
 				needed[v] = true
 			}
 		case g.chained[n]:
@@ -485,6 +490,11 @@ func (c *chain) function(n *ir.Node) bool {
 		c.add(billb.StepTanh)
 	case ir.Exp:
 		c.add(billb.StepExp)
+	case ir.Erf:
+		if c.g.rows {
+			return false
+		}
+		c.add(billb.StepErf)
 	case ir.HardSwish:
 		c.add(billb.StepHardSwish)
 	case ir.LeakyRelu:

@@ -32,10 +32,11 @@ const (
 	StepMulDequantized // v * ((x - zero)*scale)
 	StepSign           // a bit, the last step: v > 0 where a is 1, v >= 0 where it is 0; NaN gives b
 	StepTernary        // two bits, the last step: v > 0, and in as many channels more behind all of those v < 0; NaN gives neither
+	StepErf            // the error function
 )
 
 var stepNames = []string{"to_float", "affine", "dequantize", "quantize", "plus", "minus", "times", "over", "prelu", "batch_norm", "relu", "clip", "leaky_relu",
-	"sigmoid", "tanh", "exp", "hard_sigmoid", "hard_swish", "add", "mul", "add_dequantized", "mul_dequantized", "sign", "ternary"}
+	"sigmoid", "tanh", "exp", "hard_sigmoid", "hard_swish", "add", "mul", "add_dequantized", "mul_dequantized", "sign", "ternary", "erf"}
 
 func (StepOp) names() []string  { return stepNames }
 func (s StepOp) String() string { return enumName(s.names(), int(s)) }

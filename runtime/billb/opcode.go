@@ -118,6 +118,7 @@ const (
 	OpLinearSteps      Opcode = 117
 	OpMapSteps         Opcode = 118
 	OpBConvSteps       Opcode = 119
+	OpRows             Opcode = 120
 	OpMod              Opcode = 140
 	OpFMod             Opcode = 141
 	OpScatter          Opcode = 142
