@@ -48,13 +48,15 @@ type Rows struct {
 	B   []int   `min:"0"` // the second one, 0 of an operation of one
 }
 
-// A program on the rows of x, which lie one after the other in row-major order; y is the result of its
-// last operation. An input has as many elements as x or one for every row, a constant one for
-// every element of a row or one, which serve all rows. A reduction takes a row, in order, to one element;
-// where an operation has elements of rows beside one for every row, that one serves the whole row.
-var _ = register(&Op{
-	Code: OpRows,
-	Name: "rows",
-	In:   "x inputs...", Out: "y", Consts: "constants...", InPlace: true,
-	Params: (*Rows)(nil),
-})
+var (
+	// A program on the rows of x, which lie one after the other in row-major order; y is the result of its
+	// last operation. An input has as many elements as x or one for every row, a constant one for
+	// every element of a row or one, which serve all rows. A reduction takes a row, in order, to one element;
+	// where an operation has elements of rows beside one for every row, that one serves the whole row.
+	_ = register(&Op{
+		Code: OpRows,
+		Name: "rows",
+		In:   "x inputs...", Out: "y", Consts: "constants...", InPlace: true,
+		Params: (*Rows)(nil),
+	})
+)
