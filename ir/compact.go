@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"unsafe"
 )
 
@@ -16,7 +17,9 @@ type store interface {
 	len() int
 	int(i int) int64
 	float(i int) float32
-	fits(d DType) bool // whether all that it may hold are numbers of d
+	ints(dst []int64, from int)     // the elements from from on
+	floats(dst []float32, from int) // likewise
+	fits(d DType) bool              // whether all that it may hold are numbers of d
 	bytes() int
 }
 
@@ -32,6 +35,18 @@ func (s whole[T]) len() int            { return len(s) }
 func (s whole[T]) int(i int) int64     { return int64(s[i]) }
 func (s whole[T]) float(i int) float32 { return float32(s[i]) }
 func (s whole[T]) bytes() int          { return binary.Size([]T(s)) }
+
+func (s whole[T]) ints(dst []int64, from int) {
+	for i, v := range s[from : from+len(dst)] {
+		dst[i] = int64(v)
+	}
+}
+
+func (s whole[T]) floats(dst []float32, from int) {
+	for i, v := range s[from : from+len(dst)] {
+		dst[i] = float32(v)
+	}
+}
 
 func (s whole[T]) fits(d DType) bool {
 	lo, hi := span[T]()
@@ -82,6 +97,18 @@ func (s *planes) int(i int) int64 {
 	return s.low
 }
 
+func (s *planes) ints(dst []int64, from int) {
+	for i := range dst {
+		dst[i] = s.int(from + i)
+	}
+}
+
+func (s *planes) floats(dst []float32, from int) {
+	for i := range dst {
+		dst[i] = s.float(from + i)
+	}
+}
+
 // halves holds floats of 16 bits.
 type halves struct {
 	d    DType // F16 or BF16
@@ -100,6 +127,18 @@ func (s *halves) float(i int) float32 {
 	return BF16ToFloat(s.bits[i])
 }
 
+func (s *halves) ints([]int64, int) { s.int(0) }
+
+func (s *halves) floats(dst []float32, from int) {
+	to := F16ToFloat
+	if s.d == BF16 {
+		to = BF16ToFloat
+	}
+	for i, h := range s.bits[from : from+len(dst)] {
+		dst[i] = to(h)
+	}
+}
+
 // uniform holds one number for all elements.
 type uniform struct {
 	n     int
@@ -112,6 +151,19 @@ func (s *uniform) len() int          { return s.n }
 func (s *uniform) bytes() int        { return 8 }
 func (s *uniform) int(int) int64     { return s.whole }
 func (s *uniform) float(int) float32 { return s.real }
+
+func (s *uniform) ints(dst []int64, _ int) {
+	for i := range dst {
+		dst[i] = s.whole
+	}
+}
+
+func (s *uniform) floats(dst []float32, _ int) {
+	for i := range dst {
+		dst[i] = s.real
+	}
+}
+
 func (s *uniform) fits(d DType) bool {
 	if s.isInt {
 		return holds(d, s.whole)
@@ -124,6 +176,7 @@ type products struct {
 	factors store
 	scales  []float32
 	channel func(i int) int // of element i
+	run     int             // as many elements from a multiple of it on have one channel
 }
 
 func (s *products) len() int          { return s.factors.len() }
@@ -133,16 +186,29 @@ func (s *products) fits(d DType) bool { return d == F32 }
 
 func (s *products) float(i int) float32 { return s.factors.float(i) * s.scales[s.channel(i)] }
 
+func (s *products) ints([]int64, int) { s.int(0) }
+
+func (s *products) floats(dst []float32, from int) {
+	s.factors.floats(dst, from)
+	for i := 0; i < len(dst); {
+		end := min(i+s.run-(from+i)%s.run, len(dst))
+		k := s.scales[s.channel(from+i)]
+		for ; i < end; i++ {
+			dst[i] *= k
+		}
+	}
+}
+
 // scaled is the f32 tensor of compact integers x minus zero, which may be nil, times
-// scale, where channel gives the elements of both for one of x. It is compact too,
-// or nil where x is not, or is too wide for exact factors.
-func scaled(x, scale, zero *Tensor, channel func(i int) int) *Tensor {
+// scale, where g gives the elements of both for one of x. It is compact too, or nil
+// where x is not, or is too wide for exact factors.
+func scaled(x, scale, zero *Tensor, g *quantGrid) *Tensor {
 	if x.compact == nil {
 		return nil
 	}
-	s := &products{factors: x.compact, scales: scale.Floats(), channel: channel}
+	s := &products{factors: x.compact, scales: scale.Floats(), channel: g.at, run: g.run(x.Len())}
 	if z, all := operandSplat(zero); !all || z != 0 {
-		s.factors = x.integers(func(i int) int64 { return x.Int(i) - zero.Int(channel(i)) })
+		s.factors = x.integers(func(i int) int64 { return x.Int(i) - zero.Int(g.at(i)) })
 	}
 	if s.factors == nil || !s.factors.fits(F32) {
 		return nil
@@ -180,7 +246,7 @@ func (t *Tensor) Compact() *Tensor {
 func (t *Tensor) narrowest() *Tensor {
 	s := t.equal()
 	if s == nil && t.HoldsInts() {
-		s = t.integers(t.Int)
+		s = t.whole()
 	}
 	if s == nil && t.HoldsFloats() && t.integral() {
 		s = t.integers(func(i int) int64 { return int64(t.Float32(i)) })
@@ -215,12 +281,28 @@ func (t *Tensor) equal() store {
 	return &uniform{n: n, real: v}
 }
 
+// whole is the smallest store of integers: the tensor's own where it is that already.
+func (t *Tensor) whole() store {
+	lo, hi := t.Int(0), t.Int(0)
+	for _, run := range t.IntRuns(0, t.Len()) {
+		lo, hi = min(lo, slices.Min(run)), max(hi, slices.Max(run))
+	}
+	if _, own := t.compact.(whole[int8]); own && hi > 1 {
+		return nil
+	}
+	if _, own := t.compact.(whole[uint8]); own && hi > math.MaxInt8 {
+		return nil
+	}
+	return t.integers(t.Int)
+}
+
 // integral reports whether floats are integers of 8 bits, zeros without a sign.
 func (t *Tensor) integral() bool {
-	for i := range t.Len() {
-		v := t.Float32(i)
-		if !(v >= math.MinInt8 && v <= math.MaxInt8) || math.Float32bits(float32(int8(v))) != math.Float32bits(v) {
-			return false
+	for _, run := range t.FloatRuns(0, t.Len()) {
+		for _, v := range run {
+			if !(v >= math.MinInt8 && v <= math.MaxInt8) || math.Float32bits(float32(int8(v))) != math.Float32bits(v) {
+				return false
+			}
 		}
 	}
 	return true
@@ -408,6 +490,15 @@ func decoded[T any](b []byte, size int, one func([]byte) T) []T {
 		out[i] = one(b[size*i:])
 	}
 	return out
+}
+
+// SmallTensor returns a tensor of an integer or logic type over data, compact.
+func SmallTensor[E small](d DType, data []E, shape ...int) *Tensor {
+	t := &Tensor{Type: T(d, shape...), compact: whole[E](data)}
+	if len(data) < compactFrom {
+		return t.widened()
+	}
+	return t.narrowest()
 }
 
 // ternary is n elements of a sign plane followed by a nonzero plane.

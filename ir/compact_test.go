@@ -2,6 +2,7 @@ package ir_test
 
 import (
 	"fmt"
+	"iter"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -74,6 +75,9 @@ func TestCompact(t *testing.T) {
 		if x.HoldsInts() && !slices.Equal(c.IntRange(90, 130), x.Ints()[90:130]) || x.HoldsFloats() && !slices.Equal(bitsOf(c.FloatRange(90, 130)), bitsOf(x.Floats()[90:130])) {
 			t.Error("ranges differ")
 		}
+		if x.HoldsInts() && !slices.Equal(joined(t, 7, c.IntRuns(7, 200)), x.Ints()[7:]) || x.HoldsFloats() && !slices.Equal(bitsOf(joined(t, 7, c.FloatRuns(7, 200))), bitsOf(x.Floats()[7:])) {
+			t.Error("runs differ")
+		}
 		for _, d := range compactTypes {
 			if i, same := x.Convert(d).FirstDiff(c.Convert(d)); !same {
 				t.Errorf("as %s element %d is %v, from the compact one %v", d, i, x.Convert(d).Float(i), c.Convert(d).Float(i))
@@ -88,6 +92,53 @@ func TestCompact(t *testing.T) {
 			t.Errorf("element %d is %v, from its data %v", i, x.Float(i), back.Float(i))
 		}
 	})
+}
+
+// joined is the elements of runs that begin with one.
+func joined[T any](t *testing.T, from int, runs iter.Seq2[int, []T]) []T {
+	var all []T
+	for at, run := range runs {
+		if at != from+len(all) {
+			t.Fatalf("a run begins at %d, expected %d", at, from+len(all))
+		}
+		all = append(all, run...)
+	}
+	return all
+}
+
+// TestGridScale checks that factors and scale make the elements again, and that
+// elements off the grid have none.
+func TestGridScale(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	for n := range 200 {
+		s := float32(math.Exp(6 * r.NormFloat64()))
+		v := make([]float32, 3+n)
+		for i := range v {
+			v[i] = s * float32(r.IntN(255)-127)
+		}
+		from, q := n/2, make([]int8, len(v)-n/2)
+		x := ir.FloatTensor(v, len(v))
+		found, ok := x.GridScale(from, len(v), q)
+		if !ok {
+			t.Fatalf("no scale is found for multiples of %v: %v", s, v[from:])
+		}
+		for i, k := range q {
+			if float32(k)*found != v[from+i] {
+				t.Fatalf("%d times %v is %v, expected %v", k, found, float32(k)*found, v[from+i])
+			}
+		}
+		least := float32(math.Inf(1))
+		for _, y := range v[from:] {
+			if y != 0 {
+				least = min(least, max(y, -y))
+			}
+		}
+		if v[len(v)-1] = least * 200.3; least > 0 && len(q) > 1 && !math.IsInf(float64(least), 0) {
+			if s, ok := x.GridScale(from, len(v), nil); ok {
+				t.Errorf("scale %v is found for %v", s, v[from:])
+			}
+		}
+	}
 }
 
 func bitsOf(v []float32) []uint32 {
@@ -130,9 +181,10 @@ func TestCompactBytes(t *testing.T) {
 func TestDequantizeCompact(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for _, d := range []ir.DType{ir.I8, ir.U8, ir.I16, ir.I32} {
-		for _, zeroed := range []bool{false, true} {
+		for k := range 6 {
+			zeroed, shape := k%2 == 1, [][]int{{6, 40}, {40, 6}, {5, 6, 8}}[k/2]
 			lo, hi := d.Range()
-			x, scale, zero := ir.NewTensor(ir.T(d, 6, 40)), ir.NewTensor(ir.T(ir.F32, 6)), ir.NewTensor(ir.T(d, 6))
+			x, scale, zero := ir.NewTensor(ir.T(d, shape...)), ir.NewTensor(ir.T(ir.F32, 6)), ir.NewTensor(ir.T(d, 6))
 			for i := range x.Ints() {
 				x.Ints()[i] = lo + r.Int64N(hi-lo+1)
 			}
@@ -144,7 +196,7 @@ func TestDequantizeCompact(t *testing.T) {
 			}
 			var b ir.Builder
 			b.F = &ir.Func{Name: "main"}
-			y := b.Op(ir.DequantizeLinear, map[string]any{"axis": 0}, b.Const(x), b.Const(scale), b.Const(zero))
+			y := b.Op(ir.DequantizeLinear, map[string]any{"axis": slices.Index(shape, 6)}, b.Const(x), b.Const(scale), b.Const(zero))
 			if b.Err != nil {
 				t.Fatal(b.Err)
 			}

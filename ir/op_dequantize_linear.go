@@ -32,7 +32,7 @@ var DequantizeLinear = register(&Op{
 		}
 		x, scale, zero := in[0], in[1], operand(in, 2)
 		if n.Results[0].Type.DType == F32 && scale.Type.DType == F32 {
-			if y := scaled(x, scale, zero, g.at); y != nil {
+			if y := scaled(x, scale, zero, g); y != nil {
 				return []*Tensor{y}, nil
 			}
 		}

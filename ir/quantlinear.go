@@ -68,6 +68,17 @@ func (g *quantGrid) at(i int) int {
 	return (i/(g.inner*g.size)*g.blocks+k/g.block)*g.inner + i%g.inner
 }
 
+// run is how many elements, of n, from a multiple of it on have the same scale.
+func (g *quantGrid) run(n int) int {
+	switch {
+	case g.single:
+		return max(n, 1)
+	case g.blocked:
+		return 1
+	}
+	return max(g.inner, 1)
+}
+
 // requantize returns the integer nearest to v (halves to even) plus a zero
 // point, saturated to the type; NaN gives the zero point.
 func requantize(d DType, v float64, zero int64) int64 {

@@ -1,6 +1,10 @@
 package ir
 
-import "math"
+import (
+	"encoding/binary"
+	"iter"
+	"math"
+)
 
 // Tensor is a value of the interpreter and the payload of a constant, always
 // dense and row-major. Its numbers are read with Int, Float32 and Float, or all
@@ -135,9 +139,7 @@ func (t *Tensor) IntRange(from, to int) []int64 {
 		return t.i[from:to]
 	}
 	out := make([]int64, to-from)
-	for i := range out {
-		out[i] = t.compact.int(from + i)
-	}
+	t.compact.ints(out, from)
 	return out
 }
 
@@ -147,10 +149,46 @@ func (t *Tensor) FloatRange(from, to int) []float32 {
 		return t.f[from:to]
 	}
 	out := make([]float32, to-from)
-	for i := range out {
-		out[i] = t.compact.float(from + i)
-	}
+	t.compact.floats(out, from)
 	return out
+}
+
+// firstRun and longestRun are the lengths of runs: they grow, so that little is made
+// for a reader that stops early.
+const firstRun, longestRun = 64, 4096
+
+// IntRuns gives elements from to to-1 of what Ints gives as runs, each with the index
+// of its first element. They are for reading, until the next one.
+func (t *Tensor) IntRuns(from, to int) iter.Seq2[int, []int64] {
+	if t.compact == nil {
+		return func(yield func(int, []int64) bool) { yield(from, t.i[from:to]) }
+	}
+	return runs(from, to, t.compact.ints)
+}
+
+// FloatRuns gives what Floats gives as IntRuns does.
+func (t *Tensor) FloatRuns(from, to int) iter.Seq2[int, []float32] {
+	if t.compact == nil {
+		return func(yield func(int, []float32) bool) { yield(from, t.f[from:to]) }
+	}
+	return runs(from, to, t.compact.floats)
+}
+
+func runs[T any](from, to int, read func(dst []T, from int)) iter.Seq2[int, []T] {
+	return func(yield func(int, []T) bool) {
+		size := firstRun
+		buf := make([]T, min(size, to-from))
+		for at := from; at < to; at += len(buf) {
+			if at > from && size < longestRun {
+				size *= 2
+				buf = make([]T, size)
+			}
+			buf = buf[:min(len(buf), to-at)]
+			if read(buf, at); !yield(at, buf) {
+				return
+			}
+		}
+	}
 }
 
 // Doubles returns all elements of an f64, nil for others, as they may be written.
@@ -390,6 +428,14 @@ func (t *Tensor) Data() []byte {
 			}
 		}
 		return out
+	case F32:
+		out := make([]byte, 0, 4*n)
+		for _, run := range t.FloatRuns(0, n) {
+			for _, v := range run {
+				out = binary.LittleEndian.AppendUint32(out, math.Float32bits(v))
+			}
+		}
+		return out
 	default:
 		size := d.Bits() / 8
 		out := make([]byte, 0, n*size)
@@ -403,8 +449,6 @@ func (t *Tensor) Data() []byte {
 func appendElem(out []byte, t *Tensor, i, size int) []byte {
 	var u uint64
 	switch d := t.Type.DType; {
-	case d == F32:
-		u = uint64(math.Float32bits(t.Float32(i)))
 	case d == F16:
 		u = uint64(FloatToF16(t.Float32(i)))
 	case d == BF16:

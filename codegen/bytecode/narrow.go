@@ -31,7 +31,6 @@ func narrow(t *ir.Tensor) billb.Const {
 		c.Form, c.Data = stored(t, billb.Bytes, ir.I8)
 		return c
 	}
-	all := t.Floats()
 	rows, columns := t.Type.Shape[0], t.Type.Shape[t.Type.Rank()-1]
 	lines := t.Len() / max(columns, 1)
 	for _, f := range []struct {
@@ -39,10 +38,10 @@ func narrow(t *ir.Tensor) billb.Const {
 		scales int
 		data   func() []byte
 	}{
-		{billb.Signs, lines, func() []byte { return signs(all, lines) }},
-		{billb.ByRow, rows, func() []byte { return scaled(all, rows, t.Len()/rows, 1) }},
-		{billb.ByColumn, columns, func() []byte { return scaled(all, columns, 1, columns) }},
-		{billb.ByLine, lines, func() []byte { return scaled(all, lines, columns, 1) }},
+		{billb.Signs, lines, func() []byte { return signs(t, lines) }},
+		{billb.ByRow, rows, func() []byte { return scaled(t, rows, t.Len()/rows, 1) }},
+		{billb.ByColumn, columns, func() []byte { return scaled(t, columns, 1, columns) }},
+		{billb.ByLine, lines, func() []byte { return scaled(t, lines, columns, 1) }},
 	} {
 		if 8*f.scales > t.Len() {
 			continue // the scales would take half of what is won, or more
@@ -69,17 +68,19 @@ func stored(t *ir.Tensor, form billb.Form, d ir.DType) (billb.Form, []byte) {
 
 // signs is a scale for each of n lines and the signs of elements, nil where
 // magnitudes differ within a line.
-func signs(v []float32, n int) []byte {
-	out, bits := make([]byte, 0, 4*n), make([]byte, (len(v)+7)/8)
+func signs(t *ir.Tensor, n int) []byte {
+	var out []byte
+	bits, line := make([]byte, (t.Len()+7)/8), t.Len()/n
 	for k := range n {
-		at := k * (len(v) / n)
-		s := float32(math.Abs(float64(v[at])))
-		for i := at; i < at+len(v)/n; i++ {
-			if v[i] != s && v[i] != -s || s == 0 {
-				return nil
-			}
-			if v[i] < 0 {
-				bits[i/8] |= 1 << (i % 8)
+		s := float32(math.Abs(t.Float(k * line)))
+		for at, run := range t.FloatRuns(k*line, (k+1)*line) {
+			for i, x := range run {
+				if x != s && x != -s || s == 0 {
+					return nil
+				}
+				if x < 0 {
+					bits[(at+i)/8] |= 1 << ((at + i) % 8)
+				}
 			}
 		}
 		out = binary.LittleEndian.AppendUint32(out, math.Float32bits(s))
@@ -89,29 +90,38 @@ func signs(v []float32, n int) []byte {
 
 // scaled is n scales and the factors of elements, nil where there are none. Scale k
 // is that of the elements from k*first on, step apart.
-func scaled(v []float32, n, first, step int) []byte {
-	out := make([]byte, 4*n)
-	var factors []byte
-	line := make([]float32, len(v)/n)
+func scaled(t *ir.Tensor, n, first, step int) []byte {
+	var out []byte
+	size := t.Len() / n
+	q := make([]int8, size)
 	for k := range n {
-		for i := range line {
-			line[i] = v[k*first+i*step]
-		}
-		s, ok := ir.GridScale(line)
+		line := lineOf(t, k*first, size, step)
+		s, ok := line.GridScale(0, size, q)
 		if !ok {
 			return nil
 		}
-		if factors == nil {
-			factors = make([]byte, len(v))
+		if out == nil {
+			out = make([]byte, 4*n+t.Len())
 		}
 		binary.LittleEndian.PutUint32(out[4*k:], math.Float32bits(s))
-		for i, x := range line {
-			q := int8(math.Round(float64(x) / float64(s)))
-			if math.Float32bits(float32(q)*s) != math.Float32bits(x) {
+		for i, f := range q {
+			if math.Float32bits(float32(f)*s) != math.Float32bits(line.Float32(i)) {
 				return nil // a zero with a sign
 			}
-			factors[k*first+i*step] = byte(q)
+			out[4*n+k*first+i*step] = byte(f)
 		}
 	}
-	return append(out, factors...)
+	return out
+}
+
+// lineOf is n elements from one on, step apart.
+func lineOf(t *ir.Tensor, from, n, step int) *ir.Tensor {
+	if step == 1 {
+		return ir.FloatTensor(t.FloatRange(from, from+n), n)
+	}
+	line := make([]float32, n)
+	for i := range line {
+		line[i] = t.Float32(from + i*step)
+	}
+	return ir.FloatTensor(line, n)
 }

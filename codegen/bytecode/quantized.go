@@ -8,17 +8,19 @@ import (
 // shiftedWeights is constant weights [O,...] less their zero points, of which there are one, O or none; nil where that is
 // beyond nine bits.
 func shiftedWeights(w, zero *ir.Tensor) *ir.Tensor {
-	out := ir.NewTensor(w.Type.With(ir.I16))
-	for i, v := range w.Ints() {
-		if zero != nil {
-			v -= zero.Int(i * zero.Len() / w.Len())
+	out := make([]int16, w.Len())
+	for at, run := range w.IntRuns(0, w.Len()) {
+		for i, v := range run {
+			if zero != nil {
+				v -= zero.Int((at + i) * zero.Len() / w.Len())
+			}
+			if v < -256 || v > 254 {
+				return nil
+			}
+			out[at+i] = int16(v)
 		}
-		if v < -256 || v > 254 {
-			return nil
-		}
-		out.Ints()[i] = v
 	}
-	return out
+	return ir.SmallTensor(ir.I16, out, w.Type.Shape...)
 }
 
 // bytesConv emits a convolution of bytes x by weights with constant zero points and steps; nil where the kernels of bytes do

@@ -42,13 +42,6 @@ func GenerateWithin(m *ir.Module, certificate []byte, limit int) (*billb.Image, 
 	if err != nil {
 		return nil, Plan{}, err
 	}
-	if len(s.img.Regions) > 0 { // it has steps already, and stays as it is
-		img, plan, err := s.image(nil)
-		if err == nil && plan.Memory.Total() > limit {
-			err = &TooLargeError{limit, plan.Memory.Total()}
-		}
-		return img, plan, err
-	}
 	sizes, smallest := []BandSize(nil), 0
 	for _, size := range bandSizes {
 		all := slices.Repeat([]BandSize{size}, s.g.count)
@@ -106,9 +99,6 @@ func GenerateBands(m *ir.Module, certificate []byte, size BandSize) (*billb.Imag
 	if err != nil {
 		return nil, Plan{}, err
 	}
-	if len(s.img.Regions) > 0 {
-		return s.image(nil)
-	}
 	return s.image(slices.Repeat([]BandSize{size}, s.g.count))
 }
 
@@ -132,7 +122,11 @@ func newSearch(m *ir.Module, certificate []byte) (*search, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &search{img, group, groupInstructions(img), map[string]int{}, map[string]trial{}}, nil
+	g := groupInstructions(img)
+	if len(img.Regions) > 0 {
+		g.count = 0 // it has steps that are rolled up: none of its regions takes bands
+	}
+	return &search{img, group, g, map[string]int{}, map[string]trial{}}, nil
 }
 
 // image is the image with bands of a size for every region; one with steps that are rolled up stays as it is.

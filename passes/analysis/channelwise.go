@@ -107,10 +107,16 @@ func AlongAxis(c *ir.Tensor, shape []int) (axis int, values []float64, ok bool) 
 	return axis, values, shape[axis] == len(values)
 }
 
+// Finite32 reports whether no f32, f16 or bf16 element is NaN or infinite.
 func Finite32(t *ir.Tensor) bool {
-	for _, x := range t.Floats() {
-		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
-			return false
+	if !t.HoldsFloats() {
+		return true
+	}
+	for _, run := range t.FloatRuns(0, t.Len()) {
+		for _, x := range run {
+			if x-x != 0 {
+				return false
+			}
 		}
 	}
 	return true

@@ -85,13 +85,23 @@ func divides(n *ir.Node, x float64) bool {
 
 func wildest(t *ir.Tensor) wild {
 	w := finite
-	for i := range t.Len() {
-		switch x := t.Float(i); {
+	note := func(x float64) {
+		switch {
 		case x != x:
-			return notANumber
+			w = notANumber
 		case math.IsInf(x, 0):
-			w = infinite
+			w = max(w, infinite)
 		}
+	}
+	if t.HoldsFloats() {
+		for _, run := range t.FloatRuns(0, t.Len()) {
+			for _, x := range run {
+				note(float64(x))
+			}
+		}
+	}
+	for _, x := range t.Doubles() {
+		note(x)
 	}
 	return w
 }

@@ -29,9 +29,10 @@ func RecoverTwoValued(t *ir.Tensor) *OffsetWeights {
 		return nil // too few for two values to mean anything
 	}
 	out := &OffsetWeights{BinaryWeights{Scale: make([]float64, o)}, make([]float64, o)}
-	vals := make([]int64, t.Len())
+	var vals []int8
+	bits := make([]int8, row)
 	for c := range o {
-		low, high, off, ok := twoValues(t.FloatRange(c*row, (c+1)*row), vals[c*row:])
+		low, high, off, ok := twoValues(t.FloatRange(c*row, (c+1)*row), bits)
 		if !ok {
 			return nil
 		}
@@ -42,27 +43,28 @@ func RecoverTwoValued(t *ir.Tensor) *OffsetWeights {
 				out.Scale[c] = 1
 				out.Offset[c] = -1
 			}
-			for i := range row {
-				vals[c*row+i] = 1
+			for i := range bits {
+				bits[i] = 1
 				if high < 0 {
-					vals[c*row+i] = -1
+					bits[i] = -1
 				}
 			}
 		}
+		vals = append(vals, bits...)
 		out.Off = max(out.Off, off)
 	}
-	out.Bits = ir.IntTensor(ir.SBit, vals, t.Type.Shape...)
+	out.Bits = ir.SmallTensor(ir.SBit, vals, t.Type.Shape...)
 	return out
 }
 
 // twoValues returns the means of the weights near the smallest and near the
 // largest, and the sum of their distances from them. bits takes -1 or +1 for each.
-func twoValues(w []float32, bits []int64) (low, high, off float64, ok bool) {
+func twoValues(w []float32, bits []int8) (low, high, off float64, ok bool) {
 	least, most := float64(w[0]), float64(w[0])
 	for _, x := range w {
 		least, most = min(least, float64(x)), max(most, float64(x))
 	}
-	rounding := roundingOf(w)
+	rounding := roundingOf(max(most, -least))
 	if most-least <= rounding && most != least {
 		return 0, 0, 0, false // no telling two values from one
 	}
@@ -105,13 +107,16 @@ func RecoverOffset(t *ir.Tensor) *OffsetWeights {
 	}
 	out := &OffsetWeights{*odd, make([]float64, len(odd.Scale))}
 	out.Scale = make([]float64, len(odd.Scale))
-	out.Bits = ir.NewTensor(odd.Bits.Type)
-	for i, v := range odd.Bits.Ints() {
-		if v%2 == 0 {
-			return nil
+	bits := make([]int8, 0, odd.Bits.Len())
+	for _, run := range odd.Bits.IntRuns(0, odd.Bits.Len()) {
+		for _, v := range run {
+			if v%2 == 0 {
+				return nil
+			}
+			bits = append(bits, int8((v-1)/2))
 		}
-		out.Bits.Ints()[i] = (v - 1) / 2
 	}
+	out.Bits = ir.SmallTensor(ir.I8, bits, odd.Bits.Type.Shape...)
 	for o, s := range odd.Scale {
 		out.Scale[o], out.Offset[o] = 2*s, s
 	}

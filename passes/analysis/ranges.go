@@ -31,9 +31,9 @@ func Uniform(lo, hi int64) Span { return Span{[]int64{lo}, []int64{hi}} }
 
 // Ranger bounds integer values from the weights. Bounds hold for every input.
 type Ranger struct {
-	Known map[*ir.Value]Span
-	comps map[*ir.Value]*composite
-	spent int // channels of comparisons
+	Known  map[*ir.Value]Span
+	chains map[*ir.Node]*composite
+	spent  int // channels of comparisons
 }
 
 // maxCompared bounds the channels of all comparisons over accumulators that are
@@ -50,7 +50,7 @@ func (r *Ranger) Afford(channels int) bool {
 }
 
 func NewRanger() *Ranger {
-	return &Ranger{Known: map[*ir.Value]Span{}, comps: map[*ir.Value]*composite{}}
+	return &Ranger{Known: map[*ir.Value]Span{}, chains: map[*ir.Node]*composite{}}
 }
 
 // Of returns the bounds of an integer or logic value.
@@ -73,7 +73,11 @@ func (r *Ranger) compute(v *ir.Value) Span {
 		if d.Const.Len() == 0 {
 			return Uniform(0, 0)
 		}
-		return Uniform(slices.Min(d.Const.Ints()), slices.Max(d.Const.Ints()))
+		lo, hi := d.Const.Int(0), d.Const.Int(0)
+		for _, run := range d.Const.IntRuns(0, d.Const.Len()) {
+			lo, hi = min(lo, slices.Min(run)), max(hi, slices.Max(run))
+		}
+		return Uniform(lo, hi)
 	case ir.BConv, ir.IConv:
 		return r.Conv(d)
 	case ir.ILinear:
@@ -207,10 +211,39 @@ func (r *Ranger) concat(n *ir.Node) Span {
 // Conv bounds a convolution by the composite kernel over the first value that
 // is no linear function of others.
 func (r *Ranger) Conv(n *ir.Node) Span {
-	c := r.composite(n)
-	if c == nil {
+	if c := r.chain(n); c != nil {
+		return r.overComposite(c)
+	}
+	w := ir.ConstOf(n.Args[1])
+	if w == nil || !fitsComposite(w) {
 		return Uniform(n.Result().Type.DType.Range())
 	}
+	base := r.Of(n.Args[0])
+	o, per := w.Type.Shape[0], w.Type.Shape[1]
+	taps := ir.Type{Shape: w.Type.Shape[2:]}.Elems()
+	s, zeros := Span{make([]int64, o), make([]int64, o)}, padded(n)
+	for k := range o {
+		first, row := k/(o/n.Int("groups"))*per, w.IntRange(k*per*taps, (k+1)*per*taps)
+		for c := range per {
+			lo, hi := base.At(first + c)
+			if zeros {
+				lo, hi = min(lo, 0), max(hi, 0)
+			}
+			for _, x := range row[c*taps : (c+1)*taps] {
+				s.Lo[k] += min(x*lo, x*hi)
+				s.Hi[k] += max(x*lo, x*hi)
+			}
+		}
+	}
+	return s
+}
+
+// padded reports whether zeros lie around what a convolution reads.
+func padded(n *ir.Node) bool {
+	return slices.ContainsFunc(n.Ints("pad"), func(p int) bool { return p > 0 })
+}
+
+func (r *Ranger) overComposite(c *composite) Span {
 	base := r.Of(c.base)
 	o := len(c.W) / (c.channels * c.Taps)
 	s := Span{make([]int64, o), make([]int64, o)}
@@ -302,46 +335,48 @@ type composite struct {
 	W              []int32
 }
 
-// composite returns the composite kernel of a convolution: its own weights
-// composed with those of the convolutions under it, as long as at most one of
-// the chain is wider than a point (zero padding of a wider one over a point
-// only drops terms, so the interior bounds the border). nil when the weights
-// are not constant or too many.
+// composite is the kernel of a convolution over the first value that is no linear
+// function of others; nil when the weights are not constant or too large.
 func (r *Ranger) composite(n *ir.Node) *composite {
-	v := n.Result()
-	if c, ok := r.comps[v]; ok {
+	if c := r.chain(n); c != nil {
 		return c
 	}
-	c, chained := r.compose(n)
-	if chained {
-		r.comps[v] = c
+	if w := ir.ConstOf(n.Args[1]); w != nil && fitsComposite(w) {
+		return OwnKernel(n, w)
 	}
-	return c
+	return nil
 }
 
 const MaxComposite = 1 << 26
 
-// compose makes a composite kernel, and reports whether it is of several
-// convolutions.
-func (r *Ranger) compose(n *ir.Node) (kernel *composite, chained bool) {
-	w := ir.ConstOf(n.Args[1])
-	if w == nil || !fitsComposite(w) {
-		return nil, false
-	}
-	own := OwnKernel(n, w)
+// chain returns the composite kernel of a convolution over others: its own weights
+// composed with theirs, as long as at most one of the chain is wider than a point
+// (zero padding of a wider one over a point only drops terms, so the interior bounds
+// the border). nil where there is no convolution under it, when the weights are not
+// constant or too many.
+func (r *Ranger) chain(n *ir.Node) *composite {
 	d := ir.Def(n.Args[0])
 	if !(d.Is(ir.BConv) || d.Is(ir.IConv)) || d.Arg(2) != nil {
-		return own, false
+		return nil
 	}
-	in := r.composite(d)
-	if in == nil || !own.pointwise && !in.pointwise {
-		return own, false
+	c, ok := r.chains[n]
+	if !ok {
+		c = r.compose(n, d)
+		r.chains[n] = c
 	}
-	o := n.In(1).Shape[0]
-	if o*in.channels*own.Taps*in.Taps > MaxComposite || own.peak()*in.peak()*int64(own.channels*own.Taps) > math.MaxInt32 {
-		return own, false
+	return c
+}
+
+func (r *Ranger) compose(n, d *ir.Node) *composite {
+	w, in := ir.ConstOf(n.Args[1]), r.composite(d)
+	if w == nil || in == nil || !fitsComposite(w) {
+		return nil
 	}
-	return own.After(in, o), true
+	own, o := OwnKernel(n, w), w.Type.Shape[0]
+	if !own.pointwise && !in.pointwise || o*in.channels*own.Taps*in.Taps > MaxComposite || own.peak()*in.peak()*int64(own.channels*own.Taps) > math.MaxInt32 {
+		return nil
+	}
+	return own.After(in, o)
 }
 
 // peak returns the largest magnitude of the kernel.
@@ -354,8 +389,11 @@ func (c *composite) peak() int64 {
 }
 
 func fitsComposite(w *ir.Tensor) bool {
-	for i := range w.Len() {
-		if x := w.Int(i); x > math.MaxInt16 || x < math.MinInt16 {
+	if d := w.Type.DType; w.Fits(ir.I16) || d.IsLogic() || d.Bits() <= 8 {
+		return true
+	}
+	for _, run := range w.IntRuns(0, w.Len()) {
+		if slices.Min(run) < math.MinInt16 || slices.Max(run) > math.MaxInt16 {
 			return false
 		}
 	}
@@ -367,14 +405,14 @@ func OwnKernel(n *ir.Node, w *ir.Tensor) *composite {
 	o, per := w.Type.Shape[0], w.Type.Shape[1]
 	channels, groups := n.In(0).Shape[1], n.Int("groups")
 	taps := ir.Type{Shape: w.Type.Shape[2:]}.Elems()
-	c := &composite{base: n.Args[0], channels: channels, Taps: taps, pointwise: taps == 1, W: make([]int32, o*channels*taps)}
-	for _, p := range n.Ints("pad") {
-		c.padded = c.padded || p > 0
-	}
-	c.pointwise = c.pointwise && !c.padded
-	for i := range w.Len() {
-		k, a := i/(per*taps), i/taps%per+i/(per*taps)/(o/groups)*per
-		c.W[(k*channels+a)*taps+i%taps] = int32(w.Int(i))
+	c := &composite{base: n.Args[0], channels: channels, Taps: taps, padded: padded(n), W: make([]int32, o*channels*taps)}
+	c.pointwise = taps == 1 && !c.padded
+	row := per * taps
+	for k := range o {
+		to := c.W[(k*channels+k/(o/groups)*per)*taps:]
+		for i, x := range w.IntRange(k*row, (k+1)*row) {
+			to[i] = int32(x)
+		}
 	}
 	return c
 }

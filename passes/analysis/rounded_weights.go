@@ -39,20 +39,22 @@ func recoverRounded(t *ir.Tensor) *BinaryWeights {
 // fitBytes turns the sign of rows that have +128, of weights down to -128 that a
 // norm's negative factor was folded into. It reports whether all are bytes then.
 func (b *BinaryWeights) fitBytes() bool {
-	row, bits := b.Bits.Len()/len(b.Scale), b.Bits.Ints()
+	row := b.Bits.Len() / len(b.Scale)
+	bits := make([]int8, 0, b.Bits.Len())
 	for o := range b.Scale {
-		w := bits[o*row : (o+1)*row]
+		w, sign := b.Bits.IntRange(o*row, (o+1)*row), int64(1)
 		switch {
 		case slices.Max(w) <= math.MaxInt8:
-			continue
 		case slices.Min(w) < -math.MaxInt8:
 			return false
+		default:
+			sign, b.Scale[o] = -1, -b.Scale[o]
 		}
-		b.Scale[o] = -b.Scale[o]
-		for i := range w {
-			w[i] = -w[i]
+		for _, v := range w {
+			bits = append(bits, int8(sign*v))
 		}
 	}
+	b.Bits = ir.SmallTensor(b.Bits.Type.DType, bits, b.Bits.Type.Shape...)
 	return true
 }
 
@@ -62,7 +64,7 @@ func roundedGrid(t *ir.Tensor, most float64) *BinaryWeights {
 	rows := t.Type.Shape[0]
 	size := t.Len() / rows
 	if size < leastRounded || most > 1 {
-		if s, ok := roundedScale(t.Floats(), most); ok {
+		if s, ok := roundedScale(t, 0, t.Len(), most); ok {
 			return roundedWeights(t, slices.Repeat([]float64{s}, rows))
 		}
 		if size < leastRounded {
@@ -71,7 +73,7 @@ func roundedGrid(t *ir.Tensor, most float64) *BinaryWeights {
 	}
 	scales := make([]float64, rows)
 	for o := range scales {
-		s, ok := roundedScale(t.FloatRange(o*size, (o+1)*size), most)
+		s, ok := roundedScale(t, o*size, (o+1)*size, most)
 		if !ok {
 			return nil
 		}
@@ -80,77 +82,77 @@ func roundedGrid(t *ir.Tensor, most float64) *BinaryWeights {
 	return roundedWeights(t, scales)
 }
 
-// roundedScale finds the scale of weights near multiples of it. The largest
-// magnitude is tried as 1 to most times the scale, which the mean over all
+// roundedScale finds the scale of weights from to to-1 near multiples of it. The
+// largest magnitude is tried as 1 to most times the scale, which the mean over all
 // multiples then makes exact.
-func roundedScale(w []float32, most float64) (float64, bool) {
+func roundedScale(t *ir.Tensor, from, to int, most float64) (float64, bool) {
 	largest := 0.0
-	for _, x := range w {
-		largest = max(largest, math.Abs(float64(x)))
+	for _, run := range t.FloatRuns(from, to) {
+		largest = max(largest, largestOf(run))
 	}
 	if largest <= straightThroughError {
 		return 1, largest == 0
 	}
 	for k := 1.0; k <= most; k++ {
 		s := largest / k
-		if !maybeGrid(w, s) {
+		// s is off by the rounding of one weight: this only tells most scales apart
+		// that are none, at the first weights.
+		if !allNear(t, from, to, s, 0x1p-4*s) {
 			continue
 		}
 		var num, den float64
-		for _, x := range w {
-			q := math.Round(float64(x) / s)
-			num, den = num+float64(x)*q, den+q*q
+		for _, run := range t.FloatRuns(from, to) {
+			for _, x := range run {
+				q := math.Round(float64(x) / s)
+				num, den = num+float64(x)*q, den+q*q
+			}
 		}
-		if s = num / den; nearGrid(w, s) {
+		if s = num / den; allNear(t, from, to, s, min(roundingOf(largest), s*mostRelativeError)) {
 			return s, true
 		}
 	}
 	return 0, false
 }
 
-// maybeGrid tells most scales apart that are none at the first weights: s itself
-// is off by the rounding of one of them.
-func maybeGrid(w []float32, s float64) bool {
-	for _, x := range w {
-		if q := float64(x) / s; math.Abs(q-math.Round(q)) > 0x1p-4 {
-			return false
+// allNear reports whether weights are at most so far from multiples of s.
+func allNear(t *ir.Tensor, from, to int, s, most float64) bool {
+	for _, run := range t.FloatRuns(from, to) {
+		for _, x := range run {
+			if math.Abs(float64(x)-s*math.Round(float64(x)/s)) > most {
+				return false
+			}
 		}
 	}
 	return true
 }
 
-func nearGrid(w []float32, s float64) bool {
-	most := roundingOf(w)
-	for _, x := range w {
-		if d := math.Abs(float64(x) - s*math.Round(float64(x)/s)); d > most || d > s*mostRelativeError {
-			return false
-		}
-	}
-	return true
-}
+// roundingOf bounds how far rounding takes weights of magnitudes up to largest: as
+// far as numbers up to 2, or up to twice themselves where they are larger.
+func roundingOf(largest float64) float64 { return straightThroughError * max(1, largest) }
 
-// roundingOf bounds how far rounding takes weights: as far as numbers up to 2, or
-// up to twice themselves where they are larger.
-func roundingOf(w []float32) float64 {
-	largest := 1.0
+// largestOf is the largest magnitude of weights.
+func largestOf(w []float32) float64 {
+	m := float32(0)
 	for _, x := range w {
-		largest = max(largest, math.Abs(float64(x)))
+		m = max(m, x, -x)
 	}
-	return straightThroughError * largest
+	return float64(m)
 }
 
 func roundedWeights(t *ir.Tensor, scales []float64) *BinaryWeights {
 	size := t.Len() / len(scales)
 	b := &BinaryWeights{Scale: scales}
-	vals := make([]int64, t.Len())
-	d, zeros, most := ir.SBit, false, int64(0)
+	vals := make([]int16, t.Len())
+	d, zeros, most := ir.SBit, false, 0.0
 	for o, s := range scales {
 		off := 0.0
-		for i, x := range t.FloatRange(o*size, (o+1)*size) {
-			q := math.Round(float64(x) / s)
-			vals[o*size+i] = int64(q)
-			off += math.Abs(float64(x) - s*q)
-			zeros, most = zeros || q == 0, max(most, int64(math.Abs(q)))
+		for at, run := range t.FloatRuns(o*size, (o+1)*size) {
+			for i, x := range run {
+				q := math.Round(float64(x) / s)
+				vals[at+i] = int16(q)
+				off += math.Abs(float64(x) - s*q)
+				zeros, most = zeros || q == 0, max(most, math.Abs(q))
+			}
 		}
 		b.Off = max(b.Off, off)
 	}
@@ -160,6 +162,6 @@ func roundedWeights(t *ir.Tensor, scales []float64) *BinaryWeights {
 	case zeros:
 		d = ir.Tern
 	}
-	b.Bits = ir.IntTensor(d, vals, t.Type.Shape...)
+	b.Bits = ir.SmallTensor(d, vals, t.Type.Shape...)
 	return b
 }

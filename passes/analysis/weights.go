@@ -53,34 +53,49 @@ func RecoverBinary(t *ir.Tensor) *BinaryWeights {
 	o := t.Type.Shape[0]
 	row := t.Len() / o
 	b := &BinaryWeights{Scale: make([]float64, o)}
-	vals := make([]int64, t.Len())
-	d := ir.SBit
 	for c := range o {
-		scale := 0.0
-		for i, w := range t.FloatRange(c*row, (c+1)*row) {
-			m := math.Abs(float64(w))
-			switch {
-			case m == 0:
-				d = ir.Tern
-				continue
-			case scale == 0:
-				scale = m
-			}
-			if m != scale || math.IsInf(m, 0) {
-				return nil
-			}
-			vals[c*row+i] = 1
-			if w < 0 {
-				vals[c*row+i] = -1
-			}
-		}
-		if scale == 0 {
-			scale = 1
+		scale, ok := magnitude(t, c*row, (c+1)*row)
+		if !ok {
+			return nil
 		}
 		b.Scale[c] = scale
 	}
-	b.Bits = ir.IntTensor(d, vals, t.Type.Shape...)
+	bits, d := make([]int8, t.Len()), ir.SBit
+	for at, run := range t.FloatRuns(0, t.Len()) {
+		for i, w := range run {
+			switch {
+			case w > 0:
+				bits[at+i] = 1
+			case w < 0:
+				bits[at+i] = -1
+			default:
+				d = ir.Tern
+			}
+		}
+	}
+	b.Bits = ir.SmallTensor(d, bits, t.Type.Shape...)
 	return b
+}
+
+// magnitude is the one that weights from to to-1 have, zeros apart; 1 where all are
+// zeros.
+func magnitude(t *ir.Tensor, from, to int) (float64, bool) {
+	m := float32(0)
+	for _, run := range t.FloatRuns(from, to) {
+		for _, w := range run {
+			a := max(w, -w)
+			if m == 0 {
+				m = a
+			}
+			if a != m && a != 0 || a-a != 0 {
+				return 0, false
+			}
+		}
+	}
+	if m == 0 {
+		m = 1
+	}
+	return float64(m), true
 }
 
 // RecoverWeights recognises binary or ternary weights or, failing that, few-bit
@@ -94,9 +109,6 @@ func RecoverWeights(t *ir.Tensor) *BinaryWeights {
 	if b == nil {
 		b = recoverRounded(t)
 	}
-	if b != nil {
-		b.Bits = b.Bits.Compact()
-	}
 	return b
 }
 
@@ -106,27 +118,25 @@ func recoverFewBit(t *ir.Tensor) *BinaryWeights {
 	}
 	o := t.Type.Shape[0]
 	row := t.Len() / o
-	out := &BinaryWeights{Bits: ir.NewTensor(t.Type.With(ir.I8)), Scale: make([]float64, o)}
-	whole, ok := float32(1), ir.OnGrid(t.Floats(), 1)
+	b := &BinaryWeights{Scale: make([]float64, o)}
+	bits := make([]int8, t.Len())
+	one, ok := float32(1), t.OnGrid(0, t.Len(), 1, bits)
 	if !ok {
-		whole, ok = ir.GridScale(t.Floats())
+		one, ok = t.GridScale(0, t.Len(), bits)
 	}
 	for c := range o {
-		w := t.FloatRange(c*row, (c+1)*row)
-		s := whole
+		s := one
 		if !ok {
-			own, found := ir.GridScale(w)
+			own, found := t.GridScale(c*row, (c+1)*row, bits[c*row:(c+1)*row])
 			if !found {
 				return nil
 			}
 			s = own
 		}
-		out.Scale[c] = float64(s)
-		for i, x := range w {
-			out.Bits.Ints()[c*row+i] = int64(math.Round(float64(x) / float64(s)))
-		}
+		b.Scale[c] = float64(s)
 	}
-	return out
+	b.Bits = ir.SmallTensor(ir.I8, bits, t.Type.Shape...)
+	return b
 }
 
 // Transpose2D returns the transpose of a matrix of f32.
@@ -134,8 +144,8 @@ func Transpose2D(t *ir.Tensor) *ir.Tensor {
 	r, c := t.Type.Shape[0], t.Type.Shape[1]
 	out := make([]float32, t.Len())
 	for i := range r {
-		for j := range c {
-			out[j*r+i] = t.Float32(i*c + j)
+		for j, x := range t.FloatRange(i*c, (i+1)*c) {
+			out[j*r+i] = x
 		}
 	}
 	return ir.FloatTensor(out, c, r)

@@ -33,6 +33,8 @@ type chain struct {
 
 	border *spread // a bias by position that operation edge, an addition, adds
 	edge   int
+
+	ranges *analysis.Ranger // of what z is made of, once a bound asks for it
 }
 
 // findChain follows a float value back to an integer.

@@ -164,10 +164,11 @@ type estimate struct{ v, e *ir.Tensor }
 func (cv *curve) real(z []int64) (estimate, error) {
 	x := cv.rows(z).Convert(ir.F64)
 	e := ir.NewTensor(x.Type)
+	ranges := analysis.NewRanger()
 	for i, channel := range cv.channels {
 		c := link{cv.base, 0, channel}
 		scale := c.at(1) / c.at(2)
-		m, terms := sumMagnitude(analysis.NewRanger(), cv.z, channel)
+		m, terms := sumMagnitude(ranges, cv.z, channel)
 		off := (terms + 2) * unitRoundoff * (m*math.Abs(scale) + cv.base.Float("terms"))
 		for k := i; k < x.Len(); k += len(cv.channels) {
 			r := &rounding{x.Float(k) * scale, off}

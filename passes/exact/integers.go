@@ -115,35 +115,29 @@ func (s *scaled) convBias(n *ir.Node, w *ir.Tensor) (bias []float64, border *spr
 // binaryLinear: a float matmul or gemm of integers with binary weights is an
 // integer linear layer.
 func binaryLinear(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Value {
-	var wt, bias *ir.Tensor
-	switch n.Op {
-	case ir.MatMul:
-		wt = ir.ConstOf(n.Args[1])
-		if wt == nil || wt.Type.Rank() != 2 || wt.Type.DType != ir.F32 {
-			return nil
-		}
-		wt = analysis.Transpose2D(wt)
-	case ir.Gemm:
-		wt = ir.ConstOf(n.Args[1])
-		if wt == nil || wt.Type.DType != ir.F32 || n.Float("alpha") != 1 || n.Bool("trans_a") {
-			return nil
-		}
-		if !n.Bool("trans_b") {
-			wt = analysis.Transpose2D(wt)
-		}
-		if n.Arg(2) != nil {
-			bias = ir.ConstOf(n.Args[2])
-			if bias == nil || n.Float("beta") != 1 || bias.Type.Rank() != 1 || bias.Len() != wt.Type.Shape[0] || !analysis.Finite32(bias) {
-				return nil
-			}
-		}
-	default:
+	if n.Op != ir.MatMul && n.Op != ir.Gemm {
 		return nil
 	}
 	axis := n.In(0).Rank() - 1
 	in := asScaled(n.Args[0], axis)
-	if in == nil || axis < 0 || in.border != nil {
+	wt := ir.ConstOf(n.Args[1])
+	if in == nil || axis < 0 || in.border != nil || wt == nil || wt.Type.Rank() != 2 || wt.Type.DType != ir.F32 {
 		return nil
+	}
+	var bias *ir.Tensor
+	if n.Is(ir.Gemm) {
+		if n.Float("alpha") != 1 || n.Bool("trans_a") {
+			return nil
+		}
+		if n.Arg(2) != nil {
+			bias = ir.ConstOf(n.Args[2])
+			if bias == nil || n.Float("beta") != 1 || bias.Type.Rank() != 1 || bias.Len() != n.Result().Type.Shape[1] || !analysis.Finite32(bias) {
+				return nil
+			}
+		}
+	}
+	if n.Is(ir.MatMul) || !n.Bool("trans_b") {
+		wt = analysis.Transpose2D(wt)
 	}
 	w, offset, num, den := in.weighOffset(wt, 1)
 	if w == nil {
@@ -151,9 +145,13 @@ func binaryLinear(rw *passes.Rewriter, r *analysis.Ranger, n *ir.Node) []*ir.Val
 	}
 	in = in.addWhole(rw, r, axis)
 	under := make([]float64, wt.Type.Shape[0])
-	for i, x := range wt.Floats() {
+	if zero, equal := same(in.bias); !equal || zero != 0 {
 		k := wt.Type.Shape[1]
-		under[i/k] += float64(x) * in.bias[min(i%k, len(in.bias)-1)]
+		for o := range under {
+			for i, x := range wt.FloatRange(o*k, (o+1)*k) {
+				under[o] += float64(x) * in.bias[min(i, len(in.bias)-1)]
+			}
+		}
 	}
 	z := rw.Op(ir.ILinear, nil, in.z, rw.Const(w.Bits))
 	l := &layer{wt, w, num, den, bias, under, nil, axis}

@@ -3,6 +3,7 @@ package exact
 import (
 	"fmt"
 	"hash/maphash"
+	"math"
 	"sort"
 	"strings"
 
@@ -35,6 +36,13 @@ func mergeEqual(c *passes.Context, f *ir.Func) {
 		}
 		return ids[v]
 	}
+	hashes := map[*ir.Node]uint64{} // of constants whose samples are equal
+	hash := func(n *ir.Node) uint64 {
+		if _, ok := hashes[n]; !ok {
+			hashes[n] = hashed(seed, n.Const, 1)
+		}
+		return hashes[n]
+	}
 	repl := map[*ir.Value]*ir.Value{}
 	seen := map[string][]*ir.Node{}
 	for _, n := range f.Nodes {
@@ -56,7 +64,7 @@ func mergeEqual(c *passes.Context, f *ir.Func) {
 			fmt.Fprintf(&key, " %s=%v", k, n.Attrs[k])
 		}
 		if n.Const != nil {
-			fmt.Fprintf(&key, " %s %x", n.Const.Type, maphash.Bytes(seed, n.Const.Data()))
+			fmt.Fprintf(&key, " %s %x", n.Const.Type, hashed(seed, n.Const, max(n.Const.Len()/samples, 1)))
 			if p := proofs[n.Const]; p != nil { // equal thresholds of unequal accumulators have their own certificates
 				fmt.Fprintf(&key, " %v %v", p.Class, p.Channels)
 			}
@@ -64,7 +72,7 @@ func mergeEqual(c *passes.Context, f *ir.Func) {
 		k := key.String()
 		merged := false
 		for _, m := range seen[k] {
-			if n.Const != nil && !n.Const.Equal(m.Const) {
+			if n.Const != nil && (hash(n) != hash(m) || !n.Const.Equal(m.Const)) {
 				continue
 			}
 			for i := range n.Results {
@@ -79,4 +87,28 @@ func mergeEqual(c *passes.Context, f *ir.Func) {
 	}
 	f.Replace(repl)
 	f.RemoveDead()
+}
+
+// samples is the number of elements that tell most constants apart.
+const samples = 64
+
+// hashed is a hash of every step-th element of a constant.
+func hashed(seed maphash.Seed, t *ir.Tensor, step int) uint64 {
+	var h maphash.Hash
+	h.SetSeed(seed)
+	for i := 0; i < t.Len(); i += step {
+		maphash.WriteComparable(&h, elementBits(t, i))
+	}
+	return h.Sum64()
+}
+
+// elementBits is what tells element i of a tensor from others of its type.
+func elementBits(t *ir.Tensor, i int) uint64 {
+	switch {
+	case t.HoldsInts():
+		return uint64(t.Int(i))
+	case t.HoldsFloats():
+		return uint64(math.Float32bits(t.Float32(i)))
+	}
+	return math.Float64bits(t.Float(i))
 }

@@ -134,6 +134,16 @@ func (l *sumLayer) weights(out, in int) []int64 {
 	return l.w.IntRange(at, at+l.taps)
 }
 
+// uses reports whether an output depends on an input of its group.
+func (l *sumLayer) uses(out, in int) bool {
+	for at := (out*l.ins + in) * l.taps; at < (out*l.ins+in+1)*l.taps; at++ {
+		if l.w.Int(at) != 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // sum returns the sum of the weights of one output on one input of its group.
 func (l *sumLayer) sum(out, in int) (s int64) {
 	for _, x := range l.weights(out, in) {
@@ -146,7 +156,7 @@ func (l *sumLayer) sum(out, in int) (s int64) {
 func (l *sumLayer) reads(channel int, drop []bool) bool {
 	q, in := channel/l.ins, channel%l.ins
 	for o := q * l.outs; o < (q+1)*l.outs; o++ {
-		if (drop == nil || !drop[o]) && slices.ContainsFunc(l.weights(o, in), func(x int64) bool { return x != 0 }) {
+		if (drop == nil || !drop[o]) && l.uses(o, in) {
 			return true
 		}
 	}
@@ -251,10 +261,12 @@ func (p *pruner) fixConst(n *ir.Node) {
 	list := make([]fixedValue, t.Type.Shape[1])
 	inner := ir.Type{Shape: t.Type.Shape[2:]}.Elems()
 	seen := make([]bool, len(list))
-	for i, x := range t.Ints() {
-		c := i / inner % len(list)
-		list[c] = fixedValue{!seen[c] || list[c].known && list[c].v == x, x}
-		seen[c] = true
+	for at, run := range t.IntRuns(0, t.Len()) {
+		for i, x := range run {
+			c := (at + i) / inner % len(list)
+			list[c] = fixedValue{!seen[c] || list[c].known && list[c].v == x, x}
+			seen[c] = true
+		}
 	}
 	p.fixed[n.Result()] = list
 }
@@ -275,7 +287,7 @@ func (p *pruner) fixLinear(l *sumLayer) {
 	for o := range list {
 		list[o].known = true
 		for i := range l.ins {
-			if !slices.ContainsFunc(l.weights(o, i), func(x int64) bool { return x != 0 }) {
+			if !l.uses(o, i) {
 				continue
 			}
 			x := p.at(l.n.Args[0], o/l.outs*l.ins+i)

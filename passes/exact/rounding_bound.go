@@ -22,7 +22,10 @@ const (
 func (ch *chain) roundingBound(c int, z int64) float64 {
 	base := link{ch.base, 0, c}
 	scale := base.at(1) / base.at(2)
-	m, terms := sumMagnitude(analysis.NewRanger(), ch.z, c)
+	if ch.ranges == nil {
+		ch.ranges = analysis.NewRanger()
+	}
+	m, terms := sumMagnitude(ch.ranges, ch.z, c)
 	r := &rounding{float64(z) * scale, (terms + 2) * unitRoundoff * (m*math.Abs(scale) + ch.base.Float("terms"))}
 	r.then(r.v+base.at(3), 1, 1)
 	for k, op := range ch.ops {

@@ -173,9 +173,11 @@ func (s *scaled) weigh(w *ir.Tensor, groups int) (b *analysis.BinaryWeights, num
 	o, per := w.Type.Shape[0], w.Type.Shape[1]
 	taps := ir.Type{Shape: w.Type.Shape[2:]}.Elems()
 	real := make([]float64, w.Len())
-	for i, x := range w.Floats() {
-		c := i/(per*taps)/(o/groups)*per + i/taps%per
-		real[i] = float64(x) * s.num[min(c, len(s.num)-1)] / s.den[min(c, len(s.den)-1)]
+	for at, run := range w.FloatRuns(0, w.Len()) {
+		for i, x := range run {
+			c := (at+i)/(per*taps)/(o/groups)*per + (at+i)/taps%per
+			real[at+i] = float64(x) * s.num[min(c, len(s.num)-1)] / s.den[min(c, len(s.den)-1)]
+		}
 	}
 	return recoverReal(real, w.Type.Shape), 1, 1
 }

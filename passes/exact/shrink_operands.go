@@ -1,7 +1,6 @@
 package exact
 
 import (
-	"math"
 	"slices"
 
 	"github.com/billnet/billnet/ir"
@@ -98,12 +97,4 @@ func once(t *ir.Tensor, axis int) *ir.Tensor {
 }
 
 // sameElement reports whether elements i and j are the same to the bit.
-func sameElement(t *ir.Tensor, i, j int) bool {
-	switch {
-	case t.HoldsFloats():
-		return math.Float32bits(t.Float32(i)) == math.Float32bits(t.Float32(j))
-	case t.HoldsDoubles():
-		return math.Float64bits(t.Float(i)) == math.Float64bits(t.Float(j))
-	}
-	return t.Int(i) == t.Int(j)
-}
+func sameElement(t *ir.Tensor, i, j int) bool { return elementBits(t, i) == elementBits(t, j) }

@@ -14,7 +14,7 @@ import (
 	"github.com/billnet/billnet/runtime"
 )
 
-var bandSeeds = flag.Int("band-seeds", 300, "number of random networks whose plans are forced")
+var bandSeeds = flag.Int("band-seeds", 60, "number of random networks whose plans are forced")
 
 var bandPlans = flag.Int("band-plans", 3, "how many of the plans are forced on a random network, other ones on the next; 9 are all")
 
@@ -27,13 +27,9 @@ var bandSizes = []bytecode.BandSize{
 // TestBands compares random networks whose regions run on bands of every size with the interpreter, on all engines, and
 // pushed frame by frame.
 func TestBands(t *testing.T) {
-	n := *bandSeeds
-	if testing.Short() {
-		n = min(n, 60)
-	}
 	total := &tally{count: map[string]int{}}
 	t.Cleanup(func() { total.log(t) })
-	for i := range n {
+	for i := range *bandSeeds {
 		seed := *firstSeed + uint64(i)
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()

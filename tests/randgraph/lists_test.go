@@ -3,6 +3,7 @@ package randgraph
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -12,20 +13,18 @@ import (
 	"github.com/billnet/billnet/passes/pipeline"
 )
 
+var lists = flag.Uint64("lists", 150, "number of random lists of passes")
+
 // TestPassLists: whatever passes someone lists, in whatever order, they keep the
 // module well formed and its results within their class, or an error says what is
 // wrong with the list; it is never a fault of a pass.
 func TestPassLists(t *testing.T) {
-	lists := uint64(600)
-	if testing.Short() {
-		lists = 200
-	}
 	all := pipeline.Registry().All()
 	const parts = 4
 	for part := range uint64(parts) {
 		t.Run(fmt.Sprint(part), func(t *testing.T) {
 			t.Parallel()
-			for i := part; i < lists; i += parts {
+			for i := part; i < *lists; i += parts {
 				rng := rand.New(rand.NewPCG(i, 5))
 				var list []*passes.Pass
 				if i%8 != 0 { // seven in eight get to the logic level

@@ -3,6 +3,7 @@ package randgraph
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -21,17 +22,18 @@ import (
 	"github.com/billnet/billnet/tests/shared"
 )
 
+var orders = flag.Int("orders", 50, "number of random orders of the passes")
+
 // TestOrders lowers networks by the passes in random orders, each of them one in
 // which a pass comes after those that it names, and compares the results.
 func TestOrders(t *testing.T) {
-	const orders = 200
 	total := &tally{count: map[string]int{}}
 	var seen orderSet
 	t.Cleanup(func() {
-		seen.check(t, orders)
+		seen.check(t, *orders)
 		total.log(t)
 	})
-	for i := range uint64(orders) {
+	for i := range uint64(*orders) {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
 			rng := rand.New(rand.NewPCG(i, 2))
@@ -113,12 +115,12 @@ func (s *orderSet) check(t *testing.T, orders int) {
 // bits the same ones, floats within 1e-5 where a layer is of class ideal.
 // BILLNET_LONG takes all networks rather than the small ones, and more orders.
 func TestModelOrders(t *testing.T) {
-	orders, largest := 2, int64(150_000)
+	orders, largest := 1, int64(150_000)
 	if os.Getenv("BILLNET_LONG") != "" {
 		orders, largest = 5, 1<<40
 	}
 	if testing.Short() {
-		orders, largest = 1, 50_000
+		largest = 50_000
 	}
 	var files []string
 	for _, pattern := range []string{"billnet", "torch", "torch2", "larq", "brevitas"} {

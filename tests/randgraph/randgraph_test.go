@@ -21,7 +21,7 @@ import (
 )
 
 var (
-	seeds     = flag.Int("seeds", 500, "number of random networks")
+	seeds     = flag.Int("seeds", 100, "number of random networks")
 	firstSeed = flag.Uint64("seed", 0, "first seed; with -seeds 1, the only one")
 	write     = flag.String("write", "", "folder to write the modules to, as seed-N.bill")
 )
@@ -55,13 +55,9 @@ func (c *tally) log(t *testing.T) {
 // TestPipeline compares random networks before and after every pass, and the
 // bytecode with the interpreter on every intermediate value.
 func TestPipeline(t *testing.T) {
-	n := *seeds
-	if testing.Short() {
-		n = min(n, 100)
-	}
 	total := &tally{count: map[string]int{}}
 	t.Cleanup(func() { total.log(t) })
-	for i := range n {
+	for i := range *seeds {
 		seed := *firstSeed + uint64(i)
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
