@@ -87,7 +87,7 @@ func indexed(p *prep, y, x, value *operand, from func(a, i int) int) step {
 	}
 	table := make([][]int32, y.rank())
 	for a, n := range y.shape {
-		p.charge(mulSat(n, 4))
+		p.charge(mulSat(n, 32)) // runs of one element, at most
 		table[a] = make([]int32, n)
 		for i := range table[a] {
 			j := from(a, i)
@@ -106,7 +106,7 @@ func indexed(p *prep, y, x, value *operand, from func(a, i int) int) step {
 		inner *= x.shape[last]
 		last--
 	}
-	n := y.shape[last]
+	n, runs := y.shape[last], runsOf(table[last])
 	return ranged(y.n*width/n/inner, n*inner, func(m *memory, lo, hi int) {
 		src, dst, fill := x.bytes(m), y.bytes(m), make([]byte, 8)[:width]
 		if value != nil {
@@ -123,30 +123,45 @@ func indexed(p *prep, y, x, value *operand, from func(a, i int) int) step {
 					at += j * own[a] * width
 				}
 			}
-			indexedRow(dst[r*n*inner:(r+1)*n*inner], src, table[last], at, inner, fill)
+			row := dst[r*n*inner:]
+			for _, u := range runs {
+				switch to := row[u.to*inner:][:u.n*inner]; {
+				case at < 0 || u.from < 0:
+					repeat(to, fill)
+				case len(to) == 1:
+					to[0] = src[at+u.from]
+				case len(to) == 4:
+					*(*[4]byte)(to) = *(*[4]byte)(src[at+u.from*inner:])
+				default:
+					copy(to, src[at+u.from*inner:])
+				}
+			}
 		}
 	})
 }
 
-// indexedRow takes pieces of inner bytes of src, behind an offset, at the indices of a table; those of -1, and all where the offset
-// is, are filled.
-func indexedRow(dst, src []byte, table []int32, at, inner int, fill []byte) {
-	for i, j := range table {
-		to := dst[i*inner:][:inner]
-		from := at + int(j)*inner
-		switch {
-		case at < 0 || j < 0:
-			for len(to) > 0 {
-				to = to[copy(to, fill):]
-			}
-		case inner == 1:
-			to[0] = src[from]
-		case inner == 4:
-			*(*[4]byte)(to) = *(*[4]byte)(src[from:])
-		default:
-			copy(to, src[from:])
-		}
+// repeat fills b with copies of a pattern.
+func repeat(b, pattern []byte) {
+	for n := copy(b, pattern); n < len(b); n *= 2 {
+		copy(b[n:], b[:n])
 	}
+}
+
+// indexRun is n elements that lie side by side in the result and in the source; from is -1 where they are none of the source.
+type indexRun struct{ to, from, n int }
+
+// runsOf are the runs of a table of indices.
+func runsOf(table []int32) (runs []indexRun) {
+	for i, j := range table {
+		if k := len(runs) - 1; k >= 0 {
+			if u := &runs[k]; j < 0 && u.from < 0 || j >= 0 && u.from >= 0 && int(j) == u.from+u.n {
+				u.n++
+				continue
+			}
+		}
+		runs = append(runs, indexRun{i, int(j), 1})
+	}
+	return runs
 }
 
 // isWhole reports that an axis of d elements is taken as it is.

@@ -11,12 +11,12 @@ import (
 // SinkTransposes is the pass sink-transposes.
 var SinkTransposes = &passes.Pass{
 	Name: "sink-transposes",
-	Doc: "Moves transposes and reshapes behind elementwise operations and reductions, where they meet and cancel: " +
+	Doc: "Moves transposes and reshapes behind elementwise operations, reductions and padding, where they meet and cancel: " +
 		"a channels-last network keeps none between its layers.",
 	Class: passes.Exact,
 	After: []string{"fold-constants"},
 	Run: passes.EachFunc(func(c *passes.Context, f *ir.Func) error {
-		return c.Rewrite(f, dropIdentity, mergeTransposes, mergeReshapes, reshapeOverTranspose, sinkUnary, sinkBinary, sinkReduce)
+		return c.Rewrite(f, dropIdentity, mergeTransposes, mergeReshapes, reshapeOverTranspose, sinkUnary, sinkBinary, sinkReduce, sinkPad)
 	}),
 }
 
@@ -224,6 +224,31 @@ func sinkReduce(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 		return []*ir.Value{y}
 	}
 	return []*ir.Value{rw.Op(ir.Transpose, map[string]any{"perm": rest}, y)}
+}
+
+// sinkPad: padding of transposed elements pads the axes that they came from.
+func sinkPad(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
+	t := ir.Def(n.Arg(0))
+	if !n.Is(ir.Pad) || !t.Is(ir.Transpose) {
+		return nil
+	}
+	perm := analysis.PermOf(t)
+	rank, given, axes := len(perm), n.Ints("pads"), n.Ints("axes")
+	pads := make([]int, 2*rank)
+	for i := range len(given) / 2 {
+		axis := i
+		if len(axes) > 0 {
+			a, err := ir.Axis(axes[i], rank)
+			if err != nil {
+				return nil
+			}
+			axis = a
+		}
+		pads[perm[axis]], pads[rank+perm[axis]] = given[i], given[len(given)/2+i]
+	}
+	args := append([]*ir.Value{t.Args[0]}, n.Args[1:]...)
+	y := rw.Op(ir.Pad, map[string]any{"pads": pads, "mode": n.Str("mode")}, args...)
+	return []*ir.Value{rw.Op(ir.Transpose, map[string]any{"perm": perm}, y)}
 }
 
 // anyOrder reports whether a reduction of x gives the same whatever the order of
