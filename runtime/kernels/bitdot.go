@@ -86,7 +86,9 @@ func NewBitDot(set *Set, in Geom, s DotShape, signed bool, w Weights) (*BitDot, 
 }
 
 // cells is the bytes of a position's cells of a group, and zeroCell where those of the position outside begin, of all groups.
-func (d *BitDot) cells() int    { return d.nb * d.set.bitCell }
+func (d *BitDot) cells() int { return d.nb * d.set.bitCell }
+
+//go:noinline
 func (d *BitDot) zeroCell() int { return product3(d.s.Size) * d.s.Groups * d.cells() }
 
 // places finds where the taps of every position read, and what lies outside the map: for every class the taps.

@@ -149,6 +149,8 @@ func (w *walk) at(i int) place {
 }
 
 // planeOf is plane i of an output buffer of e-byte elements.
+//
+//go:noinline
 func (w *walk) planeOf(dst []byte, i, e int) []byte {
 	at := (w.lead + i*w.plane) * e
 	return dst[at : at+w.plane*e]
@@ -160,6 +162,8 @@ func (w *walk) from(dst []byte, i, e int, pl place) []byte {
 }
 
 // mask is the mask of class c for a tile: at least blocks*64 bytes.
+//
+//go:noinline
 func (w *walk) mask(c *class, pl place) []byte {
 	n := pl.blocks * block
 	if !w.direct {
@@ -174,6 +178,8 @@ func (w *walk) mask(c *class, pl place) []byte {
 }
 
 // target is where a kernel writes the tile of a plane of e-byte elements: the plane itself, or scratch.
+//
+//go:noinline
 func (w *walk) target(plane, scratch []byte, e int, pl place) []byte {
 	if w.direct {
 		return plane[pl.start*e : (pl.start+pl.blocks*block)*e]
