@@ -1,9 +1,6 @@
 package runtime
 
-import (
-	"github.com/billnet/billnet/runtime/billb"
-	"github.com/billnet/billnet/runtime/kernels"
-)
+import "github.com/billnet/billnet/runtime/billb"
 
 var (
 	_ = executes(billb.OpBandLoad, func(p *prep) step {
@@ -229,18 +226,20 @@ func (p *prep) bandMap(o *operand) bandMap {
 		row := o.shape[4] * o.elem.Width()
 		return bandMap{planes: o.shape[1], frames: o.shape[2], rows: o.shape[3], plane: o.shape[2] * o.shape[3] * row, frame: o.shape[3] * row, step: row, width: row, size: o.size}
 	}
-	g := o.geom
-	if g.Phases() != 1 {
+	if o.geom.Phases() != 1 {
 		p.fail("%s, expected planes that are not split", o)
 	}
+	return storedMap(o)
+}
+
+// storedMap is the map of what planes store: those of phases of rows and columns are planes too.
+func storedMap(o *operand) bandMap {
+	g := o.geom
 	e, _ := o.elem.Plane()
 	size := e.Size()
-	planes := g.C
-	if e == kernels.Bit {
-		planes = (g.C + 7) / 8
-	}
+	frames, rows, columns := g.Stored()
 	return bandMap{
-		planes: planes, frames: g.T, rows: g.H, first: g.Plane(0) * size, plane: g.PlaneStride() * size, frame: g.Frame() * size,
-		step: g.Pitch() * size, width: g.W * size, size: o.size,
+		planes: g.Planes(e), frames: frames, rows: rows, first: g.Plane(0) * size, plane: g.PlaneStride() * size, frame: g.Frame() * size,
+		step: g.Pitch() * size, width: columns * size, size: o.size,
 	}
 }

@@ -41,10 +41,13 @@ var _ = executes(billb.OpShift, func(p *prep) step {
 	})
 })
 
-// shiftPlanes is the step of maps on planes.
+// shiftPlanes is the step of maps on planes, of which frames are not split.
 func (p *prep) shiftPlanes(state, x, y *operand, axis int) step {
 	p.sameGeom(p.planes(state), p.planes(y))
-	from, old, to := p.bandMap(p.planes(x)), p.bandMap(state), p.bandMap(y)
+	if g, h := p.planes(x).geom, y.geom; g.PT*h.PT != 1 || g.PH != h.PH || g.PW != h.PW {
+		p.fail("%s and %s, expected frames that are not split, and equal phases of rows and columns", x, y)
+	}
+	from, to := storedMap(x), storedMap(y)
 	if axis != 2 {
 		p.fail("axis %d of planes, expected 2", axis)
 	}
@@ -55,8 +58,9 @@ func (p *prep) shiftPlanes(state, x, y *operand, axis int) step {
 		if state.off != y.off {
 			to.clear(dst, lo, hi, part, parts)
 		}
-		for f := range left {
-			moveRows(dst, src, &to, &old, [2]int{f, 0}, [2]int{f + from.frames, 0}, to.rows, lo, hi)
+		for pl := lo; pl < hi; pl++ {
+			at := to.at(0, 0) + pl*to.plane
+			copy(dst[at:at+left*to.frame], src[at+from.frames*to.frame:])
 		}
 		for f := range from.frames {
 			moveRows(dst, in, &to, &from, [2]int{left + f, 0}, [2]int{f, 0}, to.rows, lo, hi)

@@ -12,7 +12,7 @@ import (
 )
 
 // stateNet is a program with states: the sum of all inputs so far, in place; the inputs of the last three runs, dense, moved to
-// their place, and on planes with halos, in place.
+// their place, and on planes with halos, in place, whole and split into phases.
 func stateNet() *builder {
 	rng := newRand(92)
 	b := &builder{}
@@ -28,7 +28,10 @@ func stateNet() *builder {
 	maps := b.planes(I16, geom(9, 3, 3, 4, [3]int{1, 1, 2}, ones))
 	b.op(billb.OpShift, []int{maps, p}, []int{maps}, []int{2})
 	b.output(b.fromPlanes(maps))
-	b.img.States = []billb.State{{From: sum, To: sum}, {From: old, To: last}, {From: maps, To: maps}}
+	split := b.planes(I16, geom(9, 3, 3, 4, [3]int{0, 1, 0}, [3]int{1, 2, 2}))
+	b.op(billb.OpShift, []int{split, b.toPlanes(x, geom(9, 1, 3, 4, [3]int{0, 0, 1}, [3]int{1, 2, 2}))}, []int{split}, []int{2})
+	b.output(b.fromPlanes(split))
+	b.img.States = []billb.State{{From: sum, To: sum}, {From: old, To: last}, {From: maps, To: maps}, {From: split, To: split}}
 	return b
 }
 
@@ -77,8 +80,8 @@ func TestStep(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				got, last, maps := make([]int16, 108), make([]int16, 324), make([]int16, 324)
-				if err := errors.Join(s.Result(0, Bytes(got)), s.Result(1, Bytes(last)), s.Result(2, Bytes(maps))); err != nil {
+				got, last, maps, split := make([]int16, 108), make([]int16, 324), make([]int16, 324), make([]int16, 324)
+				if err := errors.Join(s.Result(0, Bytes(got)), s.Result(1, Bytes(last)), s.Result(2, Bytes(maps)), s.Result(3, Bytes(split))); err != nil {
 					t.Fatal(err)
 				}
 				if !slices.Equal(got, sum) {
@@ -92,8 +95,8 @@ func TestStep(t *testing.T) {
 						}
 					}
 				}
-				if !slices.Equal(last, want) || !slices.Equal(maps, want) {
-					t.Fatalf("%+v, frame %d: %v and %v, want %v", opt, f, last, maps, want)
+				if !slices.Equal(last, want) || !slices.Equal(maps, want) || !slices.Equal(split, want) {
+					t.Fatalf("%+v, frame %d: %v, %v and %v, want %v", opt, f, last, maps, split, want)
 				}
 			}
 			s.Restart()

@@ -60,8 +60,8 @@ func (c *compileCmd) Run(ctx context.Context, s *streams) error {
 	if _, err := parseSize(c.MaxMemory); err != nil {
 		return withCode(exitUsage, "--max-memory=%s: %w", c.MaxMemory, err)
 	}
-	if c.Stream && (c.MaxMemory != "" && c.Emit != "c" || c.Emit == "onnx") {
-		return withCode(exitUsage, "--stream keeps what it needs of earlier frames, and writes bytecode, Go, C or IR: it goes with no --emit=onnx, and with --max-memory for C only")
+	if c.Stream && c.Emit == "onnx" {
+		return withCode(exitUsage, "--stream keeps what it needs of earlier frames, and writes bytecode, Go, C or IR: it goes with no --emit=onnx")
 	}
 	steps, err := c.steps(e)
 	if err != nil {

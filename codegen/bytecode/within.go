@@ -123,16 +123,19 @@ func newSearch(m *ir.Module, certificate []byte) (*search, error) {
 		return nil, err
 	}
 	g := groupInstructions(img)
-	if len(img.Regions) > 0 {
-		g.count = 0 // it has steps that are rolled up: none of its regions takes bands
+	if stepped(img) {
+		g.count = 0 // none of its regions takes bands
 	}
 	return &search{img, group, g, map[string]int{}, map[string]trial{}}, nil
 }
 
-// image is the image with bands of a size for every region; one with steps that are rolled up stays as it is.
+// stepped reports whether an image runs in steps already: those that are rolled up, or of a stream.
+func stepped(img *billb.Image) bool { return len(img.Regions)+len(img.States) > 0 }
+
+// image is the image with bands of a size for every region; one that is stepped stays as it is.
 func (s *search) image(sizes []BandSize) (*billb.Image, Plan, error) {
 	img, group, regions := s.img, s.group, []RegionPlan(nil)
-	if len(img.Regions) == 0 {
+	if !stepped(img) {
 		img, group, regions = bands(s.img, s.group, s.g, sizes)
 	}
 	rooms, err := s.roomsOf(img)

@@ -57,10 +57,19 @@ func packable(m *ir.Module) error {
 }
 
 // onPlanes reports whether a node has a kernel on planes that reaches as far as it
-// does, and which operands are planes there.
-func onPlanes(n *ir.Node) (planes []bool, ok bool) {
+// does, and which operands are planes there. A shift goes with those that read it.
+func onPlanes(n *ir.Node, uses map[*ir.Value][]*ir.Node) (planes []bool, ok bool) {
 	planes, ok = kernelOnPlanes(n)
-	return planes, ok && withinReach(n, planes)
+	if ok = ok && withinReach(n, planes); ok && n.Is(ir.Shift) {
+		ok = !slices.ContainsFunc(uses[n.Result()], func(reader *ir.Node) bool {
+			if reader == nil { // what the next step finds
+				return false
+			}
+			_, ok := onPlanes(reader, uses)
+			return !ok
+		})
+	}
+	return planes, ok
 }
 
 // Kernels on planes address an axis by offsets of that many elements, and split it
@@ -124,7 +133,7 @@ func kernelOnPlanes(n *ir.Node) (planes []bool, ok bool) {
 		ok = several
 	case ir.Shift:
 		planes[1] = true
-		ok = n.Int("axis") == 2 && (x.DType.IsBit() || analysis.PlaneInt(x.DType)) && n.Args[0].Def == nil && n.Args[1].Def != nil
+		ok = n.Int("axis") == 2 && (x.DType.IsBit() || analysis.PlaneInt(x.DType)) && n.Args[0].Def == nil
 	case ir.Count:
 		axes := n.Ints("axes")
 		ok = x.DType.IsBit() && (slices.Equal(axes, []int{2, 3, 4}) || slices.Equal(axes, []int{3, 4}))
@@ -185,6 +194,7 @@ func resultOnPlanes(n *ir.Node) bool { return !n.Is(ir.Count) }
 func layoutFunc(f *ir.Func, h halos, states int) error {
 	out := &ir.Func{}
 	b := &ir.Builder{F: out}
+	uses := f.Uses()
 	converted := map[*ir.Value]map[ir.Layout]*ir.Value{}
 	// as returns v in a layout, converted once for all its readers.
 	as := func(v *ir.Value, l ir.Layout) *ir.Value {
@@ -205,24 +215,34 @@ func layoutFunc(f *ir.Func, h halos, states int) error {
 	for _, n := range f.Nodes {
 		b.Loc = n.Loc
 		swapVector(n)
-		planes, ok := onPlanes(n)
+		planes, ok := onPlanes(n, uses)
+		phases := [3]int{1, 1, 1}
+		switch n.Op {
+		case ir.BConv, ir.IConv:
+			phases = strideOf(n)
+		case ir.Shift:
+			phases = phasesOf(uses[n.Result()])
+		}
 		for i, a := range n.Args {
 			if a == nil {
 				continue
 			}
 			l := ir.Layout{}
 			if ok && planes[i] {
-				if l = h.layout(a.Type); n.Is(ir.Shift) && i == 0 {
+				l = h.layout(a.Type)
+				l.PT, l.PH, l.PW = phases[0], phases[1], phases[2]
+				if n.Is(ir.Shift) && i == 0 {
 					a.Type.Layout = l // a state
-				}
-				if n.Is(ir.BConv) || n.Is(ir.IConv) {
-					l.PT, l.PH, l.PW = strideOf(n)
 				}
 			}
 			n.Args[i] = as(a, l)
 		}
 		if ok && resultOnPlanes(n) {
-			n.Result().Type.Layout = h.layout(n.Result().Type)
+			l := h.layout(n.Result().Type)
+			if n.Is(ir.Shift) {
+				l.PH, l.PW = phases[1], phases[2]
+			}
+			n.Result().Type.Layout = l
 		}
 		out.Nodes = append(out.Nodes, n)
 	}
@@ -247,11 +267,22 @@ func swapVector(n *ir.Node) {
 	}
 }
 
-func strideOf(n *ir.Node) (t, h, w int) {
+func strideOf(n *ir.Node) [3]int {
 	if s := n.Ints("stride"); len(s) == 3 {
-		return s[0], s[1], s[2]
+		return [3]int(s)
 	}
-	return 1, 1, 1
+	return [3]int{1, 1, 1}
+}
+
+// phasesOf are the phases in which a convolution among the readers of a map takes it, where whole
+// frames stay together.
+func phasesOf(readers []*ir.Node) [3]int {
+	for _, n := range readers {
+		if (n.Is(ir.BConv) || n.Is(ir.IConv)) && strideOf(n)[0] == 1 {
+			return strideOf(n)
+		}
+	}
+	return [3]int{1, 1, 1}
 }
 
 // mapSize is the size of a map along t, h and w.
@@ -272,9 +303,9 @@ func (h halos) layout(t ir.Type) ir.Layout {
 // taps of the convolutions and pools over it need at most, in phases where a
 // convolution is strided.
 func neededHalos(f *ir.Func) halos {
-	h := halos{}
+	h, uses := halos{}, f.Uses()
 	for _, n := range f.Nodes {
-		planes, ok := onPlanes(n)
+		planes, ok := onPlanes(n, uses)
 		if !ok {
 			continue
 		}
@@ -291,8 +322,7 @@ func neededHalos(f *ir.Func) halos {
 			continue
 		}
 		need := [3]int{}
-		st, sh, sw := strideOf(n)
-		for a, s := range []int{st, sh, sw} {
+		for a, s := range strideOf(n) {
 			in, out, dil, pad := n.In(0).Shape[2+a], n.Result().Type.Shape[2+a], n.IntAt("dilation", a, 1), n.IntAt("pad", a, 0)
 			if pool { // read in one phase
 				need[a] = max(pad, (out-1)*s+(n.Ints("kernel")[a]-1)*dil-pad-(in-1))

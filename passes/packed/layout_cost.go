@@ -148,7 +148,7 @@ func addPlanes(r *report.LayoutRow, n *ir.Node) {
 	}
 	gx, gy := geometryOf(x), geometryOf(y)
 	if n.Is(ir.MaxPool) || n.Is(ir.MinPool) {
-		if st, sh, sw := strideOf(n); st*sh*sw > 1 {
+		if strideOf(n) != [3]int{1, 1, 1} {
 			r.Kernel = "copy"
 			r.Copied = 2 * r.Read
 			gx.pitch, gx.frame = gy.pitch, gy.frame // the copy has the result's rows
