@@ -48,12 +48,37 @@ type decoder struct {
 	notes      []string
 }
 
+// otherKinds are files that people have in place of a model, by their first bytes,
+// and what to do about them.
+var otherKinds = []struct{ start, what string }{
+	{"version https://git-lfs", "a pointer of Git LFS; fetch the file itself with git lfs pull"},
+	{"\x1f\x8b", "compressed; unpack it with gunzip"},
+	{"PK\x03\x04", "a zip archive, as PyTorch's own files are; export the network to ONNX, or unpack the archive"},
+	{"\x89HDF", "an HDF5 file, as Keras writes; convert it with tf2onnx"},
+	{"<", "a page or text; was the download complete?"},
+}
+
+// otherKind says what else than a model the file is, "" if that is not known.
+func (d *decoder) otherKind() string {
+	head := make([]byte, 32)
+	n, _ := d.file.ReadAt(head, 0)
+	for _, k := range otherKinds {
+		if strings.HasPrefix(string(head[:n]), k.start) {
+			return k.what
+		}
+	}
+	return ""
+}
+
 func (d *decoder) model(size int) (*Model, error) {
 	if size == 0 {
 		return nil, errors.New("not an ONNX model: the file is empty")
 	}
 	data, err := skeleton(d.file, size)
 	if err != nil {
+		if other := d.otherKind(); other != "" {
+			return nil, fmt.Errorf("not an ONNX model: %s", other)
+		}
 		return nil, fmt.Errorf("not an ONNX model: %w", err)
 	}
 	var p onnxpb.Model

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"bytes"
+	"compress/gzip"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -255,6 +256,27 @@ func TestDecodeGarbage(t *testing.T) {
 	} {
 		if _, err := decodeBytes("m.onnx", bad, nil); err == nil || !strings.Contains(err.Error(), "not an ONNX model") {
 			t.Errorf("%d bytes: error %v", len(bad), err)
+		}
+	}
+}
+
+// TestOtherKinds: files of other kinds are told apart, and what to do is said.
+func TestOtherKinds(t *testing.T) {
+	data := encode(t, model(&onnxpb.Graph{Input: values("x"), Output: values("y"), Node: []*onnxpb.Node{node("Relu", "x", "y")}}))
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	w.Write(data)
+	w.Close()
+	for want, file := range map[string]string{
+		"git lfs pull":          "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 10\n",
+		"gunzip":                packed.String(),
+		"a zip archive":         "PK\x03\x04\x00\x00\x08\x08archive/data.pkl",
+		"tf2onnx":               "\x89HDF\r\n\x1a\n\x00\x00\x00\x00",
+		"a page or text":        "<!DOCTYPE html>\n<html></html>\n",
+		"is the file complete?": string(data[:len(data)/2]),
+	} {
+		if _, err := decodeBytes("m.onnx", []byte(file), nil); err == nil || !strings.HasPrefix(err.Error(), "m.onnx: not an ONNX model: ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, expected one with %q", err, want)
 		}
 	}
 }

@@ -82,7 +82,7 @@ func skeleton(r io.ReaderAt, size int) ([]byte, error) {
 		message := field != nil && field.Message() != nil
 		if size > uint64(top.end-pos) {
 			if message {
-				return nil, fmt.Errorf("byte %d: a %s of %d bytes in a %s with %d bytes left", pos, field.Message().Name(), size, top.msg.Name(), top.end-pos)
+				return nil, fmt.Errorf("byte %d: a %s of %d bytes in a %s with %d bytes left; is the file complete?", pos, field.Message().Name(), size, top.msg.Name(), top.end-pos)
 			}
 			return nil, cutOff(pos, top.msg)
 		}
