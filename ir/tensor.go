@@ -139,8 +139,17 @@ func (t *Tensor) IntRange(from, to int) []int64 {
 		return t.i[from:to]
 	}
 	out := make([]int64, to-from)
-	t.compact.ints(out, from)
+	t.ReadInts(out, from)
 	return out
+}
+
+// ReadInts reads elements of what Ints gives, from one on, into dst.
+func (t *Tensor) ReadInts(dst []int64, from int) {
+	if t.compact == nil {
+		copy(dst, t.i[from:from+len(dst)])
+		return
+	}
+	t.compact.ints(dst, from)
 }
 
 // FloatRange returns elements from to to-1 of what Floats gives, for reading.

@@ -1,6 +1,9 @@
 package runtime
 
-import "math"
+import (
+	"iter"
+	"math"
+)
 
 // chunk is how many elements the general executors convert at a time: they read
 // any element type into float64 or int64, compute, and write any element type,
@@ -53,6 +56,20 @@ func loadInts(dst []int64, o *operand, m *memory, lo int) {
 		widen(dst, view[uint64](o, m)[lo:])
 	case I64:
 		copy(dst, view[int64](o, m)[lo:])
+	}
+}
+
+// fixedInts gives elements from to to-1 of a constant as loadInts reads them, in runs,
+// each with the index of its first element.
+func fixedInts(o *operand, from, to int) iter.Seq2[int, []int64] {
+	return func(yield func(int, []int64) bool) {
+		var buf [chunk]int64
+		for at := from; at < to; at += chunk {
+			run := buf[:min(chunk, to-at)]
+			if loadInts(run, o, nil, at); !yield(at, run) {
+				return
+			}
+		}
 	}
 }
 

@@ -15,13 +15,14 @@ func (p *prep) newDot(c *convShape, x, w *operand, zero int64) (*kernels.Dot, er
 		return nil, misfit
 	}
 	p.charge(mulSat(c.groups, roundUp(c.outC, 64), c.k, 6)) // what lasts, at most
-	ints, values := make([]int64, w.n), make([]int16, w.n)
-	loadInts(ints, w, nil, 0)
-	for i, v := range ints {
-		if v < -256 || v > 254 {
-			return nil, misfit
+	values := make([]int16, w.n)
+	for at, run := range fixedInts(w, 0, w.n) {
+		for i, v := range run {
+			if v < -256 || v > 254 {
+				return nil, misfit
+			}
+			values[at+i] = int16(v)
 		}
-		values[i] = int16(v)
 	}
 	signed := x.elem == I8 || x.elem == SBit || x.elem == Tern
 	d, err := kernels.NewDot(p.set, c.dotShape(), values, signed, int32(zero))

@@ -109,13 +109,13 @@ func (p *prep) dotSteps(c *convShape, x, w, y *operand, list *billb.Steps, chann
 // mostOf is what sums of bytes with the weights of an output add up to at most, or less than 0: a byte is at most 255 from what
 // it means by 0.
 func mostOf(w *operand, outputs int) int {
-	ints := make([]int64, w.n)
-	loadInts(ints, w, nil, 0)
-	most := 0
-	for k := w.n / outputs; len(ints) >= k && k > 0; ints = ints[k:] {
+	most, k := 0, w.n/outputs
+	for from := 0; k > 0 && from+k <= w.n; from += k {
 		sum := 0
-		for _, v := range ints[:k] {
-			sum += int(max(v, -v))
+		for _, run := range fixedInts(w, from, from+k) {
+			for _, v := range run {
+				sum += int(max(v, -v))
+			}
 		}
 		most = max(most, mulSat(sum, 255))
 	}

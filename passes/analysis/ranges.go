@@ -218,17 +218,22 @@ func (r *Ranger) Conv(n *ir.Node) Span {
 	if w == nil || !fitsComposite(w) {
 		return Uniform(n.Result().Type.DType.Range())
 	}
-	base := r.Of(n.Args[0])
+	base, zeros := r.Of(n.Args[0]), padded(n)
+	los, his := make([]int64, n.In(0).Shape[1]), make([]int64, n.In(0).Shape[1])
+	for c := range los {
+		los[c], his[c] = base.At(c)
+		if zeros {
+			los[c], his[c] = min(los[c], 0), max(his[c], 0)
+		}
+	}
 	o, per := w.Type.Shape[0], w.Type.Shape[1]
 	taps := ir.Type{Shape: w.Type.Shape[2:]}.Elems()
-	s, zeros := Span{make([]int64, o), make([]int64, o)}, padded(n)
+	s, row := Span{make([]int64, o), make([]int64, o)}, make([]int64, per*taps)
 	for k := range o {
-		first, row := k/(o/n.Int("groups"))*per, w.IntRange(k*per*taps, (k+1)*per*taps)
+		w.ReadInts(row, k*len(row))
+		first := k / (o / n.Int("groups")) * per
 		for c := range per {
-			lo, hi := base.At(first + c)
-			if zeros {
-				lo, hi = min(lo, 0), max(hi, 0)
-			}
+			lo, hi := los[first+c], his[first+c]
 			for _, x := range row[c*taps : (c+1)*taps] {
 				s.Lo[k] += min(x*lo, x*hi)
 				s.Hi[k] += max(x*lo, x*hi)
