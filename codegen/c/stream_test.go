@@ -29,7 +29,7 @@ func steps(t *testing.T, m *ir.Module) *ir.Module {
 // again after a reset; every other one in as little memory as it can.
 func TestCausal(t *testing.T) {
 	cc := compiler(t)
-	for i := range max(1, *seeds/3) {
+	for i := range max(1, *seeds/2) {
 		seed := *first + uint64(i)
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
