@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"fmt"
+	"iter"
 	"math"
 	"runtime"
 	"strings"
@@ -410,14 +411,17 @@ func (t *Trainer) Step(b Batch, h Hyper) (Result, error) {
 }
 
 // Recalibrate sets the running statistics of batch norms, all but frozen ones,
-// to the mean over batches of what each of them finds.
-func (t *Trainer) Recalibrate(batches []Batch) error {
-	if len(batches) == 0 {
-		return fmt.Errorf("no batches to recalibrate the norms on")
-	}
+// to the mean over batches of what each of them finds. A batch is read before the
+// next is asked for.
+func (t *Trainer) Recalibrate(batches iter.Seq2[Batch, error]) error {
 	g := t.graph
 	totals := map[*normStats][]float64{}
-	for _, b := range batches {
+	found := 0
+	for b, err := range batches {
+		if err != nil {
+			return err
+		}
+		found++
 		if _, err := t.load(b.Bytes, b.Floats); err != nil {
 			return err
 		}
@@ -440,13 +444,16 @@ func (t *Trainer) Recalibrate(batches []Batch) error {
 			s.reset()
 		}
 	}
+	if found == 0 {
+		return fmt.Errorf("no batches to recalibrate the norms on")
+	}
 	for s, total := range totals {
 		if s.mean.Frozen {
 			continue
 		}
 		for c := range s.sum {
-			s.mean.Data[c] = float32(total[c] / float64(len(batches)))
-			s.variance.Data[c] = float32(total[len(s.sum)+c] / float64(len(batches)))
+			s.mean.Data[c] = float32(total[c] / float64(found))
+			s.variance.Data[c] = float32(total[len(s.sum)+c] / float64(found))
 		}
 	}
 	return nil

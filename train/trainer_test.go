@@ -116,11 +116,10 @@ func learn(t *testing.T, seed uint64) (tr *Trainer, test Batch, right int) {
 			t.Fatal(err)
 		}
 	}
-	var calibration []Batch
-	for range 8 {
-		calibration = append(calibration, stripes(r, 32))
-	}
-	if err := tr.Recalibrate(calibration); err != nil {
+	if err := tr.Recalibrate(func(yield func(Batch, error) bool) {
+		for n := 0; n < 8 && yield(stripes(r, 32), nil); n++ {
+		}
+	}); err != nil {
 		t.Fatal(err)
 	}
 	test = stripes(r, 32)

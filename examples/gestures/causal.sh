@@ -17,7 +17,7 @@ net.load_state_dict(clip.state_dict())
 net.labels = clip.labels
 billnet.export(net, sys.argv[1], auxiliary=True)
 PYTHON
-billc train "$run/causal.onnx" -o "$run/trained.bill" --data gestures --teacher gestures.onnx --stages 'all{steps=700,rate=0.003}' --eval-clips 300
+billc train "$run/causal.onnx" -o "$run/trained.bill" --data gestures --teacher gestures.onnx --stages 'all{steps=700,rate=0.003,recalibrate=10}' --eval-clips 300
 billc compile "$run/trained.bill" --strict-binary --stream --ledger=none -o causal.billb
 billc compile "$run/trained.bill" --strict-binary --ledger=none -o "$run/clip.billb"
 billc eval "$run/clip.billb" --clips 2000

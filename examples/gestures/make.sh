@@ -13,7 +13,7 @@ run=${1:-run} # the folder of the run: checkpoints, logs, the network after ever
 [ -e gestures.bill ] || billc new -o gestures.bill
 resume=()
 [ -e "$run/checkpoint" ] && resume=(--resume)
-billc train gestures.bill -o gestures.trained.bill --data gestures --run-dir "$run" "${resume[@]}"
+billc train gestures.bill -o gestures.trained.bill --data gestures --stages 'float{recalibrate=10}, all{recalibrate=10}' --run-dir "$run" "${resume[@]}"
 cp "$run/curves.svg" "$run/stages.json" .
 
 billc compile gestures.trained.bill --strict-binary -o gestures.billb

@@ -466,7 +466,8 @@ func constName(v *ir.Value) string {
 
 // recalibrate averages the norms over batches of a stream of their own.
 func (r *Run) recalibrate(ctx context.Context, s Stage, stream int) error {
-	if s.Recalibrate == 0 {
+	n := s.averaged()
+	if n == 0 {
 		return nil
 	}
 	loader, err := data.NewLoader(r.Source, data.LoaderOptions{Split: data.Train, Batch: r.Batch, Seed: r.seed(stream), Workers: r.Threads})
@@ -474,15 +475,18 @@ func (r *Run) recalibrate(ctx context.Context, s Stage, stream int) error {
 		return err
 	}
 	defer loader.Close()
-	var batches []train.Batch
-	for range s.Recalibrate {
-		b, err := loader.Next(ctx)
-		if err != nil {
-			return err
+	return r.trainer.Recalibrate(func(yield func(train.Batch, error) bool) {
+		for range n {
+			b, err := loader.Next(ctx)
+			if err != nil {
+				yield(train.Batch{}, err)
+				return
+			}
+			if !yield(train.Batch{Bytes: b.Clips, Labels: b.Labels}, nil) {
+				return
+			}
 		}
-		batches = append(batches, train.Batch{Bytes: slices.Clone(b.Clips), Labels: slices.Clone(b.Labels)})
-	}
-	return r.trainer.Recalibrate(batches)
+	})
 }
 
 // leave ends a stage: norms, accuracy, teacher, checkpoint.

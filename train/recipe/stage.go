@@ -38,7 +38,7 @@ type Stage struct {
 	Rescale float64 // mean |w| of every output channel of latent weights; 0: as they are
 	Shift   float64 // beta falls by this times |gamma| in the norms of maps in front of activations
 
-	Recalibrate int     // batches over which norms are averaged, at the beginning and at the end
+	Recalibrate int     // batches over which norms are averaged, at the beginning and at the end; -1: a thirtieth of the steps, at least 10
 	Margin      float64 // a greater loss of accuracy against the stage before is reported
 
 	steps bool // its text says how many
@@ -52,6 +52,16 @@ func SetEpochs(stages []Stage, epochs float64) {
 			s.Epochs = epochs
 		}
 	}
+}
+
+// averaged is the number of batches over which the norms are averaged. A mean over few
+// clips is a choice among thresholds that the training did not make, so a long stage
+// takes more of them.
+func (s *Stage) averaged() int {
+	if s.Recalibrate >= 0 {
+		return s.Recalibrate
+	}
+	return max(10, s.Steps/30)
 }
 
 // length makes steps of epochs, for so many training clips and clips a step.
@@ -176,7 +186,7 @@ func Names() []string {
 func common(s Stage) Stage {
 	s.Optimizer, s.Momentum, s.Schedule, s.Factor = "adam", 0.9, train.Cosine, 0.1
 	s.Warmup, s.MaxNorm, s.Temperature, s.Auxiliary, s.Slope = 50, 5, 2, 1, 1
-	s.Recalibrate, s.Margin = 10, 0.03
+	s.Recalibrate, s.Margin = -1, 0.03
 	return s
 }
 
@@ -220,7 +230,7 @@ var options = []option{
 	{name: "slope", doc: "of soft gates and cells at the end; it goes there from that of the stage before, 1 at first", low: 0.01, high: 1000, at: func(s *Stage) *float64 { return &s.Slope }},
 	{name: "rescale", doc: "mean |w| of latent weights that become signs; 0: as they are", low: 0, high: 1, at: func(s *Stage) *float64 { return &s.Rescale }},
 	{name: "shift", doc: "beta falls by this times |gamma| where activations become steps", low: 0, high: 10, at: func(s *Stage) *float64 { return &s.Shift }},
-	{name: "recalibrate", doc: "batches over which norms are averaged, before and after", low: 0, high: 10000, whole: true, count: func(s *Stage) *int { return &s.Recalibrate }},
+	{name: "recalibrate", doc: "batches over which norms are averaged, before and after; -1: a thirtieth of the steps, at least 10", low: -1, high: 10000, whole: true, count: func(s *Stage) *int { return &s.Recalibrate }},
 	{name: "margin", doc: "loss of accuracy that is reported", low: 0, high: 1, at: func(s *Stage) *float64 { return &s.Margin }},
 }
 

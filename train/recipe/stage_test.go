@@ -176,3 +176,13 @@ func TestDocumentation(t *testing.T) {
 		}
 	}
 }
+
+// TestAveraged: norms are averaged over a thirtieth of the steps, over ten batches at
+// least, or over as many as the text says.
+func TestAveraged(t *testing.T) {
+	for text, want := range map[string]int{"all": 243, "float": 80, "float{steps=100}": 10, "all{recalibrate=7}": 7, "all{recalibrate=0}": 0} {
+		if got := parse(t, text)[0].averaged(); got != want {
+			t.Errorf("%s: norms are averaged over %d batches, expected %d", text, got, want)
+		}
+	}
+}

@@ -386,7 +386,7 @@ class Trainer:
 
     def _recalibrate(self, train: Data, stream: int) -> None:
         """Averages the norms over batches of a stream of their own."""
-        if not self.stage.recalibrate:
+        if not self.stage.averaged:
             return
         norms = [m for m in self.net.modules() if isinstance(m, Norm)]
         for m in norms:
@@ -394,7 +394,7 @@ class Trainer:
         self.net.train()
         batches = self._batches(train, stream, 0)
         with torch.no_grad(), self._autocast():
-            for _ in range(self.stage.recalibrate):
+            for _ in range(self.stage.averaged):
                 self.net(self._here(next(batches))[0])
         batches.close()  # type: ignore[attr-defined]
         for m in norms:

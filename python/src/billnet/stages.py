@@ -35,7 +35,7 @@ class Stage:
     slope: float = 1
     rescale: float = 0
     shift: float = 0
-    recalibrate: int = 10
+    recalibrate: int = -1
     margin: float = 0.03
     schedule: str = "cosine"
     optimizer: str = "adam"
@@ -66,6 +66,11 @@ class Stage:
             every = self.every or max(1, (self.steps - self.warmup + 2) // 3)
             return self.rate * self.factor ** (step // every)
         return self.rate
+
+    @property
+    def averaged(self) -> int:
+        """The number of batches over which the norms are averaged."""
+        return self.recalibrate if self.recalibrate >= 0 else max(10, self.steps // 30)
 
     def with_length(self, clips: Optional[int], batch: int) -> "Stage":
         """The stage with its steps, made of epochs over so many training clips where it has those; None: without end."""
@@ -113,7 +118,7 @@ _OPTIONS: tuple[tuple[str, str, float, float, bool], ...] = (
     ("slope", "of soft gates and cells at the end; it goes there from that of the stage before, 1 at first", 0.01, 1000, False),
     ("rescale", "mean |w| of latent weights that become signs; 0: as they are", 0, 1, False),
     ("shift", "beta falls by this times |gamma| where activations become steps", 0, 10, False),
-    ("recalibrate", "batches over which norms are averaged, before and after", 0, 10000, True),
+    ("recalibrate", "batches over which norms are averaged, before and after; -1: a thirtieth of the steps, at least 10", -1, 10000, True),
     ("margin", "loss of accuracy that is reported", 0, 1, False),
 )
 _CHOICES = (
