@@ -453,7 +453,9 @@ func @main(%x "x": u8[1,16], %u "u": u8[1,4,3,3], %p "p": f32[1,2,2], %n "n": f3
   %r = quantize_linear %m, %t, %z
   %n2 = mul %n, %n
   %b = batch_norm %p, %n, %n, %n, %n2 {epsilon=1}
-  return %q "q", %r "r", %b "b"
+  %d = reduce_mean %p {axes=[2]}
+  %e = sub %p, %d
+  return %q "q", %r "r", %b "b", %e "e"
 }
 `), nil)
 	if err != nil {
