@@ -117,11 +117,15 @@ func shrink(c *call) []*ir.Value {
 	return one(c.op(ir.Where, c.op(ir.Less, x, c.like(x, -lambd)), c.op(ir.Add, x, c.like(x, bias)), above))
 }
 
-// softplus is log(1 + exp(x)), as max(x, 0) + log(1 + exp(-|x|)), which does not
-// overflow.
+// softplus is log(1 + exp(x)), as max(x, 0) + log(1 + u), u = exp(-|x|), which does
+// not overflow. With w = 1 + u as it is rounded, log(1 + u) = log(w) + (u - (w-1))/w,
+// which is not 0 where u is lost beside 1: the sign of it counts.
 func (c *call) softplus(x *ir.Value) *ir.Value {
-	small := c.op(ir.Exp, c.op(ir.Neg, c.op(ir.Abs, x)))
-	return c.op(ir.Add, c.op(ir.Relu, x), c.op(ir.Log, c.op(ir.Add, small, c.like(x, 1))))
+	one := c.like(x, 1)
+	u := c.op(ir.Exp, c.op(ir.Neg, c.op(ir.Abs, x)))
+	w := c.op(ir.Add, u, one)
+	lost := c.op(ir.Sub, u, c.op(ir.Sub, w, one))
+	return c.op(ir.Add, c.op(ir.Relu, x), c.op(ir.Add, c.op(ir.Log, w), c.op(ir.Div, lost, w)))
 }
 
 func softsign(c *call) []*ir.Value {

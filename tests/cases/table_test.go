@@ -127,6 +127,7 @@ func TestValues(t *testing.T) {
 		"Slice by an enormous step":     {m: one(13, "Slice", "x b e a s", []*onnxpb.Tensor{int64s("b", -1), int64s("e", math.MinInt64), int64s("a", 0), int64s("s", math.MinInt64)}), shape: []int64{3}, want: []float32{2}},
 		"MaxPool by an enormous stride": {m: one(12, "MaxPool", "x", nil, attrInts("kernel_shape", 2), attrInts("strides", 1<<40)), shape: []int64{1, 1, 4}, want: []float32{1}},
 		"Max of NaN":                    {m: one(13, "Max", "x k", []*onnxpb.Tensor{floats("k", 1, nan, inf)}), shape: []int64{3}, x: []float32{nan, 1, -inf}, want: []float32{nan, nan, inf}},
+		"Softplus far below 0":          {m: one(13, "Softplus", "x", nil), shape: []int64{3}, x: []float32{-20, -30, -60}, want: []float32{2.0611537e-09, 9.357623e-14, 8.756511e-27}},
 		"Relu of NaN":                   {m: one(14, "Relu", "x", nil), shape: []int64{3}, x: []float32{nan, -inf, inf}, want: []float32{nan, 0, inf}},
 		"a result declared by hand":     {m: byHand, shape: []int64{2}, x: []float32{1, 2}, want: []float32{-1, -2}},
 		"a dimension of -1":             {m: one(13, "Neg", "x", nil), shape: []int64{-1, 2}, x: []float32{1, 2}, want: []float32{-1, -2}},
