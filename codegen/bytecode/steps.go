@@ -640,6 +640,18 @@ func perChannel(t, shape []int) bool {
 	return true
 }
 
+// name is the layer that the chain begins with, or that of the last node that computes: a map's new shape belongs to its reader.
+func (c *chain) name() string {
+	if c.first != nil {
+		return c.first.Loc.Name
+	}
+	i := len(c.nodes) - 1
+	for i > 0 && (c.nodes[i].Is(ir.Reshape) || c.nodes[i].Is(ir.Relayout)) {
+		i--
+	}
+	return c.nodes[i].Loc.Name
+}
+
 // emit writes the chain as one instruction.
 func (c *chain) emit() error {
 	g := c.g
@@ -667,11 +679,7 @@ func (c *chain) emit() error {
 	for _, t := range c.consts {
 		consts = append(consts, g.constant(t))
 	}
-	last := c.nodes[len(c.nodes)-1]
-	name := last.Loc.Name
-	if c.first != nil {
-		name = c.first.Loc.Name
-	}
+	last, name := c.nodes[len(c.nodes)-1], c.name()
 	if c.pad != nil {
 		floats := &ir.Value{Type: c.pad.In(0).With(ir.F32)}
 		if err := g.emit(op, name, in, []*ir.Value{floats}, consts, params); err != nil {

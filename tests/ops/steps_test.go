@@ -256,3 +256,24 @@ func TestSteps(t *testing.T) {
 		}
 	}
 }
+
+// TestStepsName: steps are called after the last node that computes, not after a reshape for their reader.
+func TestStepsName(t *testing.T) {
+	x := &ir.Value{Type: ir.T(ir.U8, 1, 2, 3, 3)}
+	f := &ir.Func{Name: "main", Params: []ir.Port{{Name: "x", Value: x}}}
+	b := ir.Builder{F: f, Loc: ir.Loc{Name: "layer"}}
+	v := b.Op(ir.DequantizeLinear, nil, x, b.Const(ir.Scalar(ir.F32, 0.5)), b.Const(ir.Scalar(ir.U8, 3)))
+	v = b.Op(ir.Relu, nil, v)
+	b.Loc = ir.Loc{Name: "next"}
+	f.Results = []ir.Port{{Name: "y", Value: b.Op(ir.Reshape, map[string]any{"shape": []int{1, 2, 1, 3, 3}}, v)}}
+	if b.Err != nil {
+		t.Fatal(b.Err)
+	}
+	img, _, err := bytecode.Generate(&ir.Module{Name: "steps", Level: ir.Packed, Funcs: []*ir.Func{f}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(img.Code) != 1 || img.Code[0].Name != "layer" {
+		t.Errorf("the instructions are %v, expected one called \"layer\"", img.Code)
+	}
+}
