@@ -114,15 +114,32 @@ func onBand(p billb.Params) billb.Params {
 	return p
 }
 
-// keepsZero reports that the result of an instruction on bands is 0 where its operands are. A sign is never 0.
+// keepsZero reports that the result of an instruction on bands is 0 outside its map where the operands are 0 outside theirs.
+// A sign is never 0.
 func keepsZero(img *billb.Image, in *billb.Instr) bool {
 	switch in.Op {
 	case billb.OpBConv, billb.OpIConv:
-		return in.Constant("t") < 0 && img.Buffers[in.In[0]].Elem != billb.SBit
-	case billb.OpBitMaxPool, billb.OpMuxOr, billb.OpMux, billb.OpRelayout:
+		return in.Constant("t") < 0 && img.Buffers[in.In[0]].Elem != billb.SBit && staysOutside(img, in)
+	case billb.OpBitMaxPool:
+		return staysOutside(img, in)
+	case billb.OpMuxOr, billb.OpMux, billb.OpRelayout:
 		return true
 	}
 	return false
+}
+
+// staysOutside reports that the windows of frames and rows outside the result's map read nothing inside the operand's.
+func staysOutside(img *billb.Image, in *billb.Instr) bool {
+	from, to := img.Buffers[in.In[0]].Shape, img.Buffers[in.Out[0]].Shape
+	for a := range 2 {
+		w := windowOf(img, in, a)
+		_, before := w.span(-1, 0)
+		behind, _ := w.span(to[2+a], to[2+a]+1)
+		if before > 0 || behind < from[2+a] {
+			return false
+		}
+	}
+	return true
 }
 
 // acrossColumns reports that an instruction reads beyond the ends of rows, so that its operand's rows have zeros between
