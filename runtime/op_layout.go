@@ -85,7 +85,7 @@ func indexed(p *prep, y, x, value *operand, from func(a, i int) int) step {
 	if y.n == 0 {
 		return step{}
 	}
-	table := make([][]int32, y.rank())
+	table, outside := make([][]int32, y.rank()), false
 	for a, n := range y.shape {
 		p.charge(mulSat(n, 32)) // runs of one element, at most
 		table[a] = make([]int32, n)
@@ -95,6 +95,7 @@ func indexed(p *prep, y, x, value *operand, from func(a, i int) int) step {
 				p.fail("%s and %s: axis %d does not fit", x, y, a)
 			}
 			table[a][i] = int32(j)
+			outside = outside || j < 0
 		}
 	}
 	if y.rank() == 0 {
@@ -107,33 +108,47 @@ func indexed(p *prep, y, x, value *operand, from func(a, i int) int) step {
 		last--
 	}
 	n, runs := y.shape[last], runsOf(table[last])
-	return ranged(y.n*width/n/inner, n*inner, func(m *memory, lo, hi int) {
+	rows, apart := []int32{0}, 0 // of the axis in front, which one loop walks
+	if last > 0 {
+		last--
+		rows, apart = table[last], own[last]*width
+	}
+	plane := len(rows) * n * inner
+	return ranged(y.n*width/plane, plane, func(m *memory, lo, hi int) {
 		src, dst, fill := x.bytes(m), y.bytes(m), make([]byte, 8)[:width]
 		if value != nil {
 			fill = value.bytes(m)[:width]
 		}
+		if outside {
+			repeat(dst[lo*plane:hi*plane], fill)
+		}
 		for r := lo; r < hi; r++ {
-			q, at := r, 0
+			q, base := r, 0
 			for a := last - 1; a >= 0; a-- {
 				j := int(table[a][q%y.shape[a]])
 				q /= y.shape[a]
-				if j < 0 || at < 0 {
-					at = -1
+				if j < 0 || base < 0 {
+					base = -1
 				} else {
-					at += j * own[a] * width
+					base += j * own[a] * width
 				}
 			}
-			row := dst[r*n*inner:]
-			for _, u := range runs {
-				switch to := row[u.to*inner:][:u.n*inner]; {
-				case at < 0 || u.from < 0:
-					repeat(to, fill)
-				case len(to) == 1:
-					to[0] = src[at+u.from]
-				case len(to) == 4:
-					*(*[4]byte)(to) = *(*[4]byte)(src[at+u.from*inner:])
-				default:
-					copy(to, src[at+u.from*inner:])
+			for i, j := range rows {
+				if base < 0 || j < 0 {
+					continue
+				}
+				row, at := dst[r*plane+i*n*inner:], base+int(j)*apart
+				for _, u := range runs {
+					switch to := row[u.to*inner:][:u.n*inner]; {
+					case len(to) == 1:
+						to[0] = src[at+u.from]
+					case len(to) == 2:
+						*(*[2]byte)(to) = *(*[2]byte)(src[at+u.from*inner:])
+					case len(to) == 4:
+						*(*[4]byte)(to) = *(*[4]byte)(src[at+u.from*inner:])
+					default:
+						copy(to, src[at+u.from*inner:])
+					}
 				}
 			}
 		}
@@ -147,19 +162,19 @@ func repeat(b, pattern []byte) {
 	}
 }
 
-// indexRun is n elements that lie side by side in the result and in the source; from is -1 where they are none of the source.
+// indexRun is n elements that lie side by side in the result and in the source.
 type indexRun struct{ to, from, n int }
 
-// runsOf are the runs of a table of indices.
+// runsOf are the runs of a table of indices, without those that are none of the source.
 func runsOf(table []int32) (runs []indexRun) {
 	for i, j := range table {
-		if k := len(runs) - 1; k >= 0 {
-			if u := &runs[k]; j < 0 && u.from < 0 || j >= 0 && u.from >= 0 && int(j) == u.from+u.n {
-				u.n++
-				continue
-			}
+		switch k := len(runs) - 1; {
+		case j < 0:
+		case k >= 0 && i == runs[k].to+runs[k].n && int(j) == runs[k].from+runs[k].n:
+			runs[k].n++
+		default:
+			runs = append(runs, indexRun{i, int(j), 1})
 		}
-		runs = append(runs, indexRun{i, int(j), 1})
 	}
 	return runs
 }
