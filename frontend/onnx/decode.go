@@ -311,7 +311,7 @@ func valueInfo(p *onnxpb.ValueInfo) (ValueInfo, error) {
 	}
 	v.DType = DType(tensor.GetElemType())
 	if v.DType != Undefined && !v.DType.Known() {
-		return v, fmt.Errorf("unknown element %s", v.DType)
+		return v, fmt.Errorf("unknown element type %s", v.DType)
 	}
 	if tensor.GetShape() == nil {
 		return v, nil

@@ -89,7 +89,7 @@ func (d DType) Size() int { return (d.Bits() + 7) / 8 }
 
 func (d DType) String() string {
 	if d != Undefined && !d.Known() {
-		return fmt.Sprintf("type code %d", int32(d))
+		return fmt.Sprintf("code %d", int32(d))
 	}
 	return dtypes[d].name
 }

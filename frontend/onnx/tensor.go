@@ -52,7 +52,7 @@ func (d *decoder) tensor(p *onnxpb.Tensor) (*Tensor, error) {
 func (d *decoder) buildTensor(p *onnxpb.Tensor) (*Tensor, error) {
 	t := &Tensor{Name: p.Name, DType: DType(p.DataType)}
 	if !t.DType.Known() {
-		return nil, fmt.Errorf("unknown element %s", t.DType)
+		return nil, fmt.Errorf("unknown element type %s", t.DType)
 	}
 	var err error
 	if t.Dims, err = fixedDims(p.Dims); err != nil {

@@ -68,7 +68,7 @@ func TestTensorRefused(t *testing.T) {
 		want string
 		in   *onnxpb.Tensor
 	}{
-		{"unknown element undefined", &onnxpb.Tensor{}},
+		{"unknown element type undefined", &onnxpb.Tensor{}},
 		{"unknown element type code 99", &onnxpb.Tensor{DataType: 99}},
 		{"20 bytes of data, but float32[4] takes 16", &onnxpb.Tensor{DataType: 1, Dims: []int64{4}, RawData: make([]byte, 20)}},
 		{"0 values in float_data, but float32[1099511627776]", &onnxpb.Tensor{DataType: 1, Dims: []int64{1 << 40}}},
