@@ -102,30 +102,35 @@ func TestRandom(t *testing.T) {
 		seed := *first + uint64(i)
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			m := lower(t, randgraph.Seed(seed, randgraph.Config{}))
-			opt := c.Options{Name: fmt.Sprintf("net_%d", seed)}
-			if seed%2 == 1 {
-				opt.MaxMemory = least(t, m, opt)
-			}
-			files, _, err := c.Generate(m, opt)
-			if err != nil {
-				t.Fatal(err)
-			}
-			dir := t.TempDir()
-			if *keep != "" {
-				dir = filepath.Join(*keep, fmt.Sprintf("seed-%d", seed))
-			}
-			writeFiles(t, dir, files)
-			switch {
-			case *quick != "":
-				runSelfTest(t, *quick, dir, opt.Name, []string{"-std=c99"})
-			case seed%3 == 0:
-				runSelfTest(t, cc, dir, opt.Name, sanitized)
-			default:
-				runSelfTest(t, cc, dir, opt.Name, strict)
-			}
+			checkRandom(t, cc, lower(t, randgraph.Seed(seed, randgraph.Config{})), fmt.Sprintf("net_%d", seed), seed)
 		})
 	}
+}
+
+// checkRandom runs the self-test of a random network: every third under sanitizers, every other one in its least memory.
+func checkRandom(t *testing.T, cc string, m *ir.Module, name string, seed uint64) {
+	t.Helper()
+	opt := c.Options{Name: name}
+	if seed%2 == 1 {
+		opt.MaxMemory = least(t, m, opt)
+	}
+	files, _, err := c.Generate(m, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if *keep != "" {
+		dir = filepath.Join(*keep, name)
+	}
+	writeFiles(t, dir, files)
+	flags := strict
+	switch {
+	case *quick != "":
+		cc, flags = *quick, []string{"-std=c99"}
+	case seed%3 == 0:
+		flags = sanitized
+	}
+	runSelfTest(t, cc, dir, name, flags)
 }
 
 // checkSelfTest writes a network as C and runs its self-test.

@@ -3,7 +3,6 @@ package c_test
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"testing"
 
 	"github.com/billnet/billnet/codegen/c"
@@ -33,25 +32,7 @@ func TestCausal(t *testing.T) {
 		seed := *first + uint64(i)
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			m := steps(t, randgraph.Causal(seed, 6, true))
-			opt := c.Options{Name: "causal"}
-			if seed%2 == 1 {
-				opt.MaxMemory = least(t, m, opt)
-			}
-			files, _, err := c.Generate(m, opt)
-			if err != nil {
-				t.Fatal(err)
-			}
-			dir := t.TempDir()
-			if *keep != "" {
-				dir = filepath.Join(*keep, fmt.Sprintf("causal-%d", seed))
-			}
-			writeFiles(t, dir, files)
-			flags := strict
-			if seed%3 == 0 {
-				flags = sanitized
-			}
-			runSelfTest(t, cc, dir, opt.Name, flags)
+			checkRandom(t, cc, steps(t, randgraph.Causal(seed, 6, true)), fmt.Sprintf("causal_%d", seed), seed)
 		})
 	}
 }
