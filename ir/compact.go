@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"slices"
 	"unsafe"
 )
 
@@ -283,10 +282,7 @@ func (t *Tensor) equal() store {
 
 // whole is the smallest store of integers: the tensor's own where it is that already.
 func (t *Tensor) whole() store {
-	lo, hi := t.Int(0), t.Int(0)
-	for _, run := range t.IntRuns(0, t.Len()) {
-		lo, hi = min(lo, slices.Min(run)), max(hi, slices.Max(run))
-	}
+	_, hi := t.IntBounds()
 	if _, own := t.compact.(whole[int8]); own && hi > 1 {
 		return nil
 	}

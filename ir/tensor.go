@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"iter"
 	"math"
+	"slices"
 )
 
 // Tensor is a value of the interpreter and the payload of a constant, always
@@ -141,6 +142,18 @@ func (t *Tensor) IntRange(from, to int) []int64 {
 	out := make([]int64, to-from)
 	t.ReadInts(out, from)
 	return out
+}
+
+// IntBounds returns the smallest and the largest of what Ints gives, 0 where there are none.
+func (t *Tensor) IntBounds() (lo, hi int64) {
+	if t.Len() == 0 {
+		return 0, 0
+	}
+	lo, hi = math.MaxInt64, math.MinInt64
+	for _, run := range t.IntRuns(0, t.Len()) {
+		lo, hi = min(lo, slices.Min(run)), max(hi, slices.Max(run))
+	}
+	return lo, hi
 }
 
 // ReadInts reads elements of what Ints gives, from one on, into dst.

@@ -109,31 +109,24 @@ func (r *rowGroup) single(t ir.Type) bool {
 
 // constant reports a constant of one element or of a row.
 func (r *rowGroup) constant(v *ir.Value) bool {
-	t := r.g.constOf(v)
-	if t == nil || t.Type.DType != ir.F32 || t.Type.Rank() > len(r.shape) {
-		return false
-	}
-	if t.Len() == 1 {
-		return true
-	}
-	off := len(r.shape) - t.Type.Rank()
-	for i, d := range t.Type.Shape {
-		row := i+off >= len(r.shape)-r.axes
-		if row && d != r.shape[i+off] || !row && d != 1 {
-			return false
-		}
-	}
-	return t.Len() == r.n
+	t, shape := r.aligned(v)
+	rows := len(r.shape) - r.axes
+	return t != nil && (t.Len() == 1 || t.Len() == r.n && slices.Equal(shape[rows:], r.shape[rows:]))
 }
 
 // perRow reports a constant of one element for every row.
 func (r *rowGroup) perRow(v *ir.Value) bool {
+	t, shape := r.aligned(v)
+	return t != nil && r.single(ir.T(ir.F32, shape...))
+}
+
+// aligned is a constant of floats and its shape with as many axes as the values that are reduced; nil for other values.
+func (r *rowGroup) aligned(v *ir.Value) (*ir.Tensor, []int) {
 	t := r.g.constOf(v)
 	if t == nil || t.Type.DType != ir.F32 || t.Type.Rank() > len(r.shape) {
-		return false
+		return nil, nil
 	}
-	shape := slices.Concat(slices.Repeat([]int{1}, len(r.shape)-t.Type.Rank()), t.Type.Shape)
-	return r.single(ir.T(ir.F32, shape...))
+	return t, slices.Concat(slices.Repeat([]int{1}, len(r.shape)-t.Type.Rank()), t.Type.Shape)
 }
 
 // takes reports a node whose operands and result a program on these rows may have.

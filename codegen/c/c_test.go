@@ -27,7 +27,7 @@ var (
 	seeds = flag.Int("seeds", 6, "number of random networks")
 	first = flag.Uint64("seed", 0, "first seed; with -seeds 1, the only one")
 	quick = flag.String("quick", "", "a quick C compiler for random networks, such as tcc, in place of gcc or clang with warnings and sanitizers")
-	keep  = flag.String("keep", "", "folder to keep the C of random networks in, as seed-N")
+	keep  = flag.String("keep", "", "folder to keep the C of random networks in, as net_N and causal_N")
 )
 
 // whole asks for every board, clip and count; by default tests take some, in a minute.

@@ -76,7 +76,6 @@ func prepare(m *ir.Module, opt Options) (*generator, error) {
 	if err != nil {
 		return nil, err
 	}
-	shiftMaps(img, &plan)
 	return fitting(img, &plan, name, opt, m.Streams())
 }
 

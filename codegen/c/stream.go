@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/billnet/billnet/codegen/bytecode"
 	"github.com/billnet/billnet/runtime/billb"
 )
 
@@ -13,50 +12,6 @@ import (
 // windows read again are not moved: they stay in the ring of the map, which turns by a frame a push, and what is made of
 // them (a shift) is a map in the same ring that begins some rows earlier. Everything else lies in buffers of its own, which
 // begin as zeros; what they become is copied at the end of a push, where it is not made in place.
-
-// shiftMaps makes shifts of maps of those whose results are read as maps only, so that a frame is brought into the layout of
-// maps once.
-func shiftMaps(img *billb.Image, plan *bytecode.Plan) {
-	readers := map[int][]*billb.Instr{}
-	for i := range img.Code {
-		for _, b := range img.Code[i].In {
-			readers[b] = append(readers[b], &img.Code[i])
-		}
-	}
-	add := func(b billb.Buffer, frames int) int {
-		b.Shape = slices.Clone(b.Shape)
-		b.Shape[2], b.Geom.T = frames, frames
-		img.Buffers = append(img.Buffers, b)
-		plan.Holds = append(plan.Holds, nil)
-		return len(img.Buffers) - 1
-	}
-	for i := range img.Code {
-		in := &img.Code[i]
-		if in.Op != billb.OpShift || img.Buffers[in.Out[0]].Planes || in.In[1] < 0 || in.Params.(*billb.Along).Axis != 2 {
-			continue
-		}
-		old, x, y := in.In[0], in.In[1], in.Out[0]
-		state := slices.Index(img.States, billb.State{From: old, To: y})
-		others := slices.ContainsFunc(readers[y], func(r *billb.Instr) bool { return r.Op != billb.OpRelayout })
-		output := slices.ContainsFunc(img.Outputs, func(p billb.Port) bool { return p.Buffer == y })
-		if state < 0 || others || output || len(readers[y]) == 0 || len(readers[old]) != 1 {
-			continue
-		}
-		first, shift := readers[y][0], *in
-		made := first.Out[0]
-		b := img.Buffers[made]
-		from := add(b, b.Geom.T)
-		one := add(b, img.Buffers[x].Shape[2])
-		*in = *first
-		in.In, in.Out = []int{x}, []int{one}
-		*first = shift
-		first.In, first.Out = []int{from, one}, []int{made}
-		for _, r := range readers[y][1:] {
-			r.In = []int{made}
-		}
-		img.States[state] = billb.State{From: from, To: made}
-	}
-}
 
 // unite puts maps that are one map under several names into one place, and maps that are frames of one map at different times
 // into one ring.

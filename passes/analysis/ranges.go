@@ -70,14 +70,7 @@ func (r *Ranger) compute(v *ir.Value) Span {
 	}
 	switch d.Op {
 	case ir.Const:
-		if d.Const.Len() == 0 {
-			return Uniform(0, 0)
-		}
-		lo, hi := d.Const.Int(0), d.Const.Int(0)
-		for _, run := range d.Const.IntRuns(0, d.Const.Len()) {
-			lo, hi = min(lo, slices.Min(run)), max(hi, slices.Max(run))
-		}
-		return Uniform(lo, hi)
+		return Uniform(d.Const.IntBounds())
 	case ir.BConv, ir.IConv:
 		return r.Conv(d)
 	case ir.ILinear:
@@ -397,12 +390,8 @@ func fitsComposite(w *ir.Tensor) bool {
 	if d := w.Type.DType; w.Fits(ir.I16) || d.IsLogic() || d.Bits() <= 8 {
 		return true
 	}
-	for _, run := range w.IntRuns(0, w.Len()) {
-		if slices.Min(run) < math.MinInt16 || slices.Max(run) > math.MaxInt16 {
-			return false
-		}
-	}
-	return true
+	lo, hi := w.IntBounds()
+	return lo >= math.MinInt16 && hi <= math.MaxInt16
 }
 
 // OwnKernel spreads the grouped weights of one convolution over all channels.

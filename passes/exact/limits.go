@@ -297,26 +297,24 @@ func limitOfPieces(rw *passes.Rewriter, n *ir.Node) []*ir.Value {
 	if p == nil || !w.joins || len(p.knots) == 0 || len(p.knots) > 2 {
 		return nil
 	}
-	bound := func(x float64) *ir.Value { return rw.Const(ir.Scalar(ir.F32, x)) }
 	last := len(p.lines) - 1
 	var slope line
 	var lo, hi *ir.Value
 	switch first, end := p.lines[0].flat(), p.lines[last].flat(); {
 	case last == 2 && first && end && !p.lines[1].flat():
-		slope, lo, hi = p.lines[1], bound(p.knots[0]), bound(p.knots[1])
+		slope, lo, hi = p.lines[1], rw.Scalar(p.knots[0]), rw.Scalar(p.knots[1])
 	case last == 1 && first && !end:
-		slope, lo = p.lines[1], bound(p.knots[0])
+		slope, lo = p.lines[1], rw.Scalar(p.knots[0])
 	case last == 1 && end && !first:
-		slope, hi = p.lines[0], bound(p.knots[0])
+		slope, hi = p.lines[0], rw.Scalar(p.knots[0])
 	default:
 		return nil
 	}
-	y = rw.Op(ir.Clip, nil, w.base, lo, hi)
-	if math.Abs(slope.k-1) > piecesError {
-		y = rw.Op(ir.Mul, nil, y, bound(slope.k))
+	if math.Abs(slope.b) <= piecesError*math.Abs(slope.k) {
+		slope.b = 0
 	}
-	if math.Abs(slope.b) > piecesError*math.Abs(slope.k) {
-		y = rw.Op(ir.Add, nil, y, bound(slope.b))
+	if math.Abs(slope.k-1) <= piecesError {
+		slope.k = 1
 	}
-	return []*ir.Value{y}
+	return scaledOn(rw, rw.Op(ir.Clip, nil, w.base, lo, hi), float32(slope.k), float32(slope.b))
 }
