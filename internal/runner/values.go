@@ -16,6 +16,7 @@ type values struct {
 	raw   []byte
 }
 
+//go:noinline
 func (v values) len() int { return size(v.shape) }
 
 func (v values) isFloat() bool { return v.elem == runtime.F32 || v.elem == runtime.F64 }

@@ -10,6 +10,7 @@ func (s shapes) in(i int) []int { return s.of(s.instr.In, i) }
 
 func (s shapes) out(i int) []int { return s.of(s.instr.Out, i) }
 
+//go:noinline
 func (s shapes) konst(i int) []int {
 	if i >= len(s.instr.Const) || s.instr.Const[i] < 0 {
 		return nil

@@ -83,12 +83,18 @@ func (g Geom) Stored() (t, h, w int) {
 }
 
 // Pitch is the distance between rows, in elements.
+//
+//go:noinline
 func (g Geom) Pitch() int { return ceilDiv(g.W, g.PW) + g.HW }
 
 // Frame is the distance between frames, in elements.
+//
+//go:noinline
 func (g Geom) Frame() int { return (ceilDiv(g.H, g.PH) + g.HH) * g.Pitch() }
 
 // PlaneStride is the distance between planes, in elements; a multiple of 64.
+//
+//go:noinline
 func (g Geom) PlaneStride() int { return roundUp((ceilDiv(g.T, g.PT)+g.HT)*g.Frame(), block) }
 
 func (g Geom) reach() int { return g.HT*g.Frame() + g.HH*g.Pitch() + g.HW }
@@ -100,6 +106,8 @@ func (g Geom) Lead() int { return roundUp(g.reach(), block) }
 func (g Geom) Tail() int { return roundUp(g.reach(), block) + block }
 
 // Phases is the number of phase planes of a channel, or of eight channels of bits.
+//
+//go:noinline
 func (g Geom) Phases() int { return g.PT * g.PH * g.PW }
 
 // Planes is the number of planes of a map of elements e.

@@ -246,6 +246,7 @@ func newPrep(set *Set, in, to Geom, e Elem, complement bool) (*prep, error) {
 	return p, nil
 }
 
+//go:noinline
 func (p *prep) bytes() int {
 	if p == nil {
 		return 0
